@@ -1,0 +1,83 @@
+# Everything here needs Python 3.11 or later and make; PYTHON=… names another interpreter.
+# `make` alone lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# What a user typed reaches the commands as it is, through the environment: `value` keeps make from
+# expanding a `$` in it, and no shell ever sees it as text of a command.
+override IDEA := $(value IDEA)
+override CONFIRM := $(value CONFIRM)
+export IDEA CONFIRM
+
+##@ Use
+.PHONY: review
+review: $(READY) ## Review IDEA="…" with both services, SQLite and, without a key, the offline model
+	@$(PY) -m consensus_client.demo --idea "$$IDEA"
+
+.PHONY: up
+up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
+	@$(PY) -m consensus_client.demo --up
+
+.PHONY: migrate
+migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to the newest revision
+	@$(PY) -m persistence_service migrate
+
+.PHONY: db-reset
+db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list its tables
+	@$(PY) -m persistence_service db-reset --confirm "$$CONFIRM"
+
+##@ Work on it
+.PHONY: setup
+setup: $(READY) ## Make .venv from requirements.lock (done by every other target when needed)
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" scripts/setup.sh
+	@touch $@
+
+.PHONY: test
+test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
+	@$(PY) -m pytest --ignore=tests/clients $(ARGS)
+
+.PHONY: test-clients
+test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
+	@$(PY) -m pytest tests/clients $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Format, lint, types, imports, contract, stubs, docs, migrations, lock
+	@$(PY) scripts/check.py
+
+.PHONY: format
+format: $(READY) ## Format the Python code and the contract
+	@$(VENV)/bin/ruff format --quiet
+	@$(VENV)/bin/ruff check --quiet --fix-only --select I
+	@$(VENV)/bin/buf format protos --write --exclude-path protos/buf
+
+.PHONY: protos
+protos: $(READY) ## Make the stubs in gen/ from protos/
+	@$(PY) scripts/make_stubs.py
+
+.PHONY: docs
+docs: $(READY) ## Make docs/errors.md, the settings table and .env.example from contract and code
+	@$(PY) scripts/make_docs.py
+
+.PHONY: lock
+lock: $(READY) ## Resolve the dependencies into requirements*.lock; ARGS=--upgrade takes newer ones
+	@$(PY) scripts/make_lock.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what was built; databases in data/ stay
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf examples/node/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile

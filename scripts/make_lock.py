@@ -1,0 +1,72 @@
+"""Make requirements.lock (everything) and requirements-runtime.lock (what the image installs).
+
+Both hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
+address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
+needs neither network nor resolver. `--upgrade` takes the newest allowed versions.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "--quiet"]
+COMMON = [
+    "--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-annotate",
+    "--no-header",
+]  # fmt: skip
+LOCKS = {
+    "requirements.lock": ["--group=pyproject.toml:dev"],
+    "requirements-runtime.lock": ["--constraint=requirements.lock"],
+}
+
+
+def header() -> str:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)
+    wanted = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
+    return f"# Made by `make lock`; never edit it.\n# Dependencies in pyproject.toml: sha256 {digest}\n"
+
+
+def make(name: str, options: list[str], upgrade: bool) -> None:
+    """Resolve anew into `name`, keeping the versions that stand there unless `upgrade`."""
+    extra = ["--upgrade"] if upgrade else []
+    command = [*UV, *COMMON, *options, *extra, f"--output-file={name}", "pyproject.toml"]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    path = ROOT / name
+    path.write_text(header() + path.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def fault(name: str) -> str | None:
+    path = ROOT / name
+    if not path.exists():
+        return f"{name} is missing"
+    text = path.read_text(encoding="utf-8")
+    if not text.startswith(header()):
+        return f"{name} is out of step with pyproject.toml"
+    if "://" in text or "--index-url" in text:
+        return f"{name} names an address"
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only; 1 if a lock is out of step")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest allowed versions")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        for name, options in LOCKS.items():
+            make(name, options, arguments.upgrade)
+    faults = [text for text in map(fault, LOCKS) if text is not None]
+    for text in faults:
+        print(f"{text}: run `make lock` and commit the result")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
