@@ -1,0 +1,103 @@
+"""Errors about a service and what stands behind it, and answers that carry no reason."""
+# ruff: noqa: N818 - the names are those of the reasons in the contract
+
+import grpc
+
+from consensus_rpc.errors.base import ConsensusError, ErrorReason
+
+
+class DatabaseUnavailable(ConsensusError):
+    """The database cannot be reached or did not answer in time; what was not acknowledged may be written."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_DATABASE_UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is away."""
+        super().__init__("the database is unavailable", retry_after_seconds=retry_after_seconds)
+
+
+class LockTimeout(ConsensusError):
+    """A row stayed locked through all tries."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_LOCK_TIMEOUT
+    default_retry_after_seconds = 0.5
+
+    def __init__(self, *, resource: str, retry_after_seconds: float | None = None) -> None:
+        """Names what stayed locked, such as `runs/7`."""
+        super().__init__(
+            f"{resource} stayed locked through all tries",
+            metadata={"resource": resource},
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class PersistenceUnavailable(ConsensusError):
+    """The persistence service cannot be reached; no model was called."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_PERSISTENCE_UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is away."""
+        super().__init__("the persistence service is unavailable", retry_after_seconds=retry_after_seconds)
+
+
+class ShuttingDown(ConsensusError):
+    """The server is draining; another replica answers at once."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_SHUTTING_DOWN
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is draining."""
+        super().__init__("the server is shutting down", retry_after_seconds=retry_after_seconds)
+
+
+class DatabaseError(ConsensusError):
+    """The database refused a statement for an unexpected reason; its text stands in the log only."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_DATABASE_ERROR
+
+    def __init__(self) -> None:
+        """Says no more than that."""
+        super().__init__("the database refused a statement; the server's log has the cause")
+
+
+class InternalError(ConsensusError):
+    """An unexpected failure; its text stands in the log under the request id."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_INTERNAL
+
+    def __init__(self) -> None:
+        """Says no more than that."""
+        super().__init__("an unexpected failure; the server's log has the cause under the request id")
+
+
+class UnclassifiedError(ConsensusError):
+    """An answer that this release has no class for: see `status_code` and `reason_name`.
+
+    Raised for reasons of a newer server and for statuses without a reason; never sent.
+    """
+
+    code = grpc.StatusCode.UNKNOWN
+    reason = ErrorReason.ERROR_REASON_UNSPECIFIED
+
+
+class ServerUnreachable(UnclassifiedError):
+    """The server cannot be reached, or the connection broke; never sent."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+
+class CallCancelled(UnclassifiedError):
+    """The call (not a run) was cancelled on the way; never sent."""
+
+    code = grpc.StatusCode.CANCELLED
