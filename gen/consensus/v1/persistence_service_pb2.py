@@ -24,16 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from consensus.v1 import attempt_pb2 as consensus_dot_v1_dot_attempt__pb2
-from consensus.v1 import decision_pb2 as consensus_dot_v1_dot_decision__pb2
 from consensus.v1 import event_pb2 as consensus_dot_v1_dot_event__pb2
-from consensus.v1 import panel_pb2 as consensus_dot_v1_dot_panel__pb2
-from consensus.v1 import proposal_pb2 as consensus_dot_v1_dot_proposal__pb2
 from consensus.v1 import run_pb2 as consensus_dot_v1_dot_run__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&consensus/v1/persistence_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63onsensus/v1/attempt.proto\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x18\x63onsensus/v1/event.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1b\x63onsensus/v1/proposal.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\tCallScope\x12-\n\x06tenant\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[0-9A-Za-z._-]{1,64}$\x12/\n\x06\x63\x61ller\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x32\n\nrequest_id\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[0-9A-Za-z._:-]{0,64}$\"T\n\x10IdempotencyClaim\x12\"\n\x03key\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\x12\x1c\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"L\n\x05Lease\x12\x15\n\rfencing_token\x18\x01 \x01(\x04\x12,\n\tremaining\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8c\x02\n\x10RecordRunRequest\x12+\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x19.consensus.v1.BeginCreateH\x00\x12+\n\x06\x61ttach\x18\x02 \x01(\x0b\x32\x19.consensus.v1.BeginAttachH\x00\x12&\n\x06record\x18\x03 \x01(\x0b\x32\x14.consensus.v1.RecordH\x00\x12/\n\x0brenew_lease\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RenewLeaseH\x00\x12\x33\n\rrelease_lease\x18\x05 \x01(\x0b\x32\x1a.consensus.v1.ReleaseLeaseH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xb4\x02\n\x0b\x42\x65ginCreate\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12=\n\rspecification\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.RunSpecificationB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\x12\x1f\n\x0blease_owner\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x32\n\x0c\x66irst_record\x18\x06 \x01(\x0b\x32\x14.consensus.v1.RecordB\x06\xbaH\x03\xc8\x01\x01\"\xa3\x01\n\x0b\x42\x65ginAttach\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x15\n\rfencing_token\x18\x03 \x01(\x04\x12\x1f\n\x0blease_owner\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\"\x8a\x01\n\x06Record\x12\x1a\n\trecord_id\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x31\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x15.consensus.v1.AttemptB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x31\n\x05items\x18\x03 \x03(\x0b\x32\x18.consensus.v1.RecordItemB\x08\xbaH\x05\x92\x01\x02\x10\x64\"\x93\x04\n\nRecordItem\x12\x31\n\x0cstep_started\x18\x01 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\x02 \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x04 \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x05 \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12*\n\x08proposal\x18\x06 \x01(\x0b\x32\x16.consensus.v1.ProposalH\x00\x12\x35\n\x0epersona_review\x18\x07 \x01(\x0b\x32\x1b.consensus.v1.PersonaReviewH\x00\x12*\n\x08\x64\x65\x63ision\x18\x08 \x01(\x0b\x32\x16.consensus.v1.DecisionH\x00\x12\x33\n\rrun_completed\x18\t \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\n \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"\x0c\n\nRenewLease\"\x0e\n\x0cReleaseLease\"\xb0\x02\n\x11RecordRunResponse\x12)\n\x07\x63reated\x18\x01 \x01(\x0b\x32\x16.consensus.v1.RunBegunH\x00\x12-\n\x08\x61ttached\x18\x02 \x01(\x0b\x32\x19.consensus.v1.RunAttachedH\x00\x12)\n\x06\x66ollow\x18\x03 \x01(\x0b\x32\x17.consensus.v1.FollowRunH\x00\x12&\n\x03\x61\x63k\x18\x04 \x01(\x0b\x32\x17.consensus.v1.RecordAckH\x00\x12,\n\rlease_renewed\x18\x05 \x01(\x0b\x32\x13.consensus.v1.LeaseH\x00\x12\x35\n\x0elease_released\x18\x06 \x01(\x0b\x32\x1b.consensus.v1.LeaseReleasedH\x00\x42\t\n\x07message\"\x89\x01\n\x08RunBegun\x12\"\n\x05lease\x18\x01 \x01(\x0b\x32\x13.consensus.v1.Lease\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x17.consensus.v1.RecordAck\x12\x33\n\x10time_to_deadline\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xfe\x01\n\x0bRunAttached\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\x12\'\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x15.consensus.v1.Attempt\x12\"\n\x05lease\x18\x03 \x01(\x0b\x32\x13.consensus.v1.Lease\x12\x16\n\x0elast_record_id\x18\x04 \x01(\x04\x12\x33\n\x10time_to_deadline\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x11\x62udget_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\tFollowRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\"}\n\tRecordAck\x12\x11\n\trecord_id\x18\x01 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\r\x12\x15\n\rlast_sequence\x18\x03 \x01(\r\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLeaseReleased\"\xe4\x01\n\x10\x43reateRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12=\n\rspecification\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.RunSpecificationB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"G\n\x11\x43reateRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\x12\x12\n\nis_created\x18\x02 \x01(\x08\"Q\n\x10\x43laimRunsRequest\x12\x1f\n\x0blease_owner\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1c\n\tmax_count\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x64(\x01\";\n\x11\x43laimRunsResponse\x12&\n\x04runs\x18\x01 \x03(\x0b\x32\x18.consensus.v1.ClaimedRun\"h\n\nClaimedRun\x12&\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScope\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\"\n\x05lease\x18\x03 \x01(\x0b\x32\x13.consensus.v1.Lease\"\x7f\n\x1fPersistenceServiceGetRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\"B\n PersistenceServiceGetRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xb8\x01\n!PersistenceServiceListRunsRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x17.consensus.v1.RunFilter\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"^\n\"PersistenceServiceListRunsResponse\x12\x1f\n\x04runs\x18\x01 \x03(\x0b\x32\x11.consensus.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc1\x01\n%PersistenceServiceListAttemptsRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"j\n&PersistenceServiceListAttemptsResponse\x12\'\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x15.consensus.v1.Attempt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x01\n!PersistenceServiceWatchRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\r\"\x86\x01\n\"PersistenceServiceWatchRunResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.consensus.v1.RunEventH\x00\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.consensus.v1.HeartbeatH\x00\x42\t\n\x07message\"\xb7\x01\n\"PersistenceServiceCancelRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x33\n\x0bidempotency\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"E\n#PersistenceServiceCancelRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xec\x01\n)PersistenceServiceAnnotateDecisionRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12,\n\x0e\x64\x65\x63ision_notes\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\x90N2\n^[^\\x00]*$\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"L\n*PersistenceServiceAnnotateDecisionResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xb1\x01\n\x16RecordExpansionRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0c\x65xpansion_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x33\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x15.consensus.v1.AttemptB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x19\n\x17RecordExpansionResponse2\xa0\x08\n\x12PersistenceService\x12P\n\tRecordRun\x12\x1e.consensus.v1.RecordRunRequest\x1a\x1f.consensus.v1.RecordRunResponse(\x01\x30\x01\x12L\n\tCreateRun\x12\x1e.consensus.v1.CreateRunRequest\x1a\x1f.consensus.v1.CreateRunResponse\x12L\n\tClaimRuns\x12\x1e.consensus.v1.ClaimRunsRequest\x1a\x1f.consensus.v1.ClaimRunsResponse\x12g\n\x06GetRun\x12-.consensus.v1.PersistenceServiceGetRunRequest\x1a..consensus.v1.PersistenceServiceGetRunResponse\x12m\n\x08ListRuns\x12/.consensus.v1.PersistenceServiceListRunsRequest\x1a\x30.consensus.v1.PersistenceServiceListRunsResponse\x12y\n\x0cListAttempts\x12\x33.consensus.v1.PersistenceServiceListAttemptsRequest\x1a\x34.consensus.v1.PersistenceServiceListAttemptsResponse\x12o\n\x08WatchRun\x12/.consensus.v1.PersistenceServiceWatchRunRequest\x1a\x30.consensus.v1.PersistenceServiceWatchRunResponse0\x01\x12p\n\tCancelRun\x12\x30.consensus.v1.PersistenceServiceCancelRunRequest\x1a\x31.consensus.v1.PersistenceServiceCancelRunResponse\x12\x85\x01\n\x10\x41nnotateDecision\x12\x37.consensus.v1.PersistenceServiceAnnotateDecisionRequest\x1a\x38.consensus.v1.PersistenceServiceAnnotateDecisionResponse\x12^\n\x0fRecordExpansion\x12$.consensus.v1.RecordExpansionRequest\x1a%.consensus.v1.RecordExpansionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&consensus/v1/persistence_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63onsensus/v1/attempt.proto\x1a\x18\x63onsensus/v1/event.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\tCallScope\x12-\n\x06tenant\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[0-9A-Za-z._-]{1,64}$\x12/\n\x06\x63\x61ller\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x32\n\nrequest_id\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[0-9A-Za-z._:-]{0,64}$\"T\n\x10IdempotencyClaim\x12\"\n\x03key\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\x12\x1c\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"L\n\x05Lease\x12\x15\n\rfencing_token\x18\x01 \x01(\x04\x12,\n\tremaining\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8c\x02\n\x10RecordRunRequest\x12+\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x19.consensus.v1.BeginCreateH\x00\x12+\n\x06\x61ttach\x18\x02 \x01(\x0b\x32\x19.consensus.v1.BeginAttachH\x00\x12&\n\x06record\x18\x03 \x01(\x0b\x32\x14.consensus.v1.RecordH\x00\x12/\n\x0brenew_lease\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RenewLeaseH\x00\x12\x33\n\rrelease_lease\x18\x05 \x01(\x0b\x32\x1a.consensus.v1.ReleaseLeaseH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xb4\x02\n\x0b\x42\x65ginCreate\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12=\n\rspecification\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.RunSpecificationB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\x12\x1f\n\x0blease_owner\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x32\n\x0c\x66irst_record\x18\x06 \x01(\x0b\x32\x14.consensus.v1.RecordB\x06\xbaH\x03\xc8\x01\x01\"\xa3\x01\n\x0b\x42\x65ginAttach\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x15\n\rfencing_token\x18\x03 \x01(\x04\x12\x1f\n\x0blease_owner\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\"\x8a\x01\n\x06Record\x12\x1a\n\trecord_id\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x31\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x15.consensus.v1.AttemptB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x31\n\x05items\x18\x03 \x03(\x0b\x32\x18.consensus.v1.RecordItemB\x08\xbaH\x05\x92\x01\x02\x10\x64\"\xb4\x04\n\nRecordItem\x12\x31\n\x0cstep_started\x18\x01 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\x02 \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x04 \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x05 \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12\x35\n\x0eproposal_ready\x18\x06 \x01(\x0b\x32\x1b.consensus.v1.ProposalReadyH\x00\x12@\n\x14persona_review_ready\x18\x07 \x01(\x0b\x32 .consensus.v1.PersonaReviewReadyH\x00\x12\x35\n\x0e\x64\x65\x63ision_ready\x18\x08 \x01(\x0b\x32\x1b.consensus.v1.DecisionReadyH\x00\x12\x33\n\rrun_completed\x18\t \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\n \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"\x0c\n\nRenewLease\"\x0e\n\x0cReleaseLease\"\xb0\x02\n\x11RecordRunResponse\x12)\n\x07\x63reated\x18\x01 \x01(\x0b\x32\x16.consensus.v1.RunBegunH\x00\x12-\n\x08\x61ttached\x18\x02 \x01(\x0b\x32\x19.consensus.v1.RunAttachedH\x00\x12)\n\x06\x66ollow\x18\x03 \x01(\x0b\x32\x17.consensus.v1.FollowRunH\x00\x12&\n\x03\x61\x63k\x18\x04 \x01(\x0b\x32\x17.consensus.v1.RecordAckH\x00\x12,\n\rlease_renewed\x18\x05 \x01(\x0b\x32\x13.consensus.v1.LeaseH\x00\x12\x35\n\x0elease_released\x18\x06 \x01(\x0b\x32\x1b.consensus.v1.LeaseReleasedH\x00\x42\t\n\x07message\"\x89\x01\n\x08RunBegun\x12\"\n\x05lease\x18\x01 \x01(\x0b\x32\x13.consensus.v1.Lease\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x17.consensus.v1.RecordAck\x12\x33\n\x10time_to_deadline\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xfe\x01\n\x0bRunAttached\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\x12\'\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x15.consensus.v1.Attempt\x12\"\n\x05lease\x18\x03 \x01(\x0b\x32\x13.consensus.v1.Lease\x12\x16\n\x0elast_record_id\x18\x04 \x01(\x04\x12\x33\n\x10time_to_deadline\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x11\x62udget_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\tFollowRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\"}\n\tRecordAck\x12\x11\n\trecord_id\x18\x01 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\r\x12\x15\n\rlast_sequence\x18\x03 \x01(\r\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLeaseReleased\"\xe4\x01\n\x10\x43reateRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12=\n\rspecification\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.RunSpecificationB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"G\n\x11\x43reateRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\x12\x12\n\nis_created\x18\x02 \x01(\x08\"Q\n\x10\x43laimRunsRequest\x12\x1f\n\x0blease_owner\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1c\n\tmax_count\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x64(\x01\";\n\x11\x43laimRunsResponse\x12&\n\x04runs\x18\x01 \x03(\x0b\x32\x18.consensus.v1.ClaimedRun\"h\n\nClaimedRun\x12&\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScope\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\"\n\x05lease\x18\x03 \x01(\x0b\x32\x13.consensus.v1.Lease\"\x7f\n\x1fPersistenceServiceGetRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\"B\n PersistenceServiceGetRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xb8\x01\n!PersistenceServiceListRunsRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x17.consensus.v1.RunFilter\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"^\n\"PersistenceServiceListRunsResponse\x12\x1f\n\x04runs\x18\x01 \x03(\x0b\x32\x11.consensus.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc1\x01\n%PersistenceServiceListAttemptsRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"j\n&PersistenceServiceListAttemptsResponse\x12\'\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x15.consensus.v1.Attempt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x01\n!PersistenceServiceWatchRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\r\"\x86\x01\n\"PersistenceServiceWatchRunResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.consensus.v1.RunEventH\x00\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.consensus.v1.HeartbeatH\x00\x42\t\n\x07message\"\xb7\x01\n\"PersistenceServiceCancelRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x33\n\x0bidempotency\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"E\n#PersistenceServiceCancelRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xb7\x01\n\"PersistenceServiceResumeRunRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x33\n\x0bidempotency\x18\x03 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"E\n#PersistenceServiceResumeRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xec\x01\n)PersistenceServiceAnnotateDecisionRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06run_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12,\n\x0e\x64\x65\x63ision_notes\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\x90N2\n^[^\\x00]*$\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0b\x32\x1e.consensus.v1.IdempotencyClaim\"L\n*PersistenceServiceAnnotateDecisionResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.consensus.v1.Run\"\xb1\x01\n\x16RecordExpansionRequest\x12.\n\x05scope\x18\x01 \x01(\x0b\x32\x17.consensus.v1.CallScopeB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0c\x65xpansion_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x33\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x15.consensus.v1.AttemptB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x19\n\x17RecordExpansionResponse2\x92\t\n\x12PersistenceService\x12P\n\tRecordRun\x12\x1e.consensus.v1.RecordRunRequest\x1a\x1f.consensus.v1.RecordRunResponse(\x01\x30\x01\x12L\n\tCreateRun\x12\x1e.consensus.v1.CreateRunRequest\x1a\x1f.consensus.v1.CreateRunResponse\x12L\n\tClaimRuns\x12\x1e.consensus.v1.ClaimRunsRequest\x1a\x1f.consensus.v1.ClaimRunsResponse\x12g\n\x06GetRun\x12-.consensus.v1.PersistenceServiceGetRunRequest\x1a..consensus.v1.PersistenceServiceGetRunResponse\x12m\n\x08ListRuns\x12/.consensus.v1.PersistenceServiceListRunsRequest\x1a\x30.consensus.v1.PersistenceServiceListRunsResponse\x12y\n\x0cListAttempts\x12\x33.consensus.v1.PersistenceServiceListAttemptsRequest\x1a\x34.consensus.v1.PersistenceServiceListAttemptsResponse\x12o\n\x08WatchRun\x12/.consensus.v1.PersistenceServiceWatchRunRequest\x1a\x30.consensus.v1.PersistenceServiceWatchRunResponse0\x01\x12p\n\tCancelRun\x12\x30.consensus.v1.PersistenceServiceCancelRunRequest\x1a\x31.consensus.v1.PersistenceServiceCancelRunResponse\x12p\n\tResumeRun\x12\x30.consensus.v1.PersistenceServiceResumeRunRequest\x1a\x31.consensus.v1.PersistenceServiceResumeRunResponse\x12\x85\x01\n\x10\x41nnotateDecision\x12\x37.consensus.v1.PersistenceServiceAnnotateDecisionRequest\x1a\x38.consensus.v1.PersistenceServiceAnnotateDecisionResponse\x12^\n\x0fRecordExpansion\x12$.consensus.v1.RecordExpansionRequest\x1a%.consensus.v1.RecordExpansionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -112,6 +109,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSISTENCESERVICECANCELRUNREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PERSISTENCESERVICECANCELRUNREQUEST'].fields_by_name['run_id']._loaded_options = None
   _globals['_PERSISTENCESERVICECANCELRUNREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST'].fields_by_name['scope']._loaded_options = None
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST'].fields_by_name['run_id']._loaded_options = None
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
   _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST'].fields_by_name['scope']._loaded_options = None
   _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST'].fields_by_name['run_id']._loaded_options = None
@@ -124,76 +125,80 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDEXPANSIONREQUEST'].fields_by_name['expansion_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
   _globals['_RECORDEXPANSIONREQUEST'].fields_by_name['attempts']._loaded_options = None
   _globals['_RECORDEXPANSIONREQUEST'].fields_by_name['attempts']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
-  _globals['_CALLSCOPE']._serialized_start=313
-  _globals['_CALLSCOPE']._serialized_end=472
-  _globals['_IDEMPOTENCYCLAIM']._serialized_start=474
-  _globals['_IDEMPOTENCYCLAIM']._serialized_end=558
-  _globals['_LEASE']._serialized_start=560
-  _globals['_LEASE']._serialized_end=636
-  _globals['_RECORDRUNREQUEST']._serialized_start=639
-  _globals['_RECORDRUNREQUEST']._serialized_end=907
-  _globals['_BEGINCREATE']._serialized_start=910
-  _globals['_BEGINCREATE']._serialized_end=1218
-  _globals['_BEGINATTACH']._serialized_start=1221
-  _globals['_BEGINATTACH']._serialized_end=1384
-  _globals['_RECORD']._serialized_start=1387
-  _globals['_RECORD']._serialized_end=1525
-  _globals['_RECORDITEM']._serialized_start=1528
-  _globals['_RECORDITEM']._serialized_end=2059
-  _globals['_RENEWLEASE']._serialized_start=2061
-  _globals['_RENEWLEASE']._serialized_end=2073
-  _globals['_RELEASELEASE']._serialized_start=2075
-  _globals['_RELEASELEASE']._serialized_end=2089
-  _globals['_RECORDRUNRESPONSE']._serialized_start=2092
-  _globals['_RECORDRUNRESPONSE']._serialized_end=2396
-  _globals['_RUNBEGUN']._serialized_start=2399
-  _globals['_RUNBEGUN']._serialized_end=2536
-  _globals['_RUNATTACHED']._serialized_start=2539
-  _globals['_RUNATTACHED']._serialized_end=2793
-  _globals['_FOLLOWRUN']._serialized_start=2795
-  _globals['_FOLLOWRUN']._serialized_end=2861
-  _globals['_RECORDACK']._serialized_start=2863
-  _globals['_RECORDACK']._serialized_end=2988
-  _globals['_LEASERELEASED']._serialized_start=2990
-  _globals['_LEASERELEASED']._serialized_end=3005
-  _globals['_CREATERUNREQUEST']._serialized_start=3008
-  _globals['_CREATERUNREQUEST']._serialized_end=3236
-  _globals['_CREATERUNRESPONSE']._serialized_start=3238
-  _globals['_CREATERUNRESPONSE']._serialized_end=3309
-  _globals['_CLAIMRUNSREQUEST']._serialized_start=3311
-  _globals['_CLAIMRUNSREQUEST']._serialized_end=3392
-  _globals['_CLAIMRUNSRESPONSE']._serialized_start=3394
-  _globals['_CLAIMRUNSRESPONSE']._serialized_end=3453
-  _globals['_CLAIMEDRUN']._serialized_start=3455
-  _globals['_CLAIMEDRUN']._serialized_end=3559
-  _globals['_PERSISTENCESERVICEGETRUNREQUEST']._serialized_start=3561
-  _globals['_PERSISTENCESERVICEGETRUNREQUEST']._serialized_end=3688
-  _globals['_PERSISTENCESERVICEGETRUNRESPONSE']._serialized_start=3690
-  _globals['_PERSISTENCESERVICEGETRUNRESPONSE']._serialized_end=3756
-  _globals['_PERSISTENCESERVICELISTRUNSREQUEST']._serialized_start=3759
-  _globals['_PERSISTENCESERVICELISTRUNSREQUEST']._serialized_end=3943
-  _globals['_PERSISTENCESERVICELISTRUNSRESPONSE']._serialized_start=3945
-  _globals['_PERSISTENCESERVICELISTRUNSRESPONSE']._serialized_end=4039
-  _globals['_PERSISTENCESERVICELISTATTEMPTSREQUEST']._serialized_start=4042
-  _globals['_PERSISTENCESERVICELISTATTEMPTSREQUEST']._serialized_end=4235
-  _globals['_PERSISTENCESERVICELISTATTEMPTSRESPONSE']._serialized_start=4237
-  _globals['_PERSISTENCESERVICELISTATTEMPTSRESPONSE']._serialized_end=4343
-  _globals['_PERSISTENCESERVICEWATCHRUNREQUEST']._serialized_start=4346
-  _globals['_PERSISTENCESERVICEWATCHRUNREQUEST']._serialized_end=4499
-  _globals['_PERSISTENCESERVICEWATCHRUNRESPONSE']._serialized_start=4502
-  _globals['_PERSISTENCESERVICEWATCHRUNRESPONSE']._serialized_end=4636
-  _globals['_PERSISTENCESERVICECANCELRUNREQUEST']._serialized_start=4639
-  _globals['_PERSISTENCESERVICECANCELRUNREQUEST']._serialized_end=4822
-  _globals['_PERSISTENCESERVICECANCELRUNRESPONSE']._serialized_start=4824
-  _globals['_PERSISTENCESERVICECANCELRUNRESPONSE']._serialized_end=4893
-  _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST']._serialized_start=4896
-  _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST']._serialized_end=5132
-  _globals['_PERSISTENCESERVICEANNOTATEDECISIONRESPONSE']._serialized_start=5134
-  _globals['_PERSISTENCESERVICEANNOTATEDECISIONRESPONSE']._serialized_end=5210
-  _globals['_RECORDEXPANSIONREQUEST']._serialized_start=5213
-  _globals['_RECORDEXPANSIONREQUEST']._serialized_end=5390
-  _globals['_RECORDEXPANSIONRESPONSE']._serialized_start=5392
-  _globals['_RECORDEXPANSIONRESPONSE']._serialized_end=5417
-  _globals['_PERSISTENCESERVICE']._serialized_start=5420
-  _globals['_PERSISTENCESERVICE']._serialized_end=6476
+  _globals['_CALLSCOPE']._serialized_start=229
+  _globals['_CALLSCOPE']._serialized_end=388
+  _globals['_IDEMPOTENCYCLAIM']._serialized_start=390
+  _globals['_IDEMPOTENCYCLAIM']._serialized_end=474
+  _globals['_LEASE']._serialized_start=476
+  _globals['_LEASE']._serialized_end=552
+  _globals['_RECORDRUNREQUEST']._serialized_start=555
+  _globals['_RECORDRUNREQUEST']._serialized_end=823
+  _globals['_BEGINCREATE']._serialized_start=826
+  _globals['_BEGINCREATE']._serialized_end=1134
+  _globals['_BEGINATTACH']._serialized_start=1137
+  _globals['_BEGINATTACH']._serialized_end=1300
+  _globals['_RECORD']._serialized_start=1303
+  _globals['_RECORD']._serialized_end=1441
+  _globals['_RECORDITEM']._serialized_start=1444
+  _globals['_RECORDITEM']._serialized_end=2008
+  _globals['_RENEWLEASE']._serialized_start=2010
+  _globals['_RENEWLEASE']._serialized_end=2022
+  _globals['_RELEASELEASE']._serialized_start=2024
+  _globals['_RELEASELEASE']._serialized_end=2038
+  _globals['_RECORDRUNRESPONSE']._serialized_start=2041
+  _globals['_RECORDRUNRESPONSE']._serialized_end=2345
+  _globals['_RUNBEGUN']._serialized_start=2348
+  _globals['_RUNBEGUN']._serialized_end=2485
+  _globals['_RUNATTACHED']._serialized_start=2488
+  _globals['_RUNATTACHED']._serialized_end=2742
+  _globals['_FOLLOWRUN']._serialized_start=2744
+  _globals['_FOLLOWRUN']._serialized_end=2810
+  _globals['_RECORDACK']._serialized_start=2812
+  _globals['_RECORDACK']._serialized_end=2937
+  _globals['_LEASERELEASED']._serialized_start=2939
+  _globals['_LEASERELEASED']._serialized_end=2954
+  _globals['_CREATERUNREQUEST']._serialized_start=2957
+  _globals['_CREATERUNREQUEST']._serialized_end=3185
+  _globals['_CREATERUNRESPONSE']._serialized_start=3187
+  _globals['_CREATERUNRESPONSE']._serialized_end=3258
+  _globals['_CLAIMRUNSREQUEST']._serialized_start=3260
+  _globals['_CLAIMRUNSREQUEST']._serialized_end=3341
+  _globals['_CLAIMRUNSRESPONSE']._serialized_start=3343
+  _globals['_CLAIMRUNSRESPONSE']._serialized_end=3402
+  _globals['_CLAIMEDRUN']._serialized_start=3404
+  _globals['_CLAIMEDRUN']._serialized_end=3508
+  _globals['_PERSISTENCESERVICEGETRUNREQUEST']._serialized_start=3510
+  _globals['_PERSISTENCESERVICEGETRUNREQUEST']._serialized_end=3637
+  _globals['_PERSISTENCESERVICEGETRUNRESPONSE']._serialized_start=3639
+  _globals['_PERSISTENCESERVICEGETRUNRESPONSE']._serialized_end=3705
+  _globals['_PERSISTENCESERVICELISTRUNSREQUEST']._serialized_start=3708
+  _globals['_PERSISTENCESERVICELISTRUNSREQUEST']._serialized_end=3892
+  _globals['_PERSISTENCESERVICELISTRUNSRESPONSE']._serialized_start=3894
+  _globals['_PERSISTENCESERVICELISTRUNSRESPONSE']._serialized_end=3988
+  _globals['_PERSISTENCESERVICELISTATTEMPTSREQUEST']._serialized_start=3991
+  _globals['_PERSISTENCESERVICELISTATTEMPTSREQUEST']._serialized_end=4184
+  _globals['_PERSISTENCESERVICELISTATTEMPTSRESPONSE']._serialized_start=4186
+  _globals['_PERSISTENCESERVICELISTATTEMPTSRESPONSE']._serialized_end=4292
+  _globals['_PERSISTENCESERVICEWATCHRUNREQUEST']._serialized_start=4295
+  _globals['_PERSISTENCESERVICEWATCHRUNREQUEST']._serialized_end=4448
+  _globals['_PERSISTENCESERVICEWATCHRUNRESPONSE']._serialized_start=4451
+  _globals['_PERSISTENCESERVICEWATCHRUNRESPONSE']._serialized_end=4585
+  _globals['_PERSISTENCESERVICECANCELRUNREQUEST']._serialized_start=4588
+  _globals['_PERSISTENCESERVICECANCELRUNREQUEST']._serialized_end=4771
+  _globals['_PERSISTENCESERVICECANCELRUNRESPONSE']._serialized_start=4773
+  _globals['_PERSISTENCESERVICECANCELRUNRESPONSE']._serialized_end=4842
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST']._serialized_start=4845
+  _globals['_PERSISTENCESERVICERESUMERUNREQUEST']._serialized_end=5028
+  _globals['_PERSISTENCESERVICERESUMERUNRESPONSE']._serialized_start=5030
+  _globals['_PERSISTENCESERVICERESUMERUNRESPONSE']._serialized_end=5099
+  _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST']._serialized_start=5102
+  _globals['_PERSISTENCESERVICEANNOTATEDECISIONREQUEST']._serialized_end=5338
+  _globals['_PERSISTENCESERVICEANNOTATEDECISIONRESPONSE']._serialized_start=5340
+  _globals['_PERSISTENCESERVICEANNOTATEDECISIONRESPONSE']._serialized_end=5416
+  _globals['_RECORDEXPANSIONREQUEST']._serialized_start=5419
+  _globals['_RECORDEXPANSIONREQUEST']._serialized_end=5596
+  _globals['_RECORDEXPANSIONRESPONSE']._serialized_start=5598
+  _globals['_RECORDEXPANSIONRESPONSE']._serialized_end=5623
+  _globals['_PERSISTENCESERVICE']._serialized_start=5626
+  _globals['_PERSISTENCESERVICE']._serialized_end=6796
 # @@protoc_insertion_point(module_scope)

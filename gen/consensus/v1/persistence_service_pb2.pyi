@@ -5,10 +5,7 @@ The internal service that alone owns the record."""
 
 from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
-from consensus.v1 import decision_pb2 as _decision_pb2
 from consensus.v1 import event_pb2 as _event_pb2
-from consensus.v1 import panel_pb2 as _panel_pb2
-from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_pb2 as _run_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -284,7 +281,9 @@ Global___Record: _TypeAlias = Record  # noqa: Y015
 
 @_typing.final
 class RecordItem(_message.Message):
-    """One thing that happened; leaves one event."""
+    """One thing that happened; leaves one event, whose payload is the item's, under the same
+    field name.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -293,9 +292,9 @@ class RecordItem(_message.Message):
     STEP_SKIPPED_FIELD_NUMBER: _builtins.int
     STEP_FAILED_FIELD_NUMBER: _builtins.int
     ATTEMPT_FAILED_FIELD_NUMBER: _builtins.int
-    PROPOSAL_FIELD_NUMBER: _builtins.int
-    PERSONA_REVIEW_FIELD_NUMBER: _builtins.int
-    DECISION_FIELD_NUMBER: _builtins.int
+    PROPOSAL_READY_FIELD_NUMBER: _builtins.int
+    PERSONA_REVIEW_READY_FIELD_NUMBER: _builtins.int
+    DECISION_READY_FIELD_NUMBER: _builtins.int
     RUN_COMPLETED_FIELD_NUMBER: _builtins.int
     RUN_FAILED_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -319,15 +318,15 @@ class RecordItem(_message.Message):
         """A call to the model failed."""
 
     @_builtins.property
-    def proposal(self) -> _proposal_pb2.Proposal:
-        """The proposal."""
+    def proposal_ready(self) -> _event_pb2.ProposalReady:
+        """The proposal. A second one is refused."""
 
     @_builtins.property
-    def persona_review(self) -> _panel_pb2.PersonaReview:
+    def persona_review_ready(self) -> _event_pb2.PersonaReviewReady:
         """A persona's review. A second one of the same persona is refused."""
 
     @_builtins.property
-    def decision(self) -> _decision_pb2.Decision:
+    def decision_ready(self) -> _event_pb2.DecisionReady:
         """The decision. A second one is refused."""
 
     @_builtins.property
@@ -346,17 +345,17 @@ class RecordItem(_message.Message):
         step_skipped: _event_pb2.StepSkipped | None = ...,
         step_failed: _event_pb2.StepFailed | None = ...,
         attempt_failed: _event_pb2.AttemptFailed | None = ...,
-        proposal: _proposal_pb2.Proposal | None = ...,
-        persona_review: _panel_pb2.PersonaReview | None = ...,
-        decision: _decision_pb2.Decision | None = ...,
+        proposal_ready: _event_pb2.ProposalReady | None = ...,
+        persona_review_ready: _event_pb2.PersonaReviewReady | None = ...,
+        decision_ready: _event_pb2.DecisionReady | None = ...,
         run_completed: _event_pb2.RunCompleted | None = ...,
         run_failed: _event_pb2.RunFailed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision", b"decision", "item", b"item", "persona_review", b"persona_review", "proposal", b"proposal", "run_completed", b"run_completed", "run_failed", b"run_failed", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_ready", b"decision_ready", "item", b"item", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_completed", b"run_completed", "run_failed", b"run_failed", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision", b"decision", "item", b"item", "persona_review", b"persona_review", "proposal", b"proposal", "run_completed", b"run_completed", "run_failed", b"run_failed", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_ready", b"decision_ready", "item", b"item", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_completed", b"run_completed", "run_failed", b"run_failed", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["step_started", "step_completed", "step_skipped", "step_failed", "attempt_failed", "proposal", "persona_review", "decision", "run_completed", "run_failed"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["step_started", "step_completed", "step_skipped", "step_failed", "attempt_failed", "proposal_ready", "persona_review_ready", "decision_ready", "run_completed", "run_failed"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -1078,6 +1077,64 @@ class PersistenceServiceCancelRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersistenceServiceCancelRunResponse: _TypeAlias = PersistenceServiceCancelRunResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceResumeRunRequest(_message.Message):
+    """Goes on with a failed run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        run_id: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceResumeRunRequest: _TypeAlias = PersistenceServiceResumeRunRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceResumeRunResponse(_message.Message):
+    """The run as it stands afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceResumeRunResponse: _TypeAlias = PersistenceServiceResumeRunResponse  # noqa: Y015
 
 @_typing.final
 class PersistenceServiceAnnotateDecisionRequest(_message.Message):

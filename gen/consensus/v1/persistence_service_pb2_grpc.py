@@ -93,6 +93,11 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.FromString,
                 _registered_method=True)
+        self.ResumeRun = channel.unary_unary(
+                '/consensus.v1.PersistenceService/ResumeRun',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
+                _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
                 '/consensus.v1.PersistenceService/AnnotateDecision',
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
@@ -192,6 +197,15 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeRun(self, request, context):
+        """Makes a FAILED run RUNNING again, with no lease, a new deadline and a new budget of
+        attempts, for ClaimRuns to grant. A run in another state is refused with
+        ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnnotateDecision(self, request, context):
         """Sets the note of a decision.
         """
@@ -249,6 +263,11 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.CancelRun,
                     request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.SerializeToString,
+            ),
+            'ResumeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeRun,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
@@ -496,6 +515,33 @@ class PersistenceService:
             '/consensus.v1.PersistenceService/CancelRun',
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.SerializeToString,
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/ResumeRun',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,11 @@ class PersistenceServiceStub:
     """
     CancelRun: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceCancelRunRequest, _persistence_service_pb2.PersistenceServiceCancelRunResponse]
     """Ends a run, and fences its worker."""
+    ResumeRun: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceResumeRunRequest, _persistence_service_pb2.PersistenceServiceResumeRunResponse]
+    """Makes a FAILED run RUNNING again, with no lease, a new deadline and a new budget of
+    attempts, for ClaimRuns to grant. A run in another state is refused with
+    ILLEGAL_STATE.
+    """
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]
     """Sets the note of a decision."""
     RecordExpansion: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]
@@ -139,6 +144,11 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     """
     CancelRun: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceCancelRunRequest, _persistence_service_pb2.PersistenceServiceCancelRunResponse]  # type: ignore[assignment]
     """Ends a run, and fences its worker."""
+    ResumeRun: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceResumeRunRequest, _persistence_service_pb2.PersistenceServiceResumeRunResponse]  # type: ignore[assignment]
+    """Makes a FAILED run RUNNING again, with no lease, a new deadline and a new budget of
+    attempts, for ClaimRuns to grant. A run in another state is refused with
+    ILLEGAL_STATE.
+    """
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]  # type: ignore[assignment]
     """Sets the note of a decision."""
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
@@ -243,6 +253,17 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceCancelRunResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceCancelRunResponse]]:
         """Ends a run, and fences its worker."""
+
+    @_abc_1.abstractmethod
+    def ResumeRun(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceResumeRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceResumeRunResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceResumeRunResponse]]:
+        """Makes a FAILED run RUNNING again, with no lease, a new deadline and a new budget of
+        attempts, for ClaimRuns to grant. A run in another state is refused with
+        ILLEGAL_STATE.
+        """
 
     @_abc_1.abstractmethod
     def AnnotateDecision(

@@ -91,6 +91,11 @@ class ReviewServiceStub:
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.CancelRunResponse.FromString,
                 _registered_method=True)
+        self.ResumeRun = channel.unary_unary(
+                '/consensus.v1.ReviewService/ResumeRun',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.FromString,
+                _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
                 '/consensus.v1.ReviewService/AnnotateDecision',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.AnnotateDecisionRequest.SerializeToString,
@@ -195,6 +200,14 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeRun(self, request, context):
+        """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
+        and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnnotateDecision(self, request, context):
         """Notes something about a decision; replaces the note before and changes nothing else.
         """
@@ -261,6 +274,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.CancelRun,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.CancelRunRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'ResumeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeRun,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
@@ -494,6 +512,33 @@ class ReviewService:
             '/consensus.v1.ReviewService/CancelRun',
             consensus_dot_v1_dot_review__service__pb2.CancelRunRequest.SerializeToString,
             consensus_dot_v1_dot_review__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/ResumeRun',
+            consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

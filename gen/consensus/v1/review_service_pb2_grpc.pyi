@@ -82,6 +82,10 @@ class ReviewServiceStub:
     Cancelling a cancelled run changes nothing; a run that has ended otherwise is
     refused with ILLEGAL_STATE.
     """
+    ResumeRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ResumeRunRequest, _review_service_pb2.ResumeRunResponse]
+    """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
+    and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+    """
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]
@@ -146,6 +150,10 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Ends a run that has not ended: in the record first, then its calls to the model.
     Cancelling a cancelled run changes nothing; a run that has ended otherwise is
     refused with ILLEGAL_STATE.
+    """
+    ResumeRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ResumeRunRequest, _review_service_pb2.ResumeRunResponse]  # type: ignore[assignment]
+    """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
+    and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
     """
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]  # type: ignore[assignment]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -250,6 +258,16 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a run that has not ended: in the record first, then its calls to the model.
         Cancelling a cancelled run changes nothing; a run that has ended otherwise is
         refused with ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeRun(
+        self,
+        request: _review_service_pb2.ResumeRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ResumeRunResponse, _abc.Awaitable[_review_service_pb2.ResumeRunResponse]]:
+        """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
+        and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
         """
 
     @_abc_1.abstractmethod
