@@ -1,6 +1,6 @@
-"""Make requirements.lock (everything) and requirements-runtime.lock (what the image installs).
+"""Make requirements.lock (everything) and its parts -build.lock and -runtime.lock (for the image).
 
-Both hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
+They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
 needs neither network nor resolver. `--upgrade` takes the newest allowed versions.
 """
@@ -19,16 +19,18 @@ COMMON = [
     "--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-annotate",
     "--no-header",
 ]  # fmt: skip
+PART = "--constraint=requirements.lock"
 LOCKS = {
-    "requirements.lock": ["--group=pyproject.toml:dev"],
-    "requirements-runtime.lock": ["--constraint=requirements.lock"],
+    "requirements.lock": ["pyproject.toml", "--group=pyproject.toml:dev"],
+    "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
+    "requirements-runtime.lock": [PART, "pyproject.toml"],
 }
 
 
 def header() -> str:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)
-    wanted = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    wanted = [project["project"]["dependencies"], project["dependency-groups"]]
     digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
     return f"# Made by `make lock`; never edit it.\n# Dependencies in pyproject.toml: sha256 {digest}\n"
 
@@ -36,7 +38,7 @@ def header() -> str:
 def make(name: str, options: list[str], upgrade: bool) -> None:
     """Resolve anew into `name`, keeping the versions that stand there unless `upgrade`."""
     extra = ["--upgrade"] if upgrade else []
-    command = [*UV, *COMMON, *options, *extra, f"--output-file={name}", "pyproject.toml"]
+    command = [*UV, *COMMON, *options, *extra, f"--output-file={name}"]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     path = ROOT / name
     path.write_text(header() + path.read_text(encoding="utf-8"), encoding="utf-8")

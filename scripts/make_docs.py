@@ -1,0 +1,155 @@
+"""Make docs/errors.md from the contract, and from the settings' code the table in README.md and .env.example.
+
+With `--check` nothing is written: what is there is compared.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from grpc_tools import protoc
+
+from consensus_rpc.settings_text import SettingDoc
+from persistence_service.config import Settings as PersistenceSettings
+from review_service.config import Settings as ReviewSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+ERRORS = "consensus/v1/errors.proto"
+PREFIX = "ERROR_REASON_"
+BEGIN = "<!-- settings: made by `make docs` from the code, never edited -->"
+END = "<!-- end of settings -->"
+ERRORS_HEAD = """\
+<!-- Made by `make docs` from protos/consensus/v1/errors.proto; never edited. -->
+# Errors
+
+Every error of every service carries a `google.rpc.ErrorInfo`: its `reason` is one of those below, its
+`domain` is `consensus.v1`, and its `metadata` has the keys of the last column beside `request_id`, and
+`run_id` where there is one. With INVALID_ARGUMENT comes a `google.rpc.BadRequest`, with what is worth
+trying again a `google.rpc.RetryInfo`.
+
+| reason | code | what happened, what to do | metadata |
+| --- | --- | --- | --- |"""
+SERVICES = {"review": ReviewSettings, "persistence": PersistenceSettings}
+
+
+def reasons() -> list[tuple[str, str]]:
+    """Return name and comment of each value of ErrorReason but the zero, line breaks undone."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "errors.binpb"
+        includes = [f"-I{PROTOS}", f"-I{resources.files('grpc_tools') / '_proto'}"]
+        if protoc.main(["protoc", *includes, "--include_source_info", f"--descriptor_set_out={out}", ERRORS]):
+            raise SystemExit("protoc refused the contract")
+        file = FileDescriptorSet.FromString(out.read_bytes()).file[0]
+    comments = {
+        tuple(place.path): " ".join(place.leading_comments.split())
+        for place in file.source_code_info.location
+    }
+    number = next(index for index, enum in enumerate(file.enum_type) if enum.name == "ErrorReason")
+    # A place in a file is a path of field numbers: 5 is FileDescriptorProto.enum_type, 2 its values.
+    values = file.enum_type[number].value
+    return [
+        (value.name.removeprefix(PREFIX), comments.get((5, number, 2, index), ""))
+        for index, value in enumerate(values)
+        if value.number != 0
+    ]
+
+
+def errors_page() -> str:
+    """Return docs/errors.md.
+
+    Raises:
+        SystemExit: if the comment of a reason does not begin with its status code.
+    """
+    return "\n".join([ERRORS_HEAD, *(error_row(reason, comment) for reason, comment in reasons()), ""])
+
+
+def error_row(reason: str, comment: str) -> str:
+    match = re.fullmatch(r"([A-Z_]+): (.+?)(?: (?:Metadata:? )(.+))?", comment)
+    if match is None:
+        raise SystemExit(f"{ERRORS}: the comment of {reason} must begin with its status code")
+    code, meaning, metadata = match.groups(default="")
+    return f"| `{reason}` | {code} | {capital(meaning)} | {capital(metadata).rstrip('.')} |"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def settings() -> list[tuple[str, SettingDoc]]:
+    """Return each setting once, with who reads it; one that the services read differently, twice."""
+    readers: dict[SettingDoc, list[str]] = {}
+    for service, model in SERVICES.items():
+        for setting in model.describe():
+            readers.setdefault(setting, []).append(service)
+    return [("both" if len(names) > 1 else names[0], setting) for setting, names in readers.items()]
+
+
+def settings_table() -> str:
+    rows = [
+        f"| `{setting.name}` | {reader} | {default_cell(setting.default)} | {cell(setting.allowed)} "
+        f"| {cell(setting.description)} |"
+        for reader, setting in settings()
+    ]
+    head = ["| variable | read by | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([BEGIN, *head, *rows, END])
+
+
+def default_cell(default: str) -> str:
+    return f"`{default}`" if default not in {"", "required"} else default
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def readme() -> str:
+    """Return README.md with the table of today between its two marks.
+
+    Raises:
+        SystemExit: if a mark is missing.
+    """
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"README.md lacks the lines between which the settings stand:\n{BEGIN}\n{END}")
+    return f"{before}{settings_table()}{after}"
+
+
+def env_example() -> str:
+    lines = [
+        "# Made by `make docs` from the settings' code; never edited. Copy it to .env and take the `#` off",
+        "# what you set. The environment goes before .env.",
+    ]
+    for reader, setting in settings():
+        who = "both services" if reader == "both" else f"{reader} service"
+        lines += ["", f"# {setting.description} ({who}; {setting.allowed})"]
+        lines.append(f"#{setting.name}={'' if setting.default == 'required' else setting.default}")
+    return "\n".join([*lines, ""])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only; 1 if a page is out of step")
+    check = parser.parse_args().check
+    pages = {"docs/errors.md": errors_page, "README.md": readme, ".env.example": env_example}
+    stale = False
+    for name, make in pages.items():
+        path, text = ROOT / name, make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale = True
+        print(f"  {name} {'is out of step: run `make docs`' if check else 'made'}")
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
