@@ -1,0 +1,1 @@
+"""Calls to the model, of runs and of expansions."""

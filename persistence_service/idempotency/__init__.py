@@ -1,0 +1,1 @@
+"""Callers' names for requests, so that sending one twice has one effect."""

@@ -1,0 +1,1 @@
+"""Keyset paging with signed tokens."""

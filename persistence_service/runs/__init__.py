@@ -1,0 +1,1 @@
+"""Runs: their state, what they are to do, and what came of them."""

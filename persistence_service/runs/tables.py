@@ -1,0 +1,165 @@
+"""Tables of runs.
+
+What changes with every record stands in the narrow `runs`; what is written once stands beside it, so
+that the many updates of a run stay small. Payloads are joined to their events by (tenant, run_id,
+sequence); each table's primary key is also its uniqueness rule, so that no second index is kept.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from persistence_service.schema import Base, Json, UtcTime
+
+
+class RunRow(Base):
+    """Where a run stands. Locked by every write to the run."""
+
+    __tablename__ = "runs"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_type: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    caller: Mapped[str] = mapped_column(String(255))
+    user_id: Mapped[str] = mapped_column(String(255))
+    request_id: Mapped[str] = mapped_column(String(64))
+    parent_run_id: Mapped[str | None] = mapped_column(String(64))
+    # Outcome. Confidence is in ten-thousandths; the note is a person's, set afterwards.
+    decision_label: Mapped[str | None] = mapped_column(String(16))
+    confidence: Mapped[int | None] = mapped_column(Integer)
+    decision_policy_version: Mapped[str | None] = mapped_column(String(50))
+    decision_notes: Mapped[str | None] = mapped_column(Text)
+    failure: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # Counts.
+    retry_count: Mapped[int] = mapped_column(Integer)
+    take_over_count: Mapped[int] = mapped_column(Integer)
+    # Take-overs since the newest acknowledged record; releases by draining do not count.
+    barren_take_over_count: Mapped[int] = mapped_column(Integer)
+    last_sequence: Mapped[int] = mapped_column(Integer)
+    last_record_id: Mapped[int] = mapped_column(BigInteger)
+    # Lease, by the clock of the database. No expire time: nobody holds it.
+    fencing_token: Mapped[int] = mapped_column(BigInteger)
+    lease_owner: Mapped[str | None] = mapped_column(String(255))
+    lease_expire_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    # Whether the last holder gave it back in an orderly way.
+    lease_was_released: Mapped[bool] = mapped_column(Boolean)
+    # Instants.
+    create_time: Mapped[datetime] = mapped_column(UtcTime)
+    start_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    finish_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    update_time: Mapped[datetime] = mapped_column(UtcTime)
+    # The run's deadline.
+    expire_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    # When it was last resumed; attempts that began before do not count against the budget.
+    budget_start_time: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    __table_args__ = (
+        # One per filter of ListRuns, in the order of its pages (read backwards).
+        Index("ix_runs_created", "tenant", "create_time", "run_id"),
+        Index("ix_runs_state", "tenant", "state", "create_time", "run_id"),
+        Index(
+            "ix_runs_user",
+            "tenant",
+            "user_id",
+            "create_time",
+            "run_id",
+            postgresql_where=text("user_id <> ''"),
+            sqlite_where=text("user_id <> ''"),
+        ),
+        Index(
+            "ix_runs_parent",
+            "tenant",
+            "parent_run_id",
+            "create_time",
+            "run_id",
+            postgresql_where=text("parent_run_id IS NOT NULL"),
+            sqlite_where=text("parent_run_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_runs_decision",
+            "tenant",
+            "decision_label",
+            "create_time",
+            "run_id",
+            postgresql_where=text("decision_label IS NOT NULL"),
+            sqlite_where=text("decision_label IS NOT NULL"),
+        ),
+        # Work to claim, oldest first. It leaves the lease's end out on purpose: an indexed column
+        # would make every renewal write all indexes anew.
+        Index(
+            "ix_runs_open",
+            "create_time",
+            postgresql_where=text("state IN ('QUEUED', 'RUNNING')"),
+            sqlite_where=text("state IN ('QUEUED', 'RUNNING')"),
+        ),
+    )
+
+
+class RunSpecificationRow(Base):
+    """What a run is to do; written once."""
+
+    __tablename__ = "run_specifications"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    idea: Mapped[str] = mapped_column(Text)
+    # {"text": …} or {"object": …}; absent when the caller added nothing.
+    context: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # Everything else: models, temperatures, retry policy, panel, quorum, versions.
+    settings: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class ProposalVersionRow(Base):
+    """The proposal of a run; insert-only, at most one per run."""
+
+    __tablename__ = "proposal_versions"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(Text)
+    summary: Mapped[str] = mapped_column(Text)
+    problem_statement: Mapped[str] = mapped_column(Text)
+    proposed_solution: Mapped[str] = mapped_column(Text)
+    assumptions: Mapped[list[str]] = mapped_column(Json)
+    scope_non_goals: Mapped[list[str]] = mapped_column(Json)
+    raw_expanded_proposal: Mapped[str] = mapped_column(Text)
+
+
+class PersonaReviewRow(Base):
+    """A persona's review of a run's proposal; insert-only, at most one per persona."""
+
+    __tablename__ = "persona_reviews"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    persona_id: Mapped[str] = mapped_column(String(63), primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    persona_name: Mapped[str] = mapped_column(String(100))
+    # In ten-thousandths.
+    confidence: Mapped[int] = mapped_column(Integer)
+    blocking_issues_present: Mapped[bool] = mapped_column(Boolean)
+    security_concerns_present: Mapped[bool] = mapped_column(Boolean)
+    # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
+    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    # How it came about: models, temperature, versions, tokens, latency.
+    provenance: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+
+class DecisionRow(Base):
+    """The decision of a run; insert-only, at most one per run."""
+
+    __tablename__ = "decisions"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    label: Mapped[str] = mapped_column(String(16))
+    # In ten-thousandths.
+    confidence: Mapped[int] = mapped_column(Integer)
+    policy_version: Mapped[str] = mapped_column(String(50))
+    # Contributions, fired rules, completeness, minority reports.
+    content: Mapped[dict[str, Any]] = mapped_column(Json)
