@@ -1,0 +1,74 @@
+"""Who may begin: a limit on calls in flight, and nobody once the server drains."""
+
+import asyncio
+
+from consensus_rpc.errors import Overloaded, ShuttingDown
+
+EXEMPT_SERVICES = (
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "grpc.reflection.v1.ServerReflection",
+)
+
+
+def is_exempt(method: str) -> bool:
+    """Whether a method (`/package.Service/Method`) is outside admission: probes get through at any load."""
+    return method[1:].rpartition("/")[0] in EXEMPT_SERVICES
+
+
+class Admission:
+    """Counts calls in flight; refuses before any work is done."""
+
+    def __init__(self, limit: int, *, retry_after_seconds: float = 1.0) -> None:
+        """Admits up to `limit` calls at once."""
+        self._limit = limit
+        self._retry_after_seconds = retry_after_seconds
+        self._in_flight = 0
+        self._draining = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that were admitted and have not ended."""
+        return self._in_flight
+
+    @property
+    def draining(self) -> asyncio.Event:
+        """Set once nobody is admitted any more."""
+        return self._draining
+
+    def enter(self) -> None:
+        """Admits one call; whoever is admitted leaves again.
+
+        Raises:
+            ShuttingDown: once the server drains.
+            Overloaded: when the limit is reached.
+        """
+        if self._draining.is_set():
+            raise ShuttingDown
+        if self._in_flight >= self._limit:
+            raise Overloaded(
+                subject="calls in flight", limit=self._limit, retry_after_seconds=self._retry_after_seconds
+            )
+        self._in_flight += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        """Ends one admitted call."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._idle.set()
+
+    def drain(self) -> None:
+        """Admits nobody from now on."""
+        self._draining.set()
+
+    async def wait_idle(self, timeout: float) -> bool:
+        """Waits until no admitted call is left, or `timeout` seconds; returns whether none is left."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,44 @@
+"""Health per service name, and of all together under the empty name."""
+
+from collections.abc import Iterable
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Health:
+    """What health checks are answered with; every service starts NOT_SERVING."""
+
+    def __init__(self, service_names: Iterable[str]) -> None:
+        """Knows its services' names."""
+        self._serving = dict.fromkeys(service_names, False)
+        self._servicer = health.aio.HealthServicer()
+
+    async def attach(self, server: grpc.aio.Server) -> None:
+        """Answers on this server, for every name, from now on."""
+        for name in self._serving:
+            await self._servicer.set(name, _NOT_SERVING)
+        await self._publish_all()
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+
+    async def set_serving(self, name: str, serving: bool) -> None:
+        """Says whether a service can do its work; the empty name is SERVING while all are.
+
+        Raises:
+            KeyError: for a name that the server was not built with.
+        """
+        if self._serving[name] == serving:
+            return
+        self._serving[name] = serving
+        await self._servicer.set(name, _SERVING if serving else _NOT_SERVING)
+        await self._publish_all()
+
+    async def go_down(self) -> None:
+        """Says NOT_SERVING for every name, for good."""
+        await self._servicer.enter_graceful_shutdown()
+
+    async def _publish_all(self) -> None:
+        await self._servicer.set("", _SERVING if all(self._serving.values()) else _NOT_SERVING)

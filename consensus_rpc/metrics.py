@@ -1,0 +1,103 @@
+"""Rate, errors and duration of calls for Prometheus, and the page that shows them."""
+
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+import grpc
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
+_LABELS = ("grpc_service", "grpc_method", "grpc_type")
+
+
+class RpcMetrics:
+    """What is counted of calls, under the names that gRPC dashboards know."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        """Registers its counters; once per registry."""
+        self.handled = Counter(
+            "grpc_server_handled_total",
+            "Calls that ended, by status code.",
+            (*_LABELS, "grpc_code"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "grpc_server_handling_seconds",
+            "Time from first to last byte.",
+            _LABELS,
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self.in_flight = Gauge(
+            "grpc_server_in_flight", "Calls that have not ended.", _LABELS, registry=registry
+        )
+
+    def of_method(self, service: str, method: str, kind: str) -> "MethodMetrics":
+        """The counters of one method, looked up once."""
+        return MethodMetrics(self, (service, method, kind))
+
+
+_default: list[RpcMetrics] = []
+
+
+def default_metrics() -> RpcMetrics:
+    """The metrics in Prometheus's default registry, made once per process."""
+    if not _default:
+        _default.append(RpcMetrics())
+    return _default[0]
+
+
+@dataclass(slots=True)
+class MethodMetrics:
+    """The counters of one method, with its labels bound."""
+
+    metrics: RpcMetrics
+    labels: tuple[str, str, str]
+    _seconds: Any = field(init=False)
+    _in_flight: Any = field(init=False)
+    _handled: dict[grpc.StatusCode, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Binds the labels."""
+        self._seconds = self.metrics.seconds.labels(*self.labels)
+        self._in_flight = self.metrics.in_flight.labels(*self.labels)
+
+    def begin(self) -> None:
+        """Counts a call that begins."""
+        self._in_flight.inc()
+
+    def end(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Counts a call that ended."""
+        self._in_flight.dec()
+        self._seconds.observe(seconds)
+        handled = self._handled.get(code)
+        if handled is None:
+            handled = self._handled[code] = self.metrics.handled.labels(*self.labels, code.name)
+        handled.inc()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """The running page."""
+
+    address: str
+    _server: Any
+    _thread: Thread
+
+    def close(self) -> None:
+        """Stops it."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve_metrics(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> MetricsPage:
+    """Serves /metrics over HTTP in a thread of its own; port 0 takes a free one.
+
+    Raises:
+        OSError: when the address is taken.
+    """
+    server, thread = start_http_server(port, addr=host, registry=registry)
+    shown = f"[{host}]" if ":" in host else host
+    return MetricsPage(f"{shown}:{server.server_port}", server, thread)

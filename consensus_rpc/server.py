@@ -1,0 +1,183 @@
+"""A gRPC server process: starts, says where it listens and whether it serves, drains when told to."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+
+from consensus_rpc.admission import Admission
+from consensus_rpc.health import Health
+from consensus_rpc.interceptor import RpcInterceptor
+from consensus_rpc.log import get_logger
+from consensus_rpc.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
+from consensus_rpc.server_options import ServerOptions, parse_server_args
+from consensus_rpc.settings_types import split_host_port
+
+__all__ = ["Server", "ServerOptions", "parse_server_args", "run"]
+
+_log = get_logger()
+
+Hook = Callable[[], Awaitable[None]]
+
+# Rare collections: a server's objects live for a call or for good (measured: twice the throughput).
+_GC_THRESHOLDS = (50_000, 20, 20)
+_GOODBYE_SECONDS = 0.2
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server:
+    """One listening gRPC server with its health, reflection, metrics page and drain.
+
+    Add servicers to `grpc` before `start`; then `serve` until a signal or `request_stop`.
+    """
+
+    def __init__(
+        self, options: ServerOptions, *, service_names: Iterable[str], metrics: RpcMetrics | None = None
+    ) -> None:
+        """Builds it; nothing listens yet. A service's name is a full one: `consensus.v1.ReviewService`."""
+        self._options = options
+        self._service_names = tuple(service_names)
+        self._admission = Admission(options.max_calls_in_flight)
+        self._health = Health(self._service_names)
+        self._stop_requested = asyncio.Event()
+        self._metrics_page: MetricsPage | None = None
+        self.address = ""
+        self.metrics_address = ""
+        self.grpc = grpc.aio.server(
+            interceptors=[RpcInterceptor(self._admission, metrics or default_metrics())],
+            options=options.channel_arguments(),
+            maximum_concurrent_rpcs=options.max_concurrent_rpcs,
+        )
+
+    @property
+    def draining(self) -> asyncio.Event:
+        """Set once the server refuses new calls: endless streams end themselves with ShuttingDown."""
+        return self._admission.draining
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls that were admitted and have not ended; health and reflection do not count."""
+        return self._admission.in_flight
+
+    async def start(self) -> None:
+        """Binds and listens; then `address` says where, the log too, and the port file if asked for.
+
+        Raises:
+            RuntimeError: when the address cannot be bound.
+        """
+        await self._health.attach(self.grpc)
+        if self._options.reflection:
+            names = (*self._service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self.grpc)
+        host, _ = split_host_port(self._options.listen)
+        port = self.grpc.add_insecure_port(self._options.listen)
+        await self.grpc.start()
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._start_metrics()
+        _log.info("listening", address=self.address, metrics_address=self.metrics_address)
+        if self._options.port_file is not None:
+            _write_whole(self._options.port_file, f"{self.address}\n")
+
+    async def set_serving(self, name: str, serving: bool) -> None:
+        """Says whether a service can do its work: what health checks of its name are answered with."""
+        await self._health.set_serving(name, serving)
+
+    def request_stop(self) -> None:
+        """Begins the drain, as SIGTERM does."""
+        self._stop_requested.set()
+
+    async def serve(self, *, on_drain: Hook | None = None, on_stop: Hook | None = None) -> None:
+        """Serves until SIGTERM, SIGINT or `request_stop`, then drains; a second signal ends it at once.
+
+        `on_drain` runs when new calls are refused already, while those in flight go on; `on_stop` when none
+        is left, whatever became of the drain.
+        """
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._on_signal, number)
+        if self._options.tune_gc:
+            tune_garbage_collection()
+        try:
+            await self._stop_requested.wait()
+            await self._drain(on_drain)
+        finally:
+            try:
+                await self._close(on_stop)
+            finally:
+                for number in _SIGNALS:
+                    loop.remove_signal_handler(number)
+
+    async def _drain(self, on_drain: Hook | None) -> None:
+        grace = self._options.drain_grace_seconds
+        _log.info("draining", calls_in_flight=self.calls_in_flight, grace_seconds=grace)
+        self._admission.drain()
+        await self._health.go_down()
+        ends = asyncio.get_running_loop().time() + grace
+        if on_drain is not None:
+            await _bounded(on_drain, grace)
+        # The listener stays open meanwhile: whoever calls is told SHUTTING_DOWN and when to try again.
+        drained = await self._admission.wait_idle(max(0.0, ends - asyncio.get_running_loop().time()))
+        _log.info("drained", complete=drained, calls_in_flight=self.calls_in_flight)
+
+    async def _close(self, on_stop: Hook | None) -> None:
+        await self.grpc.stop(_GOODBYE_SECONDS)  # what is left now is cut off
+        if self._metrics_page is not None:
+            await asyncio.to_thread(self._metrics_page.close)
+        if on_stop is not None:
+            await on_stop()
+        _log.info("stopped")
+
+    def _start_metrics(self) -> None:
+        if self._options.metrics_listen is None:
+            return
+        self._metrics_page = serve_metrics(*split_host_port(self._options.metrics_listen))
+        self.metrics_address = self._metrics_page.address
+
+    def _on_signal(self, number: int) -> None:
+        if self._stop_requested.is_set():
+            _log.warning("stopped_at_once", signal=signal.Signals(number).name)
+            sys.stderr.flush()
+            os._exit(128 + number)
+        self._stop_requested.set()
+
+
+async def _bounded(hook: Hook, seconds: float) -> None:
+    """Runs a hook, at most that long; what it raises must not keep the server from stopping."""
+    try:
+        async with asyncio.timeout(seconds):
+            await hook()
+    except TimeoutError:
+        _log.warning("drain_hook_timed_out", seconds=seconds)
+    except Exception as error:  # noqa: BLE001 - the drain goes on whatever the hook's fault is
+        _log.error("drain_hook_failed", exc_info=error)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file so that nobody ever reads half of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def tune_garbage_collection() -> None:
+    """Sets the garbage collector for a server: what lives now is never looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Runs a process's main coroutine, on uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
