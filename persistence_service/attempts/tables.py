@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, UtcTime
+from persistence_service.schema import Base, Identifier, UtcTime, text_column
 
 
 class AttemptRow(Base):
@@ -13,10 +13,10 @@ class AttemptRow(Base):
 
     __tablename__ = "attempts"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     # The run, or the expansion that belongs to no run.
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    step: Mapped[str] = mapped_column(String(63), primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    step: Mapped[str] = mapped_column(text_column(63), primary_key=True)
     attempt_number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))

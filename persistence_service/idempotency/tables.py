@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, UtcTime
+from persistence_service.schema import Base, Digest, Identifier, UtcTime, text_column
 
 
 class IdempotencyKeyRow(Base):
@@ -13,16 +13,16 @@ class IdempotencyKeyRow(Base):
 
     __tablename__ = "idempotency_keys"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    caller: Mapped[str] = mapped_column(String(255), primary_key=True)
-    operation: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    caller: Mapped[str] = mapped_column(text_column(255), primary_key=True)
+    operation: Mapped[str] = mapped_column(text_column(64), primary_key=True)
     # Which run or draft is addressed; empty for starts.
-    resource: Mapped[str] = mapped_column(String(64), primary_key=True)
-    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    resource: Mapped[str] = mapped_column(text_column(64), primary_key=True)
+    key: Mapped[str] = mapped_column(text_column(255), primary_key=True)
     # SHA-256 over the canonical form of the request.
     fingerprint: Mapped[bytes] = mapped_column(Digest)
     # The run that the key started or addressed; its end is waited for before the key is purged.
-    run_id: Mapped[str | None] = mapped_column(String(64))
+    run_id: Mapped[str | None] = mapped_column(Identifier)
     # The answer, for operations that store it.
     response: Mapped[bytes | None] = mapped_column(LargeBinary)
     create_time: Mapped[datetime] = mapped_column(UtcTime)

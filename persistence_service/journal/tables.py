@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Json, UtcTime
+from persistence_service.schema import Base, Digest, Identifier, Json, UtcTime, text_column
 
 
 class AuditEntryRow(Base):
@@ -14,9 +14,9 @@ class AuditEntryRow(Base):
 
     __tablename__ = "audit_log"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     # `runs/<run id>`, `drafts/<draft id>`, `security/<tenant>`.
-    stream: Mapped[str] = mapped_column(String(80), primary_key=True)
+    stream: Mapped[str] = mapped_column(text_column(80), primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
     event_time: Mapped[datetime] = mapped_column(UtcTime)
     event_type: Mapped[str] = mapped_column(String(40))
@@ -40,8 +40,8 @@ class StreamHeadRow(Base):
 
     __tablename__ = "stream_heads"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    stream: Mapped[str] = mapped_column(String(80), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    stream: Mapped[str] = mapped_column(text_column(80), primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
     hash: Mapped[bytes] = mapped_column(Digest)
     update_time: Mapped[datetime] = mapped_column(UtcTime)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Json, UtcTime
+from persistence_service.schema import Base, Identifier, Json, TenThousandths, UtcTime, text_column
 
 
 class RunRow(Base):
@@ -19,17 +19,17 @@ class RunRow(Base):
 
     __tablename__ = "runs"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     run_type: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
     caller: Mapped[str] = mapped_column(String(255))
-    user_id: Mapped[str] = mapped_column(String(255))
+    user_id: Mapped[str] = mapped_column(text_column(255))
     request_id: Mapped[str] = mapped_column(String(64))
-    parent_run_id: Mapped[str | None] = mapped_column(String(64))
+    parent_run_id: Mapped[str | None] = mapped_column(Identifier)
     # Outcome. Confidence is in ten-thousandths; the note is a person's, set afterwards.
     decision_label: Mapped[str | None] = mapped_column(String(16))
-    confidence: Mapped[int | None] = mapped_column(Integer)
+    confidence: Mapped[int | None] = mapped_column(TenThousandths)
     decision_policy_version: Mapped[str | None] = mapped_column(String(50))
     decision_notes: Mapped[str | None] = mapped_column(Text)
     failure: Mapped[dict[str, Any] | None] = mapped_column(Json)
@@ -103,11 +103,11 @@ class RunSpecificationRow(Base):
 
     __tablename__ = "run_specifications"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     idea: Mapped[str] = mapped_column(Text)
-    # {"text": …} or {"object": …}; absent when the caller added nothing.
-    context: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # JSON text, {"text": …} or {"object": …}, kept to the letter; absent when the caller added nothing.
+    context: Mapped[str | None] = mapped_column(Text)
     # Everything else: models, temperatures, retry policy, panel, quorum, versions.
     settings: Mapped[dict[str, Any]] = mapped_column(Json)
 
@@ -117,8 +117,8 @@ class ProposalVersionRow(Base):
 
     __tablename__ = "proposal_versions"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
     title: Mapped[str] = mapped_column(Text)
     summary: Mapped[str] = mapped_column(Text)
@@ -134,13 +134,13 @@ class PersonaReviewRow(Base):
 
     __tablename__ = "persona_reviews"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    persona_id: Mapped[str] = mapped_column(String(63), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    persona_id: Mapped[str] = mapped_column(text_column(63), primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
     persona_name: Mapped[str] = mapped_column(String(100))
     # In ten-thousandths.
-    confidence: Mapped[int] = mapped_column(Integer)
+    confidence: Mapped[int] = mapped_column(TenThousandths)
     blocking_issues_present: Mapped[bool] = mapped_column(Boolean)
     security_concerns_present: Mapped[bool] = mapped_column(Boolean)
     # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
@@ -154,12 +154,12 @@ class DecisionRow(Base):
 
     __tablename__ = "decisions"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
     label: Mapped[str] = mapped_column(String(16))
     # In ten-thousandths.
-    confidence: Mapped[int] = mapped_column(Integer)
+    confidence: Mapped[int] = mapped_column(TenThousandths)
     policy_version: Mapped[str] = mapped_column(String(50))
     # Contributions, fired rules, completeness, minority reports.
     content: Mapped[dict[str, Any]] = mapped_column(Json)
