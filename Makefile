@@ -18,7 +18,7 @@ export IDEA CONFIRM
 ##@ Use
 .PHONY: review
 review: $(READY) ## Review IDEA="…" with both services, SQLite and, without a key, the offline model
-	@$(PY) -m consensus_client.demo --idea "$$IDEA"
+	@$(PY) -m consensus_client.demo --idea="$$IDEA"
 
 .PHONY: up
 up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
@@ -30,7 +30,7 @@ migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to th
 
 .PHONY: db-reset
 db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list its tables
-	@$(PY) -m persistence_service db-reset --confirm "$$CONFIRM"
+	@$(PY) -m persistence_service db-reset --confirm="$$CONFIRM"
 
 ##@ Work on it
 .PHONY: setup

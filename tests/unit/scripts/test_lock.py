@@ -1,0 +1,64 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-runtime.lock")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in (*LOCKS, "pyproject.toml", "scripts/make_lock.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def check(tree: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "scripts/make_lock.py", "--check"],
+        cwd=tree, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def versions(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+
+def test_the_locks_are_in_step_with_the_dependencies(tree: Path) -> None:
+    done = check(tree)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_new_dependency_puts_every_lock_out_of_step(tree: Path) -> None:
+    project = tree / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(
+        text.replace("dependencies = [\n", 'dependencies = [\n    "left>=1",\n', 1), encoding="utf-8"
+    )
+    done = check(tree)
+    assert done.returncode == 1
+    assert [name for name in LOCKS if f"{name} is out of step" not in done.stdout] == []
+
+
+def test_a_lock_that_names_an_address_is_refused(tree: Path) -> None:
+    with (tree / "requirements.lock").open("a", encoding="utf-8") as file:
+        file.write("--index-url https://packages.invalid/simple\n")
+    assert "requirements.lock names an address" in check(tree).stdout
+
+
+@pytest.mark.parametrize("part", LOCKS[1:])
+def test_the_parts_hold_the_versions_of_the_whole(part: str) -> None:
+    whole = versions("requirements.lock")
+    assert versions(part).items() <= whole.items()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_version_has_its_hashes(name: str) -> None:
+    entries = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    assert [line for line in entries if not line.startswith("#") and "--hash=sha256:" not in line] == []
