@@ -1,0 +1,25 @@
+"""How a client behaves: what the two faces share."""
+
+from dataclasses import dataclass, field
+
+from consensus_client.following import ReconnectPolicy
+from consensus_rpc.client import ChannelOptions
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+DEFAULT_PERSISTENCE = "127.0.0.1:50052"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """Times in seconds; each call is tried again within its time where that is safe.
+
+    `call_seconds` bounds a call that answers once, `expand_seconds` ExpandIdea (it waits for a model, and is
+    never sent twice). Streams have no deadline of their own; one on which nothing comes for `idle_seconds`,
+    not even a heartbeat (every 15 s), counts as cut. The synchronous face leaves that to keepalive.
+    """
+
+    call_seconds: float = 30.0
+    expand_seconds: float = 600.0
+    idle_seconds: float = 60.0
+    reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    channel: ChannelOptions = field(default_factory=ChannelOptions)

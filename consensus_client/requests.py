@@ -1,0 +1,126 @@
+"""Requests from plain arguments: pure, for both faces of the client."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
+from uuid_utils.compat import uuid7
+
+from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
+
+Context: TypeAlias = str | Mapping[str, Any]
+"""What a caller adds to an idea: prose, or an object of JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOptions:
+    """What one review does otherwise than the service's settings say; None leaves the setting.
+
+    Temperatures are 0 to 2 in hundredths. `max_retries` are calls after a step's first, 1 to 10.
+    `min_personas` relaxes the quorum; `required_personas` always contains `security_guardian`.
+    """
+
+    expand_model: str = ""
+    review_model: str = ""
+    expand_temperature: float | None = None
+    review_temperature: float | None = None
+    max_retries: int | None = None
+    retry_initial_backoff: timedelta | None = None
+    retry_backoff_multiplier: float | None = None
+    min_personas: int | None = None
+    required_personas: Sequence[str] = ()
+
+    def message(self) -> review_service_pb2.ReviewOptions:
+        """As the contract has it."""
+        return review_service_pb2.ReviewOptions(
+            expand_model=self.expand_model,
+            review_model=self.review_model,
+            expand_temperature=self.expand_temperature,
+            review_temperature=self.review_temperature,
+            max_retries_per_persona=self.max_retries,
+            retry_initial_backoff=_duration(self.retry_initial_backoff),
+            retry_backoff_multiplier=self.retry_backoff_multiplier,
+            quorum=self._quorum(),
+        )
+
+    def _quorum(self) -> run_pb2.Quorum | None:
+        if self.min_personas is None and not self.required_personas:
+            return None
+        return run_pb2.Quorum(
+            min_personas=self.min_personas or 0, required_personas=list(self.required_personas)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list: all that is set must hold. Instants know their time zone and are inclusive."""
+
+    state: run_pb2.RunState.ValueType = run_pb2.RUN_STATE_UNSPECIFIED
+    type: run_pb2.RunType.ValueType = run_pb2.RUN_TYPE_UNSPECIFIED
+    parent_run_id: str = ""
+    decision: decision_pb2.DecisionLabel.ValueType = decision_pb2.DECISION_LABEL_UNSPECIFIED
+    min_confidence: float | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    user: str = ""
+
+    def message(self) -> run_pb2.RunFilter:
+        """As the contract has it."""
+        return run_pb2.RunFilter(
+            state=self.state,
+            type=self.type,
+            parent_run_id=self.parent_run_id,
+            decision=self.decision,
+            min_confidence=self.min_confidence,
+            create_time_from=_timestamp(self.created_from),
+            create_time_to=_timestamp(self.created_to),
+            user=self.user,
+        )
+
+
+def review_input(
+    idea: str, context: Context | None, user: str, options: ReviewOptions | None
+) -> review_service_pb2.ReviewInput:
+    """An idea and how to review it, as the contract has it."""
+    return review_service_pb2.ReviewInput(
+        idea=idea,
+        context=extra_context(context),
+        user=user,
+        options=None if options is None else options.message(),
+    )
+
+
+def extra_context(context: Context | None) -> run_pb2.ExtraContext | None:
+    """Text or an object, as the contract has it; None when there is nothing."""
+    if context is None:
+        return None
+    if isinstance(context, str):
+        return run_pb2.ExtraContext(text=context)
+    held = struct_pb2.Struct()
+    held.update(dict(context))
+    return run_pb2.ExtraContext(object=held)
+
+
+def new_key(given: str | None) -> str:
+    """The caller's idempotency key, or a fresh one, so that sending again is safe."""
+    return given or str(uuid7())
+
+
+def _duration(span: timedelta | None) -> duration_pb2.Duration | None:
+    if span is None:
+        return None
+    message = duration_pb2.Duration()
+    message.FromTimedelta(span)
+    return message
+
+
+def _timestamp(instant: datetime | None) -> timestamp_pb2.Timestamp | None:
+    if instant is None:
+        return None
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    message = timestamp_pb2.Timestamp()
+    message.FromDatetime(instant)
+    return message
