@@ -1,0 +1,31 @@
+"""The engine, transactions, and the only place that knows one database from the other.
+
+Repositories take a `Connection` and never commit; servicers and the writer run them:
+
+- `await database.run(fn, read_only=True, resource="runs/7")` from the event loop: pooled connections, a
+  bounded pool of threads.
+- `database.dedicated().unit_of_work(fn, resource="runs")` from a thread that keeps a connection of its own,
+  such as the writer's; READ COMMITTED.
+- `database.unit_of_work(fn)` from any other thread.
+"""
+
+from sqlalchemy import Connection
+
+from persistence_service.database.core import Database, DedicatedConnection, PoolState
+from persistence_service.database.options import ACCEPTED_URLS, Backend, DatabaseOptions, normalise_url
+from persistence_service.database.startup import StartRefused
+from persistence_service.database.units import Isolation, Unit
+
+__all__ = [
+    "ACCEPTED_URLS",
+    "Backend",
+    "Connection",
+    "Database",
+    "DatabaseOptions",
+    "DedicatedConnection",
+    "Isolation",
+    "PoolState",
+    "StartRefused",
+    "Unit",
+    "normalise_url",
+]

@@ -1,0 +1,312 @@
+"""The database as the rest of the service sees it: units of work, its clock, and whether it is there."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from sqlalchemy import Connection, Engine, QueuePool, func, select
+from sqlalchemy.exc import DBAPIError
+
+from consensus_rpc.errors import DatabaseUnavailable
+from consensus_rpc.log import get_logger
+from persistence_service.database import startup
+from persistence_service.database.engine import READ_ONLY, Connections, make_engine
+from persistence_service.database.faults import Fault, classify
+from persistence_service.database.filelock import FileLock
+from persistence_service.database.options import Backend, DatabaseOptions
+from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
+from persistence_service.migrating import bring_to_head
+
+log = get_logger()
+_CLOCK = select(func.clock_timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """Connections of this process: kept, in use, open beyond those kept, and callers waiting for one."""
+
+    size: int
+    checked_out: int
+    overflow: int
+    waiting: int
+
+
+class Database:
+    """Owns the engine and every connection to it.
+
+    `start` returns when the database may be used; until then, and whenever it is away, every unit of work
+    fails at once with DatabaseUnavailable. `close` leaves no connection and no thread.
+    """
+
+    def __init__(self, options: DatabaseOptions) -> None:
+        """Connects to nothing yet."""
+        self.options = options
+        self._connections = Connections()
+        self._own_connections = Connections()
+        self._engine = make_engine(options, self._connections)
+        # For those who keep a connection for themselves, outside the pool and its limit.
+        self._own_engine = make_engine(replace(options, pool="null"), self._own_connections)
+        self._availability = Availability()
+        self._probe: Probe | None = None
+        self._probe_connection: DedicatedConnection | None = None
+        self._lock = FileLock(options.sqlite_path) if options.backend == "sqlite" else None
+        self._units = Units(
+            options.backend,
+            options.statement_timeout,
+            check=self._availability.check,
+            suspect=self._suspect,
+        )
+        self._threads = ThreadPoolExecutor(options.connection_limit, thread_name_prefix="database")
+        self._waiting = _Counter()
+
+    @property
+    def backend(self) -> Backend:
+        """`postgresql` or `sqlite`."""
+        return self.options.backend
+
+    @property
+    def engine(self) -> Engine:
+        """The pooled engine, for migrations and diagnostics; units of work go through `unit_of_work`."""
+        return self._engine
+
+    @property
+    def available(self) -> bool:
+        """Whether the database answered when last asked."""
+        return self._availability.up
+
+    def on_change(self, callback: Callable[[bool], None]) -> None:
+        """Calls back, from a thread of the probe, whenever `available` changes."""
+        self._availability.on_change(callback)
+
+    async def start(self) -> None:
+        """Waits for the database however long it takes, checks it, brings its schema to head.
+
+        Raises:
+            StartRefused: the database could lose what is acknowledged, its schema does not fit, or its file
+                belongs to another process.
+        """
+        told = ""
+        while True:
+            try:
+                await asyncio.to_thread(self.open)
+            except DatabaseUnavailable as error:
+                cause = str(error.__cause__)
+                if cause != told:
+                    log.warning("database_awaited", cause=cause)
+                told = cause
+                await asyncio.sleep(self.options.probe_interval)
+            else:
+                return
+
+    def open(self, *, wait_for_file: float = 0.0) -> None:
+        """One attempt at `start`, blocking; `wait_for_file` in seconds, for SQLite's lock.
+
+        Raises:
+            StartRefused: as `start`.
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        try:
+            if self._lock is not None:
+                self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire(wait_for_file)
+            with self._own_engine.connect() as connection:
+                startup.verify(connection)
+            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
+        except DBAPIError as error:
+            if classify(error) is Fault.REFUSED:
+                raise
+            raise DatabaseUnavailable from error
+        self._start_probe()
+
+    def close(self) -> None:
+        """Ends all threads and connections; frees SQLite's file."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._probe is not None:
+            self._probe.stop()
+        if self._probe_connection is not None:
+            self._probe_connection.close()
+        self._availability.set(False, cause="closed")
+        self._engine.dispose()
+        self._own_engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def unit_of_work(
+        self,
+        fn: Unit[Result],
+        *,
+        isolation: Isolation = "REPEATABLE READ",
+        read_only: bool = False,
+        resource: str = "database",
+        rerun_when_lost: bool = False,
+    ) -> Result:
+        """Runs `fn(connection)` in a transaction of its own and answers what it answers; blocks.
+
+        Commits on success and rolls back on any error. Serialization failure, deadlock, lock timeout and
+        SQLITE_BUSY run the whole unit again, so `fn` keeps no outside state; `rerun_when_lost` says that it
+        may also run again when its commit is unknown. On SQLite `isolation` means nothing: writers take
+        turns, readers see a snapshot.
+
+        Raises:
+            LockTimeout: contention through all tries; names `resource`, such as `runs/7`.
+            DatabaseUnavailable: no connection, a lost one, or no answer in time; a commit may have happened.
+            DatabaseError: the database refused a statement for another reason, a broken constraint included.
+        """
+        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        return self._units.run(fn, terms, self._pooled)
+
+    async def run(
+        self,
+        fn: Unit[Result],
+        *,
+        isolation: Isolation = "REPEATABLE READ",
+        read_only: bool = False,
+        resource: str = "database",
+        rerun_when_lost: bool = False,
+    ) -> Result:
+        """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
+
+        A cancelled caller does not stop a unit that has begun.
+        """
+        self._availability.check()
+        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        context = contextvars.copy_context()  # the request id, for the log
+        self._waiting.add(1)
+        future = self._threads.submit(context.run, self._in_thread, fn, terms)
+        future.add_done_callback(lambda done: self._waiting.add(-1) if done.cancelled() else None)
+        return await asyncio.wrap_future(future)
+
+    def dedicated(self) -> "DedicatedConnection":
+        """A connection outside the pool for one thread that writes all the time, such as the writer's."""
+        return DedicatedConnection(self._own_engine, self._units, self.options.pool_recycle)
+
+    def now(self, connection: Connection) -> datetime:
+        """The database's clock, in UTC with microseconds: PostgreSQL's own, the host's for SQLite."""
+        if self.backend == "sqlite":
+            return datetime.now(UTC)
+        instant: datetime = connection.execute(_CLOCK).scalar_one()
+        return instant.astimezone(UTC)
+
+    def pool_state(self) -> PoolState:
+        """Counts of this moment."""
+        pool = self._engine.pool
+        queue = pool if isinstance(pool, QueuePool) else None
+        return PoolState(
+            size=queue.size() if queue else 0,
+            checked_out=self._connections.checked_out,
+            overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
+            waiting=self._waiting.value,
+        )
+
+    def _in_thread(self, fn: Unit[Result], terms: Terms) -> Result:
+        self._waiting.add(-1)
+        return self._units.run(fn, terms, self._pooled)
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        self._waiting.add(1)
+        try:
+            connection = self._engine.connect()
+        finally:
+            self._waiting.add(-1)
+        with connection:
+            yield connection
+
+    def _start_probe(self) -> None:
+        self._probe_connection = self.dedicated()
+        self._probe = Probe(
+            self._availability,
+            self._probe_connection.ask,
+            self._cut,
+            interval=self.options.probe_interval,
+            answer_timeout=self.options.answer_timeout,
+        )
+        self._availability.set(True)
+        self._probe.start()
+
+    def _suspect(self) -> None:
+        if self._probe is not None:
+            self._probe.suspect()
+
+    def _cut(self) -> int:
+        return self._connections.cut() + self._own_connections.cut()
+
+
+class DedicatedConnection:
+    """One connection kept across units of work by one thread, and replaced when it is lost or old."""
+
+    def __init__(self, engine: Engine, units: Units, recycle_seconds: float) -> None:
+        self._engine = engine
+        self._units = units
+        self._recycle_seconds = recycle_seconds
+        self._connection: Connection | None = None
+        self._opened = 0.0
+
+    def unit_of_work(
+        self,
+        fn: Unit[Result],
+        *,
+        isolation: Isolation = "READ COMMITTED",
+        read_only: bool = False,
+        resource: str = "database",
+        rerun_when_lost: bool = False,
+    ) -> Result:
+        """As `Database.unit_of_work`, on this connection; READ COMMITTED unless told otherwise."""
+        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        return self._units.run(fn, terms, self._kept)
+
+    def ask(self) -> None:
+        """Reads something small from the database itself, or raises what the driver raises."""
+        with self._kept() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execution_options(**{READ_ONLY: True})
+                question = "PRAGMA schema_version"
+            else:
+                question = "SELECT 1"
+            with connection.begin():
+                connection.exec_driver_sql(question).close()
+
+    def close(self) -> None:
+        """Closes the connection; another unit of work would open a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _kept(self) -> Iterator[Connection]:
+        if self._connection is not None and monotonic() - self._opened > self._recycle_seconds:
+            self.close()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._opened = monotonic()
+        try:
+            yield self._connection
+        except DBAPIError as error:
+            if error.connection_invalidated or classify(error) is Fault.UNAVAILABLE:
+                self._discard()
+            raise
+
+    def _discard(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+class _Counter:
+    """A number that threads change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.value = 0
+
+    def add(self, change: int) -> None:
+        with self._lock:
+            self.value += change

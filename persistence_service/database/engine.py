@@ -1,0 +1,165 @@
+"""Engines: every connection is set up alike, and known, so that a stuck one can be freed."""
+
+import contextlib
+import os
+import socket
+import sqlite3
+import threading
+import weakref
+from typing import Any
+
+import psycopg2.extensions
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from consensus_rpc.log import get_logger
+from persistence_service.database.options import DatabaseOptions
+
+READ_ONLY = "consensus_read_only"
+"""Execution option of connections that only read; on SQLite they do not take the write lock."""
+
+APPLICATION_NAME = "consensus_persistence"
+CONNECT_TIMEOUT_SECONDS = 2
+# A process that stops inside a transaction would keep its rows locked for everyone else.
+IDLE_IN_TRANSACTION_MS = 10_000
+# With three tries and the pauses between them a locked file is reported within two seconds.
+SQLITE_BUSY_TIMEOUT_MS = 500
+
+log = get_logger()
+
+
+class Connections:
+    """The open connections of an engine, so that others than their user can count and cut them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._live: weakref.WeakSet[PostgresConnection] = weakref.WeakSet()
+        self.checked_out = 0
+
+    def add(self, connection: object) -> None:
+        """Remembers a new connection."""
+        if isinstance(connection, PostgresConnection):
+            with self._lock:
+                self._live.add(connection)
+
+    def count(self, change: int) -> None:
+        """Counts a connection that was taken (1) or given back (-1)."""
+        with self._lock:
+            self.checked_out += change
+
+    def cut(self) -> int:
+        """Shuts every connection's socket, so that whoever waits on one fails now; answers how many."""
+        with self._lock:
+            live = list(self._live)
+        return sum(connection.cut() for connection in live)
+
+
+class PostgresConnection(psycopg2.extensions.connection):
+    """A connection whose socket can be shut from another thread.
+
+    A database that has become a black hole blocks psycopg2 whatever the timeouts of libpq say.
+    """
+
+    def __init__(self, dsn: str, **options: Any) -> None:
+        super().__init__(dsn, **options)
+        self._gate = threading.Lock()
+        self._local = _local_name(self.fileno())
+
+    def close(self) -> None:
+        """Closes, but not while `cut` looks at the socket."""
+        with self._gate:
+            super().close()
+
+    def cut(self) -> bool:
+        """Shuts the socket; whether there was one.
+
+        The socket's own name is compared first: libpq may have closed it, and its number be another's.
+        """
+        with self._gate, contextlib.suppress(OSError, psycopg2.Error):
+            if self.closed or _local_name(self.fileno()) != self._local:
+                return False
+            with socket.socket(fileno=os.dup(self.fileno())) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
+            return True
+        return False
+
+
+def _local_name(descriptor: int) -> Any:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        return (copy.getsockname(), copy.getpeername())
+
+
+def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
+    """An engine that has not connected yet."""
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if options.pool == "queue":
+        pool = {
+            "poolclass": QueuePool,
+            "pool_size": options.pool_size,
+            "max_overflow": options.max_overflow,
+            "pool_timeout": options.pool_timeout,
+            "pool_use_lifo": True,
+        }
+    engine = create_engine(
+        options.url,
+        connect_args=_connect_arguments(options),
+        hide_parameters=True,  # parameters are content
+        pool_recycle=options.pool_recycle,
+        pool_pre_ping=options.pool_pre_ping,
+        **pool,
+    )
+    _listen(engine, options, connections)
+    return engine
+
+
+def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
+    if options.backend == "sqlite":
+        # No transactions of the driver's own making: `_begin_sqlite` says BEGIN.
+        return {"isolation_level": None, "check_same_thread": False}
+    given = options.url.query
+    arguments: dict[str, Any] = {"connection_factory": PostgresConnection}
+    if "application_name" not in given:
+        arguments["application_name"] = APPLICATION_NAME
+    if "connect_timeout" not in given:
+        arguments["connect_timeout"] = CONNECT_TIMEOUT_SECONDS
+    return arguments
+
+
+def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) -> None:
+    def connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        prepare = _prepare_sqlite if options.backend == "sqlite" else _prepare_postgresql
+        prepare(connection)
+        connections.add(connection)
+        log.debug("database_connected", backend=options.backend)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", lambda *_: connections.count(1))
+    event.listen(engine, "checkin", lambda *_: connections.count(-1))
+    event.listen(engine, "close", lambda *_: log.debug("database_disconnected", backend=options.backend))
+    if options.backend == "sqlite":
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _prepare_postgresql(connection: psycopg2.extensions.connection) -> None:
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SET TimeZone = 'UTC'; SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
+        )
+    connection.autocommit = False
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        f"busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # NORMAL loses the last commits when the power goes
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns into a write fails at once whatever the busy timeout.
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,80 @@
+"""Which database, and how to connect to it: addresses in the accepted forms, and the options of the pool."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+Backend = Literal["postgresql", "sqlite"]
+ACCEPTED_URLS = "sqlite:///path, or postgresql://user:password@host:port/name (postgres:// too)"
+_POSTGRESQL = {"postgres", "postgresql", "postgresql+psycopg2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOptions:
+    """All that a `Database` needs to know; spans in seconds."""
+
+    url: URL
+    pool: Literal["queue", "null"] = "queue"
+    pool_size: int = 5
+    max_overflow: int = 10
+    pool_timeout: float = 30.0
+    pool_recycle: float = 3600.0
+    pool_pre_ping: bool = True
+    auto_migrate: bool = True
+    statement_timeout: float = 10.0
+    probe_interval: float = 0.4
+    answer_timeout: float = 1.0
+
+    @property
+    def backend(self) -> Backend:
+        """Which of the two."""
+        return "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
+
+    @property
+    def connection_limit(self) -> int:
+        """How many connections may be open at once."""
+        return self.pool_size + self.max_overflow
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The database's file, absolute and free of links, so that one file has one lock."""
+        return Path(self.url.database or "").resolve()
+
+    @property
+    def name(self) -> str:
+        """The database's name; of SQLite the file's stem."""
+        return self.sqlite_path.stem if self.backend == "sqlite" else self.url.database or ""
+
+
+def normalise_url(text: str) -> URL:
+    """The address with its driver named; `postgresql://` alone would mean another driver.
+
+    Raises:
+        ValueError: for any but the accepted forms; the message never holds the password.
+    """
+    try:
+        url = make_url(text.strip())
+    except ArgumentError as error:
+        raise ValueError(f"is not of the form {ACCEPTED_URLS}") from error
+    if url.drivername in _POSTGRESQL:
+        return _postgresql(url)
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(url)
+    raise ValueError(f"is not of the form {ACCEPTED_URLS}")
+
+
+def _postgresql(url: URL) -> URL:
+    if not url.database:
+        raise ValueError("names no database: postgresql://user:password@host:port/name")
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def _sqlite(url: URL) -> URL:
+    if url.host or url.username or url.query:
+        raise ValueError("is a file's path after three slashes: sqlite:///data/consensus.db")
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ValueError("names no file, and a database in memory keeps nothing: sqlite:///data/consensus.db")
+    return url.set(drivername="sqlite+pysqlite")

@@ -1,0 +1,166 @@
+"""Units of work: one function in one transaction, run again in a fresh one where another stood in the way."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from random import random
+from typing import Literal, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from consensus_rpc.errors import DatabaseError, DatabaseUnavailable, LockTimeout
+from consensus_rpc.log import get_logger
+from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
+from persistence_service.database.faults import Fault, classify, code_of, refusal
+from persistence_service.database.options import Backend
+
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
+Connect = Callable[[], AbstractContextManager[Connection]]
+Unit = Callable[[Connection], "Result"]
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.1
+JITTER = 0.1
+LOCK_TIMEOUT_MS = 50
+
+log = get_logger()
+
+
+class _WriteLockBusy(Exception):  # noqa: N818 - it says what is the case
+    """Other threads of this process kept SQLite's write lock for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one unit of work wants to be run."""
+
+    isolation: Isolation = "REPEATABLE READ"
+    read_only: bool = False
+    resource: str = "database"
+    rerun_when_lost: bool = False
+
+
+class Units:
+    """Runs units of work: commits on success, rolls back on any error, retries what contention broke.
+
+    Clock and chance are handed in: `sleep` takes seconds, `chance` answers 0 to 1.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        statement_timeout: float,
+        *,
+        check: Callable[[], None],
+        suspect: Callable[[], None],
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        """`check` raises while the database is known to be away; `suspect` is told of lost connections."""
+        self._backend = backend
+        self._check = check
+        self._suspect = suspect
+        self._sleep = sleep
+        self._chance = chance
+        self._write_lock = threading.Lock()
+        self._limits = (
+            f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; "
+            f"SET LOCAL statement_timeout = '{round(statement_timeout * 1000)}ms'"
+        )
+
+    def run(self, fn: Unit[Result], terms: Terms, connect: Connect) -> Result:
+        """What `fn` answers, once its transaction is committed.
+
+        Raises:
+            LockTimeout: contention through all tries.
+            DatabaseUnavailable: no connection, a lost one, or no answer in time; a commit may have happened.
+            DatabaseError: the database refused a statement for another reason.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=self._pause,
+            retry=retry_if_exception(lambda error: _may_run_again(error, terms)),
+            sleep=self._sleep,
+            before_sleep=lambda state: _log_retry(state, terms),
+            reraise=True,
+        )
+        try:
+            result: Result = retrying(self._attempt, fn, terms, connect)
+            return result
+        except (DBAPIError, PoolTimeout, _WriteLockBusy) as error:
+            raise self._translated(error, terms) from _cause(error)
+
+    def _attempt(self, fn: Unit[Result], terms: Terms, connect: Connect) -> Result:
+        self._check()
+        with self._turn(terms), connect() as pooled:
+            connection = self._configured(pooled, terms)
+            with connection.begin():
+                if self._backend == "postgresql":
+                    connection.exec_driver_sql(self._limits)
+                return fn(connection)
+
+    def _configured(self, connection: Connection, terms: Terms) -> Connection:
+        if self._backend == "sqlite":
+            return connection.execution_options(**{READ_ONLY: terms.read_only})
+        return connection.execution_options(
+            isolation_level=terms.isolation, postgresql_readonly=terms.read_only
+        )
+
+    @contextmanager
+    def _turn(self, terms: Terms) -> Iterator[None]:
+        """SQLite has one writer: threads queue here, since its own waiting starves some of them."""
+        if self._backend != "sqlite" or terms.read_only:
+            yield
+            return
+        if not self._write_lock.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000):
+            raise _WriteLockBusy
+        try:
+            yield
+        finally:
+            self._write_lock.release()
+
+    def _pause(self, state: RetryCallState) -> float:
+        pause: float = FIRST_PAUSE_SECONDS * 2 ** (state.attempt_number - 1)
+        return pause * (1 + JITTER * self._chance())
+
+    def _translated(self, error: Exception, terms: Terms) -> Exception:
+        fault = _fault(error)
+        if fault is Fault.CONTENTION:
+            return LockTimeout(resource=terms.resource)
+        if fault is Fault.UNAVAILABLE:
+            self._suspect()
+            log.warning("database_call_failed", resource=terms.resource, cause=code_of(error))
+            return DatabaseUnavailable()
+        return DatabaseError()
+
+
+def _fault(error: BaseException) -> Fault | None:
+    if isinstance(error, _WriteLockBusy):
+        return Fault.CONTENTION
+    return classify(error) if isinstance(error, DBAPIError | PoolTimeout) else None
+
+
+def _may_run_again(error: BaseException, terms: Terms) -> bool:
+    fault = _fault(error)
+    return fault is Fault.CONTENTION or (fault is Fault.UNAVAILABLE and terms.rerun_when_lost)
+
+
+def _log_retry(state: RetryCallState, terms: Terms) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.info(
+        "transaction_retried",
+        resource=terms.resource,
+        attempt=state.attempt_number,
+        cause=code_of(error) if isinstance(error, Exception) else "",
+    )
+
+
+def _cause(error: Exception) -> Exception:
+    """What the log may show; a driver's message can quote the row that it refused."""
+    return refusal(error) if isinstance(error, DBAPIError) else error
