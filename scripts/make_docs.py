@@ -14,8 +14,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
 from consensus_rpc.settings_text import SettingDoc
-from persistence_service.config import Settings as PersistenceSettings
-from review_service.config import Settings as ReviewSettings
+from persistence_service.config import PersistenceSettings
+from review_service.config import ReviewSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
