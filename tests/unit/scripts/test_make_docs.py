@@ -1,0 +1,101 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+BEGIN = "<!-- settings: made by `make docs` from the code, never edited -->"
+END = "<!-- end of settings -->"
+PAGES = ("docs/errors.md", "README.md", ".env.example")
+CONFIG = """
+from pydantic import Field, SecretStr
+from consensus_rpc.settings import Settings
+
+class {name}(Settings):
+    shared: int = Field(3, ge=1, le=10, description="Read by both | alike.")
+    {own}: SecretStr | None = Field(None, description="Read by one.")
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The contract and the script, with two small services in place of the real ones."""
+    for folder in ("protos", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for service, name, own in (
+        ("review_service", "ReviewSettings", "model_key"),
+        ("persistence_service", "PersistenceSettings", "db_password"),
+    ):
+        (tmp_path / service).mkdir()
+        (tmp_path / service / "__init__.py").touch()
+        config = CONFIG.format(name=name, own=own)
+        (tmp_path / service / "config.py").write_text(config, encoding="utf-8")
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "scripts/make_docs.py", *arguments],
+        cwd=tree, check=False, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tree)},
+    )  # fmt: skip
+
+
+def made(tree: Path, page: str) -> str:
+    done = run(tree)
+    assert done.returncode == 0, done.stderr
+    return (tree / page).read_text(encoding="utf-8")
+
+
+def test_every_reason_has_a_row_with_its_status_code(tree: Path) -> None:
+    rows = [line.split(" | ") for line in made(tree, "docs/errors.md").splitlines() if line.startswith("| `")]
+    contract = (ROOT / "protos/consensus/v1/errors.proto").read_text(encoding="utf-8")
+    assert len(rows) == contract.count("  ERROR_REASON_") - 1
+    assert {row[1] for row in rows} <= {code.name for code in grpc.StatusCode}
+    assert ["| `RUN_NOT_FOUND`", "NOT_FOUND"] in [row[:2] for row in rows]
+
+
+def test_a_reason_without_a_status_code_is_refused(tree: Path) -> None:
+    path = tree / "protos/consensus/v1/errors.proto"
+    text = path.read_text(encoding="utf-8").replace("// UNAUTHENTICATED: no", "// No")
+    path.write_text(text, encoding="utf-8")
+    assert "the comment of UNAUTHENTICATED must begin with its status code" in run(tree).stderr
+
+
+def test_the_settings_stand_between_their_marks_and_nothing_else_changes(tree: Path) -> None:
+    lines = made(tree, "README.md").splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    rows = [line for line in lines if line.startswith("| `")]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| `SHARED`", "both", "`3`"],
+        ["| `MODEL_KEY`", "review", ""],
+        ["| `DB_PASSWORD`", "persistence", ""],
+    ]
+    assert "Read by both \\| alike." in rows[0]
+
+
+def test_a_readme_without_marks_is_refused(tree: Path) -> None:
+    (tree / "README.md").write_text("nothing\n", encoding="utf-8")
+    assert BEGIN in run(tree).stderr
+
+
+def test_the_example_sets_nothing(tree: Path) -> None:
+    lines = made(tree, ".env.example").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
+    assert "#SHARED=3" in lines
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_out_of_step_is_named(tree: Path, page: str) -> None:
+    made(tree, page)
+    assert run(tree, "--check").returncode == 0
+    path = tree / page
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("SHARED", "S").replace("reason", "r"), encoding="utf-8"
+    )
+    done = run(tree, "--check")
+    assert (done.returncode, done.stdout) == (1, f"  {page} is out of step: run `make docs`\n")
