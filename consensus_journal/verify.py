@@ -1,0 +1,60 @@
+"""Verification of one stream: the first entry that is not what was written, and what is wrong with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from consensus_journal.chain import FIRST_PREVIOUS_HASH, Entry, entry_hash
+
+
+class Fault(Enum):
+    """What is wrong with a stream."""
+
+    MISSING = "missing"  # a sequence is not there
+    INSERTED = "inserted"  # a sequence is there twice, or beyond the head
+    ALTERED = "altered"  # the next entry, or the head, knows another hash of this one
+    CUT_OFF = "cut_off"  # the newest entries that the head speaks of are not there
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest entry that a stream is known to have had."""
+
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The first fault of a stream."""
+
+    sequence: int
+    fault: Fault
+
+
+def verify_stream(entries: Iterable[Entry], head: Head) -> Finding | None:
+    """Checks a stream from its first entry against its head; None when it is whole.
+
+    `entries` come in the order of their sequences. An entry's hash is known to its successor, or to the
+    head. Where a link does not hold, the link after it tells which end was altered: if that one holds,
+    the later entry is what was written, and the earlier is not.
+    """
+    sequence, known, broken = 0, FIRST_PREVIOUS_HASH, 0
+    for entry in entries:
+        if entry.sequence <= sequence or entry.sequence > head.sequence:
+            return _altered(broken) or Finding(entry.sequence, Fault.INSERTED)
+        if entry.sequence > sequence + 1:
+            return _altered(broken) or Finding(sequence + 1, Fault.MISSING)
+        holds = entry.previous_hash == known
+        if broken:
+            return _altered(broken if not holds else max(broken - 1, 1))
+        sequence, known, broken = entry.sequence, entry_hash(entry), 0 if holds else entry.sequence
+    if sequence < head.sequence:
+        return _altered(broken) or Finding(sequence + 1, Fault.CUT_OFF)
+    if broken:
+        return _altered(broken if known != head.hash else max(broken - 1, 1))
+    return None if known == head.hash else Finding(sequence, Fault.ALTERED)
+
+
+def _altered(sequence: int) -> Finding | None:
+    return Finding(sequence, Fault.ALTERED) if sequence else None
