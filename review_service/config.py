@@ -1,0 +1,117 @@
+"""What the review service can be told, with bounds; read once, at start."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from consensus_rpc.settings import Hundredths, HostPort, Seconds, ServerSettings, Target
+from review_service.model import check_api_key
+
+_MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
+
+
+class ReviewSettings(ServerSettings):
+    """Settings of the review service; each is the environment variable of its name in capitals."""
+
+    review_listen: HostPort = Field("127.0.0.1:50051", description="Where ReviewService listens.")
+    persistence_address: Target = Field(
+        "127.0.0.1:50052",
+        description="Where PersistenceService is; `dns:///name:port` spreads over all of its replicas.",
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        None,
+        description="Key of the model's provider; without one runs are created and fail with LLM_AUTHENTICATION.",
+    )
+    openai_base_url: str | None = Field(
+        None, description="A server that speaks the Responses API, ending in /v1; empty: the provider's own."
+    )
+    openai_model: str = Field(
+        "gpt-5.1", pattern=_MODEL_NAME, description="The model, where no other is named."
+    )
+    expand_model: str | None = Field(
+        None, pattern=_MODEL_NAME, description="The model that expands ideas; empty: OPENAI_MODEL."
+    )
+    review_model: str | None = Field(
+        None, pattern=_MODEL_NAME, description="The model that reviews; empty: OPENAI_MODEL."
+    )
+    expand_temperature: Hundredths | None = Field(
+        70, ge=0, le=200, description="Temperature of expanding; empty: none is sent."
+    )
+    review_temperature: Hundredths | None = Field(
+        20, ge=0, le=200, description="Temperature of reviewing; empty: none is sent."
+    )
+    persona_template_version: str = Field(
+        "1.0.0",
+        pattern=r"^[0-9A-Za-z._-]{1,50}$",
+        description="Version of the persona templates, stored with each run.",
+    )
+
+    max_retries_per_persona: int = Field(
+        3, ge=1, le=10, description="Calls to the model after a step's first; of expanding too."
+    )
+    retry_initial_backoff_seconds: Seconds = Field(
+        1.0, ge=0.1, le=60, description="Wait before the first retry; a quarter of it may be added at random."
+    )
+    retry_backoff_multiplier: float = Field(
+        2.0, ge=1, le=10, allow_inf_nan=False, description="Factor from one wait to the next."
+    )
+    model_attempt_timeout_seconds: Seconds = Field(
+        120.0, gt=0, le=3600, description="Total time of one call to the model."
+    )
+    model_max_output_tokens: int = Field(
+        8000, ge=1, le=1_000_000, description="Cap on the tokens of one answer; a cut answer is asked twice as long."
+    )
+    model_max_calls_in_flight: int = Field(
+        10_000, ge=1, le=1_000_000, description="Calls to the model at once; those beyond it wait."
+    )
+
+    run_timeout_seconds: Seconds = Field(
+        600.0, ge=1, le=86_400, description="Time that a run may take, from the start of work."
+    )
+    max_runs_in_flight: int = Field(
+        2000, ge=1, le=1_000_000, description="Runs that this process works on at once; beyond it OVERLOADED."
+    )
+    claim_interval_seconds: Seconds = Field(
+        5.0, ge=0.05, le=3600, description="How often queued and abandoned runs are looked for."
+    )
+
+    heartbeat_seconds: Seconds = Field(
+        15.0, ge=0.05, le=3600, description="How often a stream that has nothing to say gives a sign of life."
+    )
+    slow_consumer_seconds: Seconds = Field(
+        30.0, ge=0.05, le=3600, description="A stream whose reader takes nothing for this long is ended."
+    )
+
+    max_idea_characters: int = Field(10_000, ge=1, le=10_000, description="Characters of an idea, after trimming.")
+    max_idea_sentences: int = Field(10, ge=1, le=10, description="Sentences of an idea.")
+    max_context_characters: int = Field(
+        50_000, ge=1, le=50_000, description="Characters of the extra context, serialised."
+    )
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _key_is_real(cls, value: SecretStr | None) -> SecretStr | None:
+        fault = check_api_key(value.get_secret_value()) if value is not None else None
+        if fault is not None:
+            raise ValueError(fault)
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _address_is_http(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+                raise ValueError("is not http(s)://host/path without credentials")
+        return value
+
+    @property
+    def model_for_expanding(self) -> str:
+        """The model that expands, where a request names none."""
+        return self.expand_model or self.openai_model
+
+    @property
+    def model_for_reviewing(self) -> str:
+        """The model that reviews, where a request names none."""
+        return self.review_model or self.openai_model

@@ -1,0 +1,178 @@
+"""The client of the model: the OpenAI Responses API, or any server that speaks it.
+
+The only module that imports `openai`, whose own retries are off: each call here is one attempt. The request
+goes through the client's generic `post` as bytes, and the answer comes back raw: that keeps authentication,
+headers and errors of the library, spares its transformation of parameters and its response objects, and is
+the only way to keep usage, status and headers of an answer that is incomplete.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+import httpx2
+import openai
+from consensus.v1 import errors_pb2
+
+from review_service.calls import Answer, CallFailure, CallReport, ModelCall
+from review_service.envelope import read_envelope
+from review_service.model_telemetry import Observation, observed
+from review_service.provider_faults import failure_of_status, plain
+from review_service.retry_after import retry_after_seconds
+
+_CONNECT_SECONDS = 10.0
+_KEEPALIVE_SECONDS = 30.0
+
+_NO_KEY = CallFailure(
+    CallReport(),
+    errors_pb2.ERROR_REASON_LLM_AUTHENTICATION,
+    "No call was made: the service has no key for the model's provider (OPENAI_API_KEY).",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Where the model is, and how many calls to it may be open. `base_url` None: the provider's own."""
+
+    api_key: str | None
+    base_url: str | None = None
+    max_calls_in_flight: int = 10_000
+
+
+class ModelClient:
+    """Calls the model. One per process, made inside its event loop: it keeps the connections."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, options: ModelOptions) -> None:
+        """Opens nothing yet; without a key no call is ever made."""
+        self._client = _open(options) if options.api_key else None
+
+    @property
+    def has_api_key(self) -> bool:
+        """Whether calls can be made at all."""
+        return self._client is not None
+
+    async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
+        """Makes one attempt: the model's text, or why there is none.
+
+        `timeout_seconds` bounds all of it, however slowly bytes trickle in. Cancelling closes the connection.
+        """
+        if self._client is None:
+            return _NO_KEY
+        with observed(call) as observation:
+            observation.outcome = await self._attempt(self._client, observation, timeout_seconds)
+            return observation.outcome
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _attempt(
+        self, client: openai.AsyncOpenAI, observation: Observation, timeout_seconds: float
+    ) -> Answer | CallFailure:
+        """Sends, waits for the whole answer, and tells failures apart by what happened."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response = await client.post("/responses", cast_to=httpx2.Response, content=_body(observation.call))
+        except TimeoutError:
+            return _timed_out(observation)
+        except openai.APIStatusError as error:
+            report = _report(observation, error.response)
+            wait = retry_after_seconds(error.response.headers, datetime.now(UTC))
+            return failure_of_status(report, _error_code(error.body), wait)
+        except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            return _timed_out(observation) if _is_timeout(error) else _not_reached(observation)
+        return read_envelope(response.content, _report(observation, response))
+
+
+def _open(options: ModelOptions) -> openai.AsyncOpenAI:
+    """The library's client over aiohttp, with room for every call that may be in flight."""
+    limits = httpx2.Limits(
+        max_connections=options.max_calls_in_flight,
+        max_keepalive_connections=options.max_calls_in_flight,
+        keepalive_expiry=_KEEPALIVE_SECONDS,
+    )
+    # Reading has no limit of its own: `call` bounds the whole attempt. Redirects would carry the key and the
+    # prompt to a host that nobody chose.
+    timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)
+    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False)
+    return openai.AsyncOpenAI(
+        api_key=options.api_key,
+        base_url=options.base_url,
+        timeout=timeout,
+        max_retries=0,
+        http_client=transport,
+    )
+
+
+def _body(call: ModelCall) -> bytes:
+    """The request as the Responses API takes it."""
+    metadata = {"run_id": call.run_id, "step": call.step, "attempt": str(call.attempt_number)}
+    if call.persona_id:
+        metadata["persona"] = call.persona_id
+    body = {
+        "model": call.model,
+        "instructions": call.instructions,
+        "input": [{"role": "user", "content": message} for message in call.messages],
+        "text": {
+            "format": {
+                "type": "json_schema",
+                "name": call.output.name,
+                "strict": True,
+                "schema": call.output.schema,
+            }
+        },
+        "max_output_tokens": call.max_output_tokens,
+        "store": False,
+        "prompt_cache_key": call.run_id,
+        "metadata": metadata,
+    }
+    if call.temperature is not None:
+        body["temperature"] = call.temperature
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _report(observation: Observation, response: httpx2.Response) -> CallReport:
+    return CallReport(
+        latency_seconds=observation.seconds(),
+        http_status=response.status_code,
+        provider_request_id=plain(response.headers.get("x-request-id")),
+    )
+
+
+def _timed_out(observation: Observation) -> CallFailure:
+    seconds = observation.seconds()
+    message = f"The model did not answer within {seconds:.1f} s."
+    return CallFailure(CallReport(latency_seconds=seconds), errors_pb2.ERROR_REASON_LLM_TIMEOUT, message)
+
+
+def _not_reached(observation: Observation) -> CallFailure:
+    report = CallReport(latency_seconds=observation.seconds())
+    message = "The model's provider could not be reached, or broke off the connection."
+    return CallFailure(report, errors_pb2.ERROR_REASON_LLM_UNAVAILABLE, message)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether time ran out, rather than a connection failing.
+
+    The aiohttp backend reports refused and reset connections as timeouts too; what raised first tells.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError):  # aiohttp's timeouts are these
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _error_code(body: object) -> str | None:
+    """The `code`, else the `type`, of a provider's error."""
+    if not isinstance(body, Mapping):
+        return None
+    code = body.get("code") or body.get("type")
+    return code if isinstance(code, str) else None

@@ -1,0 +1,200 @@
+"""One run, from its proposal over five reviews at once to a decision, each result recorded as it comes."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, proposal_pb2
+from consensus_rpc.errors import reason_name
+from consensus_rpc.log import get_logger
+from review_service import items
+from review_service.decision import decide, quorum_shortfall
+from review_service.expander import Expander
+from review_service.progress import Progress
+from review_service.reviewer import ReviewPrompt, Reviewer
+from review_service.run_ledger import RecordingEnded, RunLedger
+from review_service.steps import GaveUp
+from review_service.words import AGGREGATE, EXPAND, review_step
+
+RecordItem = persistence_service_pb2.RecordItem
+
+_log = get_logger()
+
+# The steps watch the run's deadline themselves; whatever else takes longer is cut this much later.
+_LATE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Those who ask the model."""
+
+    expander: Expander
+    reviewer: Reviewer
+
+
+class PanelRun:
+    """Does what is missing of one run, and records it; also the recorder of its calls to the model."""
+
+    def __init__(self, engine: Engine, ledger: RunLedger, progress: Progress) -> None:
+        """Takes a run as far as it has come."""
+        self._engine = engine
+        self._ledger = ledger
+        self._progress = progress
+        self._in_flight: dict[str, attempt_pb2.Attempt] = {}
+
+    async def finish(self) -> None:
+        """Works until the record that ends the run is durable.
+
+        Raises:
+            RecordingEnded: when the run is no longer this process's, or cannot be recorded.
+        """
+        if self._progress.is_over:
+            return
+        limit = asyncio.timeout_at(self._progress.deadline + _LATE_SECONDS)
+        try:
+            async with limit:
+                ending = await self._work()
+        except RecordingEnded:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault in here must end the run, not one process after another
+            ending = self._ending_after(error, is_late=limit.expired())
+        await self._ledger.record(self._unknown_attempts(), ending)
+        _log.info("run_ended", outcome=ending[-1].WhichOneof("item"))
+
+    def _ending_after(self, error: Exception, *, is_late: bool) -> list[RecordItem]:
+        if is_late and isinstance(error, TimeoutError):
+            return self._cut_short(items.DEADLINE, "the run's deadline passed")
+        _log.error("run_failed_unexpectedly", exc_info=error)
+        return self._cut_short(errors_pb2.ERROR_REASON_INTERNAL, "an unexpected failure")
+
+    async def _work(self) -> list[RecordItem]:
+        """Returns how the run ends."""
+        if self._progress.proposal is None:
+            outcome = await self._expand()
+            if outcome is not None:
+                return items.expand_failed(outcome)
+        assert self._progress.proposal is not None
+        await self._review(self._progress.proposal)
+        return self._ending()
+
+    def _ending(self) -> list[RecordItem]:
+        progress = self._progress
+        shortfall = quorum_shortfall(progress.specification, list(progress.reviews))
+        if shortfall is not None:
+            return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
+        reviews = list(progress.reviews.values())
+        return items.decided(decide(progress.specification, reviews, progress.failures))
+
+    async def _expand(self) -> GaveUp | None:
+        """Expands the idea and starts the panel in the commit that records the proposal."""
+        await self._start([EXPAND])
+        progress = self._progress
+        outcome = await self._engine.expander.expand(
+            progress.run_id, progress.specification, progress.budget(EXPAND), self
+        )
+        self._in_flight.pop(EXPAND, None)
+        if isinstance(outcome, GaveUp):
+            await self._record_gave_up(EXPAND, outcome)
+            return outcome
+        attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
+        ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number)
+        await self._ledger.record([outcome.attempt, *attempts], [*ready, *starts])
+        _log.info("step_completed", step=EXPAND, attempts=outcome.attempt.attempt_number)
+        progress.proposal = outcome.result
+        return None
+
+    async def _review(self, proposal: proposal_pb2.Proposal) -> None:
+        """Asks all personas that are missing at once; each result is recorded as it comes."""
+        progress = self._progress
+        to_ask = progress.to_ask
+        await self._start([review_step(each) for each in to_ask])
+        prompt = self._engine.reviewer.prepare(progress.run_id, progress.specification, proposal)
+        await _all(self._review_one(prompt, each) for each in to_ask)
+
+    async def _review_one(self, prompt: ReviewPrompt, persona_id: str) -> None:
+        step = review_step(persona_id)
+        outcome = await self._engine.reviewer.review(prompt, persona_id, self._progress.budget(step), self)
+        self._in_flight.pop(step, None)
+        if isinstance(outcome, GaveUp):
+            await self._record_gave_up(step, outcome)
+            self._progress.failures[persona_id] = outcome.failure.reason
+            return
+        count = outcome.attempt.attempt_number
+        await self._ledger.record([outcome.attempt], items.review_ready(outcome.result, count))
+        _log.info("step_completed", step=step, attempts=count)
+        self._progress.reviews[persona_id] = outcome.result
+
+    async def _start(self, steps: Sequence[str]) -> None:
+        """Records the start of the steps that are not begun, with their first attempts."""
+        attempts, starts = self._starts(steps)
+        if attempts or starts:
+            await self._ledger.record(attempts, starts)
+        await self._ledger.wait_lease()
+
+    def _starts(self, steps: Sequence[str]) -> tuple[list[attempt_pb2.Attempt], list[RecordItem]]:
+        """What to record before the steps' first calls; nothing for what is recorded already.
+
+        A step that an earlier worker asked the model for goes on with its next attempt, which its runner records.
+        """
+        progress = self._progress
+        firsts = {step: self._first_attempt(step) for step in steps if not progress.has_history(step)}
+        attempts = [attempt for step, attempt in firsts.items() if step not in progress.first_recorded]
+        starts = [items.step_started(step) for step in steps if step not in progress.begun]
+        self._in_flight |= firsts
+        progress.first_recorded |= firsts.keys()
+        progress.begun |= set(steps)
+        return attempts, starts
+
+    def _first_attempt(self, step: str) -> attempt_pb2.Attempt:
+        if step == EXPAND:
+            return self._engine.expander.first_attempt(self._progress.specification)
+        persona_id = step.removeprefix(review_step(""))
+        return self._engine.reviewer.first_attempt(self._progress.specification, persona_id)
+
+    async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
+        """Returns once the attempt is durable and the lease is held: its bytes may leave."""
+        self._in_flight[attempt.step] = attempt
+        await self._ledger.record([attempt])
+        await self._ledger.wait_lease()
+
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+        """Records a failed attempt that another will follow."""
+        self._in_flight.pop(attempt.step, None)
+        _log.info("attempt_failed", step=event.step, attempt=event.attempt_number, reason=reason_name(event.reason))
+        await self._ledger.record([attempt], [RecordItem(attempt_failed=event)])
+
+    async def _record_gave_up(self, step: str, outcome: GaveUp) -> None:
+        attempts = [] if outcome.attempt is None else [outcome.attempt]
+        await self._ledger.record(attempts, items.gave_up(step, outcome))
+        reason = reason_name(outcome.failure.reason)
+        _log.warning("step_failed", step=step, attempts=outcome.attempt_count, reason=reason)
+
+    def _cut_short(self, reason: items.Reason, message: str) -> list[RecordItem]:
+        """Ends the run at its first step that is not done."""
+        progress = self._progress
+        undone = [review_step(each) for each in progress.persona_ids if each not in progress.reviews]
+        failed = EXPAND if progress.proposal is None else (undone or [AGGREGATE])[0]
+        finished = [each for each in progress.persona_ids if each in progress.reviews]
+        return items.cut_short(reason, message, failed, finished)
+
+    def _unknown_attempts(self) -> list[attempt_pb2.Attempt]:
+        """The calls that were cut: they may have been answered and billed."""
+        unknown = []
+        for attempt in self._in_flight.values():
+            copy = attempt_pb2.Attempt()
+            copy.CopyFrom(attempt)
+            copy.state = attempt_pb2.ATTEMPT_STATE_UNKNOWN
+            unknown.append(copy)
+        return unknown
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs all at once; the first error, or being cancelled, ends the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

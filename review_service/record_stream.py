@@ -1,0 +1,85 @@
+"""One connection of a run's stream to the persistence service: opened, answered once, then read and written."""
+
+import asyncio
+from typing import TypeAlias
+
+import grpc
+
+from consensus.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus_rpc.client import call_metadata
+from consensus_rpc.errors import (
+    CallCancelled,
+    CallDeadlineExceeded,
+    ConsensusError,
+    DatabaseUnavailable,
+    LockTimeout,
+    Overloaded,
+    PersistenceUnavailable,
+    ServerUnreachable,
+    ShuttingDown,
+)
+from consensus_rpc.status import contract_errors
+
+Request = persistence_service_pb2.RecordRunRequest
+Response = persistence_service_pb2.RecordRunResponse
+Stub: TypeAlias = persistence_service_pb2_grpc.PersistenceServiceAsyncStub
+Stream: TypeAlias = "grpc.aio.StreamStreamCall[Request, Response]"
+
+# What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
+PASSING = (
+    CallCancelled,
+    CallDeadlineExceeded,
+    DatabaseUnavailable,
+    LockTimeout,
+    Overloaded,
+    PersistenceUnavailable,
+    ServerUnreachable,
+    ShuttingDown,
+)
+
+
+def is_passing(error: ConsensusError) -> bool:
+    """Whether the same may succeed a moment later on a new connection."""
+    return isinstance(error, PASSING)
+
+
+async def open_stream(stub: Stub, first: Request, *, answer_within: float | None) -> tuple[Stream, Response]:
+    """Opens a stream with its first message, and waits for the first answer, at most so many seconds.
+
+    Raises:
+        PersistenceUnavailable: when there is no server, or no answer in time.
+        ConsensusError: what the persistence service refuses with.
+    """
+    stream: Stream = stub.RecordRun(metadata=call_metadata())
+    try:
+        async with asyncio.timeout(answer_within):
+            await write(stream, first)
+            answer = await read(stream)
+    except TimeoutError as error:
+        raise PersistenceUnavailable from error
+    except BaseException:
+        stream.cancel()
+        raise
+    if answer is None:
+        raise PersistenceUnavailable
+    return stream, answer
+
+
+async def write(stream: Stream, message: Request) -> None:
+    """Sends a message; on a stream that has ended nothing happens, its status is for the reader."""
+    try:
+        await stream.write(message)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return
+
+
+async def read(stream: Stream) -> Response | None:
+    """The next message, None at the end of a stream that ended well.
+
+    Raises:
+        ConsensusError: what it ended with.
+    """
+    with contract_errors(PersistenceUnavailable):
+        message = await stream.read()
+    # gRPC's end-of-stream mark is no type of its own in the stubs.
+    return message if isinstance(message, Response) else None
