@@ -19,10 +19,10 @@ from persistence_service.database import startup
 from persistence_service.database.engine import READ_ONLY, Connections, make_engine
 from persistence_service.database.faults import Fault, classify
 from persistence_service.database.filelock import FileLock
+from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
-from persistence_service.migrating import bring_to_head
 
 log = get_logger()
 _CLOCK = select(func.clock_timestamp())
@@ -113,9 +113,7 @@ class Database:
             DatabaseUnavailable: the database cannot be reached.
         """
         try:
-            if self._lock is not None:
-                self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-                self._lock.acquire(wait_for_file)
+            self._hold_file(wait_for_file)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
             bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
@@ -132,11 +130,24 @@ class Database:
             self._probe.stop()
         if self._probe_connection is not None:
             self._probe_connection.close()
-        self._availability.set(False, cause="closed")
+        self._availability.set(False)
         self._engine.dispose()
         self._own_engine.dispose()
         if self._lock is not None:
             self._lock.release()
+
+    @contextmanager
+    def maintenance(self, *, wait_for_file: float = 10.0) -> Iterator[Engine]:
+        """An engine for migrating or resetting instead of serving; `wait_for_file` in seconds, on SQLite.
+
+        Raises:
+            StartRefused: SQLite's file belongs to another process.
+        """
+        try:
+            self._hold_file(wait_for_file)
+            yield self._own_engine
+        finally:
+            self.close()
 
     def unit_of_work(
         self,
@@ -204,6 +215,11 @@ class Database:
             overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
             waiting=self._waiting.value,
         )
+
+    def _hold_file(self, wait: float) -> None:
+        if self._lock is not None:
+            self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(wait)
 
     def _in_thread(self, fn: Unit[Result], terms: Terms) -> Result:
         self._waiting.add(-1)

@@ -40,7 +40,7 @@ class Availability:
             self._callbacks.append(callback)
 
     def set(self, up: bool, cause: str = "") -> None:
-        """Takes note, and tells whoever asked if it is news."""
+        """Takes note, and tells whoever asked if it is news; without a cause it went on purpose."""
         with self._lock:
             if self._up == up:
                 return
@@ -48,7 +48,7 @@ class Availability:
             callbacks = list(self._callbacks)
         if up:
             log.info("database_available")
-        else:
+        elif cause:
             log.warning("database_away", cause=cause)
         for callback in callbacks:
             callback(up)

@@ -21,8 +21,8 @@ from persistence_service.database.options import Backend
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
 Connect = Callable[[], AbstractContextManager[Connection]]
-Unit = Callable[[Connection], "Result"]
 Result = TypeVar("Result")
+Unit = Callable[[Connection], Result]
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1

@@ -1,0 +1,118 @@
+"""The service's settings: which database, where to listen, and how leases, keys and streams behave."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from sqlalchemy import URL
+
+from consensus_rpc.settings import HostPort, Seconds, ServerSettings
+from consensus_rpc.settings_text import Allowed
+from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
+
+DEFAULT_URL = "sqlite:///data/consensus.db"
+_PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password")
+
+
+def _check_url(value: SecretStr) -> SecretStr:
+    normalise_url(value.get_secret_value())
+    return value
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_url), Allowed(ACCEPTED_URLS)]
+
+
+class PersistenceSettings(ServerSettings):
+    """What the persistence service can be told."""
+
+    persistence_listen: HostPort = Field(
+        "127.0.0.1:50052", description="Where PersistenceService and DiagnosticsService listen."
+    )
+    database_url: DatabaseUrl | None = Field(
+        None,
+        description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set.",
+    )
+    db_host: str = Field(
+        "localhost",
+        max_length=255,
+        description="PostgreSQL's host; like the next four refused beside DATABASE_URL.",
+    )
+    db_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port.")
+    db_name: str = Field("consensus_engine", min_length=1, max_length=63, description="The database's name.")
+    db_user: str = Field("postgres", min_length=1, max_length=63, description="The role to connect as.")
+    db_password: SecretStr | None = Field(None, description="The role's password.")
+    db_pool: Literal["queue", "null"] = Field(
+        "queue", description="`queue` keeps connections; `null` opens one per use, for poolers in between."
+    )
+    db_pool_size: int = Field(5, ge=1, le=100, description="Connections that the pool keeps.")
+    db_max_overflow: int = Field(10, ge=0, le=100, description="Connections beyond them under load.")
+    db_pool_timeout: Seconds = Field(30.0, ge=1, le=300, description="How long to wait for a connection.")
+    db_pool_recycle: Seconds = Field(3600.0, ge=60, le=7200, description="Age at which one is replaced.")
+    db_pool_pre_ping: bool = Field(True, description="Whether a connection is tried before it is used.")
+    db_auto_migrate: bool = Field(
+        True, description="Whether the schema is brought to head at start; safe with many replicas."
+    )
+    db_statement_timeout_seconds: Seconds = Field(
+        10.0, ge=0.1, le=600, description="PostgreSQL gives a statement up after it: UNAVAILABLE."
+    )
+    lease_seconds: Seconds = Field(15.0, ge=1, le=300, description="How long a lease on a run lasts.")
+    run_timeout_seconds: Seconds = Field(
+        600.0, ge=1, le=86_400, description="How long a run may take where its specification does not say."
+    )
+    max_take_overs: int = Field(
+        5, ge=1, le=100, description="A run taken over that often without progress fails: ATTEMPTS_EXHAUSTED."
+    )
+    max_queued_runs_per_tenant: int = Field(
+        10_000, ge=1, le=10_000_000, description="StartReview beyond it: RESOURCE_EXHAUSTED."
+    )
+    idempotency_key_ttl_seconds: Seconds = Field(
+        604_800.0, ge=86_400, le=31_536_000, description="How long a key is remembered at least."
+    )
+    watch_poll_seconds: Seconds = Field(
+        0.5, ge=0.05, le=60, description="How often to look for what other processes wrote."
+    )
+    heartbeat_seconds: Seconds = Field(
+        15.0, ge=0.1, le=300, description="A watched stream says so when nothing happened for that long."
+    )
+    slow_consumer_seconds: Seconds = Field(
+        30.0, ge=1, le=3600, description="A watcher that takes nothing for that long: SLOW_CONSUMER."
+    )
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        parts = self._given_parts()
+        if self.database_url is not None and parts:
+            raise ValueError(f"DATABASE_URL: given beside {', '.join(parts)}; set the one or the others")
+        return self
+
+    def _given_parts(self) -> list[str]:
+        given = self.model_fields_set
+        return [name.upper() for name in _PARTS if name in given and getattr(self, name) is not None]
+
+    def url(self) -> URL:
+        """The database's address, from whichever settings give it."""
+        if self.database_url is not None:
+            return normalise_url(self.database_url.get_secret_value())
+        if not self._given_parts():
+            return normalise_url(DEFAULT_URL)
+        return URL.create(
+            "postgresql+psycopg2",
+            username=self.db_user,
+            password=self.db_password.get_secret_value() if self.db_password else None,
+            host=self.db_host,
+            port=self.db_port,
+            database=self.db_name,
+        )
+
+    def database_options(self) -> DatabaseOptions:
+        """What the database is built from."""
+        return DatabaseOptions(
+            url=self.url(),
+            pool=self.db_pool,
+            pool_size=self.db_pool_size,
+            max_overflow=self.db_max_overflow,
+            pool_timeout=self.db_pool_timeout,
+            pool_recycle=self.db_pool_recycle,
+            pool_pre_ping=self.db_pool_pre_ping,
+            auto_migrate=self.db_auto_migrate,
+            statement_timeout=self.db_statement_timeout_seconds,
+        )
