@@ -33,6 +33,8 @@ class RunRow(Base):
     decision_policy_version: Mapped[str | None] = mapped_column(String(50))
     decision_notes: Mapped[str | None] = mapped_column(Text)
     failure: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # Time that it may take from the start of work, and again from each resumption.
+    run_timeout_microseconds: Mapped[int] = mapped_column(BigInteger)
     # Counts.
     retry_count: Mapped[int] = mapped_column(Integer)
     take_over_count: Mapped[int] = mapped_column(Integer)

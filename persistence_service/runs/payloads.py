@@ -1,0 +1,179 @@
+"""Proposals, persona reviews and decisions, between the wire, their rows and their digests. Pure.
+
+Each payload has one canonical form, made of the same parts as its row; an auditor recomputes the digest
+in the journal from the row alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.v1.panel_pb2 import BlockingIssue, Concern, PersonaReview, ReviewProvenance, TokenUsage
+from consensus.v1.proposal_pb2 import Proposal
+from consensus_journal import canonical_json, digest
+from persistence_service.scalars import (
+    from_duration,
+    hundredths,
+    storable_json,
+    ten_thousandths,
+    to_duration,
+)
+
+Columns = dict[str, Any]
+
+PROPOSAL_COLUMNS = (
+    "title",
+    "summary",
+    "problem_statement",
+    "proposed_solution",
+    "assumptions",
+    "scope_non_goals",
+    "raw_expanded_proposal",
+)
+REVIEW_COLUMNS = (
+    "persona_id",
+    "persona_name",
+    "confidence",
+    "blocking_issues_present",
+    "security_concerns_present",
+    "content",
+    "provenance",
+)
+USAGE_FIELDS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_TEXT_LISTS = ("strengths", "recommendations", "dependency_risks")
+_PROVENANCE_SCALARS = (
+    "requested_model",
+    "answered_model",
+    "persona_template_version",
+    "prompt_digest",
+    "attempt_count",
+    "provider_request_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The columns of a payload, without its keys; its digest and the size of its canonical form."""
+
+    columns: Columns
+    digest: bytes
+    size: int
+
+
+def payload_of(columns: Columns, field: str) -> Payload:
+    """The payload with these columns.
+
+    Raises:
+        InvalidField: for the character NUL.
+    """
+    canonical = canonical_json(columns)
+    storable_json(columns, canonical, field)
+    return Payload(columns, digest(canonical), len(canonical))
+
+
+def proposal_payload(proposal: Proposal) -> Payload:
+    """The row of a proposal.
+
+    Raises:
+        InvalidField: for what the tables cannot hold.
+    """
+    columns: Columns = {
+        "title": proposal.title,
+        "summary": proposal.summary,
+        "problem_statement": proposal.problem_statement,
+        "proposed_solution": proposal.proposed_solution,
+        "assumptions": list(proposal.assumptions),
+        "scope_non_goals": list(proposal.scope_non_goals),
+        "raw_expanded_proposal": proposal.raw_expanded_proposal,
+    }
+    return payload_of(columns, "proposal")
+
+
+def proposal_message(row: Mapping[str, Any]) -> Proposal:
+    """The proposal that a row was made of."""
+    return Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
+
+
+def review_payload(review: PersonaReview) -> Payload:
+    """The row of a persona review.
+
+    Raises:
+        InvalidField: for what the tables cannot hold exactly.
+    """
+    columns: Columns = {
+        "persona_id": review.persona_id,
+        "persona_name": review.persona_name,
+        "confidence": ten_thousandths(review.confidence_score, "persona_review.confidence_score"),
+        "blocking_issues_present": review.blocking_issues_present,
+        "security_concerns_present": review.security_concerns_present,
+        "content": _review_content(review),
+        "provenance": _provenance(review.provenance) if review.HasField("provenance") else None,
+    }
+    return payload_of(columns, "persona_review")
+
+
+def review_message(row: Mapping[str, Any]) -> PersonaReview:
+    """The review that a row was made of."""
+    content = row["content"]
+    review = PersonaReview(
+        persona_id=row["persona_id"],
+        persona_name=row["persona_name"],
+        confidence_score=row["confidence"] / 10_000,
+        concerns=[Concern(**concern) for concern in content["concerns"]],
+        blocking_issues=[BlockingIssue(**issue) for issue in content["blocking_issues"]],
+        estimated_effort=content["estimated_effort"],
+        blocking_issues_present=row["blocking_issues_present"],
+        security_concerns_present=row["security_concerns_present"],
+        **{name: content[name] for name in _TEXT_LISTS},
+    )
+    if row["provenance"] is not None:
+        review.provenance.CopyFrom(_provenance_message(row["provenance"]))
+    return review
+
+
+def _review_content(review: PersonaReview) -> Columns:
+    content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
+    content["estimated_effort"] = review.estimated_effort
+    content["concerns"] = [
+        {"text": concern.text, "is_blocking": concern.is_blocking} for concern in review.concerns
+    ]
+    content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
+    return content
+
+
+def _blocking_issue(issue: BlockingIssue) -> Columns:
+    if issue.HasField("security_critical"):
+        return {"text": issue.text, "security_critical": issue.security_critical}
+    return {"text": issue.text}
+
+
+def _provenance(provenance: ReviewProvenance) -> Columns:
+    columns: Columns = {name: getattr(provenance, name) for name in _PROVENANCE_SCALARS}
+    if provenance.HasField("temperature"):
+        columns["temperature"] = hundredths(provenance.temperature, "persona_review.provenance.temperature")
+    if provenance.HasField("usage"):
+        columns["usage"] = usage_columns(provenance.usage)
+    if provenance.HasField("latency"):
+        columns["latency_ns"] = from_duration(provenance.latency)
+    if provenance.truncated_fields:
+        columns["truncated_fields"] = list(provenance.truncated_fields)
+    return columns
+
+
+def _provenance_message(columns: Columns) -> ReviewProvenance:
+    provenance = ReviewProvenance(
+        **{name: columns[name] for name in _PROVENANCE_SCALARS},
+        truncated_fields=columns.get("truncated_fields", ()),
+    )
+    if (temperature := columns.get("temperature")) is not None:
+        provenance.temperature = temperature / 100
+    if (usage := columns.get("usage")) is not None:
+        provenance.usage.CopyFrom(TokenUsage(**usage))
+    if (latency := columns.get("latency_ns")) is not None:
+        provenance.latency.CopyFrom(to_duration(latency))
+    return provenance
+
+
+def usage_columns(usage: TokenUsage) -> dict[str, int]:
+    """Tokens by name."""
+    return {name: getattr(usage, name) for name in USAGE_FIELDS}
