@@ -29,6 +29,7 @@ Hook = Callable[[], Awaitable[None]]
 # Rare collections: a server's objects live for a call or for good (measured: twice the throughput).
 _GC_THRESHOLDS = (50_000, 20, 20)
 _GOODBYE_SECONDS = 0.2
+_UNWIND_SECONDS = 5.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -128,6 +129,7 @@ class Server:
 
     async def _close(self, on_stop: Hook | None) -> None:
         await self.grpc.stop(_GOODBYE_SECONDS)  # what is left now is cut off
+        await self._admission.wait_idle(_UNWIND_SECONDS)  # its handlers still have `finally` blocks to run
         if self._metrics_page is not None:
             await asyncio.to_thread(self._metrics_page.close)
         if on_stop is not None:

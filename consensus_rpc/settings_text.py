@@ -71,7 +71,7 @@ def allowed_text(field: FieldInfo) -> str:
     kinds = _plain_types(field.annotation)
     text = marker.text if marker else " or ".join(_kind(kind) for kind in kinds if kind is not NoneType)
     limits = _limits(bounds, marker.per_unit if marker else 1)
-    suffix = " or empty" if NoneType in kinds else ""
+    suffix = ", or empty" if NoneType in kinds else ""
     return f"{text}{', ' + limits if limits else ''}{suffix}"
 
 

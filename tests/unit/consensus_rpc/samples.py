@@ -1,0 +1,45 @@
+"""One error of every class, with all that it can carry."""
+
+from consensus_rpc import errors
+from consensus_rpc.errors import ConsensusError, FieldViolation
+
+_RUN = {
+    "run_id": "r1",
+    "failed_step": "review_critic",
+    "resumable": True,
+    "finished": ["architect", "optimist"],
+    "causes": {"critic": "LLM_TIMEOUT"},
+}
+
+SAMPLES: list[ConsensusError] = [
+    errors.InvalidField(
+        violations=[
+            FieldViolation(
+                "review.idea", "at most 10000 characters; 10001 characters sent", "string.max_len"
+            ),
+            FieldViolation("", "exactly one of them"),
+        ]
+    ),
+    errors.InvalidPageToken(),
+    errors.RunNotFound(run_id="r1"),
+    errors.DuplicateId(resource="drafts/7"),
+    errors.IdempotencyKeyReused(idempotency_key="k1", run_id="r1"),
+    errors.IllegalState(run_id="r1", state="COMPLETED", operation="cancel"),
+    errors.LeaseLost(run_id="r1"),
+    errors.PermissionDenied(method="consensus.v1.ReviewService/GetRun"),
+    errors.Unauthenticated(),
+    errors.Overloaded(subject="runs in flight", limit=2000, retry_after_seconds=0.3),
+    errors.SlowConsumer(run_id="r1", last_sequence=7),
+    errors.MessageTooLarge(limit_bytes=4_194_304),
+    errors.DatabaseUnavailable(),
+    errors.LockTimeout(resource="runs/r1"),
+    errors.PersistenceUnavailable(),
+    errors.ShuttingDown(),
+    errors.DatabaseError(),
+    errors.InternalError(),
+    errors.CallDeadlineExceeded(run_id="r1"),
+    *(
+        kind(**_RUN)  # type: ignore[arg-type]  # the values' types differ by key
+        for kind in errors.RunFailed.__subclasses__()
+    ),
+]
