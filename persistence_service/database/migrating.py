@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def check(engine: Engine) -> None:
     command.check(_config(engine))
 
 
+@cache
 def head_revision() -> str:
     """The revision that this code is written for."""
     return _scripts().get_current_head() or ""
