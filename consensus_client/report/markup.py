@@ -1,0 +1,40 @@
+"""HTML elements whose text is escaped by construction: the only way in for a run's text."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Child: TypeAlias = "Markup | str | Iterable[Child] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """Text that is HTML already. Only this module and constants of the project make it."""
+
+    html: str
+
+
+def element(name: str, *children: Child, **attributes: str) -> Markup:
+    """An element; strings among its children and values of its attributes are escaped.
+
+    A trailing underscore in an attribute's name is dropped (`class_`), other underscores become hyphens.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value, quote=True)}"'
+        for key, value in attributes.items()
+    )
+    return Markup(f"<{name}{written}>{render(children)}</{name}>")
+
+
+def render(child: Child) -> str:
+    """A child, or all of an iterable of them, as HTML; None is nothing."""
+    if child is None:
+        return ""
+    if isinstance(child, Markup):
+        return child.html
+    if isinstance(child, str):
+        return escape(child, quote=True)
+    return "".join(render(each) for each in child)

@@ -1,0 +1,104 @@
+"""Text that came from elsewhere, made safe to show; and numbers, times and enums in words: pure."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
+
+Value = TypeVar("Value", bound=int)
+
+_JOINER = "\u200d"  # joins emoji; harmless, though not "printable"
+
+
+def clean(text: str) -> str:
+    """The text on one line, without anything that a terminal obeys: escapes, other controls, bidi overrides.
+
+    Whitespace of any kind becomes single spaces; what is left of controls is written as `\\x1b`.
+    """
+    return " ".join("".join(_visible(char) for char in text).split())
+
+
+def clean_lines(text: str) -> list[str]:
+    """The text's lines, each as `clean` leaves it; blank ones at either end are dropped."""
+    lines = [clean(line) for line in text.splitlines()]
+    while lines and not lines[0]:
+        lines.pop(0)
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def without_controls(text: str) -> str:
+    """The text with controls written out as `clean` does, but its line breaks and spaces kept."""
+    return "\n".join("".join(_visible(char) for char in line) for line in text.splitlines())
+
+
+def _visible(char: str) -> str:
+    if char.isprintable() or char == _JOINER:
+        return char
+    if char.isspace():
+        return " "
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def shorten(text: str, characters: int) -> str:
+    """The cleaned text, cut with an ellipsis to at most this many characters."""
+    line = clean(text)
+    return line if len(line) <= characters else f"{line[: characters - 1]}…"
+
+
+def score(number: float) -> str:
+    """A score, weight or confidence: two decimals at least, four at most."""
+    whole = f"{number:.4f}"
+    return whole[:-2] if whole.endswith("00") else whole.removesuffix("0")
+
+
+def word(names: "_EnumTypeWrapper[Value]", number: Value, prefix: str) -> str:
+    """An enum's value as a lowercase word; `unknown (7)` for a value of a newer server."""
+    try:
+        return names.Name(number).removeprefix(prefix).lower().replace("_", " ")
+    except ValueError:
+        return f"unknown ({number})"
+
+
+def persona_name(persona_id: str) -> str:
+    """`security_guardian` as `SecurityGuardian`, for where the display name is not at hand."""
+    return "".join(part.capitalize() for part in clean(persona_id).split("_"))
+
+
+def count(number: int, noun: str) -> str:
+    """`1 attempt`, `2 attempts`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds(span: duration_pb2.Duration) -> float:
+    """A span in seconds."""
+    return span.seconds + span.nanos / 1e9
+
+
+def instant(stamp: timestamp_pb2.Timestamp) -> str:
+    """An instant as `2026-11-20 14:03:07 UTC`."""
+    return moment(stamp).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def moment(stamp: timestamp_pb2.Timestamp) -> datetime:
+    """An instant, aware of its zone."""
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def between(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> float:
+    """Seconds from one instant to the other."""
+    return (moment(end) - moment(start)).total_seconds()
+
+
+def size(byte_count: int) -> str:
+    """Bytes in the unit that suits them."""
+    amount = float(byte_count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"

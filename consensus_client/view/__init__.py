@@ -1,0 +1,1 @@
+"""How a run looks while it happens: live on a terminal, in plain lines, as JSON."""
