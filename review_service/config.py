@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from consensus_rpc.settings import Hundredths, HostPort, Seconds, ServerSettings, Target
-from review_service.model import check_api_key
+from consensus_rpc.settings import HostPort, Hundredths, Seconds, ServerSettings, Target
+from review_service.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
 
@@ -21,7 +21,7 @@ class ReviewSettings(ServerSettings):
 
     openai_api_key: SecretStr | None = Field(
         None,
-        description="Key of the model's provider; without one runs are created and fail with LLM_AUTHENTICATION.",
+        description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
     openai_base_url: str | None = Field(
         None, description="A server that speaks the Responses API, ending in /v1; empty: the provider's own."
@@ -60,7 +60,10 @@ class ReviewSettings(ServerSettings):
         120.0, gt=0, le=3600, description="Total time of one call to the model."
     )
     model_max_output_tokens: int = Field(
-        8000, ge=1, le=1_000_000, description="Cap on the tokens of one answer; a cut answer is asked twice as long."
+        8000,
+        ge=1,
+        le=1_000_000,
+        description="Cap on the tokens of one answer; a cut answer is asked twice as long.",
     )
     model_max_calls_in_flight: int = Field(
         10_000, ge=1, le=1_000_000, description="Calls to the model at once; those beyond it wait."
@@ -83,7 +86,9 @@ class ReviewSettings(ServerSettings):
         30.0, ge=0.05, le=3600, description="A stream whose reader takes nothing for this long is ended."
     )
 
-    max_idea_characters: int = Field(10_000, ge=1, le=10_000, description="Characters of an idea, after trimming.")
+    max_idea_characters: int = Field(
+        10_000, ge=1, le=10_000, description="Characters of an idea, after trimming."
+    )
     max_idea_sentences: int = Field(10, ge=1, le=10, description="Sentences of an idea.")
     max_context_characters: int = Field(
         50_000, ge=1, le=50_000, description="Characters of the extra context, serialised."

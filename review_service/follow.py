@@ -53,9 +53,16 @@ class JournalFollower:
         self._draining = draining
 
     async def follow(
-        self, scope: persistence_service_pb2.CallScope, sender: EventSender[Any], context: Any
+        self,
+        scope: persistence_service_pb2.CallScope,
+        sender: EventSender[Any],
+        context: Any,
+        *,
+        is_patient: bool = False,
     ) -> None:
         """Sends the events that the caller does not have, to the last; a broken connection is replaced.
+
+        A caller to whom nothing was sent yet is told at once that persistence is away, unless `is_patient`.
 
         Raises:
             ConsensusError: what persistence refuses with; ShuttingDown; SlowConsumer.
@@ -71,8 +78,8 @@ class JournalFollower:
             except ConsensusError as error:
                 if isinstance(error, ShuttingDown) and self._draining.is_set():
                     raise
-                # A caller to whom nothing was sent is told at once; another is spared the interruption.
-                if not is_passing(error) or (sender.last_sequence == begun_at == 0):
+                is_patient = is_patient or sender.last_sequence > begun_at
+                if not (is_patient and is_passing(error)):
                     raise
                 if sender.last_sequence > before or not patience_ends:
                     backoff, patience_ends = 0.05, loop.time() + _PATIENCE_SECONDS

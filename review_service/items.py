@@ -1,6 +1,7 @@
 """What is recorded at each turn of a run, as the items of the contract; pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from consensus.v1 import (
     decision_pb2,
@@ -15,7 +16,7 @@ from review_service.steps import GaveUp
 from review_service.words import AGGREGATE, EXPAND, review_step
 
 RecordItem = persistence_service_pb2.RecordItem
-Reason = errors_pb2.ErrorReason.ValueType
+Reason: TypeAlias = errors_pb2.ErrorReason.ValueType
 
 DEADLINE = errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
 
@@ -74,7 +75,7 @@ def expand_failed(outcome: GaveUp) -> list[RecordItem]:
 def quorum_missed(
     persona_ids: Sequence[str], finished: Sequence[str], failures: Mapping[str, Reason]
 ) -> list[RecordItem]:
-    """The run ends because too few personas answered, or because its deadline passed while they were asked."""
+    """The run ends because too few personas answered, be it that its deadline passed meanwhile."""
     gave_up_ids = [each for each in persona_ids if each in failures]
     is_late = DEADLINE in failures.values()
     failure = run_pb2.RunFailure(

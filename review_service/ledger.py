@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
 from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError, InternalError, PersistenceUnavailable
+from consensus_rpc.errors import InternalError, PersistenceUnavailable
 from consensus_rpc.log import get_logger
 from consensus_rpc.status import contract_errors
 from review_service.events import opening_events
@@ -121,9 +121,7 @@ class Ledger:
             answer = await self._stub.ClaimRuns(request, **call_options(_CLAIM_SECONDS))
         return list(answer.runs)
 
-    def _attach_request(
-        self, scope: persistence_service_pb2.CallScope, run_id: str, token: int
-    ) -> Request:
+    def _attach_request(self, scope: persistence_service_pb2.CallScope, run_id: str, token: int) -> Request:
         return Request(
             attach=persistence_service_pb2.BeginAttach(
                 scope=scope, run_id=run_id, fencing_token=token, lease_owner=self._lease_owner
@@ -153,5 +151,3 @@ def _expected(stream: Stream, answer: Response, name: str) -> Response:
     stream.cancel()
     _log.error("unexpected_answer", expected=name, received=answer.WhichOneof("message"))
     raise InternalError
-
-

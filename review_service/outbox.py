@@ -1,4 +1,4 @@
-"""What is to be recorded of one run, in order: merged while it waits, sent again after a cut, acknowledged."""
+"""What is to be recorded of one run, in order: merged while it waits, sent again after a cut."""
 
 import asyncio
 from collections import deque
@@ -39,10 +39,10 @@ class _Entry:
 
 
 class Outbox:
-    """Records of one run. What waits together leaves as one record; what was sent keeps its id and content."""
+    """What waits together leaves as one record; what was sent keeps its id and content."""
 
     def __init__(self, run_id: str, *, last_record_id: int, publish: Publish | None = None) -> None:
-        """Numbers records from `last_record_id` + 1; `publish` takes the events of committed ones, in order."""
+        """Numbers records from `last_record_id` + 1; `publish` takes committed events, in order."""
         self._run_id = run_id
         self._last_record_id = last_record_id
         self._publish = publish

@@ -8,14 +8,15 @@ from typing import Any
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, proposal_pb2
 from consensus_rpc.errors import reason_name
 from consensus_rpc.log import get_logger
-from review_service import items
-from review_service.decision import decide, quorum_shortfall
+from review_service import expander, items, reviewer
+from review_service.decision import decide
 from review_service.expander import Expander
 from review_service.progress import Progress
-from review_service.reviewer import ReviewPrompt, Reviewer
+from review_service.quorum import quorum_shortfall
+from review_service.reviewer import Reviewer, ReviewTask
 from review_service.run_ledger import RecordingEnded, RunLedger
 from review_service.steps import GaveUp
-from review_service.words import AGGREGATE, EXPAND, review_step
+from review_service.words import AGGREGATE, EXPAND, review_step, unknown_attempt
 
 RecordItem = persistence_service_pb2.RecordItem
 
@@ -109,12 +110,12 @@ class PanelRun:
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        prompt = self._engine.reviewer.prepare(progress.run_id, progress.specification, proposal)
-        await _all(self._review_one(prompt, each) for each in to_ask)
+        task = self._engine.reviewer.prepare(progress.run_id, progress.specification, proposal)
+        await _all(self._review_one(task, each) for each in to_ask)
 
-    async def _review_one(self, prompt: ReviewPrompt, persona_id: str) -> None:
+    async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)
-        outcome = await self._engine.reviewer.review(prompt, persona_id, self._progress.budget(step), self)
+        outcome = await self._engine.reviewer.review(task, persona_id, self._progress.budget(step), self)
         self._in_flight.pop(step, None)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(step, outcome)
@@ -135,7 +136,7 @@ class PanelRun:
     def _starts(self, steps: Sequence[str]) -> tuple[list[attempt_pb2.Attempt], list[RecordItem]]:
         """What to record before the steps' first calls; nothing for what is recorded already.
 
-        A step that an earlier worker asked the model for goes on with its next attempt, which its runner records.
+        A step with attempts of an earlier worker goes on with the next one, which its runner records.
         """
         progress = self._progress
         firsts = {step: self._first_attempt(step) for step in steps if not progress.has_history(step)}
@@ -148,9 +149,9 @@ class PanelRun:
 
     def _first_attempt(self, step: str) -> attempt_pb2.Attempt:
         if step == EXPAND:
-            return self._engine.expander.first_attempt(self._progress.specification)
+            return expander.first_attempt(self._progress.specification)
         persona_id = step.removeprefix(review_step(""))
-        return self._engine.reviewer.first_attempt(self._progress.specification, persona_id)
+        return reviewer.first_attempt(self._progress.specification, persona_id)
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Returns once the attempt is durable and the lease is held: its bytes may leave."""
@@ -161,7 +162,9 @@ class PanelRun:
     async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that another will follow."""
         self._in_flight.pop(attempt.step, None)
-        _log.info("attempt_failed", step=event.step, attempt=event.attempt_number, reason=reason_name(event.reason))
+        _log.info(
+            "attempt_failed", step=event.step, attempt=event.attempt_number, reason=reason_name(event.reason)
+        )
         await self._ledger.record([attempt], [RecordItem(attempt_failed=event)])
 
     async def _record_gave_up(self, step: str, outcome: GaveUp) -> None:
@@ -180,13 +183,7 @@ class PanelRun:
 
     def _unknown_attempts(self) -> list[attempt_pb2.Attempt]:
         """The calls that were cut: they may have been answered and billed."""
-        unknown = []
-        for attempt in self._in_flight.values():
-            copy = attempt_pb2.Attempt()
-            copy.CopyFrom(attempt)
-            copy.state = attempt_pb2.ATTEMPT_STATE_UNKNOWN
-            unknown.append(copy)
-        return unknown
+        return [unknown_attempt(attempt) for attempt in self._in_flight.values()]
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

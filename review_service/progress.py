@@ -48,15 +48,13 @@ class Progress:
         return any(attempt.step == step for attempt in self.attempts)
 
     def budget(self, step: str) -> StepBudget:
-        """What the step may still spend; a step without history has its first attempt recorded with its start."""
+        """What the step may still spend; without history its first attempt is recorded with its start."""
         if not self.has_history(step):
             return StepBudget.first(self.deadline)
         return step_budget(step, self.attempts, self.deadline, self.budget_start_time)
 
 
-def new_progress(
-    run_id: str, specification: run_pb2.RunSpecification, deadline: float
-) -> Progress:
+def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> Progress:
     """A run whose first commit began to expand."""
     return Progress(
         run_id=run_id, specification=specification, deadline=deadline, begun={EXPAND}, first_recorded={EXPAND}
@@ -82,7 +80,5 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         failures=failed,
         begun={step.step for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING},
         attempts=recorded.attempts,
-        budget_start_time=(
-            recorded.budget_start_time if recorded.HasField("budget_start_time") else None
-        ),
+        budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
     )

@@ -1,4 +1,4 @@
-"""One connection of a run's stream to the persistence service: opened, answered once, then read and written."""
+"""One connection of a run's stream to the persistence service: opened, read and written."""
 
 import asyncio
 from typing import TypeAlias

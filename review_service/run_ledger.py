@@ -22,7 +22,7 @@ _ATTACH_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 
 
-class RecordingEnded(Exception):
+class RecordingEnded(Exception):  # noqa: N818 - it says what happened, and need not be a fault
     """Nothing more can be recorded of the run from here; `error` says why."""
 
     def __init__(self, error: ConsensusError) -> None:
@@ -46,6 +46,7 @@ class RunLedger:
         self._outbox = outbox
         self._clock = clock
         self._wake = asyncio.Event()
+        self._is_stalled = False
         self._renewal_due = False
         self._renewal_sent_at: float | None = None
         self._parting: Request | None = None  # the last message; an empty one only ends the stream
@@ -79,7 +80,7 @@ class RunLedger:
         await self._part(Request())
 
     async def release(self) -> None:
-        """Gives the lease back once all is acknowledged, so that another process need not wait for its end."""
+        """Gives the lease back once all is acknowledged, so that nobody need wait for its end."""
         await self._part(Request(release_lease=persistence_service_pb2.ReleaseLease()))
 
     async def abandon(self) -> None:
@@ -101,8 +102,7 @@ class RunLedger:
         """Serves one connection after the other until the run's recording is over."""
         try:
             while (error := await self._serve(stream)) is not None and not self._has_parted:
-                if not is_passing(error):
-                    raise error
+                _raise_unless_passing(error)
                 _log.warning("record_stream_cut", reason=error.reason_name, code=error.status_code.name)
                 stream = await self._attached_again()
         except ConsensusError as error:
@@ -117,6 +117,7 @@ class RunLedger:
 
     async def _serve(self, stream: Stream) -> ConsensusError | None:
         """Reads, writes and renews on one connection; returns why it ended, None when it was parted with."""
+        self._is_stalled, self._renewal_sent_at = False, None
         writer = asyncio.create_task(self._write(stream))
         renewer = asyncio.create_task(self._renew(stream))
         try:
@@ -127,7 +128,7 @@ class RunLedger:
             return error
         except asyncio.CancelledError:
             # The renewer ends a connection that no longer answers; else it is this task that is cancelled.
-            if renewer.done() and not _is_being_cancelled():
+            if self._is_stalled and not _is_being_cancelled():
                 return PersistenceUnavailable()
             raise
         finally:
@@ -135,6 +136,10 @@ class RunLedger:
             writer.cancel()
             renewer.cancel()
             await asyncio.gather(writer, renewer, return_exceptions=True)
+
+    @property
+    def _awaits_renewal(self) -> bool:
+        return self._renewal_sent_at is not None
 
     def _take(self, message: Response) -> None:
         match message.WhichOneof("message"):
@@ -169,11 +174,11 @@ class RunLedger:
                 return
 
     async def _renew(self, stream: Stream) -> None:
-        """Asks for a renewal at each third of the lease; ends a connection that left the last one unanswered."""
-        self._renewal_sent_at = None
+        """Asks for a renewal at each third of the lease; a connection that left one unanswered ends."""
         while True:
             await asyncio.sleep(self._lease.renewal_seconds)
-            if self._renewal_sent_at is not None:
+            if self._awaits_renewal:
+                self._is_stalled = True
                 stream.cancel()
                 return
             self._renewal_due = True
@@ -206,6 +211,11 @@ class RunLedger:
         if not self.lost.done():
             self.lost.set_result(error)
         self._outbox.fail(RecordingEnded(error))
+
+
+def _raise_unless_passing(error: ConsensusError) -> None:
+    if not is_passing(error):
+        raise error
 
 
 def _is_being_cancelled() -> bool:

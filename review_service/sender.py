@@ -23,7 +23,13 @@ class EventSender(Generic[M]):
     """Sends one run's events to one caller."""
 
     def __init__(
-        self, context: Any, make: Callable[..., M], run_id: str, *, slow_seconds: float, after_sequence: int = 0
+        self,
+        context: Any,
+        make: Callable[..., M],
+        run_id: str,
+        *,
+        slow_seconds: float,
+        after_sequence: int = 0,
     ) -> None:
         """`make` builds the stream's message from `event=` or `heartbeat=`."""
         self._context: Writer[M] = context

@@ -1,4 +1,4 @@
-"""The runs that this process works on: their tasks, how many may be, where new ones come from, how they end."""
+"""The runs that this process works on: their tasks, their number, where new ones come from, how they end."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ _MAX_CLAIM = 100
 
 
 class Execution:
-    """A run that was begun for a caller: `begun` ends with None, with the run to follow instead, or an error."""
+    """A run begun for a caller: `begun` ends with None, the run to follow instead, or an error."""
 
     __slots__ = ("begun", "feed", "run_id")
 
@@ -32,11 +32,18 @@ class Execution:
         self.feed = Feed()
         self.begun: asyncio.Future[FollowRun | None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run was created by this process for this caller."""
+        return self.begun.done() and self.begun.exception() is None and self.begun.result() is None
+
 
 class Worker:
     """Owns the tasks of all runs of this process; callers come and go without touching them."""
 
-    def __init__(self, ledger: Ledger, engine: Engine, *, max_runs: int, claim_interval_seconds: float) -> None:
+    def __init__(
+        self, ledger: Ledger, engine: Engine, *, max_runs: int, claim_interval_seconds: float
+    ) -> None:
         """Starts nothing."""
         self._ledger = ledger
         self._engine = engine
@@ -105,9 +112,14 @@ class Worker:
             await asyncio.gather(self._claiming, return_exceptions=True)
 
     def _own(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        def done(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            if self._wants_more:
+                self._woken.set()
+
         task = asyncio.create_task(work)
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task.add_done_callback(done)
 
     async def _begin(self, execution: Execution, run: NewRun, answer_within: float | None) -> None:
         bind_contextvars(run_id=run.run_id)
@@ -121,8 +133,6 @@ class Worker:
             if isinstance(error, Exception):
                 return
             raise
-        finally:
-            self._wake_if_wanted()
         if not isinstance(answer, Begun):
             execution.begun.set_result(answer)
             return
@@ -132,7 +142,6 @@ class Worker:
             await self._conduct(answer.ledger, new_progress(run.run_id, run.specification, answer.deadline))
         finally:
             execution.feed.stop()
-            self._wake_if_wanted()
 
     async def _go_on(self, claimed: persistence_service_pb2.ClaimedRun) -> None:
         bind_contextvars(run_id=claimed.run_id, request_id=claimed.scope.request_id)
@@ -142,17 +151,17 @@ class Worker:
             await self._conduct(attached.ledger, recorded_progress(attached.recorded, attached.deadline))
         except ConsensusError as error:
             _log.warning("run_not_attached", reason=error.reason_name)
-        finally:
-            self._wake_if_wanted()
 
     async def _conduct(self, ledger: RunLedger, progress: Progress) -> None:
-        """Works on a run until it ends, is lost to another process, or is given back because this one stops."""
+        """Works on a run until it ends, is lost, or is given back because this process stops."""
         work = asyncio.create_task(PanelRun(self._engine, ledger, progress).finish())
         try:
-            await asyncio.wait({work, ledger.lost}, return_when=asyncio.FIRST_COMPLETED)
+            ends: tuple[asyncio.Future[Any], ...] = (work, ledger.lost)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             work.cancel()
-            with suppress(asyncio.CancelledError, RecordingEnded):
-                await work
+            (outcome,) = await asyncio.gather(work, return_exceptions=True)
+            if isinstance(outcome, Exception) and not isinstance(outcome, RecordingEnded):
+                _log.error("run_not_ended", exc_info=outcome)
             if ledger.lost.done():
                 _log.warning("run_left", reason=ledger.lost.result().reason_name)
             await ledger.close()
@@ -164,10 +173,6 @@ class Worker:
             raise
         finally:
             await ledger.abandon()
-
-    def _wake_if_wanted(self) -> None:
-        if self._wants_more:
-            self._woken.set()
 
     async def _claim_forever(self) -> None:
         while True:

@@ -1,0 +1,103 @@
+"""Runs the review service: builds every object, hands it in, serves until told to stop."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+from uuid_utils.compat import uuid7
+
+from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
+from consensus_rpc.client import ChannelOptions, open_channel
+from consensus_rpc.log import configure_logging, get_logger
+from consensus_rpc.server import Server, ServerOptions, parse_server_args, run
+from review_service.config import ReviewSettings
+from review_service.expander import Expander
+from review_service.follow import JournalFollower
+from review_service.health import PERSISTENCE_SERVICE, follow_health
+from review_service.ledger import Ledger
+from review_service.model import ModelClient, ModelOptions
+from review_service.panel import Engine
+from review_service.personas import load_panel
+from review_service.reviewer import Reviewer
+from review_service.servicer import ReviewServicer
+from review_service.step_runner import StepRunner
+from review_service.streams import Streams
+from review_service.worker import Worker
+
+REVIEW_SERVICE = "consensus.v1.ReviewService"
+
+# Runs are given back this long before the grace ends, so that their streams can say so.
+_RELEASE_SECONDS = 1.0
+_RETRY_READS = {PERSISTENCE_SERVICE: ("GetRun", "ListRuns", "ListAttempts")}
+
+
+async def main(settings: ReviewSettings, port_file: Path | None) -> None:
+    """Serves until SIGTERM or SIGINT, then drains."""
+    get_logger().info("settings", **settings.masked())
+    panel = load_panel()
+    model = ModelClient(_model_options(settings))
+    runner = StepRunner(model)
+    engine = Engine(Expander(runner), Reviewer(runner, panel))
+
+    channel = open_channel(settings.persistence_address, ChannelOptions(retry_reads=_RETRY_READS))
+    stub = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
+    ledger = Ledger(stub, _lease_owner(), clock=asyncio.get_running_loop().time)
+    worker = Worker(
+        ledger,
+        engine,
+        max_runs=settings.max_runs_in_flight,
+        claim_interval_seconds=settings.claim_interval_seconds,
+    )
+    server = Server(
+        ServerOptions.from_settings(settings, listen=settings.review_listen, port_file=port_file),
+        service_names=[REVIEW_SERVICE],
+    )
+    streams = Streams(
+        stub,
+        worker,
+        JournalFollower(stub, server.draining),
+        heartbeat_seconds=settings.heartbeat_seconds,
+        slow_consumer_seconds=settings.slow_consumer_seconds,
+    )
+    servicer = ReviewServicer(settings, panel, engine, stub, worker, streams)
+    review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
+
+    async def report(serving: bool) -> None:
+        await server.set_serving(REVIEW_SERVICE, serving)
+
+    async def drain() -> None:
+        await worker.drain(max(0.0, settings.drain_grace_seconds - _RELEASE_SECONDS))
+
+    health = asyncio.create_task(follow_health(channel, report))
+    try:
+        await server.start()
+        worker.start_claiming()
+        await server.serve(on_drain=drain)
+    finally:
+        health.cancel()
+        await asyncio.gather(health, return_exceptions=True)
+        await worker.stop()
+        await channel.close()
+        await model.aclose()
+
+
+def _model_options(settings: ReviewSettings) -> ModelOptions:
+    key = settings.openai_api_key
+    return ModelOptions(
+        api_key=None if key is None else key.get_secret_value(),
+        base_url=settings.openai_base_url,
+        max_calls_in_flight=settings.model_max_calls_in_flight,
+    )
+
+
+def _lease_owner() -> str:
+    """A name that no other process has, and that says where it runs."""
+    return f"{socket.gethostname()[:100]}:{os.getpid()}:{str(uuid7())[-12:]}"
+
+
+if __name__ == "__main__":
+    arguments = parse_server_args("review_service")
+    settings = ReviewSettings.load_or_exit()
+    configure_logging("review_service", level=settings.log_level, log_format=settings.log_format)
+    run(main(settings, arguments.port_file))

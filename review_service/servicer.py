@@ -1,0 +1,222 @@
+"""ReviewService: validates, hands over, answers."""
+# ruff: noqa: N802 - the methods are named as in the contract
+
+import asyncio
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from consensus.v1 import persistence_service_pb2, review_service_pb2, review_service_pb2_grpc
+from consensus_rpc.client import call_options, hop_timeout
+from consensus_rpc.errors import PersistenceUnavailable
+from consensus_rpc.log import bind_contextvars
+from consensus_rpc.request_id import current_request_id
+from consensus_rpc.status import contract_errors
+from review_service import items
+from review_service.config import ReviewSettings
+from review_service.expander import first_attempt
+from review_service.expansion import Expansion
+from review_service.fingerprint import idempotency_claim
+from review_service.info import service_info
+from review_service.intake import IntakeLimits, check_expand_request, check_review_input
+from review_service.ledger import NewRun
+from review_service.panel import Engine
+from review_service.personas import Panel
+from review_service.record_stream import Stub
+from review_service.specification import expansion_specification, run_specification
+from review_service.streams import Scope, Streams
+from review_service.words import EXPAND
+from review_service.worker import Worker
+
+TENANT = "default"
+CALLER = "anonymous"
+
+_CALL_SECONDS = 30.0
+
+
+class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
+    """Answers for runs; keeps none."""
+
+    def __init__(
+        self,
+        settings: ReviewSettings,
+        panel: Panel,
+        engine: Engine,
+        stub: Stub,
+        worker: Worker,
+        streams: Streams,
+    ) -> None:
+        """Takes the process's objects."""
+        self._settings = settings
+        self._panel = panel
+        self._engine = engine
+        self._stub = stub
+        self._worker = worker
+        self._streams = streams
+        self._limits = IntakeLimits(
+            max_idea_characters=settings.max_idea_characters,
+            max_idea_sentences=settings.max_idea_sentences,
+            max_context_characters=settings.max_context_characters,
+        )
+        self._info = service_info(settings, panel.personas)
+
+    async def StreamReview(  # type: ignore[override]  # it writes to the context itself, to bound each write
+        self, request: review_service_pb2.StreamReviewRequest, context: Any
+    ) -> None:
+        """See the contract."""
+        specification = self._specification(request.review)
+        run = NewRun(
+            scope=_scope(),
+            run_id=str(uuid7()),
+            specification=specification,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+            first_attempts=[first_attempt(specification)],
+            first_items=[items.step_started(EXPAND)],
+        )
+        cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
+        await self._streams.review(run, context, cancels_on_disconnect=cancels)
+
+    async def StartReview(
+        self, request: review_service_pb2.StartReviewRequest, context: Any
+    ) -> review_service_pb2.StartReviewResponse:
+        """See the contract."""
+        creation = persistence_service_pb2.CreateRunRequest(
+            scope=_scope(),
+            run_id=str(uuid7()),
+            specification=self._specification(request.review),
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        answer = await self._ask(self._stub.CreateRun, creation, context)
+        bind_contextvars(run_id=answer.run.run_id)
+        self._worker.wake()
+        return review_service_pb2.StartReviewResponse(run=answer.run)
+
+    async def WatchRun(  # type: ignore[override]  # it writes to the context itself, to bound each write
+        self, request: review_service_pb2.WatchRunRequest, context: Any
+    ) -> None:
+        """See the contract."""
+        await self._streams.watch(_scope(), request, context)
+
+    async def GetRun(
+        self, request: review_service_pb2.GetRunRequest, context: Any
+    ) -> review_service_pb2.GetRunResponse:
+        """See the contract."""
+        bind_contextvars(run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=_scope(), run_id=request.run_id)
+        answer = await self._ask(self._stub.GetRun, asked, context)
+        return review_service_pb2.GetRunResponse(run=answer.run)
+
+    async def ListRuns(
+        self, request: review_service_pb2.ListRunsRequest, context: Any
+    ) -> review_service_pb2.ListRunsResponse:
+        """See the contract."""
+        asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
+            scope=_scope(),
+            filter=request.filter if request.HasField("filter") else None,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        answer = await self._ask(self._stub.ListRuns, asked, context)
+        return review_service_pb2.ListRunsResponse(runs=answer.runs, next_page_token=answer.next_page_token)
+
+    async def ListAttempts(
+        self, request: review_service_pb2.ListAttemptsRequest, context: Any
+    ) -> review_service_pb2.ListAttemptsResponse:
+        """See the contract."""
+        bind_contextvars(run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
+            scope=_scope(), run_id=request.run_id, page_size=request.page_size, page_token=request.page_token
+        )
+        answer = await self._ask(self._stub.ListAttempts, asked, context)
+        return review_service_pb2.ListAttemptsResponse(
+            attempts=answer.attempts, next_page_token=answer.next_page_token
+        )
+
+    async def CancelRun(
+        self, request: review_service_pb2.CancelRunRequest, context: Any
+    ) -> review_service_pb2.CancelRunResponse:
+        """See the contract."""
+        bind_contextvars(run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceCancelRunRequest(
+            scope=_scope(),
+            run_id=request.run_id,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        answer = await self._ask(self._stub.CancelRun, asked, context)
+        return review_service_pb2.CancelRunResponse(run=answer.run)
+
+    async def ResumeRun(
+        self, request: review_service_pb2.ResumeRunRequest, context: Any
+    ) -> review_service_pb2.ResumeRunResponse:
+        """See the contract."""
+        bind_contextvars(run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceResumeRunRequest(
+            scope=_scope(),
+            run_id=request.run_id,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        answer = await self._ask(self._stub.ResumeRun, asked, context)
+        self._worker.wake()
+        return review_service_pb2.ResumeRunResponse(run=answer.run)
+
+    async def AnnotateDecision(
+        self, request: review_service_pb2.AnnotateDecisionRequest, context: Any
+    ) -> review_service_pb2.AnnotateDecisionResponse:
+        """See the contract."""
+        bind_contextvars(run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
+            scope=_scope(),
+            run_id=request.run_id,
+            decision_notes=request.decision_notes,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        answer = await self._ask(self._stub.AnnotateDecision, asked, context)
+        return review_service_pb2.AnnotateDecisionResponse(run=answer.run)
+
+    async def ExpandIdea(
+        self, request: review_service_pb2.ExpandIdeaRequest, context: Any
+    ) -> review_service_pb2.ExpandIdeaResponse:
+        """See the contract."""
+        clean = check_expand_request(request, self._limits)
+        specification = expansion_specification(self._settings, clean, request)
+        seconds = hop_timeout(context, ceiling_seconds=self._settings.run_timeout_seconds)
+        assert seconds is not None, "a ceiling bounds it"
+        expansion = Expansion(self._stub, _scope(), str(uuid7()))
+        work = asyncio.create_task(expansion.expand(self._engine.expander, specification, seconds))
+        try:
+            proposal = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.cancel()
+            # What is known of its calls is written down without the caller.
+            self._worker.run_errand(_settled(work))
+            raise
+        return review_service_pb2.ExpandIdeaResponse(expansion_id=expansion.expansion_id, proposal=proposal)
+
+    async def ListPersonas(
+        self, _request: review_service_pb2.ListPersonasRequest, _context: Any
+    ) -> review_service_pb2.ListPersonasResponse:
+        """See the contract."""
+        return review_service_pb2.ListPersonasResponse(personas=self._panel.personas)
+
+    async def GetServiceInfo(
+        self, _request: review_service_pb2.GetServiceInfoRequest, _context: Any
+    ) -> review_service_pb2.GetServiceInfoResponse:
+        """See the contract."""
+        return self._info
+
+    def _specification(self, review: review_service_pb2.ReviewInput) -> Any:
+        clean = check_review_input(review, self._limits)
+        return run_specification(self._settings, self._panel.personas, clean, review)
+
+    async def _ask(self, method: Any, request: Any, context: Any) -> Any:
+        """Asks persistence within the caller's deadline; its refusals pass through as they are."""
+        with contract_errors(PersistenceUnavailable):
+            return await method(request, **call_options(context, ceiling_seconds=_CALL_SECONDS))
+
+
+def _scope() -> Scope:
+    return Scope(tenant=TENANT, caller=CALLER, request_id=current_request_id() or "")
+
+
+async def _settled(work: "asyncio.Task[Any]") -> None:
+    await asyncio.gather(work, return_exceptions=True)
