@@ -112,7 +112,7 @@ class Call:
             raise error
         if not isinstance(error, Exception):  # KeyboardInterrupt and SystemExit end the process
             return grpc.StatusCode.CANCELLED
-        known = error if isinstance(error, ConsensusError) else self._unexpected(error)
+        known = self._known(error)
         self._reason = known.reason_name
         if known.run_id is not None:
             bind_contextvars(run_id=known.run_id)
@@ -120,7 +120,10 @@ class Call:
         await self._context.abort(status.code, status.message, status.trailers)
         return status.code
 
-    def _unexpected(self, error: Exception) -> ConsensusError:
+    def _known(self, error: Exception) -> ConsensusError:
+        # One without a reason is what a hop further on answered, and nobody here has said what it means.
+        if isinstance(error, ConsensusError) and error.reason_name:
+            return error
         _log.error("rpc_failed_unexpectedly", method=self._method.path, exc_info=error)
         return InternalError()
 

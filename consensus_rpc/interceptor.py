@@ -23,8 +23,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     Health and reflection pass untouched: probes must be answered at any load, and are not worth a line.
     """
 
-    def __init__(self, admission: Admission, metrics: RpcMetrics) -> None:
+    def __init__(self, admission: Admission, metrics: RpcMetrics, *, max_message_bytes: int) -> None:
         """Shares its admission with the server that drains."""
+        self._max_message_bytes = max_message_bytes
         self._admission = admission
         self._metrics = metrics
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
@@ -47,7 +48,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, path: str, handler: Handler) -> Handler:
         service, _, name = path[1:].rpartition("/")
         method = Method(service, name, self._metrics.of_method(service, name, _kind(handler)))
-        return _wrapped_handler(handler, _Calls(method, self._admission))
+        return _wrapped_handler(handler, _Calls(method, self._admission), self._max_message_bytes)
 
 
 class _Calls:
@@ -69,7 +70,7 @@ def _kind(handler: Handler) -> str:
     return "server_stream" if handler.response_streaming else "unary"
 
 
-def _wrapped_handler(handler: Handler, calls: _Calls) -> Handler:
+def _wrapped_handler(handler: Handler, calls: _Calls, max_message_bytes: int) -> Handler:
     """The handler with its behaviour inside a call.
 
     Answers are serialised here and not by gRPC, so that a failure to do so is an error like any other. A
@@ -91,7 +92,7 @@ def _wrapped_handler(handler: Handler, calls: _Calls) -> Handler:
     )
     return make(
         wrapped,
-        request_deserializer=tolerant(handler.request_deserializer) if handler.request_deserializer else None,
+        request_deserializer=tolerant(handler.request_deserializer or bytes, max_message_bytes),
         response_serializer=handler.response_serializer if writes_itself else None,
     )
 

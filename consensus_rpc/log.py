@@ -56,7 +56,6 @@ def configure_logging(
         processors=[structlog.contextvars.merge_contextvars, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
     )
     _route_standard_library(shared, render, number, stream)
 

@@ -30,6 +30,7 @@ Hook = Callable[[], Awaitable[None]]
 _GC_THRESHOLDS = (50_000, 20, 20)
 _GOODBYE_SECONDS = 0.2
 _UNWIND_SECONDS = 5.0
+_STOP_SECONDS = 10.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -51,8 +52,11 @@ class Server:
         self._metrics_page: MetricsPage | None = None
         self.address = ""
         self.metrics_address = ""
+        interceptor = RpcInterceptor(
+            self._admission, metrics or default_metrics(), max_message_bytes=options.max_message_bytes
+        )
         self.grpc = grpc.aio.server(
-            interceptors=[RpcInterceptor(self._admission, metrics or default_metrics())],
+            interceptors=[interceptor],
             options=options.channel_arguments(),
             maximum_concurrent_rpcs=options.max_concurrent_rpcs,
         )
@@ -133,7 +137,7 @@ class Server:
         if self._metrics_page is not None:
             await asyncio.to_thread(self._metrics_page.close)
         if on_stop is not None:
-            await on_stop()
+            await _bounded(on_stop, _STOP_SECONDS)
         _log.info("stopped")
 
     def _start_metrics(self) -> None:
@@ -156,9 +160,9 @@ async def _bounded(hook: Hook, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await hook()
     except TimeoutError:
-        _log.warning("drain_hook_timed_out", seconds=seconds)
-    except Exception as error:  # noqa: BLE001 - the drain goes on whatever the hook's fault is
-        _log.error("drain_hook_failed", exc_info=error)
+        _log.warning("hook_timed_out", seconds=seconds)
+    except Exception as error:  # noqa: BLE001 - stopping goes on whatever the hook's fault is
+        _log.error("hook_failed", exc_info=error)
 
 
 def _write_whole(path: Path, text: str) -> None:

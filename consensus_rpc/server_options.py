@@ -55,7 +55,8 @@ class ServerOptions:
         """gRPC's own names; a misspelt one is silently ignored, so a test reads them back."""
         return [
             ("grpc.so_reuseport", int(self.reuse_port)),
-            ("grpc.max_receive_message_length", self.max_message_bytes),
+            # Up to twice the limit the server refuses with details, beyond it gRPC without.
+            ("grpc.max_receive_message_length", 2 * self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),

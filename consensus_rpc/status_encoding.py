@@ -68,6 +68,8 @@ def _error_info(error: ConsensusError, request_id: str) -> error_details_pb2.Err
     info.metadata["request_id"] = request_id
     room = MAX_STATUS_BYTES // 2
     for key, value in error.metadata.items():
+        if key == "request_id":  # that of a hop further on
+            continue
         kept = cut(value, _MAX_TEXT_BYTES)
         room -= len(key) + len(kept.encode()) + 8
         if room < 0:

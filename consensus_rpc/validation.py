@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 from protovalidate import Validator, Violation
 
-from consensus_rpc.errors import FieldViolation, InvalidField
+from consensus_rpc.errors import ConsensusError, FieldViolation, InvalidField, MessageTooLarge
 
 _validator = Validator()
 
@@ -15,20 +15,27 @@ Deserializer = Callable[[bytes], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Undecodable:
-    """Stands in for a request whose bytes are not of its type, so that the call can answer for it."""
+class Unreadable:
+    """Stands in for a request that was not read, so that its call can answer why."""
 
-    size_bytes: int
+    error: ConsensusError
 
 
-def tolerant(deserialize: Deserializer) -> Deserializer:
-    """The same deserializer, giving `Undecodable` where gRPC would answer UNKNOWN with the type's name."""
+def tolerant(deserialize: Deserializer, max_bytes: int) -> Deserializer:
+    """The same deserializer, giving `Unreadable` where gRPC would answer without details.
+
+    For bytes of another type that would be UNKNOWN with the type's name, for too many of them a bare status.
+    """
 
     def decode(raw: bytes) -> Any:
+        if len(raw) > max_bytes:
+            return Unreadable(MessageTooLarge(limit_bytes=max_bytes))
         try:
             return deserialize(raw)
         except DecodeError:
-            return Undecodable(len(raw))
+            return Unreadable(
+                InvalidField(field="", description="the bytes are no message of the request's type")
+            )
 
     return decode
 
@@ -38,9 +45,10 @@ def check_request(request: Any) -> None:
 
     Raises:
         InvalidField: with one violation per broken rule: the field, the limit, and what size was sent.
+        MessageTooLarge: where it was not read.
     """
-    if isinstance(request, Undecodable):
-        raise InvalidField(field="", description="the request's bytes are not a message of its type")
+    if isinstance(request, Unreadable):
+        raise request.error
     found = _validator.collect_violations(request)
     if found:
         raise InvalidField(violations=[_field_violation(violation) for violation in found])

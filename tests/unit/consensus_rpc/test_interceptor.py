@@ -78,6 +78,24 @@ async def test_an_answer_of_the_wrong_type_is_an_internal_error() -> None:
             await running.call("UnaryUnary")
 
 
+async def test_what_nobody_has_given_a_meaning_is_an_internal_error(running: Running) -> None:
+    running.probe.act = raising(errors.ServerUnreachable(f"{CANARY}: connection refused"))
+
+    with pytest.raises(errors.InternalError) as raised, contract_errors():
+        await running.call("UnaryUnary")
+
+    assert CANARY not in repr(raised.value)
+
+
+async def test_an_error_of_a_hop_further_on_is_answered_under_this_calls_id(running: Running) -> None:
+    running.probe.act = raising(errors.RunNotFound.rebuilt("gone", metadata={"request_id": "theirs"}))
+
+    with pytest.raises(errors.RunNotFound) as raised, contract_errors():
+        await running.call("UnaryUnary", metadata=(("x-request-id", "mine-1"),))
+
+    assert raised.value.request_id == "mine-1"
+
+
 async def test_a_task_groups_error_of_the_contract_is_told_as_it_is(running: Running) -> None:
     running.probe.act = raising(ExceptionGroup("tasks", [errors.LeaseLost(run_id="r1")]))
 
@@ -133,9 +151,8 @@ async def test_a_stream_that_its_reader_leaves_is_closed_at_once(running: Runnin
     running.server.grpc.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("test.v1.EndlessService", {"Read": handler}),)
     )
-    call = running.channel.unary_stream("/test.v1.EndlessService/Read")(
-        Request(run_id="r1").SerializeToString()
-    )
+    method: Any = running.channel.unary_stream("/test.v1.EndlessService/Read")
+    call = method(Request(run_id="r1").SerializeToString())
     await call.read()
     call.cancel()
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from consensus_rpc import errors
 from consensus_rpc.server import Server, ServerOptions
 from consensus_rpc.status import contract_errors
-from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Request, Running, serving
+from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Running, serving
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -102,12 +102,17 @@ async def test_the_port_file_holds_the_bound_address(tmp_path: Path) -> None:
     assert found == {"port": f"{running.server.address}\n"}
 
 
-async def test_a_message_beyond_the_limit_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("size", "limit"), [(1_500, "1000"), (3_000, "2000")], ids=["with details", "without"]
+)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_message_beyond_the_limit_is_refused(kind: str, size: int, limit: str) -> None:
     async with serving(Probe(), max_message_bytes=1000) as running:
         with pytest.raises(errors.MessageTooLarge) as raised, contract_errors():
-            await running.call("UnaryUnary", Request(run_id="r" * 2000))
+            await running.call(kind, Request(run_id="r" * size))
 
-    assert raised.value.metadata["limit_bytes"] == "1000"
+    assert raised.value.metadata["limit_bytes"] == limit
+    assert running.probe.requests == []
 
 
 Draining = tuple[Running, asyncio.Event, "asyncio.Task[None]"]
@@ -210,7 +215,7 @@ async def test_a_failing_hook_does_not_keep_the_server_from_stopping() -> None:
             running.server.request_stop()
             await serve
 
-    assert "drain_hook_failed" in {each["event"] for each in logs}
+    assert "hook_failed" in {each["event"] for each in logs}
 
 
 PROCESS = """
