@@ -1,4 +1,4 @@
-"""Tells a key from a placeholder, so that a forgotten one is noticed at start and not at the first call. Pure."""
+"""Tells a key from a placeholder, so that a forgotten one is noticed at start. Pure."""
 
 import re
 

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from consensus.v1 import attempt_pb2, event_pb2
 from google.protobuf.duration_pb2 import Duration
 
+from consensus.v1 import attempt_pb2, event_pb2
 from review_service.calls import CallFailure, CallReport
 
 # The contract's bound on `raw_output`; what lies beyond is left out, and `message` says so.

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.v1 import errors_pb2, panel_pb2, run_pb2
-
-Reason = errors_pb2.ErrorReason.ValueType
+from consensus.v1 import panel_pb2, run_pb2
+from consensus_rpc.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call, whole. `messages` are texts of the user's side, in order; `temperature` None: none is sent."""
+    """One call, whole. `messages` are the user's texts, in order; `temperature` None: none is sent."""
 
     run_id: str
     step: str

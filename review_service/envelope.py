@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from consensus.v1 import errors_pb2, panel_pb2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from consensus.v1 import errors_pb2, panel_pb2
 from review_service.calls import Answer, CallFailure, CallReport
 from review_service.provider_faults import failure_of_code, plain
 

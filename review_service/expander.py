@@ -1,7 +1,6 @@
 """The step `expand`: an idea into a proposal."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
-
 from review_service.attempts import started_attempt
 from review_service.outputs import PROPOSAL_FORMAT, ProposalOutput, read_output
 from review_service.prompts import EXPAND_INSTRUCTIONS, expand_message

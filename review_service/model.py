@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import aiohttp
 import httpx2
 import openai
-from consensus.v1 import errors_pb2
 
+from consensus.v1 import errors_pb2
 from review_service.calls import Answer, CallFailure, CallReport, ModelCall
 from review_service.envelope import read_envelope
 from review_service.model_telemetry import Observation, observed
@@ -78,7 +78,9 @@ class ModelClient:
         """Sends, waits for the whole answer, and tells failures apart by what happened."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                response = await client.post("/responses", cast_to=httpx2.Response, content=_body(observation.call))
+                response = await client.post(
+                    "/responses", cast_to=httpx2.Response, content=_body(observation.call)
+                )
         except TimeoutError:
             return _timed_out(observation)
         except openai.APIStatusError as error:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from consensus_rpc.errors import reason_name
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from consensus_rpc.errors import reason_name
 from review_service.calls import Answer, CallFailure, ModelCall
 
 _SCOPE = "review_service.model"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 import jiter
-from consensus.v1 import run_pb2
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from consensus.v1 import run_pb2
 from review_service.calls import OutputFormat
 
 MAX_STRING_CHARACTERS = 4_000
@@ -80,7 +80,7 @@ _FIELD_NAMES = frozenset(
 )
 
 
-class OutputFault(ValueError):
+class OutputError(ValueError):
     """An answer that cannot be used. Its text and violations name fields and rules, never content."""
 
     def __init__(self, message: str, violations: tuple[run_pb2.OutputViolation, ...] = ()) -> None:
@@ -93,13 +93,13 @@ def read_output(kind: type[OutputT], text: str) -> OutputT:
     """The model's text as an output.
 
     Raises:
-        OutputFault: it is not strict JSON, or breaks the schema.
+        OutputError: it is not strict JSON, or breaks the schema.
     """
     try:
         # A lone surrogate has no UTF-8 form, written out or escaped.
         value = jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        raise OutputFault(f"It is not valid JSON: {_position(text, error)}.") from error
+        raise OutputError(f"It is not valid JSON: {_position(text, error)}.") from error
     if "\\u0000" in text:  # the only way in which strict JSON can spell NUL
         _refuse_nul(value)
     try:
@@ -150,7 +150,7 @@ def _refuse_nul(value: object) -> None:
     for path, text in _strings(value):
         if "\0" in text:
             violation = run_pb2.OutputViolation(field=path[:200], description="holds a NUL character")
-            raise OutputFault(f"{path or 'The answer'} holds a NUL character.", (violation,))
+            raise OutputError(f"{path or 'The answer'} holds a NUL character.", (violation,))
 
 
 def _strings(value: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -166,7 +166,7 @@ def _strings(value: object, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _strings(item, _join(path, key))
 
 
-def _schema_fault(error: ValidationError) -> OutputFault:
+def _schema_fault(error: ValidationError) -> OutputError:
     """The fields that break the schema, and the rules that they break."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
     violations = tuple(
@@ -175,7 +175,7 @@ def _schema_fault(error: ValidationError) -> OutputFault:
     )
     named = "; ".join(f"{v.field or 'the answer'}: {v.description}" for v in violations)
     more = f"; and {len(details) - len(violations)} more" if len(details) > len(violations) else ""
-    return OutputFault(f"It breaks the schema: {named}{more}."[:4_000], violations)
+    return OutputError(f"It breaks the schema: {named}{more}."[:4_000], violations)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

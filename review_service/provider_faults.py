@@ -3,8 +3,8 @@
 import re
 
 from consensus.v1 import errors_pb2
-
-from review_service.calls import CallFailure, CallReport, Reason
+from consensus_rpc.errors import Reason
+from review_service.calls import CallFailure, CallReport
 
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
@@ -36,7 +36,7 @@ def failure_of_code(report: CallReport, code: str | None) -> CallFailure:
     return CallFailure(report, _reason_of_code(code), message)
 
 
-def _reason_of_status(status: int, code: str | None) -> Reason:  # noqa: PLR0911 - one return a row of the table
+def _reason_of_status(status: int, code: str | None) -> Reason:
     if status == 429:
         is_quota = code in _QUOTA_CODES
         return (

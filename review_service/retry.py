@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from consensus.v1 import errors_pb2, run_pb2
-
-Reason = errors_pb2.ErrorReason.ValueType
+from consensus_rpc.errors import Reason
 
 # Less than this before the run's deadline, a call is not worth beginning.
 MIN_CALL_SECONDS = 0.1

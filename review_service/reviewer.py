@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
-
 from review_service.attempts import started_attempt
 from review_service.decimals import nearest_double, score_from_double
 from review_service.outputs import REVIEW_FORMAT, PersonaReviewOutput, read_output

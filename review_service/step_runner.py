@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
-from consensus_rpc.errors import reason_name
-from consensus_rpc.log import get_logger
 from tenacity import AsyncRetrying, RetryCallState, stop_never
 
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
+from consensus_rpc.errors import Reason, reason_name
+from consensus_rpc.log import get_logger
 from review_service.attempts import failed_attempt, failed_event, started_attempt, succeeded_attempt
 from review_service.calls import Answer, CallFailure, CallReport, ModelCall
-from review_service.outputs import OutputFault
+from review_service.outputs import OutputError
 from review_service.prompts import repair_message
-from review_service.retry import MIN_CALL_SECONDS, GiveUp, Reason, Retry, decide_retry, is_retryable
+from review_service.retry import MIN_CALL_SECONDS, GiveUp, Retry, decide_retry, is_retryable
 from review_service.route_gate import RouteGate
 from review_service.steps import AttemptRecorder, GaveUp, Model, StepBudget, StepRequest, Succeeded, Timing
 
@@ -131,9 +131,8 @@ class _Course(Generic[T]):
         self._is_recorded = False
         self._number += 1
         self._used += 1
-        outcome = await self._call(attempt)
-        if isinstance(outcome, Answer):
-            outcome = self._read(attempt, outcome)
+        answer = await self._call(attempt)
+        outcome = answer if isinstance(answer, CallFailure) else self._read(attempt, answer)
         return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
 
     async def record_failure(self, state: RetryCallState) -> None:
@@ -178,7 +177,9 @@ class _Course(Generic[T]):
             return _TOO_LATE
         timeout = min(self._request.policy.attempt_timeout_seconds, seconds_left)
         outcome = await self._model.call(self._model_call(attempt), timeout)
-        is_timeout = isinstance(outcome, CallFailure) and outcome.reason == errors_pb2.ERROR_REASON_LLM_TIMEOUT
+        is_timeout = (
+            isinstance(outcome, CallFailure) and outcome.reason == errors_pb2.ERROR_REASON_LLM_TIMEOUT
+        )
         if is_timeout and self._timing.clock() + _DEADLINE_SLACK_SECONDS >= self._deadline:
             return CallFailure(outcome.report, _TOO_LATE.reason, "The run's deadline passed during the call.")
         return outcome
@@ -204,7 +205,7 @@ class _Course(Generic[T]):
         succeeded = succeeded_attempt(attempt, answer.report)
         try:
             return Succeeded(self._request.read(answer.text, succeeded), succeeded)
-        except OutputFault as fault:
+        except OutputError as fault:
             return CallFailure(
                 answer.report,
                 errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT,
@@ -257,9 +258,7 @@ class _Course(Generic[T]):
         self._log_failure(attempt, None)
         message = failure.message if why is GiveUp.NOT_RETRYABLE else f"{failure.message} {why.value}"
         return GaveUp(
-            run_pb2.StepFailure(
-                reason=failure.reason, message=message, output_violations=failure.violations
-            ),
+            run_pb2.StepFailure(reason=failure.reason, message=message, output_violations=failure.violations),
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
 from review_service.calls import Answer, CallFailure, ModelCall, OutputFormat
 from review_service.retry import RetryPolicy
 
@@ -69,7 +69,7 @@ class StepBudget:
 class StepRequest(Generic[T]):
     """What a step asks the model, and how it reads the answer.
 
-    `read` turns the model's text into the result, given the attempt that succeeded, and raises OutputFault.
+    `read` turns the model's text into the result, given the attempt that succeeded, and raises OutputError.
     """
 
     run_id: str

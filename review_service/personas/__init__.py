@@ -124,7 +124,9 @@ def _read_persona(name: str, text: str) -> PanelPersona:
 def _persona(name: str, fields: Mapping[str, Any], instructions: str) -> PanelPersona:
     """A persona from its header and instructions."""
     if set(fields) != _HEADER_KEYS or fields["id"] != name.removesuffix(".md"):
-        raise PanelError(f"{name}: the header needs {', '.join(sorted(_HEADER_KEYS))}, and the file's name as id")
+        raise PanelError(
+            f"{name}: the header needs {', '.join(sorted(_HEADER_KEYS))}, and the file's name as id"
+        )
     weight = Decimal(fields["weight"])
     if not 0 <= weight <= 1 or weight != weight.quantize(_WEIGHT_TOLERANCE):
         raise PanelError(f"{name}: the weight is not between 0 and 1 with at most four decimals")
