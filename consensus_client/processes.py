@@ -1,0 +1,181 @@
+"""Processes that a command starts, waits for, and always stops."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_POLL_SECONDS = 0.01
+_LOG_TAIL_LINES = 12
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildFailed(Exception):  # noqa: N818 - says what happened
+    """A process ended, or did not become ready in time; the message says which, and how its log ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process. `log` is None where it writes to this process's own output."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path | None
+
+    def describe_end(self) -> str:
+        """How it ended, and the last lines of its log."""
+        said = f"{self.name} ended with exit code {self.process.returncode}"
+        return f"{said}{self.log_tail()}"
+
+    def log_tail(self) -> str:
+        """The end of its log, indented; nothing where it has none."""
+        if self.log is None or not self.log.exists():
+            return ""
+        lines = self.log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+        if not lines:
+            return f"; its log {self.log} is empty"
+        shown = "".join(f"\n  {line}" for line in lines[-_LOG_TAIL_LINES:])
+        return f"; its log {self.log} ends:{shown}"
+
+
+@dataclass(slots=True)
+class Children:
+    """Starts processes and, when the block ends for whatever reason, stops those that it started.
+
+    They are asked one after the other, in the order given by `stop_first` and then that of their start, each
+    with `grace_seconds` to end before it is killed. On Linux they are asked too when this process dies.
+    """
+
+    stop_first: Sequence[str] = ()
+    grace_seconds: float = 30.0
+    _children: dict[str, Child] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops everything."""
+        self.stop()
+
+    def start(
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None
+    ) -> Child:
+        """Starts a module of this interpreter, as `python -m arguments…`, in a session of its own.
+
+        So a Ctrl-C on the terminal reaches this process alone, and it decides in which order they end.
+        """
+        output = None if log is None else log.open("wb")
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own modules
+                [sys.executable, "-m", *arguments],
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+        finally:
+            if output is not None:
+                output.close()
+        child = self._children[name] = Child(name, process, log)
+        return child
+
+    def wait_until(self, is_ready: Callable[[], bool], what: str, seconds: float) -> None:
+        """Waits for a condition while all processes live.
+
+        Raises:
+            ChildFailed: when one of them ends, or the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            self.check()
+            if time.monotonic() > deadline:
+                tails = "".join(f"\n{child.name}{child.log_tail()}" for child in self._children.values())
+                raise ChildFailed(f"{what} not ready after {seconds:g} s{tails}")
+            time.sleep(_POLL_SECONDS)
+
+    def check(self) -> None:
+        """Makes sure that all processes live.
+
+        Raises:
+            ChildFailed: when one has ended.
+        """
+        for child in self._children.values():
+            if child.process.poll() is not None:
+                raise ChildFailed(child.describe_end())
+
+    def stop(self) -> None:
+        """Asks each to end, in order, and kills what does not; signals meanwhile change nothing."""
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
+        try:
+            order = [name for name in self.stop_first if name in self._children]
+            for name in [*order, *(other for other in self._children if other not in order)]:
+                _stop(self._children[name].process, self.grace_seconds)
+            self._children.clear()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _stop(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    if process.poll() is None:
+        process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(grace_seconds)
+        return
+    process.kill()
+    process.wait()
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """What a child does before it becomes another program: asks the kernel to end it with its parent."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return arrange
+
+
+def reserve_port(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A socket that keeps a free port from being given to others, until it is closed.
+
+    It never listens, so a server that sets SO_REUSEADDR, as servers do, can bind the port meanwhile.
+
+    Raises:
+        OSError: when the port is taken.
+    """
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
+def address_of(held: socket.socket) -> str:
+    """The `host:port` that a socket is bound to."""
+    host, port = held.getsockname()
+    return f"{host}:{port}"
