@@ -96,7 +96,7 @@ def settings_table() -> str:
         for reader, setting in settings()
     ]
     head = ["| variable | read by | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([BEGIN, *head, *rows, END])
+    return "\n".join([BEGIN, "", *head, *rows, "", END])
 
 
 def default_cell(default: str) -> str:
