@@ -1,0 +1,59 @@
+"""Which addresses of a database are accepted, and what they become."""
+
+import pytest
+
+from persistence_service.database import DatabaseOptions, normalise_url
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgres://u:p@h:1/n",
+        "postgresql://u:p@h:1/n",
+        "postgresql+psycopg2://u:p@h:1/n",
+        " postgres://u:p@h:1/n\n",
+    ],
+)
+def test_every_spelling_of_postgresql_names_the_driver_that_is_installed(given: str) -> None:
+    url = normalise_url(given)
+    assert url.render_as_string(hide_password=False) == "postgresql+psycopg2://u:p@h:1/n"
+
+
+def test_parameters_of_a_postgresql_address_are_kept() -> None:
+    assert normalise_url("postgres://h/n?sslmode=require").query == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("sqlite:///data/x.db", "data/x.db"), ("sqlite:////srv/x.db", "/srv/x.db")]
+)
+def test_a_sqlite_address_is_a_path(given: str, path: str) -> None:
+    assert normalise_url(given).database == path
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mysql://u:sesame@h/n",
+        "postgresql+asyncpg://u:sesame@h/n",
+        "postgresql+psycopg://u:sesame@h/n",
+        "postgresql://u:sesame@h",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:sesame?mode=memory",
+        "sqlite://sesame/x.db",
+        "sqlite+aiosqlite:///sesame.db",
+        "data/sesame.db",
+        "",
+    ],
+)
+def test_anything_else_is_refused_with_an_accepted_form_and_without_what_was_given(given: str) -> None:
+    with pytest.raises(ValueError, match=r"sqlite:///|postgresql://user:password@") as refusal:
+        normalise_url(given)
+    assert "sesame" not in str(refusal.value)
+
+
+def test_a_database_goes_by_its_name_and_a_file_by_its_stem() -> None:
+    names = [
+        DatabaseOptions(url=normalise_url(url)).name for url in ("postgres://h/shop", "sqlite:///a/b.db")
+    ]
+    assert names == ["shop", "b"]
