@@ -60,7 +60,7 @@ def _review(directory: Path, idea: str) -> int:
     if not idea.strip():
         sys.stderr.write('error: say what to review: make review IDEA="…" (or IDEA=@file)\n')
         return _USAGE_EXIT
-    with Stack(directory, quiet=True) as stack:
+    with Stack(directory, quiet=True, is_tied=True) as stack:
         stack.start_persistence()
         _start_rest(stack, None)
         from consensus_client.cli.commands import app
@@ -90,7 +90,7 @@ def _up(directory: Path) -> int:
     from consensus_client.launch_settings import LaunchSettings
 
     settings = LaunchSettings.load_or_exit()
-    with Stack(directory, quiet=False) as stack:
+    with Stack(directory, quiet=False, is_tied=True) as stack:
         try:
             stack.start_persistence(_free(settings.persistence_listen))
             _start_rest(stack, _free(settings.review_listen))

@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -52,11 +53,13 @@ class Children:
     """Starts processes and, when the block ends for whatever reason, stops those that it started.
 
     They are asked one after the other, in the order given by `stop_first` and then that of their start, each
-    with `grace_seconds` to end before it is killed. On Linux they are asked too when this process dies.
+    with `grace_seconds` to end before it is killed. Where `is_tied`, on Linux, they are asked too when this
+    process dies; that needs a process that has not started threads yet.
     """
 
     stop_first: Sequence[str] = ()
     grace_seconds: float = 30.0
+    is_tied: bool = False
     _children: dict[str, Child] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -85,7 +88,7 @@ class Children:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=_die_with(os.getpid()) if self.is_tied else None,
             )
         finally:
             if output is not None:
@@ -119,18 +122,28 @@ class Children:
 
     def stop(self) -> None:
         """Asks each to end, in order, and kills what does not; signals meanwhile change nothing."""
-        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
-        try:
-            order = [name for name in self.stop_first if name in self._children]
+        order = [name for name in self.stop_first if name in self._children]
+        with _undisturbed():
             for name in [*order, *(other for other in self._children if other not in order)]:
                 _stop(self._children[name].process, self.grace_seconds)
-            self._children.clear()
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        self._children.clear()
 
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignores the signals that end a process; only a main thread can, and only it receives them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _stop(process: subprocess.Popen[bytes], grace_seconds: float) -> None:

@@ -36,13 +36,20 @@ class Stack:
     With `directory` the processes write their logs there, one file each; the port files stand there always.
     """
 
-    def __init__(self, directory: Path, *, environment: Mapping[str, str] | None = None, quiet: bool) -> None:
-        """Takes a folder for port files and, where `quiet`, logs; the environment is this process's."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        quiet: bool,
+        is_tied: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Takes a folder for port files and, where `quiet`, logs; by default this process's environment."""
         self._directory = directory
         self._environment = dict(os.environ if environment is None else environment)
         self._quiet = quiet
         self._held = ExitStack()
-        self._children = Children(stop_first=(REVIEW, PERSISTENCE, MODEL))
+        self._children = Children(stop_first=(REVIEW, PERSISTENCE, MODEL), is_tied=is_tied)
         self._addresses: dict[str, str] = {}
 
     def __enter__(self) -> Self:
