@@ -22,7 +22,8 @@ from consensus_rpc.status import contract_errors
 
 Request = persistence_service_pb2.RecordRunRequest
 Response = persistence_service_pb2.RecordRunResponse
-Stub: TypeAlias = persistence_service_pb2_grpc.PersistenceServiceAsyncStub
+# In the stubs for type checkers only.
+Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
 Stream: TypeAlias = "grpc.aio.StreamStreamCall[Request, Response]"
 
 # What may be different a moment later, on a new connection: nothing is known to be wrong with the run.

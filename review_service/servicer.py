@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from consensus.v1 import persistence_service_pb2, review_service_pb2, review_service_pb2_grpc
 from consensus_rpc.client import call_options, hop_timeout
 from consensus_rpc.errors import PersistenceUnavailable
+from consensus_rpc.identity import identity_of
 from consensus_rpc.log import bind_contextvars
 from consensus_rpc.request_id import current_request_id
 from consensus_rpc.status import contract_errors
@@ -27,9 +28,6 @@ from review_service.specification import expansion_specification, run_specificat
 from review_service.streams import Scope, Streams
 from review_service.words import EXPAND
 from review_service.worker import Worker
-
-TENANT = "default"
-CALLER = "anonymous"
 
 _CALL_SECONDS = 30.0
 
@@ -66,7 +64,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         specification = self._specification(request.review)
         run = NewRun(
-            scope=_scope(),
+            scope=_scope(context),
             run_id=str(uuid7()),
             specification=specification,
             idempotency=idempotency_claim(request, request.idempotency_key),
@@ -81,7 +79,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.StartReviewResponse:
         """See the contract."""
         creation = persistence_service_pb2.CreateRunRequest(
-            scope=_scope(),
+            scope=_scope(context),
             run_id=str(uuid7()),
             specification=self._specification(request.review),
             idempotency=idempotency_claim(request, request.idempotency_key),
@@ -95,14 +93,16 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self, request: review_service_pb2.WatchRunRequest, context: Any
     ) -> None:
         """See the contract."""
-        await self._streams.watch(_scope(), request, context)
+        await self._streams.watch(_scope(context), request, context)
 
     async def GetRun(
         self, request: review_service_pb2.GetRunRequest, context: Any
     ) -> review_service_pb2.GetRunResponse:
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=_scope(), run_id=request.run_id)
+        asked = persistence_service_pb2.PersistenceServiceGetRunRequest(
+            scope=_scope(context), run_id=request.run_id
+        )
         answer = await self._ask(self._stub.GetRun, asked, context)
         return review_service_pb2.GetRunResponse(run=answer.run)
 
@@ -111,7 +111,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.ListRunsResponse:
         """See the contract."""
         asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
-            scope=_scope(),
+            scope=_scope(context),
             filter=request.filter if request.HasField("filter") else None,
             page_size=request.page_size,
             page_token=request.page_token,
@@ -125,7 +125,10 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
-            scope=_scope(), run_id=request.run_id, page_size=request.page_size, page_token=request.page_token
+            scope=_scope(context),
+            run_id=request.run_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
         )
         answer = await self._ask(self._stub.ListAttempts, asked, context)
         return review_service_pb2.ListAttemptsResponse(
@@ -138,7 +141,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceCancelRunRequest(
-            scope=_scope(),
+            scope=_scope(context),
             run_id=request.run_id,
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
@@ -151,7 +154,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceResumeRunRequest(
-            scope=_scope(),
+            scope=_scope(context),
             run_id=request.run_id,
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
@@ -165,7 +168,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
-            scope=_scope(),
+            scope=_scope(context),
             run_id=request.run_id,
             decision_notes=request.decision_notes,
             idempotency=idempotency_claim(request, request.idempotency_key),
@@ -181,7 +184,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         specification = expansion_specification(self._settings, clean, request)
         seconds = hop_timeout(context, ceiling_seconds=self._settings.run_timeout_seconds)
         assert seconds is not None, "a ceiling bounds it"
-        expansion = Expansion(self._stub, _scope(), str(uuid7()))
+        expansion = Expansion(self._stub, _scope(context), str(uuid7()))
         work = asyncio.create_task(expansion.expand(self._engine.expander, specification, seconds))
         try:
             proposal = await asyncio.shield(work)
@@ -214,8 +217,9 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
             return await method(request, **call_options(context, ceiling_seconds=_CALL_SECONDS))
 
 
-def _scope() -> Scope:
-    return Scope(tenant=TENANT, caller=CALLER, request_id=current_request_id() or "")
+def _scope(context: Any) -> Scope:
+    who = identity_of(context)
+    return Scope(tenant=who.tenant, caller=who.caller, request_id=current_request_id() or "")
 
 
 async def _settled(work: "asyncio.Task[Any]") -> None:
