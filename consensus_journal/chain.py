@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from consensus_journal.canonical import Plain, canonical_json, digest
 
@@ -30,28 +31,59 @@ class Entry:
     previous_hash: bytes
 
 
+def plain_entry(entry: Entry) -> dict[str, Plain]:
+    """The entry as a JSON object: absent values as null, digests in lowercase hexadecimal."""
+    return {
+        "caller": entry.caller,
+        "data": entry.data,
+        "event_time_us": entry.event_time_us,
+        "event_type": entry.event_type,
+        "payload_digest": entry.payload_digest and entry.payload_digest.hex(),
+        "persona_id": entry.persona_id,
+        "previous_hash": entry.previous_hash.hex(),
+        "record_id": entry.record_id,
+        "request_id": entry.request_id,
+        "sequence": entry.sequence,
+        "severity": entry.severity,
+        "stream": entry.stream,
+        "tenant": entry.tenant,
+        "user": entry.user,
+    }
+
+
 def canonical_entry(entry: Entry) -> bytes:
-    """The entry's RFC 8785 form: absent values as null, digests in lowercase hexadecimal."""
-    return canonical_json(
-        {
-            "caller": entry.caller,
-            "data": entry.data,
-            "event_time_us": entry.event_time_us,
-            "event_type": entry.event_type,
-            "payload_digest": entry.payload_digest and entry.payload_digest.hex(),
-            "persona_id": entry.persona_id,
-            "previous_hash": entry.previous_hash.hex(),
-            "record_id": entry.record_id,
-            "request_id": entry.request_id,
-            "sequence": entry.sequence,
-            "severity": entry.severity,
-            "stream": entry.stream,
-            "tenant": entry.tenant,
-            "user": entry.user,
-        }
-    )
+    """The RFC 8785 form of `plain_entry`."""
+    return canonical_json(plain_entry(entry))
 
 
 def entry_hash(entry: Entry) -> bytes:
     """SHA-256 of the canonical form: the next entry's `previous_hash`, or the stream's head."""
     return digest(canonical_entry(entry))
+
+
+def entry_from_plain(plain: Mapping[str, Any]) -> Entry:
+    """The entry that `plain_entry` made this of.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    try:
+        digest: str | None = plain["payload_digest"]
+        return Entry(
+            tenant=plain["tenant"],
+            stream=plain["stream"],
+            sequence=plain["sequence"],
+            event_time_us=plain["event_time_us"],
+            event_type=plain["event_type"],
+            caller=plain["caller"],
+            user=plain["user"],
+            request_id=plain["request_id"],
+            severity=plain["severity"],
+            persona_id=plain["persona_id"],
+            data=plain["data"],
+            record_id=plain["record_id"],
+            payload_digest=None if digest is None else bytes.fromhex(digest),
+            previous_hash=bytes.fromhex(plain["previous_hash"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError("not an entry of the journal") from error

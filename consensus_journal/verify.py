@@ -1,6 +1,6 @@
 """Verification of one stream: the first entry that is not what was written, and what is wrong with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,7 +13,9 @@ class Fault(Enum):
     MISSING = "missing"  # a sequence is not there
     INSERTED = "inserted"  # a sequence is there twice, or beyond the head
     ALTERED = "altered"  # the next entry, or the head, knows another hash of this one
-    CUT_OFF = "cut_off"  # the newest entries that the head speaks of are not there
+    CUT_OFF = "cut_off"  # the newest entries that the head, or a checkpoint, speaks of are not there
+    RECOMPUTED = "recomputed"  # the chain holds in itself, and is not the one that a checkpoint speaks of
+    CHECKPOINT = "checkpoint"  # a checkpoint's signature, or its link to the one before, does not hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,37 @@ def verify_stream(entries: Iterable[Entry], head: Head) -> Finding | None:
     if broken:
         return _altered(broken if known != head.hash else max(broken - 1, 1))
     return None if known == head.hash else Finding(sequence, Fault.ALTERED)
+
+
+def verify_against(entries: Iterable[Entry], head: Head, known: Sequence[Head]) -> Finding | None:
+    """As `verify_stream`, and against the heads that checkpoints speak of, in the order of their sequences.
+
+    A chain that was recomputed from some entry on is blamed from the entry after the newest head that
+    still holds: which of them was the first, nothing tells.
+    """
+    wanted = {each.sequence for each in known}
+    hashes: dict[int, bytes] = {}
+    newest = 0
+
+    def noting() -> Iterator[Entry]:
+        nonlocal newest
+        for entry in entries:
+            newest = entry.sequence
+            if newest in wanted:
+                hashes[newest] = entry_hash(entry)
+            yield entry
+
+    finding = verify_stream(noting(), head)
+    if finding is not None:
+        return finding
+    sound = 0
+    for each in known:
+        if each.sequence > newest:
+            return Finding(newest + 1, Fault.CUT_OFF)
+        if hashes[each.sequence] != each.hash:
+            return Finding(sound + 1, Fault.RECOMPUTED)
+        sound = each.sequence
+    return None
 
 
 def _altered(sequence: int) -> Finding | None:

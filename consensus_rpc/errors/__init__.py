@@ -44,6 +44,7 @@ from consensus_rpc.errors.runs import (
     run_failed,
 )
 from consensus_rpc.errors.services import (
+    AuditCheckpointsOff,
     CallCancelled,
     DatabaseError,
     DatabaseUnavailable,
@@ -58,6 +59,7 @@ from consensus_rpc.errors.services import (
 __all__ = [
     "CLASS_BY_REASON",
     "AttemptsExhausted",
+    "AuditCheckpointsOff",
     "CallCancelled",
     "CallDeadlineExceeded",
     "ConsensusError",

@@ -46,6 +46,19 @@ class PersistenceUnavailable(ConsensusError):
         super().__init__("the persistence service is unavailable", retry_after_seconds=retry_after_seconds)
 
 
+class AuditCheckpointsOff(ConsensusError):
+    """The service has no key to sign checkpoints with, or no file to keep them in."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_AUDIT_CHECKPOINTS_OFF
+
+    def __init__(self) -> None:
+        """Says which settings turn them on."""
+        super().__init__(
+            "audit checkpoints are off: set AUDIT_SIGNING_KEY and AUDIT_CHECKPOINT_FILE of the service"
+        )
+
+
 class ShuttingDown(ConsensusError):
     """The server is draining; another replica answers at once."""
 

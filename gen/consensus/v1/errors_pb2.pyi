@@ -145,6 +145,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the model refused to answer, or its content filter did.
     Metadata as for LLM_RATE_LIMITED.
     """
+    ERROR_REASON_AUDIT_CHECKPOINTS_OFF: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION: the service has no key to sign checkpoints with, or no file to
+    keep them in.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or failed. Every error of every service carries a
@@ -276,5 +280,9 @@ limit. Metadata as for LLM_RATE_LIMITED.
 ERROR_REASON_LLM_REFUSED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION: the model refused to answer, or its content filter did.
 Metadata as for LLM_RATE_LIMITED.
+"""
+ERROR_REASON_AUDIT_CHECKPOINTS_OFF: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION: the service has no key to sign checkpoints with, or no file to
+keep them in.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,142 @@
+"""Verification of many streams against heads and signed checkpoints, in the database or in an export."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import Any
+
+from consensus_journal.chain import FIRST_PREVIOUS_HASH, Entry, entry_from_plain
+from consensus_journal.checkpoint import (
+    Checkpoint,
+    StreamHead,
+    checkpoint_from_plain,
+    first_bad_checkpoint,
+    head_from_plain,
+    known_heads,
+)
+from consensus_journal.verify import Fault, Finding, Head, verify_against
+
+MAX_FINDINGS = 100
+"""A verdict names the first fault of that many streams at most."""
+
+_NOTHING = Head(0, FIRST_PREVIOUS_HASH)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StreamFinding:
+    """The first fault of one stream; of a checkpoint's the stream is empty and the sequence its number."""
+
+    stream: str
+    sequence: int
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was checked, and what is wrong: nothing, when there are no findings."""
+
+    stream_count: int
+    entry_count: int
+    checkpoint_count: int
+    findings: tuple[StreamFinding, ...]
+
+
+class Verification:
+    """Takes streams one after the other, and the verdict at the end. Memory is that of the checkpoints."""
+
+    def __init__(
+        self,
+        checkpoints: Sequence[Checkpoint] = (),
+        *,
+        public_key: bytes | None = None,
+        concerns: Callable[[str, str], bool] = lambda _tenant, _stream: True,
+    ) -> None:
+        """`concerns(tenant, stream)` says which of the checkpoints' streams are going to come."""
+        self._known = {name: heads for name, heads in known_heads(checkpoints).items() if concerns(*name)}
+        self._checkpoint_count = len(checkpoints)
+        self._findings: list[StreamFinding] = []
+        self.stream_count = 0
+        self.entry_count = 0
+        bad = first_bad_checkpoint(checkpoints, public_key)
+        if bad is not None:
+            self._find("", Finding(bad, Fault.CHECKPOINT))
+
+    def check(self, head: StreamHead | None, tenant: str, stream: str, entries: Iterable[Entry]) -> None:
+        """Checks one stream; `head` None: no head is known of it, though it has entries."""
+        known = self._known.pop((tenant, stream), [])
+        end = Head(head.sequence, head.hash) if head else _NOTHING
+        finding = verify_against(self._counted(entries), end, known)
+        self.stream_count += 1
+        if finding is not None:
+            self._find(stream, finding)
+
+    def verdict(self) -> Verdict:
+        """What was found; streams that a checkpoint speaks of and that never came are cut off whole."""
+        for _tenant, stream in self._known:
+            self._find(stream, Finding(1, Fault.CUT_OFF))
+        found = tuple(sorted(self._findings, key=lambda each: (each.stream, each.sequence)))
+        return Verdict(self.stream_count, self.entry_count, self._checkpoint_count, found[:MAX_FINDINGS])
+
+    def _counted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            self.entry_count += 1
+            yield entry
+
+    def _find(self, stream: str, finding: Finding) -> None:
+        self._findings.append(StreamFinding(stream, finding.sequence, finding.fault))
+
+
+def verify_export(
+    lines: Callable[[], Iterable[str]],
+    checkpoints: Sequence[Checkpoint] = (),
+    *,
+    public_key: bytes | None = None,
+) -> Verdict:
+    """Checks an export, with no server and no database; `lines()` is read twice.
+
+    Each line is a JSON object with one member: `head`, `entry` or `checkpoint`. A stream's head comes
+    before its entries. `checkpoints`, where given, stand in for those of the export itself, which whoever
+    altered the export could have left out.
+
+    Raises:
+        ValueError: a line is none of an export; names its number.
+    """
+    trusted = checkpoints or [
+        checkpoint_from_plain(plain) for kind, plain in _parsed(lines()) if kind == "checkpoint"
+    ]
+    verification = Verification(trusted, public_key=public_key)
+    parts = (_part(kind, plain) for kind, plain in _parsed(lines()) if kind != "checkpoint")
+    for (tenant, stream), group in groupby(parts, key=lambda part: (part.tenant, part.stream)):
+        _check_part(verification, tenant, stream, group)
+    return verification.verdict()
+
+
+def _check_part(
+    verification: Verification, tenant: str, stream: str, parts: Iterator[StreamHead | Entry]
+) -> None:
+    first = next(parts)
+    head = first if isinstance(first, StreamHead) else None
+    rest = chain([] if head else [first], parts)
+    verification.check(head, tenant, stream, map(_as_entry, rest))
+
+
+def _part(kind: str, plain: Any) -> StreamHead | Entry:
+    return head_from_plain(plain) if kind == "head" else entry_from_plain(plain)
+
+
+def _as_entry(part: StreamHead | Entry) -> Entry:
+    if isinstance(part, Entry):
+        return part
+    raise ValueError(f"two heads of the stream {part.stream}")
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            ((kind, plain),) = json.loads(line).items()
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"line {number} is none of an export") from error
+        if kind not in {"head", "entry", "checkpoint"}:
+            raise ValueError(f"line {number} is none of an export")
+        yield kind, plain
