@@ -11,7 +11,8 @@ Repositories take a `Connection` and never commit; servicers and the writer run 
 
 from sqlalchemy import Connection
 
-from persistence_service.database.core import Database, DedicatedConnection, PoolState
+from persistence_service.database.core import Database, PoolState
+from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.options import ACCEPTED_URLS, Backend, DatabaseOptions, normalise_url
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.units import Isolation, Unit

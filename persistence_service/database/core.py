@@ -1,14 +1,10 @@
 """The database as the rest of the service sees it: units of work, its clock, and whether it is there."""
 
 import asyncio
-import contextvars
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from time import monotonic
 
 from sqlalchemy import Connection, Engine, QueuePool, func, select
 from sqlalchemy.exc import DBAPIError
@@ -16,12 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from consensus_rpc.errors import DatabaseUnavailable
 from consensus_rpc.log import get_logger
 from persistence_service.database import startup
-from persistence_service.database.engine import READ_ONLY, Connections, make_engine
+from persistence_service.database.dedicated import DedicatedConnection
+from persistence_service.database.engine import Connections, make_engine
 from persistence_service.database.faults import Fault, classify
 from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.threads import Threads
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 
 log = get_logger()
@@ -63,8 +61,8 @@ class Database:
             check=self._availability.check,
             suspect=self._suspect,
         )
-        self._threads = ThreadPoolExecutor(options.connection_limit, thread_name_prefix="database")
-        self._waiting = _Counter()
+        self._threads = Threads(options.connection_limit)
+        self._availability.on_change(self._let_go)
 
     @property
     def backend(self) -> Backend:
@@ -125,7 +123,7 @@ class Database:
 
     def close(self) -> None:
         """Ends all threads and connections; frees SQLite's file."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
         if self._probe is not None:
             self._probe.stop()
         if self._probe_connection is not None:
@@ -171,7 +169,7 @@ class Database:
             DatabaseError: the database refused a statement for another reason, a broken constraint included.
         """
         terms = Terms(isolation, read_only, resource, rerun_when_lost)
-        return self._units.run(fn, terms, self._pooled)
+        return self._units.run(fn, terms, self._engine.connect)
 
     async def run(
         self,
@@ -188,13 +186,9 @@ class Database:
         """
         self._availability.check()
         terms = Terms(isolation, read_only, resource, rerun_when_lost)
-        context = contextvars.copy_context()  # the request id, for the log
-        self._waiting.add(1)
-        future = self._threads.submit(context.run, self._in_thread, fn, terms)
-        future.add_done_callback(lambda done: self._waiting.add(-1) if done.cancelled() else None)
-        return await asyncio.wrap_future(future)
+        return await self._threads.run(lambda: self._units.run(fn, terms, self._engine.connect))
 
-    def dedicated(self) -> "DedicatedConnection":
+    def dedicated(self) -> DedicatedConnection:
         """A connection outside the pool for one thread that writes all the time, such as the writer's."""
         return DedicatedConnection(self._own_engine, self._units, self.options.pool_recycle)
 
@@ -213,27 +207,13 @@ class Database:
             size=queue.size() if queue else 0,
             checked_out=self._connections.checked_out,
             overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
-            waiting=self._waiting.value,
+            waiting=self._threads.waiting,
         )
 
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:
             self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(wait)
-
-    def _in_thread(self, fn: Unit[Result], terms: Terms) -> Result:
-        self._waiting.add(-1)
-        return self._units.run(fn, terms, self._pooled)
-
-    @contextmanager
-    def _pooled(self) -> Iterator[Connection]:
-        self._waiting.add(1)
-        try:
-            connection = self._engine.connect()
-        finally:
-            self._waiting.add(-1)
-        with connection:
-            yield connection
 
     def _start_probe(self) -> None:
         self._probe_connection = self.dedicated()
@@ -251,78 +231,10 @@ class Database:
         if self._probe is not None:
             self._probe.suspect()
 
+    def _let_go(self, up: bool) -> None:
+        # A thread may be stuck until libpq's own timeout; its caller is answered now.
+        if not up:
+            self._threads.abandon(DatabaseUnavailable)
+
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
-
-
-class DedicatedConnection:
-    """One connection kept across units of work by one thread, and replaced when it is lost or old."""
-
-    def __init__(self, engine: Engine, units: Units, recycle_seconds: float) -> None:
-        self._engine = engine
-        self._units = units
-        self._recycle_seconds = recycle_seconds
-        self._connection: Connection | None = None
-        self._opened = 0.0
-
-    def unit_of_work(
-        self,
-        fn: Unit[Result],
-        *,
-        isolation: Isolation = "READ COMMITTED",
-        read_only: bool = False,
-        resource: str = "database",
-        rerun_when_lost: bool = False,
-    ) -> Result:
-        """As `Database.unit_of_work`, on this connection; READ COMMITTED unless told otherwise."""
-        terms = Terms(isolation, read_only, resource, rerun_when_lost)
-        return self._units.run(fn, terms, self._kept)
-
-    def ask(self) -> None:
-        """Reads something small from the database itself, or raises what the driver raises."""
-        with self._kept() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.execution_options(**{READ_ONLY: True})
-                question = "PRAGMA schema_version"
-            else:
-                question = "SELECT 1"
-            with connection.begin():
-                connection.exec_driver_sql(question).close()
-
-    def close(self) -> None:
-        """Closes the connection; another unit of work would open a new one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    @contextmanager
-    def _kept(self) -> Iterator[Connection]:
-        if self._connection is not None and monotonic() - self._opened > self._recycle_seconds:
-            self.close()
-        if self._connection is None:
-            self._connection = self._engine.connect()
-            self._opened = monotonic()
-        try:
-            yield self._connection
-        except DBAPIError as error:
-            if error.connection_invalidated or classify(error) is Fault.UNAVAILABLE:
-                self._discard()
-            raise
-
-    def _discard(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
-
-
-class _Counter:
-    """A number that threads change."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.value = 0
-
-    def add(self, change: int) -> None:
-        with self._lock:
-            self.value += change

@@ -1,0 +1,83 @@
+"""A connection that one thread keeps for itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from persistence_service.database.engine import READ_ONLY
+from persistence_service.database.faults import Fault, classify
+from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
+
+
+class DedicatedConnection:
+    """One connection kept across units of work by one thread, and replaced when it is lost or old."""
+
+    def __init__(self, engine: Engine, units: Units, recycle_seconds: float) -> None:
+        self._engine = engine
+        self._units = units
+        self._recycle_seconds = recycle_seconds
+        self._connection: Connection | None = None
+        self._opened = 0.0
+
+    def unit_of_work(
+        self,
+        fn: Unit[Result],
+        *,
+        isolation: Isolation = "READ COMMITTED",
+        read_only: bool = False,
+        resource: str = "database",
+        rerun_when_lost: bool = False,
+    ) -> Result:
+        """As `Database.unit_of_work`, on this connection; READ COMMITTED unless told otherwise."""
+        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        return self._units.run(fn, terms, self._kept)
+
+    def ask(self) -> None:
+        """Reads something small from the database itself, or raises what the driver raises.
+
+        A connection that somebody ended says nothing of the database: a new one is asked then.
+        """
+        try:
+            self._ask()
+        except DBAPIError:
+            self.close()
+            self._ask()
+
+    def _ask(self) -> None:
+        with self._kept() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execution_options(**{READ_ONLY: True})
+                question = "PRAGMA schema_version"
+            else:
+                question = "SELECT 1"
+            with connection.begin():
+                connection.exec_driver_sql(question).close()
+
+    def close(self) -> None:
+        """Closes the connection; another unit of work would open a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _kept(self) -> Iterator[Connection]:
+        if self._connection is not None and monotonic() - self._opened > self._recycle_seconds:
+            self.close()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._opened = monotonic()
+        try:
+            yield self._connection
+        except DBAPIError as error:
+            if error.connection_invalidated or classify(error) is Fault.UNAVAILABLE:
+                self._discard()
+            raise
+
+    def _discard(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()

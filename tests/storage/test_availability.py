@@ -1,0 +1,169 @@
+"""A database that goes away is noticed in time, calls fail at once, and it comes back by itself."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from sqlalchemy import text
+
+from consensus_rpc.errors import DatabaseUnavailable
+from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
+from tests.support import postgres
+from tests.support.fault_proxy import FaultProxy
+
+WAIT = 20.0
+ANSWERED_WITHIN = 1.5
+
+
+def options_for(url: str) -> DatabaseOptions:
+    return DatabaseOptions(url=normalise_url(url), probe_interval=0.05, answer_timeout=0.3)
+
+
+@pytest.fixture
+def cluster() -> Iterator[postgres.Cluster]:
+    """A server of this test's own, which it may stop."""
+    with postgres.Cluster() as cluster:
+        yield cluster
+
+
+def one(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT 1")).scalar_one())
+
+
+def test_a_stopped_server_is_noticed_and_its_return_too(cluster: postgres.Cluster) -> None:
+    database = Database(options_for(cluster.create_database()))
+    database.open()
+    changes: Queue[bool] = Queue()
+    database.on_change(changes.put)
+    cluster.stop("immediate")
+    assert changes.get(timeout=WAIT) is False
+    begin = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        database.unit_of_work(one, read_only=True)
+    assert time.monotonic() - begin < ANSWERED_WITHIN
+    cluster.start()
+    assert changes.get(timeout=WAIT) is True
+    assert database.unit_of_work(one, read_only=True) == 1
+    database.close()
+
+
+def test_a_start_waits_for_the_server(cluster: postgres.Cluster) -> None:
+    url = cluster.create_database()
+    cluster.stop()
+    database = Database(options_for(url))
+
+    async def start() -> None:
+        starting = asyncio.create_task(database.start())
+        with pytest.raises(DatabaseUnavailable):
+            await database.run(one)
+        await asyncio.to_thread(cluster.start)
+        async with asyncio.timeout(WAIT):
+            await starting
+        assert await database.run(one, read_only=True) == 1
+
+    asyncio.run(start())
+    database.close()
+
+
+def test_every_connection_may_be_terminated_and_the_next_unit_works(cluster: postgres.Cluster) -> None:
+    database = Database(options_for(cluster.create_database()))
+    database.open()
+    assert database.unit_of_work(one, read_only=True) == 1
+    connection = psycopg2.connect(cluster.admin_url)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'consensus_persistence'"
+        )
+    connection.close()
+    assert database.unit_of_work(one, read_only=True) == 1
+    assert database.available
+    database.close()
+
+
+def test_a_commit_that_loses_its_connection_is_unavailable(cluster: postgres.Cluster) -> None:
+    database = Database(options_for(cluster.create_database()))
+    database.open()
+
+    def terminates_itself(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(DatabaseUnavailable):
+        database.unit_of_work(terminates_itself)
+    database.close()
+
+
+def test_a_statement_beyond_its_time_is_unavailable_and_the_connection_goes_on(
+    cluster: postgres.Cluster,
+) -> None:
+    url = normalise_url(cluster.create_database())
+    database = Database(DatabaseOptions(url=url, statement_timeout=0.1))
+    database.open()
+    with pytest.raises(DatabaseUnavailable):
+        database.unit_of_work(lambda c: c.execute(text("SELECT pg_sleep(30)")), read_only=True)
+    assert database.unit_of_work(one, read_only=True) == 1
+    database.close()
+
+
+async def test_a_black_hole_is_answered_in_time_and_every_thread_freed(postgres_url: str) -> None:
+    parts = urlsplit(postgres_url)
+    async with FaultProxy.start(f"127.0.0.1:{parts.port}") as proxy:
+        database = Database(options_for(parts._replace(netloc=f"postgres@{proxy.address}").geturl()))
+        await database.start()
+        dedicated = database.dedicated()
+        await asyncio.to_thread(dedicated.unit_of_work, one)
+        proxy.black_hole()
+        begin = time.monotonic()
+        calls = [asyncio.create_task(database.run(one, read_only=True)) for _ in range(8)]
+        calls.append(asyncio.create_task(asyncio.to_thread(dedicated.unit_of_work, one)))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 9
+        assert time.monotonic() - begin < ANSWERED_WITHIN
+        back: asyncio.Queue[bool] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def told(up: bool) -> None:
+            loop.call_soon_threadsafe(back.put_nowait, up)
+
+        database.on_change(told)
+        proxy.heal()
+        async with asyncio.timeout(WAIT):
+            assert await back.get() is True
+        assert await database.run(one, read_only=True) == 1
+        assert await asyncio.to_thread(dedicated.unit_of_work, one) == 1
+        dedicated.close()
+        await asyncio.to_thread(database.close)
+
+
+def test_no_connection_remains_after_closing(cluster: postgres.Cluster) -> None:
+    database = Database(options_for(cluster.create_database()))
+    database.open()
+    dedicated = database.dedicated()
+    dedicated.unit_of_work(one)
+    database.unit_of_work(one, read_only=True)
+    dedicated.close()
+    database.close()
+    connection = psycopg2.connect(cluster.admin_url)
+    deadline = time.monotonic() + WAIT
+    with connection.cursor() as cursor:
+        while True:
+            connection.rollback()
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'consensus_persistence'"
+            )
+            if cursor.fetchone() == (0,):
+                break
+            assert time.monotonic() < deadline
+    connection.close()
+
+
+def test_a_missing_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
+    database = Database(options_for(f"sqlite:///{tmp_path}/new/folder/x.db"))
+    database.open()
+    assert database.unit_of_work(one, read_only=True) == 1
+    database.close()
