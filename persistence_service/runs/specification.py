@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -12,6 +13,7 @@ from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecifica
 from consensus_journal import digest, reference_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.scalars import (
+    MICROSECOND,
     from_duration,
     hundredths,
     storable,
@@ -36,13 +38,13 @@ class SpecificationRow:
     """SHA-256 of the canonical form of all of it."""
 
 
-def specification_row(specification: RunSpecification) -> SpecificationRow:
-    """The row of a specification.
+def specification_row(specification: RunSpecification, run_timeout: timedelta) -> SpecificationRow:
+    """The row of a specification; `run_timeout` holds where it names none.
 
     Raises:
-        InvalidField: for what the tables cannot hold exactly, and for a run without a timeout.
+        InvalidField: for what the tables cannot hold exactly, and for a timeout of nothing.
     """
-    timeout = from_duration(specification.run_timeout)
+    timeout = from_duration(specification.run_timeout) or run_timeout // MICROSECOND * 1000
     if timeout < 1000:
         raise InvalidField(field=f"{FIELD}.run_timeout", description="is longer than 0 s")
     context = _context_text(specification.context) if specification.HasField("context") else None
@@ -72,9 +74,10 @@ def specification_message(
         review_model=settings["review_model"],
         persona_template_version=settings["persona_template_version"],
         policy_version=settings["policy_version"],
-        run_timeout=to_duration(settings["run_timeout_ns"]),
         personas=[_persona_message(persona) for persona in settings["personas"]],
     )
+    if (timeout := settings.get("run_timeout_ns")) is not None:
+        message.run_timeout.CopyFrom(to_duration(timeout))
     if context is not None:
         message.context.CopyFrom(_context_message(json.loads(context)))
     if (temperature := settings.get("expand_temperature")) is not None:
@@ -94,12 +97,13 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
         "review_model": specification.review_model,
         "persona_template_version": specification.persona_template_version,
         "policy_version": specification.policy_version,
-        "run_timeout_ns": from_duration(specification.run_timeout),
         "personas": [_persona_settings(persona) for persona in specification.personas],
     }
     for name in ("expand_temperature", "review_temperature"):
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
+    if specification.HasField("run_timeout"):
+        settings["run_timeout_ns"] = from_duration(specification.run_timeout)
     if specification.HasField("retry_policy"):
         settings["retry_policy"] = _retry_settings(specification.retry_policy)
     if specification.HasField("quorum"):

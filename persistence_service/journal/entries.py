@@ -1,0 +1,92 @@
+"""Entries of the journal on their way in, and the chain that they are put into. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from consensus_journal import Entry, entry_hash
+from persistence_service.scalars import microseconds
+
+Columns = dict[str, Any]
+
+
+class Severity(IntEnum):
+    """How much an entry matters; the numbers are those of the standard library's logging."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+    CRITICAL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an entry says, before it has a place in its stream."""
+
+    event_type: str
+    data: dict[str, Any] = field(default_factory=dict)
+    severity: Severity = Severity.INFO
+    persona_id: str | None = None
+    payload_digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who caused an entry, and in which request."""
+
+    caller: str
+    user: str
+    request_id: str
+
+
+@dataclass(slots=True)
+class Head:
+    """Where a stream ends; moves with every entry that is chained to it."""
+
+    tenant: str
+    stream: str
+    sequence: int
+    hash: bytes
+
+    def chain(self, draft: Draft, actor: Actor, time: datetime, record_id: int | None) -> Columns:
+        """The row of the next entry."""
+        entry = Entry(
+            tenant=self.tenant,
+            stream=self.stream,
+            sequence=self.sequence + 1,
+            event_time_us=microseconds(time),
+            event_type=draft.event_type,
+            caller=actor.caller,
+            user=actor.user,
+            request_id=actor.request_id,
+            severity=draft.severity,
+            persona_id=draft.persona_id,
+            data=draft.data,
+            record_id=record_id,
+            payload_digest=draft.payload_digest,
+            previous_hash=self.hash,
+        )
+        self.sequence, self.hash = entry.sequence, entry_hash(entry)
+        return {
+            "tenant": entry.tenant,
+            "stream": entry.stream,
+            "sequence": entry.sequence,
+            "event_time": time,
+            "event_type": entry.event_type,
+            "caller": entry.caller,
+            "user_id": entry.user,
+            "request_id": entry.request_id,
+            "severity": entry.severity,
+            "persona_id": entry.persona_id,
+            "data": entry.data,
+            "record_id": entry.record_id,
+            "payload_digest": entry.payload_digest,
+            "previous_hash": entry.previous_hash,
+        }
+
+
+def run_stream(run_id: str) -> str:
+    """The stream of a run's entries."""
+    return f"runs/{run_id}"

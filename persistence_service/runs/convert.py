@@ -1,0 +1,79 @@
+"""Runs as they are read: rows to messages. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1.decision_pb2 import Decision
+from consensus.v1.run_pb2 import Run
+from persistence_service.runs import decisions, names, payloads
+from persistence_service.runs.events import StoredEvent
+from persistence_service.runs.specification import specification_message
+from persistence_service.runs.steps import fold_steps
+from persistence_service.scalars import to_timestamp
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRows:
+    """All rows of one run; `run` holds the specification's columns too."""
+
+    run: Row
+    entries: Sequence[StoredEvent] = ()
+    attempt_counts: Mapping[str, int] = field(default_factory=dict)
+    proposal: Row | None = None
+    reviews: Sequence[Row] = ()
+    decision: Row | None = None
+
+
+def whole_run(rows: RunRows) -> Run:
+    """The run with its steps, proposal, reviews and decision."""
+    run = listed_run(rows.run)
+    panel = [persona.persona_id for persona in run.specification.personas]
+    run.steps.extend(fold_steps(panel, rows.entries, rows.attempt_counts))
+    if rows.proposal is not None:
+        run.proposal.CopyFrom(payloads.proposal_message(rows.proposal))
+    order = {persona: index for index, persona in enumerate(panel)}
+    reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
+    run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
+    if rows.decision is not None:
+        run.decision.CopyFrom(decisions.decision_message(rows.decision))
+        run.decision.decision_notes = rows.run["decision_notes"] or ""
+    return run
+
+
+def listed_run(row: Row) -> Run:
+    """The run as lists show it: of its decision only label, confidence and policy version."""
+    run = Run(
+        run_id=row["run_id"],
+        type=names.run_type_number(row["run_type"]),
+        state=names.run_state_number(row["state"]),
+        specification=specification_message(row["user_id"], row["idea"], row["context"], row["settings"]),
+        caller=row["caller"],
+        retry_count=row["retry_count"],
+        take_over_count=row["take_over_count"],
+        last_sequence=row["last_sequence"],
+        create_time=to_timestamp(row["create_time"]),
+        start_time=_stamp(row["start_time"]),
+        finish_time=_stamp(row["finish_time"]),
+        update_time=to_timestamp(row["update_time"]),
+        expire_time=_stamp(row["expire_time"]),
+    )
+    if row["failure"] is not None:
+        run.failure.CopyFrom(decisions.run_failure_message(row["failure"]))
+    if row["decision_label"] is not None:
+        summary = Decision(
+            label=names.label_number(row["decision_label"]),
+            overall_weighted_confidence=row["confidence"] / 10_000,
+            policy_version=row["decision_policy_version"],
+        )
+        run.decision.CopyFrom(summary)
+    return run
+
+
+def _stamp(instant: datetime | None) -> Timestamp | None:
+    return None if instant is None else to_timestamp(instant)

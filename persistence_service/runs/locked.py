@@ -1,0 +1,144 @@
+"""A run under its lock, and what a batch changes. Pure: rows in, rows out.
+
+`LockedRun` has the columns of `runs` under their names, so that a row becomes one and one becomes a row.
+"""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from persistence_service.journal.entries import Actor, Columns, Draft, Head, run_stream
+from persistence_service.runs import names
+from persistence_service.runs.operations import Ack, RunKey, Scope
+
+
+@dataclass(slots=True, kw_only=True)
+class LockedRun:
+    """The row of a run that this transaction has locked, or is about to insert."""
+
+    tenant: str
+    run_id: str
+    run_type: str
+    state: str
+    caller: str
+    user_id: str
+    request_id: str
+    run_timeout_microseconds: int
+    create_time: datetime
+    update_time: datetime
+    parent_run_id: str | None = None
+    decision_label: str | None = None
+    confidence: int | None = None
+    decision_policy_version: str | None = None
+    decision_notes: str | None = None
+    failure: dict[str, Any] | None = None
+    retry_count: int = 0
+    take_over_count: int = 0
+    barren_take_over_count: int = 0
+    last_sequence: int = 0
+    last_record_id: int = 0
+    fencing_token: int = 0
+    lease_owner: str | None = None
+    lease_expire_time: datetime | None = None
+    lease_was_released: bool = False
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+    expire_time: datetime | None = None
+    budget_start_time: datetime | None = None
+
+    def columns(self) -> Columns:
+        """The row."""
+        return {name: getattr(self, name) for name in RUN_COLUMNS}
+
+    @property
+    def key(self) -> RunKey:
+        """Tenant and run id."""
+        return (self.tenant, self.run_id)
+
+    def grant(self, owner: str, lease: timedelta, now: datetime) -> None:
+        """A new lease with a new token: whoever worked on the run before can write no more."""
+        self.fencing_token += 1
+        self.lease_was_released = False
+        self.renew(owner, lease, now)
+
+    def renew(self, owner: str | None, lease: timedelta, now: datetime) -> None:
+        """The same lease, for longer."""
+        self.lease_owner = owner
+        self.lease_expire_time = now + lease
+
+    def begin(self, now: datetime) -> None:
+        """Work begins: the run's own time starts to count."""
+        self.state = names.RUNNING
+        self.start_time = now
+        self.expire_time = now + timedelta(microseconds=self.run_timeout_microseconds)
+
+    def end(self, state: str, now: datetime) -> None:
+        """The run ends; nobody holds it."""
+        self.state = state
+        self.finish_time = now
+        self.lease_expire_time = None
+
+
+RUN_COLUMNS = tuple(column.name for column in fields(LockedRun))
+KEY_COLUMNS = ("tenant", "run_id")
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A run in a batch: its row, the end of its journal, and what the batch did to it."""
+
+    run: LockedRun
+    head: Head
+    is_new: bool = False
+    is_changed: bool = False
+    has_grown: bool = False
+    """Whether its journal has."""
+    acks: dict[int, Ack] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, run: LockedRun, head_hash: bytes) -> "Tracked":
+        """A run that did not exist."""
+        return cls(run, Head(run.tenant, run_stream(run.run_id), 0, head_hash), is_new=True, is_changed=True)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Rows that a batch adds, in the order in which they came to be."""
+
+    entries: list[Columns] = field(default_factory=list)
+    specifications: list[Columns] = field(default_factory=list)
+    payloads: dict[str, list[Columns]] = field(default_factory=dict)
+    """By event type."""
+    attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)
+    abandoned: dict[RunKey, datetime] = field(default_factory=dict)
+    """Runs whose attempts in flight become UNKNOWN."""
+
+    def journal(
+        self, tracked: Tracked, draft: Draft, scope: Scope, now: datetime, record_id: int | None = None
+    ) -> None:
+        """Chains an entry to the run's journal."""
+        run = tracked.run
+        actor = Actor(scope.caller, run.user_id, scope.request_id)
+        self.entries.append(tracked.head.chain(draft, actor, now, record_id))
+        run.last_sequence = tracked.head.sequence
+        run.update_time = now
+        tracked.is_changed = tracked.has_grown = True
+
+    def add_payload(self, tracked: Tracked, event_type: str, columns: Columns) -> None:
+        """A payload of the entry that was chained last."""
+        run = tracked.run
+        keys = {"tenant": run.tenant, "run_id": run.run_id, "sequence": run.last_sequence}
+        self.payloads.setdefault(event_type, []).append(keys | columns)
+
+    def add_attempt(self, key: RunKey, columns: Columns, now: datetime) -> None:
+        """An attempt that began or ended; the later state replaces the earlier, which keeps its start."""
+        identity = (*key, columns["step"], columns["attempt_number"])
+        before = self.attempts.get(identity)
+        if before is not None and columns["state"] == names.STARTED:
+            return
+        start = before["start_time"] if before is not None else now
+        self.attempts[identity] = {"tenant": key[0], "run_id": key[1], "start_time": start, **columns}
+
+    def abandon(self, key: RunKey, now: datetime) -> None:
+        """Nobody knows what became of the run's attempts in flight."""
+        self.abandoned[key] = now

@@ -1,0 +1,137 @@
+"""Reads of runs and their events. Never commits; every statement names its columns and the tenant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
+
+from consensus_rpc.errors import RunNotFound
+from persistence_service.journal.entries import run_stream
+from persistence_service.runs import events
+from persistence_service.runs.convert import RunRows
+from persistence_service.runs.events import StoredEvent
+from persistence_service.runs.locked import RUN_COLUMNS
+from persistence_service.runs.operations import RunKey
+from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, PAYLOADS, RUNS, SPECIFICATIONS
+from persistence_service.runs.steps import STEP_EVENTS
+
+_SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
+RUN_WITH_SPECIFICATION = select(
+    *(RUNS.c[name] for name in RUN_COLUMNS),
+    SPECIFICATIONS.c.idea,
+    SPECIFICATIONS.c.context,
+    SPECIFICATIONS.c.settings,
+).join(SPECIFICATIONS, _SAME_RUN)
+FIND_RUN = RUN_WITH_SPECIFICATION.where(
+    RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id")
+)
+_ENTRY_COLUMNS = (
+    AUDIT_LOG.c.sequence,
+    AUDIT_LOG.c.event_time,
+    AUDIT_LOG.c.event_type,
+    AUDIT_LOG.c.persona_id,
+    AUDIT_LOG.c.data,
+)
+_IN_STREAM = and_(AUDIT_LOG.c.tenant == bindparam("tenant"), AUDIT_LOG.c.stream == bindparam("stream"))
+STEP_ENTRIES = (
+    select(*_ENTRY_COLUMNS)
+    .where(_IN_STREAM, AUDIT_LOG.c.event_type.in_(STEP_EVENTS))
+    .order_by(AUDIT_LOG.c.sequence)
+)
+ENTRIES_AFTER = (
+    select(*_ENTRY_COLUMNS)
+    .where(_IN_STREAM, AUDIT_LOG.c.sequence > bindparam("after"))
+    .order_by(AUDIT_LOG.c.sequence)
+    .limit(bindparam("limit"))
+)
+ATTEMPT_COUNTS = (
+    select(ATTEMPTS.c.step, func.count().label("count"))
+    .where(ATTEMPTS.c.tenant == bindparam("tenant"), ATTEMPTS.c.run_id == bindparam("run_id"))
+    .group_by(ATTEMPTS.c.step)
+)
+FIND_PAYLOADS = {
+    event_type: select(*(column for column in table.columns if column.name not in ("tenant", "run_id")))
+    .where(table.c.tenant == bindparam("tenant"), table.c.run_id == bindparam("run_id"))
+    .where(table.c.sequence >= bindparam("first"), table.c.sequence <= bindparam("last"))
+    .order_by(table.c.sequence)
+    for event_type, table in PAYLOADS.items()
+}
+_EVERYTHING = {"first": 0, "last": 2**31 - 1}
+HEADS_OF = select(
+    RUNS.c.tenant, RUNS.c.run_id, RUNS.c.last_sequence, RUNS.c.state, RUNS.c.fencing_token
+).where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """Where a run stands: what watchers and owners are woken with."""
+
+    tenant: str
+    run_id: str
+    last_sequence: int
+    state: str
+    fencing_token: int
+
+    @property
+    def key(self) -> RunKey:
+        """Tenant and run id."""
+        return (self.tenant, self.run_id)
+
+
+def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
+    """All rows of a run but its attempts.
+
+    Raises:
+        RunNotFound: the tenant has no such run.
+    """
+    of_run = {"tenant": tenant, "run_id": run_id}
+    run = connection.execute(FIND_RUN, of_run).mappings().one_or_none()
+    if run is None:
+        raise RunNotFound(run_id=run_id)
+    entries = connection.execute(STEP_ENTRIES, {"tenant": tenant, "stream": run_stream(run_id)})
+    counts = {row.step: row.count for row in connection.execute(ATTEMPT_COUNTS, of_run)}
+    found = {
+        event_type: connection.execute(statement, of_run | _EVERYTHING).mappings().all()
+        for event_type, statement in FIND_PAYLOADS.items()
+    }
+    proposals, decisions = found[events.PROPOSAL], found[events.DECISION]
+    return RunRows(
+        run=run,
+        entries=[StoredEvent(*row) for row in entries],
+        attempt_counts=counts,
+        proposal=proposals[0] if proposals else None,
+        reviews=found[events.REVIEW],
+        decision=decisions[0] if decisions else None,
+    )
+
+
+def find_events(
+    connection: Connection, tenant: str, run_id: str, after: int, limit: int
+) -> list[StoredEvent]:
+    """The run's next events, with their payloads; empty when there are none, or no such run."""
+    parameters = {"tenant": tenant, "stream": run_stream(run_id), "after": after, "limit": limit}
+    entries = [StoredEvent(*row) for row in connection.execute(ENTRIES_AFTER, parameters)]
+    kinds = {entry.event_type for entry in entries} & FIND_PAYLOADS.keys()
+    if not kinds:
+        return entries
+    window = {"first": entries[0].sequence, "last": entries[-1].sequence}
+    of_run = {"tenant": tenant, "run_id": run_id, **window}
+    rows: dict[int, Mapping[str, Any]] = {}
+    for kind in kinds:
+        for row in connection.execute(FIND_PAYLOADS[kind], of_run).mappings():
+            rows[row["sequence"]] = row
+    return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
+
+
+def _joined(entry: StoredEvent, payload: Mapping[str, Any] | None) -> StoredEvent:
+    if payload is None:
+        return entry
+    return StoredEvent(
+        entry.sequence, entry.event_time, entry.event_type, entry.persona_id, entry.data, payload
+    )
+
+
+def find_heads(connection: Connection, keys: Sequence[RunKey]) -> list[RunHead]:
+    """Where these runs stand; those that are not there are left out."""
+    return [RunHead(*row) for row in connection.execute(HEADS_OF, {"keys": keys})]

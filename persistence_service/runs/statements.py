@@ -1,0 +1,146 @@
+"""The statements of the write path, made once: Core, with bound parameters or many rows each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from persistence_service.attempts.tables import AttemptRow
+from persistence_service.idempotency.tables import IdempotencyKeyRow
+from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.runs import events, names
+from persistence_service.runs.locked import KEY_COLUMNS, RUN_COLUMNS
+from persistence_service.runs.tables import (
+    DecisionRow,
+    PersonaReviewRow,
+    ProposalVersionRow,
+    RunRow,
+    RunSpecificationRow,
+)
+from persistence_service.schema import Base
+
+
+def table(row: type[Base]) -> Table:
+    """The Core table of a mapped class."""
+    assert isinstance(row.__table__, Table)
+    return row.__table__
+
+
+RUNS = table(RunRow)
+SPECIFICATIONS = table(RunSpecificationRow)
+AUDIT_LOG = table(AuditEntryRow)
+HEADS = table(StreamHeadRow)
+ATTEMPTS = table(AttemptRow)
+KEYS = table(IdempotencyKeyRow)
+PAYLOADS: Mapping[str, Table] = {
+    events.PROPOSAL: table(ProposalVersionRow),
+    events.REVIEW: table(PersonaReviewRow),
+    events.DECISION: table(DecisionRow),
+}
+KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
+
+# Lock order: idempotency keys sorted, then run rows sorted. Both the run and the end of its journal are
+# locked: of a row that is joined but not locked, READ COMMITTED may show a version from before the wait.
+_RUN_AND_HEAD = select(
+    *(RUNS.c[name] for name in RUN_COLUMNS),
+    HEADS.c.sequence.label("head_sequence"),
+    HEADS.c.hash.label("head_hash"),
+).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id))
+LOCK_RUNS = (
+    _RUN_AND_HEAD.where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
+    .order_by(RUNS.c.tenant, RUNS.c.run_id)
+    .with_for_update()
+)
+
+
+def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether nobody works on a run that waits for somebody."""
+    free = or_(RUNS.c.lease_expire_time.is_(None), RUNS.c.lease_expire_time <= now)
+    return and_(RUNS.c.state.in_([names.QUEUED, names.RUNNING]), or_(RUNS.c.state == names.QUEUED, free))
+
+
+LOCK_CLAIMABLE = (
+    _RUN_AND_HEAD.where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
+    .order_by(RUNS.c.create_time)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+RUN_STATES = select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
+    tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True))
+)
+
+INSERT_RUNS = insert(RUNS)
+INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
+INSERT_ENTRIES = insert(AUDIT_LOG)
+INSERT_HEADS = insert(HEADS)
+INSERT_PAYLOAD = {event_type: insert(payload_table) for event_type, payload_table in PAYLOADS.items()}
+
+CHANGING_COLUMNS = tuple(
+    name
+    for name in RUN_COLUMNS
+    if name
+    not in {*KEY_COLUMNS, "run_type", "caller", "user_id", "request_id", "parent_run_id", "create_time"}
+    | {"run_timeout_microseconds"}
+)
+UPDATE_RUNS = (
+    update(RUNS)
+    .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
+    .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in CHANGING_COLUMNS})
+)
+UPDATE_HEADS = (
+    update(HEADS)
+    .where(HEADS.c.tenant == bindparam("of_tenant"), HEADS.c.stream == bindparam("of_stream"))
+    .values(
+        sequence=bindparam("new_sequence"),
+        hash=bindparam("new_hash", type_=HEADS.c.hash.type),
+        update_time=bindparam("new_update_time", type_=HEADS.c.update_time.type),
+    )
+)
+
+# An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing.
+_insert_attempts = insert(ATTEMPTS)
+_REPLACED = {
+    column.name: _insert_attempts.excluded[column.name]
+    for column in ATTEMPTS.columns
+    if not column.primary_key and column.name != "start_time"
+}
+UPSERT_ATTEMPTS = _insert_attempts.on_conflict_do_update(
+    index_elements=[column.name for column in ATTEMPTS.primary_key],
+    set_=_REPLACED,
+    where=_insert_attempts.excluded.state != names.STARTED,
+)
+ABANDON_ATTEMPTS = (
+    update(ATTEMPTS)
+    .where(
+        tuple_(ATTEMPTS.c.tenant, ATTEMPTS.c.run_id).in_(bindparam("keys", expanding=True)),
+        ATTEMPTS.c.state == names.STARTED,
+    )
+    .values(state=names.UNKNOWN)
+)
+
+INSERT_KEYS = (
+    insert(KEYS)
+    .on_conflict_do_nothing(index_elements=KEY_SCOPE)
+    .returning(*(KEYS.c[name] for name in KEY_SCOPE))
+)
+_KEY_IN = tuple_(*(KEYS.c[name] for name in KEY_SCOPE)).in_(bindparam("scopes", expanding=True))
+FIND_KEYS = select(*(KEYS.c[name] for name in KEY_SCOPE), KEYS.c.fingerprint, KEYS.c.run_id).where(_KEY_IN)
+DELETE_KEYS = KEYS.delete().where(_KEY_IN)
+
+FIND_ACKS = (
+    select(
+        AUDIT_LOG.c.tenant,
+        AUDIT_LOG.c.stream,
+        AUDIT_LOG.c.record_id,
+        func.min(AUDIT_LOG.c.sequence).label("first_sequence"),
+        func.max(AUDIT_LOG.c.sequence).label("last_sequence"),
+        func.min(AUDIT_LOG.c.event_time).label("event_time"),
+    )
+    .where(
+        tuple_(AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.record_id).in_(
+            bindparam("records", expanding=True)
+        )
+    )
+    .group_by(AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.record_id)
+)
