@@ -39,7 +39,7 @@ class ServerOptions:
             listen=listen,
             port_file=port_file,
             metrics_listen=settings.metrics_listen,
-            reflection=settings.grpc_reflection,
+            reflection=settings.reflection,
             max_calls_in_flight=settings.max_calls_in_flight,
             drain_grace_seconds=settings.drain_grace_seconds,
             max_connection_age_seconds=settings.max_connection_age_seconds,

@@ -132,7 +132,7 @@ class ServerSettings(Settings):
     max_connection_age_grace_seconds: Seconds = Field(
         660.0, ge=1, le=86_400, description="How long calls on such a connection may go on."
     )
-    grpc_reflection: bool = Field(True, description="Whether the server describes its services to tools.")
+    reflection: bool = Field(True, description="Whether the server describes its services to tools.")
 
 
 class _Cleaned(PydanticBaseSettingsSource):

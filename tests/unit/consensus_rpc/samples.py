@@ -37,6 +37,7 @@ SAMPLES: list[ConsensusError] = [
     errors.ShuttingDown(),
     errors.DatabaseError(),
     errors.InternalError(),
+    errors.AuditCheckpointsOff(),
     errors.CallDeadlineExceeded(run_id="r1"),
     *(
         kind(**_RUN)  # type: ignore[arg-type]  # the values' types differ by key
