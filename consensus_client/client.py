@@ -236,9 +236,11 @@ class ReviewClient:
                 try:
                     while (message := await self._read(call)) is not None:
                         event = cursor.take(message)
+                        if event is None:
+                            patience.still_alive()
+                            continue
                         patience.progressed()
-                        if event is not None:
-                            yield event
+                        yield event
                     cursor.check_end()
                     return
                 finally:

@@ -1,7 +1,7 @@
 """Where a reader of a run stands, and what it does when its stream is cut: pure, for both faces."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from consensus.v1 import event_pb2, review_service_pb2
@@ -24,16 +24,16 @@ _BESIDE_THE_WAY = frozenset({"run_deleted", "decision_annotated"})
 class ReconnectPolicy:
     """How long and how often a client tries again; all times in seconds.
 
-    A stream or call that brought nothing yet is tried for `start_seconds`, a stream that is under way for
-    `follow_seconds` since it last brought something. The waits grow from `initial_seconds` by `multiplier`
-    up to `ceiling_seconds`, each shortened by at most a quarter at random; a longer wait that the server
+    A call, or a stream that brought nothing yet, is tried for `start_seconds` after its first cut, one that
+    is under way for `follow_seconds`. The waits grow from `initial_seconds` by `multiplier` up to
+    `ceiling_seconds`, each shortened by at most a quarter at random; a longer wait that the server
     asks for wins.
     """
 
     initial_seconds: float = 0.1
     multiplier: float = 2.0
     ceiling_seconds: float = 5.0
-    start_seconds: float = 2.0
+    start_seconds: float = 3.0
     follow_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -59,19 +59,19 @@ class Patience:
     clock: Callable[[], float]
     random: Callable[[], float]
     _cut_count: int = 0
-    _since: float = field(init=False)
-    _budget_seconds: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Starts the clock."""
-        self._since = self.clock()
-        self._budget_seconds = self.policy.start_seconds
+    _first_cut: float = 0.0
+    _last_cut: float = 0.0
+    _is_under_way: bool = False
 
     def progressed(self) -> None:
         """Something new came: the count starts again, with the larger budget."""
         self._cut_count = 0
-        self._since = self.clock()
-        self._budget_seconds = self.policy.follow_seconds
+        self._is_under_way = True
+
+    def still_alive(self) -> None:
+        """A heartbeat came: that counts on a stream that has lasted, not on one that is cut each time."""
+        if self.clock() - self._last_cut >= self.policy.ceiling_seconds:
+            self._cut_count = 0
 
     def wait_seconds(self, error: ConsensusError) -> float:
         """How long to wait before the next try.
@@ -81,11 +81,20 @@ class Patience:
         """
         if not is_cut(error):
             raise error
+        self._last_cut = self.clock()
+        if self._cut_count == 0:
+            self._first_cut = self._last_cut
         self._cut_count += 1
-        delay = self.policy.delay_seconds(self._cut_count, self.random(), error.retry_after_seconds)
-        if self.clock() + delay > self._since + self._budget_seconds:
+        delay = self.policy.delay_seconds(self._cut_count, self.random(), _asked_seconds(error))
+        budget = self.policy.follow_seconds if self._is_under_way else self.policy.start_seconds
+        if self._last_cut + delay > self._first_cut + budget:
             raise error
         return delay
+
+
+def _asked_seconds(error: ConsensusError) -> float | None:
+    """What the server asks for; an unreachable one asks for nothing."""
+    return None if isinstance(error, ServerUnreachable) else error.retry_after_seconds
 
 
 def is_cut(error: ConsensusError) -> bool:

@@ -231,9 +231,11 @@ class SyncReviewClient:
                 try:
                     while (message := _read(call)) is not None:
                         event = cursor.take(message)
+                        if event is None:
+                            patience.still_alive()
+                            continue
                         patience.progressed()
-                        if event is not None:
-                            yield event
+                        yield event
                     cursor.check_end()
                     return
                 finally:
