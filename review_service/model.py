@@ -86,7 +86,7 @@ class ModelClient:
         except openai.APIStatusError as error:
             report = _report(observation, error.response)
             wait = retry_after_seconds(error.response.headers, datetime.now(UTC))
-            return failure_of_status(report, _error_code(error.body), wait)
+            return failure_of_status(report, _error_codes(error.body), wait)
         except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             return _timed_out(observation) if _is_timeout(error) else _not_reached(observation)
         return read_envelope(response.content, _report(observation, response))
@@ -172,9 +172,8 @@ def _is_timeout(error: BaseException) -> bool:
     return False
 
 
-def _error_code(body: object) -> str | None:
-    """The `code`, else the `type`, of a provider's error."""
+def _error_codes(body: object) -> list[str]:
+    """The `code` and the `type` of a provider's error, where it has them."""
     if not isinstance(body, Mapping):
-        return None
-    code = body.get("code") or body.get("type")
-    return code if isinstance(code, str) else None
+        return []
+    return [value for value in (body.get("code"), body.get("type")) if isinstance(value, str)]

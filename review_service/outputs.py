@@ -115,10 +115,6 @@ def output_format(kind: type[_Output], name: str) -> OutputFormat:
     return OutputFormat(name=name, schema=schema)
 
 
-PROPOSAL_FORMAT = output_format(ProposalOutput, "proposal")
-REVIEW_FORMAT = output_format(PersonaReviewOutput, "persona_review")
-
-
 def _sent(node: Any, *, is_properties: bool = False) -> Any:
     """A JSON schema without docstrings and the keywords that are not sent."""
     if isinstance(node, list):
@@ -190,3 +186,7 @@ def _join(path: str, key: str) -> str:
     """A path one level deeper; a name that is not the schema's is the model's text, and not repeated."""
     name = key if key in _FIELD_NAMES else "?"
     return f"{path}.{name}" if path else name
+
+
+PROPOSAL_FORMAT = output_format(ProposalOutput, "proposal")
+REVIEW_FORMAT = output_format(PersonaReviewOutput, "persona_review")

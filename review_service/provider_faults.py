@@ -1,6 +1,7 @@
 """What a provider's refusal means: from its status and code, never from the class a library raises. Pure."""
 
 import re
+from collections.abc import Sequence
 
 from consensus.v1 import errors_pb2
 from consensus_rpc.errors import Reason
@@ -19,15 +20,16 @@ def plain(name: str | None) -> str:
 
 
 def failure_of_status(
-    report: CallReport, code: str | None, retry_after_seconds: float | None = None
+    report: CallReport, codes: Sequence[str], retry_after_seconds: float | None = None
 ) -> CallFailure:
-    """The failure that an answer with another status than 2xx stands for."""
+    """The failure that an answer with another status than 2xx stands for; `codes` are its code and type."""
     status = report.http_status
-    named = f" ({plain(code)})" if plain(code) else ""
+    known = [code for code in codes if plain(code)]
+    named = f" ({', '.join(known)})" if known else ""
     message = f"The provider answered {status}{named}."
     if 300 <= status < 400:
         message = f"The provider answered {status}, a redirect, which is not followed."
-    return CallFailure(report, _reason_of_status(status, code), message, retry_after_seconds)
+    return CallFailure(report, _reason_of_status(status, frozenset(codes)), message, retry_after_seconds)
 
 
 def failure_of_code(report: CallReport, code: str | None) -> CallFailure:
@@ -36,9 +38,9 @@ def failure_of_code(report: CallReport, code: str | None) -> CallFailure:
     return CallFailure(report, _reason_of_code(code), message)
 
 
-def _reason_of_status(status: int, code: str | None) -> Reason:
+def _reason_of_status(status: int, codes: frozenset[str]) -> Reason:
     if status == 429:
-        is_quota = code in _QUOTA_CODES
+        is_quota = bool(codes & _QUOTA_CODES)
         return (
             errors_pb2.ERROR_REASON_LLM_QUOTA_EXHAUSTED
             if is_quota
@@ -48,7 +50,7 @@ def _reason_of_status(status: int, code: str | None) -> Reason:
         return errors_pb2.ERROR_REASON_LLM_AUTHENTICATION
     if status in (408, 409) or status >= 500 or status < 300:
         return errors_pb2.ERROR_REASON_LLM_UNAVAILABLE
-    if code in _FILTER_CODES:
+    if codes & _FILTER_CODES:
         return errors_pb2.ERROR_REASON_LLM_REFUSED
     return errors_pb2.ERROR_REASON_LLM_REQUEST_REJECTED
 

@@ -1,0 +1,152 @@
+"""What tests of the review engine are made of: specifications, reviews, a clock that tests move, a recorder."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.duration_pb2 import Duration
+
+from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
+from review_service.calls import ModelCall
+from review_service.outputs import REVIEW_FORMAT
+from review_service.personas import load_panel
+from review_service.steps import Timing
+
+PANEL = load_panel()
+RUN_ID = "run-1"
+NO_DEADLINE = 1_000_000.0
+
+
+def specification(
+    *,
+    max_retries: int = 3,
+    attempt_timeout_seconds: float = 30.0,
+    min_personas: int = 5,
+    required_personas: Sequence[str] = ("security_guardian",),
+    expand_temperature: float | None = 0.7,
+    review_temperature: float | None = 0.2,
+) -> run_pb2.RunSpecification:
+    """A run's specification with the documented settings."""
+    return run_pb2.RunSpecification(
+        idea="Let readers save articles to read them later.",
+        expand_model="gpt-expand",
+        review_model="gpt-review",
+        expand_temperature=expand_temperature,
+        review_temperature=review_temperature,
+        persona_template_version="1.0.0",
+        retry_policy=run_pb2.RetryPolicy(
+            max_retries=max_retries,
+            initial_backoff=Duration(seconds=1),
+            backoff_multiplier=2.0,
+            attempt_timeout=Duration(nanos=int(attempt_timeout_seconds * 1_000_000_000) % 1_000_000_000)
+            if attempt_timeout_seconds < 1
+            else Duration(seconds=int(attempt_timeout_seconds)),
+            max_output_tokens=8000,
+        ),
+        personas=PANEL.personas,
+        quorum=run_pb2.Quorum(min_personas=min_personas, required_personas=required_personas),
+        policy_version="1.0.0",
+    )
+
+
+def proposal() -> proposal_pb2.Proposal:
+    """A proposal of a few fields."""
+    return proposal_pb2.Proposal(
+        title="Read later",
+        problem_statement="Readers lose articles that they mean to read.",
+        proposed_solution="A button saves an article to a list.",
+        assumptions=["Readers have accounts."],
+    )
+
+
+def review(
+    persona_id: str,
+    score: float,
+    *,
+    blocking: Sequence[tuple[str, bool | None]] = (),
+    recommendations: Sequence[str] = (),
+    strengths: Sequence[str] = (),
+    concerns: Sequence[str] = (),
+) -> panel_pb2.PersonaReview:
+    """A review with a score and blocking issues, each a text and whether it is security-critical."""
+    return panel_pb2.PersonaReview(
+        persona_id=persona_id,
+        persona_name=PANEL.member(persona_id).display_name,
+        confidence_score=score,
+        strengths=strengths,
+        concerns=[panel_pb2.Concern(text=text) for text in concerns],
+        recommendations=recommendations,
+        blocking_issues=[
+            panel_pb2.BlockingIssue(text=text, security_critical=is_critical)
+            for text, is_critical in blocking
+        ],
+        estimated_effort="a week",
+        blocking_issues_present=bool(blocking),
+        security_concerns_present=any(is_critical for _, is_critical in blocking),
+    )
+
+
+def reviews(**scores: float) -> list[panel_pb2.PersonaReview]:
+    """A review for each persona named, with nothing but a score."""
+    return [review(persona_id, score) for persona_id, score in scores.items()]
+
+
+def model_call(**changes: object) -> ModelCall:
+    """A review call; `changes` replace fields."""
+    fields: dict[str, object] = {
+        "run_id": RUN_ID,
+        "step": "review_critic",
+        "persona_id": "critic",
+        "attempt_number": 1,
+        "model": "gpt-review",
+        "temperature": 0.2,
+        "max_output_tokens": 8000,
+        "output": REVIEW_FORMAT,
+        "instructions": "Review it.",
+        "messages": ("Review this proposal.", "Persona: critic\n\nLook for what breaks."),
+    }
+    return ModelCall(**(fields | changes))  # type: ignore[arg-type]  # names are checked when it is called
+
+
+@dataclass(slots=True)
+class FakeTime:
+    """A clock that only sleeping moves; `jitter` is what the random source answers."""
+
+    now: float = 0.0
+    jitter: float = 0.0
+    sleeps: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets others run, and moves the clock."""
+        self.sleeps.append(seconds)
+        await asyncio.sleep(0)
+        self.now += seconds
+
+    def timing(self) -> Timing:
+        """What a step runner takes."""
+        return Timing(clock=lambda: self.now, sleep=self.sleep, jitter=lambda: self.jitter)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Keeps what a step recorded, in order: ("started" | "failed", attempt, event or None)."""
+
+    records: list[tuple[str, attempt_pb2.Attempt, event_pb2.AttemptFailed | None]] = field(
+        default_factory=list
+    )
+
+    async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
+        """Keeps it."""
+        self.records.append(("started", attempt, None))
+
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+        """Keeps it."""
+        self.records.append(("failed", attempt, event))
+
+    def course(self) -> list[tuple[str, int]]:
+        """What was recorded of which attempt."""
+        return [(kind, attempt.attempt_number) for kind, attempt, _ in self.records]
+
+    def started(self) -> list[attempt_pb2.Attempt]:
+        """The attempts that were recorded as started."""
+        return [attempt for kind, attempt, _ in self.records if kind == "started"]
