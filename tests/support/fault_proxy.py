@@ -107,17 +107,19 @@ class FaultProxy:
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, pair: _Pair, *, is_reply: bool
     ) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while chunk := await source.read(_CHUNK_BYTES):
-                if self._delay_seconds:
-                    await asyncio.sleep(self._delay_seconds)
-                await self._forward.wait()
-                if is_reply and self._drop_replies:
-                    continue
-                sink.write(chunk)
-                await sink.drain()
-        sink.close()
-        self._pairs.discard(pair)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                while chunk := await source.read(_CHUNK_BYTES):
+                    if self._delay_seconds:
+                        await asyncio.sleep(self._delay_seconds)
+                    await self._forward.wait()
+                    if is_reply and self._drop_replies:
+                        continue
+                    sink.write(chunk)
+                    await sink.drain()
+        finally:
+            sink.close()  # the other direction closes the other end, be it only when the proxy ends
+            self._pairs.discard(pair)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
