@@ -4,13 +4,15 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from consensus_rpc.client import ChannelOptions, open_channel
 from consensus_rpc.log import configure_logging, get_logger
-from consensus_rpc.server import Server, ServerOptions, parse_server_args, run
+from consensus_rpc.server import Server, ServerOptions, run
 from review_service.config import ReviewSettings
 from review_service.expander import Expander
 from review_service.follow import JournalFollower
@@ -96,8 +98,52 @@ def _lease_owner() -> str:
     return f"{socket.gethostname()[:100]}:{os.getpid()}:{str(uuid7())[-12:]}"
 
 
-if __name__ == "__main__":
-    arguments = parse_server_args("review_service")
-    settings = ReviewSettings.load_or_exit()
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+
+PortFile = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")
+]
+Listen = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; wins over REVIEW_LISTEN.")
+]
+Persistence = Annotated[
+    str | None,
+    typer.Option(metavar="TARGET", help="Where PersistenceService is; wins over PERSISTENCE_ADDRESS."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def default(
+    context: typer.Context,
+    port_file: PortFile = None,
+    listen: Listen = None,
+    persistence_address: Persistence = None,
+) -> None:
+    """The review service: reviews ideas with five personas, over gRPC.
+
+    Settings come from the environment and from .env; `settings` lists them.
+    """
+    if context.invoked_subcommand is None:
+        serve(port_file, listen, persistence_address)
+
+
+@app.command()
+def serve(port_file: PortFile = None, listen: Listen = None, persistence_address: Persistence = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (also what happens without a command)."""
+    given = {"review_listen": listen, "persistence_address": persistence_address}
+    settings = ReviewSettings.load_or_exit(**{name: value for name, value in given.items() if value})
     configure_logging("review_service", level=settings.log_level, log_format=settings.log_format)
-    run(main(settings, arguments.port_file))
+    run(main(settings, port_file))
+
+
+@app.command("settings")
+def list_settings() -> None:
+    """List the settings: name, what is allowed, default, meaning."""
+    for each in ReviewSettings.describe():
+        typer.echo(
+            f"{each.name}  ({each.allowed}; default: {each.default or 'none'})\n    {each.description}"
+        )
+
+
+if __name__ == "__main__":
+    app()

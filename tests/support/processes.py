@@ -1,0 +1,105 @@
+"""Processes of a test: their own environment, found by port file, stopped by process id."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
+# What a developer's shell may hold must not reach the services of a test.
+_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """The environment of a service: nothing but what every process needs, and these settings."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "gen")))
+    return kept | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"} | settings
+
+
+@dataclass(slots=True)
+class Process:
+    """A running module, `python -m <module>`; its output goes to `log`."""
+
+    name: str
+    log: Path
+    popen: subprocess.Popen[bytes]
+    address: str = ""
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def logged(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def stop(self) -> int:
+        """End it as an operator would, or by force if it does not go; return its exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGCONT)
+            self.popen.terminate()
+        try:
+            return self.popen.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End it as a crash would."""
+        self.popen.kill()
+        return self.popen.wait(_STOP_SECONDS)
+
+
+def start_process(
+    module: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    name: str = "",
+    arguments: Sequence[str] = (),
+) -> Process:
+    """Start `python -m module`; `wait_started` then says where it listens."""
+    name = name or module
+    port_file = _port_file(folder, name)
+    port_file.unlink(missing_ok=True)
+    log = folder / f"{name}.log"
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments, "--port-file", str(port_file)],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return Process(name, log, popen)
+
+
+def wait_started(process: Process) -> str:
+    """Wait until a process has written its port file, and return what it says.
+
+    Raises:
+        RuntimeError: if it ends, or takes too long; carries what it said.
+    """
+    port_file = _port_file(process.log.parent, process.name)
+    ends = time.monotonic() + _START_SECONDS
+    while not port_file.exists():
+        if process.popen.poll() is not None or time.monotonic() > ends:
+            raise RuntimeError(f"{process.name} did not start:\n{process.logged()[-4000:]}")
+        time.sleep(_LOOK_SECONDS)
+    process.address = port_file.read_text(encoding="utf-8").strip()
+    return process.address
+
+
+def _port_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.port"
