@@ -162,9 +162,6 @@ class PanelRun:
     async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that another will follow."""
         self._in_flight.pop(attempt.step, None)
-        _log.info(
-            "attempt_failed", step=event.step, attempt=event.attempt_number, reason=reason_name(event.reason)
-        )
         await self._ledger.record([attempt], [RecordItem(attempt_failed=event)])
 
     async def _record_gave_up(self, step: str, outcome: GaveUp) -> None:
