@@ -1,0 +1,132 @@
+"""The commands of docker-compose.yml, run as they stand, with the hosts of its network moved to loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+
+from tests.support import postgres
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
+    (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+)["services"]
+PORTS = ("50051", "50052")
+
+
+class Loopback:
+    """What compose gives its containers, on this machine: a database, secrets, ports."""
+
+    def __init__(self, folder: Path, cluster: postgres.Cluster) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.moved = {port: str(free_port()) for port in PORTS}
+        for name in ("db_password", "openai_api_key"):
+            (folder / name).write_text("not-a-real-secret-but-long-enough", encoding="utf-8")
+
+    def command(self, words: list[str]) -> list[str]:
+        assert words[0] == "python"
+        return [sys.executable, *(self.move(word) for word in words[1:])]
+
+    def environment(self, service: str) -> dict[str, str]:
+        given = {name: self.move(value) for name, value in SERVICES[service]["environment"].items()}
+        if "DB_HOST" in given:
+            given |= {"DB_HOST": "127.0.0.1", "DB_PORT": str(self.cluster.port)}
+        return {"PATH": os.environ["PATH"], **given}
+
+    def move(self, value: str) -> str:
+        for port, free in self.moved.items():
+            value = value.replace(f":{port}", f":{free}")
+        for name, here in {"0.0.0.0:": "127.0.0.1:", "persistence:": "localhost:"}.items():
+            value = value.replace(name, here)
+        return value.replace("/run/secrets/", f"{self.folder}/").replace("${OPENAI_BASE_URL:-}", "")
+
+    def once(self, words: list[str], service: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(words), cwd=self.folder, check=False, capture_output=True, text=True,
+            env=self.environment(service), timeout=60,
+        )  # fmt: skip
+
+    @contextmanager
+    def running(self, service: str) -> Iterator[subprocess.Popen[str]]:
+        log = self.folder / f"{service}.log"
+        with log.open("w", encoding="utf-8") as out:
+            command = self.command(SERVICES[service]["command"])
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment(service), stdout=out, stderr=out, text=True
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def is_healthy(self, service: str) -> bool:
+        return self.once(SERVICES[service]["healthcheck"]["test"][1:], service).returncode == 0
+
+    def wait_until_healthy(self, service: str, process: subprocess.Popen[str]) -> None:
+        limit = time.monotonic() + 30
+        while not self.is_healthy(service):
+            said = (self.folder / f"{service}.log").read_text(encoding="utf-8")
+            assert process.poll() is None, f"{service} ended: {said}"
+            assert time.monotonic() < limit, f"{service} is not healthy: {said}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def loopback(tmp_path: Path) -> Iterator[Loopback]:
+    wanted = SERVICES["postgres"]["environment"]
+    with postgres.Cluster() as cluster:
+        with closing(psycopg2.connect(cluster.admin_url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE ROLE {wanted['POSTGRES_USER']} LOGIN")
+                cursor.execute(f"CREATE DATABASE {wanted['POSTGRES_DB']} OWNER {wanted['POSTGRES_USER']}")
+        yield Loopback(tmp_path, cluster)
+
+
+def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None:
+    migrated = loopback.once(SERVICES["migrate"]["command"], "migrate")
+    assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+    with ExitStack() as stack:
+        persistence = stack.enter_context(loopback.running("persistence"))
+        loopback.wait_until_healthy("persistence", persistence)
+        review = stack.enter_context(loopback.running("review"))
+        loopback.wait_until_healthy("review", review)
+        for process in (review, persistence):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+
+
+def test_persistence_is_not_healthy_before_the_migration(loopback: Loopback) -> None:
+    with loopback.running("persistence") as process:
+        assert process.wait(timeout=30) != 0
+        assert not loopback.is_healthy("persistence")
+    assert "migrate" in (loopback.folder / "persistence.log").read_text(encoding="utf-8")
+
+
+def test_review_is_not_healthy_without_persistence(loopback: Loopback) -> None:
+    with loopback.running("review") as process:
+        limit = time.monotonic() + 30
+        while (
+            "NOT_SERVING" not in loopback.once(SERVICES["review"]["healthcheck"]["test"][1:], "review").stdout
+        ):
+            assert process.poll() is None
+            assert time.monotonic() < limit
+        assert not loopback.is_healthy("review")
