@@ -45,8 +45,6 @@ SPLITS = Counter("consensus_writer_splits", "Batches that were split because an 
 
 MAX_RERUNS = 3
 
-Result = TypeVar("Result")
-
 
 class Conflicted(Exception):  # noqa: N818 - it says what happened
     """Rows of the batch stood in the way of one another, or of what another transaction had written.
@@ -75,13 +73,17 @@ class Operation(Protocol):
         ...
 
 
-OperationType = TypeVar("OperationType", bound=Operation)
-
-
 class Outcome(Protocol):
-    """What a batch came to: an answer for each operation, in their order."""
+    """What a batch came to."""
 
-    answers: Sequence[Any]
+    @property
+    def answers(self) -> Sequence[Any]:
+        """An answer for each operation, in their order."""
+        ...
+
+
+OperationType = TypeVar("OperationType", bound=Operation)
+OutcomeType = TypeVar("OutcomeType", bound=Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,15 @@ class _Item(Generic[OperationType]):
     loop: asyncio.AbstractEventLoop = field(repr=False)
 
 
-class Writer(Generic[OperationType]):
+class Writer(Generic[OperationType, OutcomeType]):
     """Owns the thread and the connection on which everything is written."""
 
     def __init__(
         self,
         database: Database,
-        run_batch: Callable[[Connection, Sequence[OperationType]], Outcome],
+        run_batch: Callable[[Connection, Sequence[OperationType]], OutcomeType],
         *,
-        on_commit: Callable[[Any], None] = lambda _outcome: None,
+        on_commit: Callable[[OutcomeType], None] = lambda _outcome: None,
         limits: WriterLimits | None = None,
     ) -> None:
         """`run_batch` runs in the thread, in a transaction, and may be run again; `on_commit` is called in

@@ -46,7 +46,7 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     return columns
 
 
-def attempt_message(row: Mapping[str, Any]) -> Attempt:
+def attempt_message(row: Mapping[Any, Any]) -> Attempt:
     """The attempt that a row was made of, with its start time."""
     attempt = Attempt(
         step=row["step"],

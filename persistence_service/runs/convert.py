@@ -15,7 +15,7 @@ from persistence_service.runs.specification import specification_message
 from persistence_service.runs.steps import fold_steps
 from persistence_service.scalars import to_timestamp
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def decision_payload(decision: Decision) -> Payload:
     return payload_of(columns, "decision")
 
 
-def decision_message(row: Mapping[str, Any]) -> Decision:
+def decision_message(row: Mapping[Any, Any]) -> Decision:
     """The decision that a row was made of."""
     content = row["content"]
     decision = Decision(

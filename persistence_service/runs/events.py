@@ -46,7 +46,7 @@ class StoredEvent:
     event_type: str
     persona_id: str | None
     data: dict[str, Any]
-    payload: Mapping[str, Any] | None = None
+    payload: Mapping[Any, Any] | None = None
 
 
 # On the way in.
@@ -262,7 +262,7 @@ def _fill_run_failed(event: RunEvent, stored: StoredEvent) -> None:
     event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
 
 
-def _payload(stored: StoredEvent) -> Mapping[str, Any]:
+def _payload(stored: StoredEvent) -> Mapping[Any, Any]:
     if stored.payload is None:
         raise LookupError(f"the payload of entry {stored.sequence} is not there")
     return stored.payload

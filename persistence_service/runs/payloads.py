@@ -89,7 +89,7 @@ def proposal_payload(proposal: Proposal) -> Payload:
     return payload_of(columns, "proposal")
 
 
-def proposal_message(row: Mapping[str, Any]) -> Proposal:
+def proposal_message(row: Mapping[Any, Any]) -> Proposal:
     """The proposal that a row was made of."""
     return Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
 
@@ -112,7 +112,7 @@ def review_payload(review: PersonaReview) -> Payload:
     return payload_of(columns, "persona_review")
 
 
-def review_message(row: Mapping[str, Any]) -> PersonaReview:
+def review_message(row: Mapping[Any, Any]) -> PersonaReview:
     """The review that a row was made of."""
     content = row["content"]
     review = PersonaReview(

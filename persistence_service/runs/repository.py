@@ -26,6 +26,9 @@ RUN_WITH_SPECIFICATION = select(
 FIND_RUN = RUN_WITH_SPECIFICATION.where(
     RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id")
 )
+FIND_SETTINGS = select(SPECIFICATIONS.c.settings).where(
+    SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id")
+)
 _ENTRY_COLUMNS = (
     AUDIT_LOG.c.sequence,
     AUDIT_LOG.c.event_time,
@@ -46,7 +49,7 @@ ENTRIES_AFTER = (
     .limit(bindparam("limit"))
 )
 ATTEMPT_COUNTS = (
-    select(ATTEMPTS.c.step, func.count().label("count"))
+    select(ATTEMPTS.c.step, func.count().label("attempt_count"))
     .where(ATTEMPTS.c.tenant == bindparam("tenant"), ATTEMPTS.c.run_id == bindparam("run_id"))
     .group_by(ATTEMPTS.c.step)
 )
@@ -78,6 +81,11 @@ class RunHead:
         """Tenant and run id."""
         return (self.tenant, self.run_id)
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Token and sequence, which only rise."""
+        return (self.fencing_token, self.last_sequence)
+
 
 def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
     """All rows of a run but its attempts.
@@ -90,7 +98,7 @@ def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
     if run is None:
         raise RunNotFound(run_id=run_id)
     entries = connection.execute(STEP_ENTRIES, {"tenant": tenant, "stream": run_stream(run_id)})
-    counts = {row.step: row.count for row in connection.execute(ATTEMPT_COUNTS, of_run)}
+    counts = {row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS, of_run)}
     found = {
         event_type: connection.execute(statement, of_run | _EVERYTHING).mappings().all()
         for event_type, statement in FIND_PAYLOADS.items()
@@ -106,6 +114,12 @@ def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
     )
 
 
+def find_panel(connection: Connection, tenant: str, run_id: str) -> list[str] | None:
+    """The run's personas in their order; None when the tenant has no such run."""
+    settings = connection.execute(FIND_SETTINGS, {"tenant": tenant, "run_id": run_id}).scalar_one_or_none()
+    return None if settings is None else [persona["persona_id"] for persona in settings["personas"]]
+
+
 def find_events(
     connection: Connection, tenant: str, run_id: str, after: int, limit: int
 ) -> list[StoredEvent]:
@@ -117,14 +131,14 @@ def find_events(
         return entries
     window = {"first": entries[0].sequence, "last": entries[-1].sequence}
     of_run = {"tenant": tenant, "run_id": run_id, **window}
-    rows: dict[int, Mapping[str, Any]] = {}
+    rows: dict[int, Mapping[Any, Any]] = {}
     for kind in kinds:
         for row in connection.execute(FIND_PAYLOADS[kind], of_run).mappings():
             rows[row["sequence"]] = row
     return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
 
 
-def _joined(entry: StoredEvent, payload: Mapping[str, Any] | None) -> StoredEvent:
+def _joined(entry: StoredEvent, payload: Mapping[Any, Any] | None) -> StoredEvent:
     if payload is None:
         return entry
     return StoredEvent(

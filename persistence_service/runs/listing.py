@@ -1,0 +1,156 @@
+"""Lists of runs and of attempts, page by page: after the last row of the page before, never by offset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, tuple_
+
+from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1.run_pb2 import RunFilter
+from consensus_rpc.errors import InvalidField, RunNotFound
+from persistence_service.attempts.convert import attempt_message
+from persistence_service.attempts.repository import find_attempts, find_keys, sort_key
+from persistence_service.paging.tokens import Signer
+from persistence_service.runs import names, repository
+from persistence_service.runs.convert import listed_run
+from persistence_service.runs.records import RunRecords
+from persistence_service.runs.statements import RUNS
+from persistence_service.runs.steps import step_names
+from persistence_service.scalars import EPOCH, MICROSECOND, from_timestamp, microseconds
+
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 30, 100
+MAX_PAGE_BYTES = 3_000_000
+"""A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
+
+
+def page_size(asked: int) -> int:
+    """The size of a page; 0 means 30.
+
+    Raises:
+        InvalidField: below 0 or above 100.
+    """
+    if not 0 <= asked <= MAX_PAGE_SIZE:
+        raise InvalidField(field="page_size", description=f"is 0 to {MAX_PAGE_SIZE}, not {asked}")
+    return asked or DEFAULT_PAGE_SIZE
+
+
+async def list_runs(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListRunsRequest
+) -> pb.PersistenceServiceListRunsResponse:
+    """A page of the tenant's runs, newest first, with the id as tie-break.
+
+    Raises:
+        InvalidPageToken: of another tenant or filter, or none of ours.
+    """
+    tenant, size = request.scope.tenant, page_size(request.page_size)
+    binding = ["runs", tenant, request.filter.SerializeToString(deterministic=True).hex()]
+    conditions = [RUNS.c.tenant == tenant, *filter_conditions(request.filter)]
+    if request.page_token:
+        conditions.append(_before(signer.position(binding, request.page_token)))
+    statement = (
+        repository.RUN_WITH_SPECIFICATION.where(*conditions)
+        .order_by(RUNS.c.create_time.desc(), RUNS.c.run_id.desc())
+        .limit(size + 1)
+    )
+
+    def find(connection: Connection) -> list[Mapping[Any, Any]]:
+        return list(connection.execute(statement).mappings())
+
+    rows = await records.read(find, "runs")
+    response = pb.PersistenceServiceListRunsResponse(runs=[listed_run(row) for row in rows[:size]])
+    if len(rows) > size:
+        last = rows[size - 1]
+        position = [microseconds(last["create_time"]), last["run_id"]]
+        response.next_page_token = signer.token(binding, position)
+    return response
+
+
+def _before(position: list[Any]) -> ColumnElement[bool]:
+    create_time = EPOCH + position[0] * MICROSECOND
+    return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
+
+
+def filter_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """All that is set must hold."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.state:
+        conditions.append(RUNS.c.state == names.run_state_text(wanted.state))
+    if wanted.type:
+        conditions.append(RUNS.c.run_type == names.run_type_text(wanted.type))
+    if wanted.parent_run_id:
+        conditions.append(RUNS.c.parent_run_id == wanted.parent_run_id)
+    if wanted.decision:
+        conditions.append(RUNS.c.decision_label == names.label_text(wanted.decision))
+    if wanted.HasField("min_confidence"):
+        conditions.append(RUNS.c.confidence >= _least(wanted.min_confidence))
+    if wanted.HasField("create_time_from"):
+        conditions.append(RUNS.c.create_time >= _ceiling(wanted))
+    if wanted.HasField("create_time_to"):
+        conditions.append(
+            RUNS.c.create_time <= from_timestamp(wanted.create_time_to, "filter.create_time_to")
+        )
+    if wanted.user:
+        conditions.append(RUNS.c.user_id == wanted.user)
+    return conditions
+
+
+def _least(confidence: float) -> int:
+    """The ten-thousandths to compare with, rounded half-up as confidences are."""
+    scaled = Decimal(repr(confidence)) * 10_000
+    return int(scaled.to_integral_value(ROUND_HALF_UP))
+
+
+def _ceiling(wanted: RunFilter) -> datetime:
+    """The first microsecond that is not before the instant."""
+    stamp = wanted.create_time_from
+    instant = from_timestamp(stamp, "filter.create_time_from")
+    return instant + timedelta(microseconds=1 if stamp.nanos % 1000 else 0)
+
+
+async def list_attempts(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListAttemptsRequest
+) -> pb.PersistenceServiceListAttemptsResponse:
+    """A page of the attempts of a run or an expansion, in the order of steps and numbers.
+
+    Raises:
+        InvalidPageToken: of another run, or none of ours.
+        RunNotFound: the tenant has no such run, and no such expansion.
+    """
+    tenant, run_id, size = request.scope.tenant, request.run_id, page_size(request.page_size)
+    binding = ["attempts", tenant, run_id]
+    after = signer.position(binding, request.page_token) if request.page_token else None
+
+    def find(connection: Connection) -> tuple[list[Mapping[Any, Any]], bool]:
+        panel = repository.find_panel(connection, tenant, run_id)
+        steps = step_names(panel or ())
+        keys = find_keys(connection, tenant, run_id, steps)
+        if not keys and panel is None:
+            raise RunNotFound(run_id=run_id)
+        if after is not None:
+            last = sort_key(steps, (after[0], after[1]))
+            keys = [key for key in keys if sort_key(steps, key) > last]
+        page = keys[:size]
+        return find_attempts(connection, tenant, run_id, steps, page) if page else [], len(keys) > size
+
+    rows, has_more = await records.read(find, f"runs/{run_id}")
+    return _attempts_page(rows, has_more, lambda last: signer.token(binding, last))
+
+
+def _attempts_page(
+    rows: Sequence[Mapping[Any, Any]], has_more: bool, token: Callable[[list[Any]], str]
+) -> pb.PersistenceServiceListAttemptsResponse:
+    response = pb.PersistenceServiceListAttemptsResponse()
+    page_bytes = 0
+    for row in rows:
+        attempt = attempt_message(row)
+        page_bytes += attempt.ByteSize()
+        if response.attempts and page_bytes > MAX_PAGE_BYTES:
+            has_more = True
+            break
+        response.attempts.append(attempt)
+    if has_more:
+        last = response.attempts[-1]
+        response.next_page_token = token([last.step, last.attempt_number])
+    return response

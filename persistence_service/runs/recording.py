@@ -1,0 +1,210 @@
+"""One worker's stream: records in, acknowledgements out, in their order.
+
+A reader hands what arrives to the writer at once, so that several records may be under way; this side
+answers them in order. The stream also ends without a write, when the notifier says that the run was
+cancelled or that another process has it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from consensus.v1.persistence_service_pb2 import (
+    BeginAttach,
+    BeginCreate,
+    LeaseReleased,
+    RecordRunRequest,
+    RecordRunResponse,
+    RunAttached,
+)
+from consensus_rpc.errors import ConsensusError, InvalidField, LeaseLost, RunCancelled
+from persistence_service.idempotency.claims import START
+from persistence_service.runs import answers, names
+from persistence_service.runs.operations import (
+    Append,
+    Attach,
+    Create,
+    Follow,
+    Operation,
+    PreparedRecord,
+    Release,
+    Renew,
+    RunKey,
+    Scope,
+    Session,
+)
+from persistence_service.runs.records import RunRecords, claim_of, scope_of
+from persistence_service.runs.repository import RunHead
+from persistence_service.runs.specification import specification_row
+
+Requests = AsyncIterator[RecordRunRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What is to be sent once the writer has answered."""
+
+    answer: asyncio.Future[Any]
+    respond: Callable[[Any, float], RecordRunResponse]
+    """From the answer and the seconds that it took."""
+    started: float = field(default_factory=monotonic)
+
+    async def message(self) -> RecordRunResponse:
+        answer = await self.answer
+        return self.respond(answer, monotonic() - self.started)
+
+
+class Recording:
+    """A worker's stream from its first message to its last."""
+
+    def __init__(self, records: RunRecords, stopping: asyncio.Future[None]) -> None:
+        """`stopping` fails with the reason when all streams are to end."""
+        self._records = records
+        self._stopping = stopping
+        self._session = Session()
+        self._scope = Scope("", "", "")
+        self._run_id = ""
+        self._token = 0
+        # In the order in which they are to be sent; an error, or None for a good end, is the last.
+        self._replies: asyncio.Queue[_Reply | ConsensusError | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(records.options.max_records_in_flight)
+
+    async def run(self, requests: Requests) -> AsyncIterator[RecordRunResponse]:
+        """Answers the stream's messages.
+
+        Raises:
+            ConsensusError: the refusal that ends the stream.
+        """
+        first = await anext(requests, None)
+        if first is None:
+            return
+        begun = await self._begin(first)
+        yield begun
+        if begun.WhichOneof("message") == "follow":
+            return
+        with self._records.notifier.following(self._key, self._on_change):
+            reader = asyncio.create_task(self._read(requests))
+            self._stopping.add_done_callback(self._end)
+            try:
+                while (reply := await self._replies.get()) is not None:
+                    if isinstance(reply, ConsensusError):
+                        raise reply
+                    yield await reply.message()
+                    self._room.release()
+            finally:
+                self._stopping.remove_done_callback(self._end)
+                reader.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reader
+
+    @property
+    def _key(self) -> RunKey:
+        return (self._scope.tenant, self._run_id)
+
+    # The first message.
+
+    async def _begin(self, first: RecordRunRequest) -> RecordRunResponse:
+        match first.WhichOneof("message"):
+            case "create":
+                return await self._create(first.create)
+            case "attach":
+                return await self._attach(first.attach)
+            case _:
+                raise InvalidField(field="message", description="is `create` or `attach` at first")
+
+    async def _create(self, begin: BeginCreate) -> RecordRunResponse:
+        self._scope, self._run_id = scope_of(begin.scope), begin.run_id
+        options, started = self._records.options, monotonic()
+        has_key = begin.HasField("idempotency")
+        operation = Create(
+            scope=self._scope,
+            run_id=begin.run_id,
+            claim=claim_of(begin.scope, START, begin.idempotency, begin.run_id, "") if has_key else None,
+            specification=specification_row(begin.specification, options.run_timeout),
+            lease_owner=begin.lease_owner,
+            first_record=PreparedRecord.of(begin.first_record),
+        )
+        answer = await self._records.write(operation)
+        if isinstance(answer, Follow):
+            return RecordRunResponse(follow=answers.follow_message(answer))
+        message = answers.begun_message(answer, monotonic() - started)
+        self._token = message.lease.fencing_token
+        return RecordRunResponse(created=message)
+
+    async def _attach(self, begin: BeginAttach) -> RecordRunResponse:
+        self._scope, self._run_id = scope_of(begin.scope), begin.run_id
+        started = monotonic()
+        operation = Attach(
+            scope=self._scope,
+            run_id=begin.run_id,
+            fencing_token=begin.fencing_token,
+            lease_owner=begin.lease_owner,
+        )
+        granted = await self._records.write(operation)
+        run, attempts = await self._records.run_and_attempts(self._key)
+        message: RunAttached = answers.attached_message(granted, monotonic() - started)
+        message.run.CopyFrom(run)
+        message.attempts.extend(attempts)
+        self._token = granted.fencing_token
+        return RecordRunResponse(attached=message)
+
+    # Everything after it.
+
+    async def _read(self, requests: Requests) -> None:
+        try:
+            async for request in requests:
+                await self._room.acquire()
+                self._replies.put_nowait(self._take(request))
+                if request.HasField("release_lease"):
+                    break
+        except ConsensusError as refusal:  # of the contract's rules, or of what the tables can hold
+            self._replies.put_nowait(refusal)
+        else:
+            self._replies.put_nowait(None)
+
+    def _take(self, request: RecordRunRequest) -> _Reply:
+        """Hands the message to the writer."""
+        match request.WhichOneof("message"):
+            case "record":
+                return self._append(PreparedRecord.of(request.record))
+            case "renew_lease":
+                renew = Renew(**self._fenced())
+                return self._hand_in(
+                    renew, lambda *answer: RecordRunResponse(lease_renewed=answers.lease_message(*answer))
+                )
+            case "release_lease":
+                release = Release(**self._fenced())
+                return self._hand_in(release, lambda *_: RecordRunResponse(lease_released=LeaseReleased()))
+            case _:
+                raise InvalidField(field="message", description="begins a stream only once")
+
+    def _append(self, record: PreparedRecord) -> _Reply:
+        append = Append(**self._fenced(), record=record)
+        return self._hand_in(append, lambda ack, _: RecordRunResponse(ack=answers.ack_message(ack)))
+
+    def _fenced(self) -> dict[str, Any]:
+        return {
+            "scope": self._scope,
+            "run_id": self._run_id,
+            "session": self._session,
+            "fencing_token": self._token,
+        }
+
+    def _hand_in(self, operation: Operation, respond: Callable[[Any, float], RecordRunResponse]) -> _Reply:
+        timeout = self._records.options.write_timeout_seconds
+        return _Reply(self._records.writer.enqueue(operation, timeout), respond)
+
+    # Ends that nobody asked for.
+
+    def _on_change(self, head: RunHead) -> None:
+        if head.fencing_token != self._token:
+            error = RunCancelled if head.state == names.CANCELLED else LeaseLost
+            self._replies.put_nowait(error(run_id=self._run_id))
+
+    def _end(self, stopping: asyncio.Future[None]) -> None:
+        error = stopping.exception()
+        if isinstance(error, ConsensusError):
+            self._replies.put_nowait(error)

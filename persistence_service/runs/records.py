@@ -1,0 +1,126 @@
+"""Runs as servicers use them: written through the writer, read in threads of their own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from consensus.v1.attempt_pb2 import Attempt
+from consensus.v1.persistence_service_pb2 import CallScope, IdempotencyClaim
+from consensus.v1.run_pb2 import Run
+from persistence_service.attempts.convert import attempt_message
+from persistence_service.attempts.repository import find_attempts
+from persistence_service.database import Database
+from persistence_service.idempotency.claims import Claim, KeyScope
+from persistence_service.journal.notifier import Notifier
+from persistence_service.runs import repository
+from persistence_service.runs.batch import BatchResult, BatchTerms, run_batch
+from persistence_service.runs.convert import whole_run
+from persistence_service.runs.fold import Rules
+from persistence_service.runs.operations import AnyOperation, RunKey, Scope
+from persistence_service.runs.repository import RunHead, find_heads
+from persistence_service.runs.steps import step_names
+from persistence_service.writer import Writer
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How runs are kept; spans in seconds."""
+
+    lease_seconds: float = 15.0
+    max_take_overs: int = 5
+    run_timeout_seconds: float = 600.0
+    idempotency_key_ttl_seconds: float = 604_800.0
+    watch_poll_seconds: float = 0.5
+    heartbeat_seconds: float = 15.0
+    slow_consumer_seconds: float = 30.0
+    write_timeout_seconds: float = 10.0
+    max_queued_runs_per_tenant: int = 10_000
+    max_records_in_flight: int = 64
+    """Records of one stream that wait for their commit; more stay with gRPC's flow control."""
+
+    @property
+    def run_timeout(self) -> timedelta:
+        """What holds where a specification names none."""
+        return timedelta(seconds=self.run_timeout_seconds)
+
+
+class RunRecords:
+    """Owns the writer and the notifier of one process."""
+
+    def __init__(self, database: Database, options: RunOptions | None = None) -> None:
+        """Starts nothing yet."""
+        self.options = options or RunOptions()
+        self._database = database
+        self.notifier = Notifier[RunHead](database, find_heads, self.options.watch_poll_seconds)
+        terms = BatchTerms(
+            Rules(timedelta(seconds=self.options.lease_seconds), self.options.max_take_overs),
+            timedelta(seconds=self.options.idempotency_key_ttl_seconds),
+            database.now,
+        )
+        self.writer = Writer[AnyOperation, BatchResult](
+            database,
+            lambda connection, operations: run_batch(connection, operations, terms),
+            on_commit=lambda result: self.notifier.wake_from_thread(result.heads),
+        )
+
+    def start(self) -> None:
+        """Starts the writer's thread and the notifier, on the running loop."""
+        self.notifier.start()
+        self.writer.start()
+
+    async def close(self) -> None:
+        """Commits what is waiting, and ends both."""
+        await self.writer.close()
+        await self.notifier.close()
+
+    async def write(self, operation: AnyOperation) -> Any:
+        """The operation's answer, once it is committed.
+
+        Raises:
+            ConsensusError: the refusal, or why it could not be written.
+        """
+        return await self.writer.submit(operation, self.options.write_timeout_seconds)
+
+    async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
+        """What `fn` reads, from one snapshot."""
+        return await self._database.run(fn, read_only=True, resource=resource)
+
+    async def whole_run(self, key: RunKey) -> Run:
+        """The run with all that is recorded of it.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+        """
+        rows = await self.read(lambda connection: repository.find_run(connection, *key), f"runs/{key[1]}")
+        return whole_run(rows)
+
+    async def run_and_attempts(self, key: RunKey) -> tuple[Run, list[Attempt]]:
+        """The run, and every call to the model that was made for it.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+        """
+
+        def find(connection: Connection) -> tuple[Run, list[Attempt]]:
+            run = whole_run(repository.find_run(connection, *key))
+            panel = [persona.persona_id for persona in run.specification.personas]
+            rows = find_attempts(connection, *key, step_names(panel))
+            return run, [attempt_message(row) for row in rows]
+
+        return await self.read(find, f"runs/{key[1]}")
+
+
+def scope_of(scope: CallScope) -> Scope:
+    """For whom a call is made."""
+    return Scope(scope.tenant, scope.caller, scope.request_id)
+
+
+def claim_of(scope: CallScope, operation: str, claim: IdempotencyClaim, run_id: str, resource: str) -> Claim:
+    """A claim on the caller's key; `resource` is what is addressed, empty for starts."""
+    key = KeyScope(scope.tenant, scope.caller, operation, resource, claim.key)
+    return Claim(key, claim.fingerprint, run_id)

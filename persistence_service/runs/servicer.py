@@ -1,0 +1,163 @@
+"""PersistenceService: what review services ask of the record."""
+# ruff: noqa: ARG002, N802 - names and arguments are those of the generated base
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
+from consensus_rpc.errors import ShuttingDown
+from persistence_service.attempts.convert import attempt_columns
+from persistence_service.idempotency.claims import ANNOTATE, CANCEL, RESUME, START, Claim
+from persistence_service.paging.tokens import Signing
+from persistence_service.runs import answers
+from persistence_service.runs.listing import list_attempts, list_runs
+from persistence_service.runs.operations import (
+    Annotate,
+    Cancel,
+    ClaimWork,
+    Create,
+    Expansion,
+    Follow,
+    Resume,
+)
+from persistence_service.runs.recording import Recording
+from persistence_service.runs.records import RunRecords, claim_of, scope_of
+from persistence_service.runs.specification import specification_row
+from persistence_service.runs.watching import Watching
+from persistence_service.scalars import storable
+
+Context = Any  # grpc.aio.ServicerContext; its stubs are generic in ways that handlers are not
+
+
+class RunServicer(PersistenceServiceServicer):
+    """Answers for runs; streams end with ShuttingDown once `drain` was called."""
+
+    def __init__(self, records: RunRecords, signing: Signing) -> None:
+        """Needs a running loop; `signing` is for page tokens."""
+        self._records = records
+        self._signing = signing
+        self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def drain(self) -> None:
+        """Ends all streams; their callers go on at another replica."""
+        if not self._stopping.done():
+            self._stopping.set_exception(ShuttingDown())
+            self._stopping.exception()  # looked at: there may be no stream
+
+    async def RecordRun(
+        self, request_iterator: AsyncIterator[pb.RecordRunRequest], context: Context
+    ) -> AsyncIterator[pb.RecordRunResponse]:
+        """Works on one run."""
+        recording = Recording(self._records, self._stopping)
+        async for response in recording.run(request_iterator):
+            yield response
+
+    async def CreateRun(self, request: pb.CreateRunRequest, context: Context) -> pb.CreateRunResponse:
+        """Accepts a run as QUEUED."""
+        answer = await self._records.write(
+            Create(
+                scope=scope_of(request.scope),
+                run_id=request.run_id,
+                claim=_claim(request, START, resource=""),
+                specification=specification_row(request.specification, self._records.options.run_timeout),
+            )
+        )
+        followed = isinstance(answer, Follow)
+        run_id = answer.run_id if followed else request.run_id
+        run = await self._records.whole_run((request.scope.tenant, run_id))
+        return pb.CreateRunResponse(run=run, is_created=not followed)
+
+    async def ClaimRuns(self, request: pb.ClaimRunsRequest, context: Context) -> pb.ClaimRunsResponse:
+        """Grants leases on runs that nobody works on."""
+        started = monotonic()
+        claimed = await self._records.write(
+            ClaimWork(lease_owner=request.lease_owner, max_count=request.max_count)
+        )
+        elapsed = monotonic() - started
+        return pb.ClaimRunsResponse(runs=[answers.claimed_message(run, elapsed) for run in claimed.runs])
+
+    async def GetRun(
+        self, request: pb.PersistenceServiceGetRunRequest, context: Context
+    ) -> pb.PersistenceServiceGetRunResponse:
+        """Answers with a run, whole."""
+        run = await self._records.whole_run((request.scope.tenant, request.run_id))
+        return pb.PersistenceServiceGetRunResponse(run=run)
+
+    async def ListRuns(
+        self, request: pb.PersistenceServiceListRunsRequest, context: Context
+    ) -> pb.PersistenceServiceListRunsResponse:
+        """Lists runs, newest first."""
+        return await list_runs(self._records, await self._signing.signer(), request)
+
+    async def ListAttempts(
+        self, request: pb.PersistenceServiceListAttemptsRequest, context: Context
+    ) -> pb.PersistenceServiceListAttemptsResponse:
+        """Lists the attempts of a run or an expansion."""
+        return await list_attempts(self._records, await self._signing.signer(), request)
+
+    async def WatchRun(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes itself
+        self, request: pb.PersistenceServiceWatchRunRequest, context: Context
+    ) -> None:
+        """Streams a run's events. Writes to the context itself, so that a stalled write can be given up."""
+        watching = Watching(self._records, self._stopping, context)
+        await watching.run((request.scope.tenant, request.run_id), request.after_sequence)
+
+    async def CancelRun(
+        self, request: pb.PersistenceServiceCancelRunRequest, context: Context
+    ) -> pb.PersistenceServiceCancelRunResponse:
+        """Ends a run."""
+        scope = scope_of(request.scope)
+        await self._records.write(
+            Cancel(scope=scope, run_id=request.run_id, claim=_claim(request, CANCEL, resource=request.run_id))
+        )
+        run = await self._records.whole_run((scope.tenant, request.run_id))
+        return pb.PersistenceServiceCancelRunResponse(run=run)
+
+    async def ResumeRun(
+        self, request: pb.PersistenceServiceResumeRunRequest, context: Context
+    ) -> pb.PersistenceServiceResumeRunResponse:
+        """Makes a failed run go on."""
+        scope = scope_of(request.scope)
+        await self._records.write(
+            Resume(scope=scope, run_id=request.run_id, claim=_claim(request, RESUME, resource=request.run_id))
+        )
+        run = await self._records.whole_run((scope.tenant, request.run_id))
+        return pb.PersistenceServiceResumeRunResponse(run=run)
+
+    async def AnnotateDecision(
+        self, request: pb.PersistenceServiceAnnotateDecisionRequest, context: Context
+    ) -> pb.PersistenceServiceAnnotateDecisionResponse:
+        """Sets the note of a decision."""
+        scope = scope_of(request.scope)
+        await self._records.write(
+            Annotate(
+                scope=scope,
+                run_id=request.run_id,
+                claim=_claim(request, ANNOTATE, resource=request.run_id),
+                notes=storable(request.decision_notes, "decision_notes"),
+            )
+        )
+        run = await self._records.whole_run((scope.tenant, request.run_id))
+        return pb.PersistenceServiceAnnotateDecisionResponse(run=run)
+
+    async def RecordExpansion(
+        self, request: pb.RecordExpansionRequest, context: Context
+    ) -> pb.RecordExpansionResponse:
+        """Records attempts that belong to no run."""
+        await self._records.write(
+            Expansion(
+                scope=scope_of(request.scope),
+                expansion_id=request.expansion_id,
+                attempts=tuple(attempt_columns(attempt) for attempt in request.attempts),
+            )
+        )
+        return pb.RecordExpansionResponse()
+
+
+def _claim(request: Any, operation: str, *, resource: str) -> Claim | None:
+    if not request.HasField("idempotency"):
+        return None
+    return claim_of(request.scope, operation, request.idempotency, request.run_id, resource)
