@@ -13,6 +13,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
+from consensus_rpc.settings import Settings
 from consensus_rpc.settings_text import SettingDoc
 from persistence_service.config import PersistenceSettings
 from review_service.config import ReviewSettings
@@ -34,7 +35,7 @@ trying again a `google.rpc.RetryInfo`.
 
 | reason | code | what happened, what to do | metadata |
 | --- | --- | --- | --- |"""
-SERVICES = {"review": ReviewSettings, "persistence": PersistenceSettings}
+SERVICES: dict[str, type[Settings]] = {"review": ReviewSettings, "persistence": PersistenceSettings}
 
 
 def reasons() -> list[tuple[str, str]]:
