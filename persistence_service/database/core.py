@@ -1,10 +1,11 @@
 """The database as the rest of the service sees it: units of work, its clock, and whether it is there."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, QueuePool, func, select
 from sqlalchemy.exc import DBAPIError
@@ -93,9 +94,9 @@ class Database:
         told = ""
         while True:
             try:
-                await asyncio.to_thread(self.open)
+                await _finished(asyncio.to_thread(self.open))
             except DatabaseUnavailable as error:
-                cause = str(error.__cause__)
+                cause = str(getattr(error.__cause__, "orig", "")).strip()
                 if cause != told:
                     log.warning("database_awaited", cause=cause)
                 told = cause
@@ -238,3 +239,13 @@ class Database:
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for work even when cancelled: nobody may close the database under a migration."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

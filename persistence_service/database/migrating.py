@@ -1,5 +1,6 @@
 """The schema's revisions: where a database stands, whether this code fits it, and bringing it to head."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
 
 log = get_logger()
+logging.getLogger("alembic").setLevel(logging.WARNING)  # what it did is said here, once
 
 
 def bring_to_head(engine: Engine, *, migrate: bool) -> None:

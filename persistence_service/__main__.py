@@ -1,0 +1,158 @@
+"""Runs the persistence service: builds every object, hands it in, serves until told to stop."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from consensus.v1 import diagnostics_service_pb2_grpc
+from consensus_rpc.log import configure_logging, get_logger
+from consensus_rpc.server import Server, ServerOptions, run
+from persistence_service.config import PersistenceSettings
+from persistence_service.database import Database, StartRefused
+from persistence_service.database.migrating import head_revision, upgrade
+from persistence_service.database.reset import reset
+from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.readiness import follow_database
+
+SERVICES = ("consensus.v1.DiagnosticsService",)
+
+REFUSED = 1
+
+
+async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    Raises:
+        StartRefused: the service must not run on this database.
+    """
+    get_logger().info("settings", **settings.masked())
+    get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
+    database = Database(settings.database_options())
+    server = Server(
+        ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),
+        service_names=SERVICES,
+    )
+    diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
+        DiagnosticsServicer(database), server.grpc
+    )
+
+    async def report(serving: bool) -> None:
+        for name in SERVICES:
+            await server.set_serving(name, serving)
+
+    await server.start()
+    readiness = asyncio.create_task(follow_database(database, report))
+    readiness.add_done_callback(lambda _: server.request_stop())
+    try:
+        await server.serve()
+    finally:
+        readiness.cancel()
+        outcome = await asyncio.gather(readiness, return_exceptions=True)
+        await asyncio.to_thread(database.close)
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+
+PortFile = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")
+]
+Listen = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; wins over PERSISTENCE_LISTEN.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context, port_file: PortFile = None, listen: Listen = None) -> None:
+    """The persistence service: owns the database, and keeps runs and their journals, over gRPC.
+
+    Settings come from the environment and from .env; `settings` lists them.
+    """
+    if context.invoked_subcommand is None:
+        serve(port_file, listen)
+
+
+@app.command()
+def serve(port_file: PortFile = None, listen: Listen = None) -> None:
+    """Serve until told to stop, then drain; the default."""
+    settings = _load(**({"persistence_listen": listen} if listen else {}))
+    with _refusals_shown():
+        run(main(settings, port_file))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema to the newest revision."""
+    with _maintained(_load()) as database, database.maintenance() as engine:
+        upgrade(engine)
+    typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
+
+
+@app.command("db-reset")
+def db_reset(
+    confirm: Annotated[
+        str, typer.Option(metavar="NAME", help="The database's name; of SQLite the file's, without .db.")
+    ],
+) -> None:
+    """Drop all that the database holds, and migrate it anew.
+
+    Lists the tables that stand then. Nothing can bring the data back, so the database's own name has to be
+    given.
+    """
+    with _maintained(_load()) as database:
+        if confirm != database.options.name:
+            _exit(f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2)
+        with database.maintenance(wait_for_file=0) as engine:
+            tables = reset(engine, database.options)
+    typer.echo("\n".join((f"{database.options.name}: reset", *(f"  {table}" for table in tables))))
+
+
+@app.command("settings")
+def list_settings() -> None:
+    """List the settings, with what each allows."""
+    for each in PersistenceSettings.describe():
+        typer.echo(
+            f"{each.name}  ({each.allowed}; default: {each.default or 'none'})\n    {each.description}"
+        )
+
+
+def _load(**overrides: str) -> PersistenceSettings:
+    settings = PersistenceSettings.load_or_exit(**overrides)
+    configure_logging("persistence_service", level=settings.log_level, log_format=settings.log_format)
+    return settings
+
+
+@contextmanager
+def _maintained(settings: PersistenceSettings) -> Iterator[Database]:
+    """The database of the settings, for a command that ends."""
+    with _refusals_shown():
+        try:
+            yield Database(settings.database_options())
+        except OperationalError as error:
+            _exit(f"the database cannot be used: {error.orig}")
+
+
+@contextmanager
+def _refusals_shown() -> Iterator[None]:
+    """A database that must not be used ends the process with its reason, not with a traceback."""
+    try:
+        yield
+    except StartRefused as refusal:
+        get_logger().critical("start_refused", reason=str(refusal))
+        _exit(str(refusal))
+
+
+def _exit(message: str, *, code: int = REFUSED) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,172 @@
+"""The persistence service as a process: its commands, its start before its database, its end."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import psycopg2
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from consensus.v1 import diagnostics_service_pb2 as pb
+from consensus.v1 import diagnostics_service_pb2_grpc as pb_grpc
+from persistence_service.database.migrating import head_revision
+from tests.support import postgres
+from tests.support.processes import Process, clean_environment, start_process, wait_started
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE = "consensus.v1.DiagnosticsService"
+WAIT = 30.0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/shop.db"
+        return
+    with request.getfixturevalue("postgres_server").database() as url:
+        yield url
+
+
+def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "persistence_service", *arguments],
+        env=clean_environment(**environment), check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def start(folder: Path, url: str, **settings: str) -> Process:
+    environment = clean_environment(DATABASE_URL=url, PERSISTENCE_LISTEN="127.0.0.1:0", **settings)
+    return start_process("persistence_service", folder, environment)
+
+
+def health(address: str) -> int:
+    with grpc.insecure_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service=SERVICE)
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know no methods
+        return int(stub.Check(request, timeout=5).status)
+
+
+def wait_for_health(address: str, wanted: int) -> None:
+    deadline = time.monotonic() + WAIT
+    while health(address) != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_migrate_makes_the_schema_and_may_be_repeated(url: str) -> None:
+    for _ in range(2):
+        done = command("migrate", DATABASE_URL=url)
+        assert done.returncode == 0, done.stderr
+        assert f"schema at revision {head_revision()}" in done.stdout
+
+
+def name_of(url: str) -> str:
+    return Path(urlsplit(url).path).stem
+
+
+def test_db_reset_without_the_right_name_changes_nothing(url: str) -> None:
+    command("migrate", DATABASE_URL=url)
+    refused = command("db-reset", "--confirm", "another", DATABASE_URL=url)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"the database is '{name_of(url)}', not 'another': nothing was changed" in refused.stderr
+
+
+def test_db_reset_with_the_name_leaves_an_empty_schema_at_head_and_lists_its_tables(url: str) -> None:
+    command("migrate", DATABASE_URL=url)
+    done = command("db-reset", "--confirm", name_of(url), DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+    assert {"  runs", "  audit_log", "  decisions"} <= set(done.stdout.splitlines())
+
+
+def test_db_reset_of_a_file_in_use_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    process = start(tmp_path, url)
+    try:
+        wait_for_health(wait_started(process), SERVING)
+        refused = command("db-reset", "--confirm", "shop", DATABASE_URL=url)
+        assert refused.returncode == 1
+        assert f"in use by another persistence process (process id {process.pid})" in refused.stderr
+    finally:
+        process.stop()
+
+
+def test_it_serves_and_ends_with_zero_after_a_signal(url: str, tmp_path: Path) -> None:
+    process = start(tmp_path, url)
+    try:
+        address = wait_started(process)
+        wait_for_health(address, SERVING)
+        with grpc.insecure_channel(address) as channel:
+            status = pb_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
+                pb.GetDatabaseStatusRequest(), timeout=10
+            )
+        assert status.schema_revision == status.schema_head == head_revision()
+    finally:
+        code = process.stop()
+    assert code == 0, process.logged()
+
+
+@pytest.fixture
+def cluster() -> Iterator[postgres.Cluster]:
+    with postgres.Cluster() as cluster:
+        yield cluster
+
+
+def test_it_starts_before_its_database_serves_once_that_is_there_and_leaves_no_connection(
+    cluster: postgres.Cluster, tmp_path: Path
+) -> None:
+    url = cluster.create_database()
+    cluster.stop()
+    process = start(tmp_path, url)
+    try:
+        address = wait_started(process)
+        assert health(address) == NOT_SERVING
+        cluster.start()
+        wait_for_health(address, SERVING)
+        cluster.stop("immediate")
+        wait_for_health(address, NOT_SERVING)
+        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as refusal:
+            pb_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
+                pb.GetDatabaseStatusRequest(), timeout=10
+            )
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+        cluster.start()
+        wait_for_health(address, SERVING)
+    finally:
+        code = process.stop()
+    assert code == 0, process.logged()
+    with closing(psycopg2.connect(cluster.admin_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'consensus%'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_it_may_be_stopped_while_it_waits_for_its_database(tmp_path: Path) -> None:
+    process = start(tmp_path, "postgresql://postgres@127.0.0.1:9/none")
+    try:
+        address = wait_started(process)
+        assert health(address) == NOT_SERVING
+    finally:
+        code = process.stop()
+    assert code == 0, process.logged()
+
+
+def test_a_database_that_it_must_not_use_ends_it_with_the_reason(tmp_path: Path) -> None:
+    process = start(tmp_path, f"sqlite:///{tmp_path}/shop.db", DB_AUTO_MIGRATE="false")
+    assert process.popen.wait(WAIT) == 1
+    assert "Run: python -m persistence_service migrate" in process.logged()
+
+
+def test_a_bad_setting_ends_it_with_its_name_and_what_is_allowed() -> None:
+    done = command(DATABASE_URL="mysql://u:sesame@h/n", DB_POOL_SIZE="0")
+    assert done.returncode == 2
+    assert "sqlite:///path, or postgresql://user:password@host:port/name" in done.stderr
+    assert "DB_POOL_SIZE: given '0'; allowed: a whole number, from 1 to 100" in done.stderr
+    assert "sesame" not in done.stderr
