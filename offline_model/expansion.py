@@ -28,10 +28,12 @@ def expand(idea: str, context: str | None = None) -> Proposal:
     whole = read_signals(idea)
     groups = _groups(idea)
     non_goals = _non_goals(groups)
-    rest = [group for group in groups if group not in non_goals] or groups
+    left_out = set(non_goals)
+    rest = [group for group in groups if group not in left_out] or groups
     problem = [group for group in rest if _PROBLEM.search(group)][:2]
-    assumptions = [group for group in rest if group not in problem and _ASSUMPTION.search(group)]
-    solution = [group for group in rest if group not in problem and group not in assumptions]
+    others = [group for group in rest if group not in problem]
+    assumptions = [group for group in others if _ASSUMPTION.search(group)]
+    solution = [group for group in others if not _ASSUMPTION.search(group)]
     if not solution:
         solution, assumptions = assumptions or problem, []
     stated = _join(problem or solution[:1])
@@ -87,11 +89,16 @@ def _groups(idea: str) -> list[str]:
 
 def _join(groups: list[str]) -> str:
     """Join groups, apart from each other where a pronoun would lean on the wrong sentence."""
-    text = ""
+    blocks: list[list[str]] = []
+    last = ""
     for group in groups:
-        apart = text and leans_on(paragraphs(group)[0][0], paragraphs(text)[-1][-1])
-        text = f"{text}\n\n{group}" if apart else join([text, group] if text else [group])
-    return text
+        spoken = [sentence for paragraph in paragraphs(group) for sentence in paragraph] or [group]
+        if blocks and not leans_on(spoken[0], last):
+            blocks[-1].append(group)
+        else:
+            blocks.append([group])
+        last = spoken[-1]
+    return "\n\n".join(join(block) for block in blocks)
 
 
 def _non_goals(groups: list[str]) -> list[str]:
@@ -99,7 +106,8 @@ def _non_goals(groups: list[str]) -> list[str]:
     candidates = [group for group in groups if _NON_GOAL.search(group)]
     if not candidates:
         return []
-    elsewhere = read_signals("\n\n".join(group for group in groups if group not in candidates)).named.keys()
+    others = (group for group in groups if not _NON_GOAL.search(group))
+    elsewhere = read_signals("\n\n".join(others)).named.keys()
     return [group for group in candidates if _says_only(group, elsewhere | {"scope"})]
 
 

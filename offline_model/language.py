@@ -66,6 +66,10 @@ _RULED_OUT = re.compile(
 _RULED_OUT_STOP = re.compile(r"\b(?:so|because|and|but|that|which|where|when|if|to)\b", re.IGNORECASE)
 
 
+REACH = 400
+"""Characters within which words bear on each other, lest an endless sentence take quadratic time."""
+
+
 def normalise(text: str) -> str:
     """Return the text with compatibility forms, quotes and dashes made plain, so that one pattern fits."""
     return unicodedata.normalize("NFKC", text).translate(_QUOTES_AND_DASHES)
@@ -79,10 +83,10 @@ def paragraphs(text: str) -> list[list[str]]:
 
 def join(pieces: list[str]) -> str:
     """Join sentences so that `paragraphs` finds the same ones again."""
-    text = ""
-    for piece in pieces:
-        text += ("" if not text else " " if _ends(text) else "\n\n") + piece
-    return text
+    return "".join(
+        piece if not index else (" " if _ends(pieces[index - 1]) else "\n\n") + piece
+        for index, piece in enumerate(pieces)
+    )
 
 
 def _sentences(block: str) -> list[str]:
@@ -114,8 +118,8 @@ def mentions_protection(text: str) -> bool:
 
 def is_denied(sentence: str, start: int, end: int) -> bool:
     """Tell whether sentence[start:end] is denied: by a negator before it or a verdict after it."""
-    if ends_denied(sentence[:start]):
-        return _EXCEPTION.search(sentence, end) is None
+    if ends_denied(sentence[max(0, start - REACH) : start]):
+        return _EXCEPTION.search(sentence, end, end + REACH) is None
     verdict = _RULED_OUT.match(sentence, end)
     return verdict is not None and _RULED_OUT_STOP.search(verdict.group()) is None
 

@@ -7,7 +7,14 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from offline_model.language import ends_denied, has_negator, is_denied, mentions_protection, refers_back
+from offline_model.language import (
+    REACH,
+    ends_denied,
+    has_negator,
+    is_denied,
+    mentions_protection,
+    refers_back,
+)
 
 _GAP = re.compile(r"@gap(\d)")
 _MACRO = re.compile(r"@([a-z]+)")
@@ -133,12 +140,13 @@ def _verdict(wish: Wish, sentence: str, previous: str) -> bool | None:
 
 def _accompanied(wish: Wish, sentence: str, previous: str, found: re.Match[str]) -> bool:
     if wish.needs is None:
-        return not (wish.protection_excuses and mentions_protection(sentence))
-    before = sentence[: found.start()]
+        near = sentence[max(0, found.start() - REACH) : found.end() + REACH]
+        return not (wish.protection_excuses and mentions_protection(near))
+    before = sentence[max(0, found.start() - REACH) : found.start()]
     companions = list(wish.needs.finditer(before))
     if companions:
         return not (wish.protection_excuses and _protected_between(before[companions[-1].end() :]))
-    few_words_after = " ".join(sentence[found.end() :].split()[:_WORDS_AFTER])
+    few_words_after = " ".join(sentence[found.end() : found.end() + REACH].split()[:_WORDS_AFTER])
     if wish.needs.search(few_words_after):
         return True
     return refers_back(sentence) and wish.needs.search(previous) is not None

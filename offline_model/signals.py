@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import chain
 
-from offline_model.language import is_denied, normalise, paragraphs
+from offline_model.language import REACH, is_denied, normalise, paragraphs
 from offline_model.risks import find_risks
 
 CONTINUED = "… "
@@ -94,6 +94,6 @@ _POSTPONED = re.compile(
 def _missing(sentence: str, found: re.Match[str]) -> bool:
     if _POSTPONED.match(sentence, found.end()):
         return True
-    lack = _MISSING.search(sentence, 0, found.start())
+    lack = _MISSING.search(sentence, max(0, found.start() - REACH), found.start())
     # "never shared without consent" speaks for consent: the lack itself is denied.
     return lack is not None and not is_denied(sentence, lack.start(), lack.end())

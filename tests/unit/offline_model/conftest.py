@@ -1,4 +1,4 @@
-"""A real offline model on loopback, the openai package that calls it, and requests as a service makes them."""
+"""A real offline model on loopback, the openai package that calls it, and requests."""
 
 import hashlib
 import json
