@@ -10,7 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import OperationalError
 
-from consensus.v1 import diagnostics_service_pb2_grpc
+from consensus.v1 import (
+    diagnostics_service_pb2_grpc,
+    idempotency_service_pb2_grpc,
+    persistence_service_pb2_grpc,
+)
 from consensus_rpc.log import configure_logging, get_logger
 from consensus_rpc.server import Server, ServerOptions, run
 from persistence_service.config import PersistenceSettings
@@ -18,9 +22,17 @@ from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.idempotency.servicer import IdempotencyServicer
+from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
+from persistence_service.runs.records import RunOptions, RunRecords
+from persistence_service.runs.servicer import RunServicer
 
-SERVICES = ("consensus.v1.DiagnosticsService",)
+SERVICES = (
+    "consensus.v1.PersistenceService",
+    "consensus.v1.IdempotencyService",
+    "consensus.v1.DiagnosticsService",
+)
 
 REFUSED = 1
 
@@ -34,9 +46,15 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
     database = Database(settings.database_options())
+    records = RunRecords(database, _run_options(settings))
+    runs = RunServicer(records, Signing(database))
     server = Server(
         ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),
         service_names=SERVICES,
+    )
+    persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, server.grpc)
+    idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
+        IdempotencyServicer(database), server.grpc
     )
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
         DiagnosticsServicer(database), server.grpc
@@ -46,17 +64,35 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
         for name in SERVICES:
             await server.set_serving(name, serving)
 
+    async def drain() -> None:
+        runs.drain()
+
     await server.start()
+    records.start()
     readiness = asyncio.create_task(follow_database(database, report))
     readiness.add_done_callback(lambda _: server.request_stop())
     try:
-        await server.serve()
+        await server.serve(on_drain=drain)
     finally:
         readiness.cancel()
         outcome = await asyncio.gather(readiness, return_exceptions=True)
+        await records.close()  # what was handed in is written
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _run_options(settings: PersistenceSettings) -> RunOptions:
+    return RunOptions(
+        lease_seconds=settings.lease_seconds,
+        max_take_overs=settings.max_take_overs,
+        run_timeout_seconds=settings.run_timeout_seconds,
+        idempotency_key_ttl_seconds=settings.idempotency_key_ttl_seconds,
+        watch_poll_seconds=settings.watch_poll_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        slow_consumer_seconds=settings.slow_consumer_seconds,
+        max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
+    )
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)

@@ -22,7 +22,7 @@ from tests.support.processes import Process, clean_environment, start_process, w
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICE = "consensus.v1.DiagnosticsService"
+SERVICE = "consensus.v1.PersistenceService"
 WAIT = 30.0
 
 
