@@ -72,7 +72,7 @@ async def test_the_first_review_arrives_before_the_slowest_persona_is_done(
     await client.model.release(mark)
     rest = [message.event for message in await drained(stream)]
 
-    assert held["answered"] == 0
+    assert held["total"]["answered"] == 0
     assert seen[-1].persona_review_ready.persona_review.persona_id != "optimist"
     last_review = [event for event in rest if event.HasField("persona_review_ready")][-1]
     assert last_review.persona_review_ready.persona_review.persona_id == "optimist"
@@ -118,7 +118,7 @@ async def test_the_same_key_replays_a_finished_run(client: Client, idea: str, ma
     first = await client.stream(idea, key=mark)
 
     assert bytes_of(await client.stream(idea, key=mark)) == bytes_of(first)
-    assert (await client.model.counters(run_id=first[0].run_id))["started"] == 6
+    assert (await client.model.counters(run_id=first[0].run_id))["total"]["started"] == 6
 
 
 async def test_the_same_key_joins_a_running_run_from_its_first_event(
