@@ -95,6 +95,10 @@ class Running:
         answers = [answer async for answer in call] if kind.endswith("Stream") else [await call]
         return answers, dict(await call.trailing_metadata())
 
+    async def settled(self) -> None:
+        """Waits until every call has been reported: its client has the answer a moment earlier."""
+        assert await self.server._admission.wait_idle(5)
+
     def method(self, kind: str, serialize: Callable[[Any], bytes] = Request.SerializeToString) -> Any:
         make = {
             "UnaryUnary": self.channel.unary_unary,

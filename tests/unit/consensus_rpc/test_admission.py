@@ -62,7 +62,7 @@ async def test_a_place_that_is_free_again_is_given_again() -> None:
     async with serving(Probe(), max_calls_in_flight=1) as running:
         for kind in KINDS * 2:
             await running.call(kind)
-            await running.server._admission.wait_idle(5)
+            await running.settled()
 
 
 @pytest.mark.parametrize(

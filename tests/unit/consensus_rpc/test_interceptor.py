@@ -1,6 +1,6 @@
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from consensus_rpc import errors
 from consensus_rpc.errors import ConsensusError
 from consensus_rpc.status import contract_errors
-from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Running, serving
+from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Response, Running, serving
 from tests.unit.consensus_rpc.samples import SAMPLES
 
 CANARY = "canary-7f3a"
@@ -56,8 +56,10 @@ async def test_an_error_is_answered_in_every_kind_of_call(running: Running, kind
 async def test_the_text_of_an_unexpected_exception_goes_to_the_log_only(running: Running, kind: str) -> None:
     running.probe.act = raising(ValueError(CANARY))
 
-    with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as raised:
-        await running.call(kind)
+    with capture_logs() as logs:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await running.call(kind)
+        await running.settled()
 
     assert raised.value.code() is grpc.StatusCode.INTERNAL
     assert CANARY not in repr(raised.value) + repr(raised.value.trailing_metadata())
@@ -132,32 +134,39 @@ async def test_a_handler_sees_its_call_cancelled(running: Running) -> None:
         await entered.wait()
         call.cancel()
         await cancelled.wait()
-        await running.server._admission.wait_idle(5)
+        await running.settled()
 
     assert [each["code"] for each in logs if each["event"] == "rpc_finished"] == ["CANCELLED"]
 
 
-async def test_a_stream_that_its_reader_leaves_is_closed_at_once(running: Running) -> None:
-    closed = asyncio.Event()
+class Endless(Probe):
+    """Streams until its reader is gone; then says what had been logged when it was closed."""
 
-    async def endless(request: Any, context: Any) -> Any:
+    def __init__(self, logs: list[Any]) -> None:
+        super().__init__()
+        self._logs = logs
+        self.logged_before_closing: list[str] = []
+
+    async def unary_stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            while True:
-                yield b"x" * 100_000  # fills the window: the writer waits when the reader goes
+            while True:  # until the window is full: then the writer waits, and the reader goes
+                yield Response()
         finally:
-            closed.set()
+            await asyncio.sleep(0)
+            self.logged_before_closing = [each["event"] for each in self._logs]
 
-    handler: Any = grpc.unary_stream_rpc_method_handler(endless, request_deserializer=Request.FromString)
-    running.server.grpc.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("test.v1.EndlessService", {"Read": handler}),)
-    )
-    method: Any = running.channel.unary_stream("/test.v1.EndlessService/Read")
-    call = method(Request(run_id="r1").SerializeToString())
-    await call.read()
-    call.cancel()
 
-    await asyncio.wait_for(closed.wait(), 5)
-    assert await running.server._admission.wait_idle(5)
+async def test_a_stream_that_its_reader_leaves_is_closed_before_the_call_ends() -> None:
+    with capture_logs() as logs:
+        async with serving(Endless(logs)) as running:
+            call = running.method("UnaryStream")(Request(run_id="r1"))
+            await call.read()
+            call.cancel()
+            await running.settled()
+
+        assert isinstance(running.probe, Endless)
+        assert running.probe.logged_before_closing == ["listening"]
+        assert [each["event"] for each in logs] == ["listening", "rpc_finished"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,6 +196,7 @@ async def test_the_request_id_is_bound_to_what_a_handler_logs(running: Running) 
     running.probe.act = act
     with capture_logs(processors=[merge_contextvars]) as logs:
         await running.call("UnaryUnary", metadata=(("x-request-id", "mine-1"),))
+        await running.settled()
 
     assert {each["event"]: each["request_id"] for each in logs} == {
         "step_finished": "mine-1",
@@ -203,7 +213,7 @@ async def test_every_call_leaves_one_line(running: Running, kind: str, received:
 
     with capture_logs() as logs:
         await running.call(kind, *requests)
-        await running.server._admission.wait_idle(5)
+        await running.settled()
 
     [line] = logs
     assert line["event"] == "rpc_finished"
@@ -216,8 +226,10 @@ async def test_every_call_leaves_one_line(running: Running, kind: str, received:
 async def test_the_line_of_a_failed_call_names_reason_and_run(running: Running) -> None:
     running.probe.act = raising(errors.LeaseLost(run_id="r1"))
 
-    with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(grpc.aio.AioRpcError):
-        await running.call("UnaryUnary")
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.call("UnaryUnary")
+        await running.settled()
 
     [line] = logs
     assert (line["code"], line["reason"], line["run_id"]) == ("ABORTED", "LEASE_LOST", "r1")
@@ -236,6 +248,7 @@ async def test_calls_are_counted_by_code(running: Running) -> None:
     running.probe.act = raising(errors.RunNotFound(run_id="r1"))
     with pytest.raises(grpc.aio.AioRpcError):
         await running.call("UnaryUnary")
+    await running.settled()
 
     labels = {"grpc_service": SERVICE, "grpc_method": "UnaryUnary", "grpc_type": "unary"}
     read = running.registry.get_sample_value

@@ -32,6 +32,10 @@ class Needy(Settings):
     token: SecretStr = Field(description="Has no default.")
 
 
+class Strict(Settings):
+    token: SecretStr = Field(min_length=20, description="Has a least length.")
+
+
 class Paired(Settings):
     low: int = 1
     high: int = 2
@@ -220,6 +224,16 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.masked()["API_KEY"] == "**********"
     assert "fake-key" not in repr(settings)
+
+
+def test_a_bad_secret_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "fake-token")
+
+    with pytest.raises(SettingsError) as raised:
+        Strict.load()
+
+    assert str(raised.value).startswith("  TOKEN: given **********; allowed: text (secret")
+    assert "fake" not in str(raised.value)
 
 
 def test_settings_are_shown_as_the_environment_spells_them(monkeypatch: pytest.MonkeyPatch) -> None:

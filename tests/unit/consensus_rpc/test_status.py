@@ -149,4 +149,5 @@ def test_violations_that_do_not_fit_are_counted() -> None:
     bad = error_details_pb2.BadRequest()
     assert status.details[-1].Unpack(bad)
     assert 0 < len(bad.field_violations) < 100
+    assert status.ByteSize() < 4096
     assert f"({100 - len(bad.field_violations)} field violations left out)" in status.message

@@ -33,7 +33,7 @@ async def test_every_call_is_a_span_of_the_callers_trace(
     spans: InMemorySpanExporter, running: Running, kind: str
 ) -> None:
     await running.call(kind, metadata=(("traceparent", TRACEPARENT),))
-    await running.server._admission.wait_idle(5)
+    await running.settled()
 
     [span] = spans.get_finished_spans()
     assert span.name == f"{SERVICE}/{kind}"
@@ -52,6 +52,7 @@ async def test_a_failure_of_ours_marks_its_span_without_its_text(
     running.probe.act = act
     with pytest.raises(grpc.aio.AioRpcError):
         await running.call("UnaryUnary")
+    await running.settled()
 
     [span] = spans.get_finished_spans()
     assert span.status.status_code is trace.StatusCode.ERROR
@@ -67,6 +68,7 @@ async def test_a_refusal_is_no_failure_of_ours(spans: InMemorySpanExporter, runn
     running.probe.act = act
     with pytest.raises(grpc.aio.AioRpcError):
         await running.call("UnaryUnary")
+    await running.settled()
 
     [span] = spans.get_finished_spans()
     assert span.status.status_code is trace.StatusCode.UNSET
