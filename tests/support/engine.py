@@ -1,4 +1,4 @@
-"""What tests of the review engine are made of: specifications, reviews, a clock that tests move, a recorder."""
+"""What tests of the review engine are made of: specifications, reviews, a clock, a recorder."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,14 +7,20 @@ from dataclasses import dataclass, field
 from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus_rpc.errors import reason_name
 from review_service.calls import ModelCall
+from review_service.expander import Expander
+from review_service.model import ModelClient
 from review_service.outputs import REVIEW_FORMAT
 from review_service.personas import load_panel
-from review_service.steps import Timing
+from review_service.reviewer import Reviewer
+from review_service.step_runner import StepRunner
+from review_service.steps import GaveUp, StepBudget, Succeeded, Timing
 
 PANEL = load_panel()
 RUN_ID = "run-1"
 NO_DEADLINE = 1_000_000.0
+FRESH = StepBudget(deadline=NO_DEADLINE)
 
 
 def specification(
@@ -150,3 +156,42 @@ class Recorder:
     def started(self) -> list[attempt_pb2.Attempt]:
         """The attempts that were recorded as started."""
         return [attempt for kind, attempt, _ in self.records if kind == "started"]
+
+
+Reviewed = Succeeded[panel_pb2.PersonaReview] | GaveUp
+
+
+class Desk:
+    """A reviewer with a clock that stands still and a recorder that remembers."""
+
+    def __init__(self, model: ModelClient) -> None:
+        self.time = FakeTime()
+        self.recorder = Recorder()
+        runner = StepRunner(model, timing=self.time.timing())
+        self.reviewer = Reviewer(runner, PANEL)
+        self.expander = Expander(runner)
+
+    async def review(
+        self,
+        budget: StepBudget = FRESH,
+        persona_id: str = "critic",
+        spec: run_pb2.RunSpecification | None = None,
+    ) -> Reviewed:
+        task = self.reviewer.prepare(RUN_ID, spec or specification(), proposal())
+        return await self.reviewer.review(task, persona_id, budget, self.recorder)
+
+    async def expand(
+        self, budget: StepBudget = FRESH, spec: run_pb2.RunSpecification | None = None
+    ) -> Succeeded[proposal_pb2.Proposal] | GaveUp:
+        return await self.expander.expand(RUN_ID, spec or specification(), budget, self.recorder)
+
+
+def succeeded(outcome: Reviewed) -> Succeeded[panel_pb2.PersonaReview]:
+    assert isinstance(outcome, Succeeded)
+    return outcome
+
+
+def gave_up(outcome: object, reason: str) -> GaveUp:
+    assert isinstance(outcome, GaveUp)
+    assert reason_name(outcome.failure.reason) == reason
+    return outcome

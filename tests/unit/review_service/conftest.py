@@ -7,6 +7,7 @@ import pytest
 from offline_model.control_client import ControlClient
 from offline_model.server import OfflineModel
 from review_service.model import ModelClient, ModelOptions
+from tests.support.engine import Desk
 
 API_KEY = "sk-offline-0123456789"
 
@@ -31,3 +32,9 @@ async def model(offline: OfflineModel) -> AsyncIterator[ModelClient]:
     client = ModelClient(ModelOptions(api_key=API_KEY, base_url=offline.base_url))
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def desk(model: ModelClient) -> Desk:
+    """A reviewer and an expander with a clock that stands still."""
+    return Desk(model)
