@@ -105,7 +105,8 @@ def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
         connect_args=_connect_arguments(options),
         hide_parameters=True,  # parameters are content
         pool_recycle=options.pool_recycle,
-        pool_pre_ping=options.pool_pre_ping,
+        # A file's connection does not get lost.
+        pool_pre_ping=options.pool_pre_ping and options.backend == "postgresql",
         **pool,
     )
     _listen(engine, options, connections)
