@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, tuple_
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.run_pb2 import RunFilter
-from consensus_rpc.errors import InvalidField, RunNotFound
+from consensus_rpc.errors import RunNotFound
 from persistence_service.attempts.convert import attempt_message
 from persistence_service.attempts.repository import find_attempts, find_keys, sort_key
+from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs import names, repository
 from persistence_service.runs.convert import listed_run
@@ -20,20 +21,8 @@ from persistence_service.runs.statements import RUNS
 from persistence_service.runs.steps import step_names
 from persistence_service.scalars import EPOCH, MICROSECOND, from_timestamp, microseconds
 
-DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 30, 100
 MAX_PAGE_BYTES = 3_000_000
 """A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
-
-
-def page_size(asked: int) -> int:
-    """The size of a page; 0 means 30.
-
-    Raises:
-        InvalidField: below 0 or above 100.
-    """
-    if not 0 <= asked <= MAX_PAGE_SIZE:
-        raise InvalidField(field="page_size", description=f"is 0 to {MAX_PAGE_SIZE}, not {asked}")
-    return asked or DEFAULT_PAGE_SIZE
 
 
 async def list_runs(

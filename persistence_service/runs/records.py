@@ -1,5 +1,6 @@
 """Runs as servicers use them: written through the writer, read in threads of their own."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,14 +15,17 @@ from persistence_service.attempts.convert import attempt_message
 from persistence_service.attempts.repository import find_attempts
 from persistence_service.database import Database
 from persistence_service.idempotency.claims import Claim, KeyScope
+from persistence_service.idempotency.purge import purge_for_ever
 from persistence_service.journal.notifier import Notifier
 from persistence_service.runs import repository
+from persistence_service.runs.admission import QueueLimit, count_queued
 from persistence_service.runs.batch import BatchResult, BatchTerms, run_batch
 from persistence_service.runs.convert import whole_run
 from persistence_service.runs.fold import Rules
 from persistence_service.runs.operations import AnyOperation, RunKey, Scope
 from persistence_service.runs.repository import RunHead, find_heads
 from persistence_service.runs.steps import step_names
+from persistence_service.runs.store import find_keys
 from persistence_service.writer import Writer
 
 Result = TypeVar("Result")
@@ -40,6 +44,7 @@ class RunOptions:
     slow_consumer_seconds: float = 30.0
     write_timeout_seconds: float = 10.0
     max_queued_runs_per_tenant: int = 10_000
+    purge_interval_seconds: float = 600.0
     max_records_in_flight: int = 64
     """Records of one stream that wait for their commit; more stay with gRPC's flow control."""
 
@@ -67,14 +72,21 @@ class RunRecords:
             lambda connection, operations: run_batch(connection, operations, terms),
             on_commit=lambda result: self.notifier.wake_from_thread(result.heads),
         )
+        self.queue = QueueLimit(self.options.max_queued_runs_per_tenant, self._count_queued)
+        self._purging: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Starts the writer's thread and the notifier, on the running loop."""
+        """Starts the writer's thread, the notifier and the purge of expired keys, on the running loop."""
         self.notifier.start()
         self.writer.start()
+        purging = purge_for_ever(self._database, self.options.purge_interval_seconds)
+        self._purging = asyncio.create_task(purging, name="purge")
 
     async def close(self) -> None:
-        """Commits what is waiting, and ends both."""
+        """Commits what is waiting, and ends all three."""
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
         await self.writer.close()
         await self.notifier.close()
 
@@ -89,6 +101,16 @@ class RunRecords:
     async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
         """What `fn` reads, from one snapshot."""
         return await self._database.run(fn, read_only=True, resource=resource)
+
+    async def _count_queued(self, tenant: str, limit: int) -> int:
+        return await self.read(lambda connection: count_queued(connection, tenant, limit), "runs")
+
+    async def has_key(self, claim: Claim | None) -> bool:
+        """Whether the caller's key is taken, by whatever request."""
+        if claim is None:
+            return False
+        scopes = [claim.scope]
+        return bool(await self.read(lambda connection: find_keys(connection, scopes), "idempotency_keys"))
 
     async def whole_run(self, key: RunKey) -> Run:
         """The run with all that is recorded of it.

@@ -8,7 +8,7 @@ from typing import Any
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
-from consensus_rpc.errors import ShuttingDown
+from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.attempts.convert import attempt_columns
 from persistence_service.idempotency.claims import ANNOTATE, CANCEL, RESUME, START, Claim
 from persistence_service.paging.tokens import Signing
@@ -56,15 +56,19 @@ class RunServicer(PersistenceServiceServicer):
             yield response
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Context) -> pb.CreateRunResponse:
-        """Accepts a run as QUEUED."""
-        answer = await self._records.write(
-            Create(
-                scope=scope_of(request.scope),
-                run_id=request.run_id,
-                claim=_claim(request, START, resource=""),
-                specification=specification_row(request.specification, self._records.options.run_timeout),
-            )
+        """Accepts a run as QUEUED. A key that is in use is answered however many runs are waiting."""
+        operation = Create(
+            scope=scope_of(request.scope),
+            run_id=request.run_id,
+            claim=_claim(request, START, resource=""),
+            specification=specification_row(request.specification, self._records.options.run_timeout),
         )
+        try:
+            await self._records.queue.admit(request.scope.tenant)
+        except Overloaded:
+            if not await self._records.has_key(operation.claim):
+                raise
+        answer = await self._records.write(operation)
         followed = isinstance(answer, Follow)
         run_id = answer.run_id if followed else request.run_id
         run = await self._records.whole_run((request.scope.tenant, run_id))

@@ -4,13 +4,15 @@ The schema is made once per test process and copied: a file on SQLite, a templat
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.runs.records import RunOptions
 from tests.support import postgres
+from tests.support.records import Service
 
 
 def options_for(url: str) -> DatabaseOptions:
@@ -62,3 +64,32 @@ def database(database_url: str) -> Iterator[Database]:
     database.open()
     yield database
     database.close()
+
+
+QUICK = RunOptions(watch_poll_seconds=0.05, heartbeat_seconds=0.1)
+
+
+@pytest.fixture
+async def service(database: Database) -> AsyncIterator[Service]:
+    """A persistence service on that database, which notices quickly what others wrote."""
+    async with Service(database, QUICK) as service:
+        yield service
+
+
+@pytest.fixture
+def second_database(database_url: str, database: Database) -> Iterator[Database]:
+    """What another process on the same database has; on SQLite there is only one."""
+    if database.backend == "sqlite":
+        yield database
+        return
+    second = Database(options_for(database_url))
+    second.open()
+    yield second
+    second.close()
+
+
+@pytest.fixture
+async def second_service(second_database: Database) -> AsyncIterator[Service]:
+    """Another replica."""
+    async with Service(second_database, QUICK) as service:
+        yield service

@@ -1,0 +1,453 @@
+"""What tests of the record are made of: specifications, payloads, records, and a worker on a real channel."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from google.protobuf.duration_pb2 import Duration
+from sqlalchemy import update
+
+from consensus.v1 import (
+    attempt_pb2,
+    decision_pb2,
+    errors_pb2,
+    event_pb2,
+    panel_pb2,
+    proposal_pb2,
+    run_pb2,
+)
+from consensus.v1 import (
+    persistence_service_pb2 as pb,
+)
+from consensus.v1.persistence_service_pb2_grpc import (
+    PersistenceServiceStub,
+    add_PersistenceServiceServicer_to_server,
+)
+from consensus_rpc.client import ChannelOptions, open_channel
+from consensus_rpc.server import Server, ServerOptions
+from consensus_rpc.status import contract_errors
+from persistence_service.database import Database
+from persistence_service.paging.tokens import Signing
+from persistence_service.runs.records import RunOptions, RunRecords
+from persistence_service.runs.servicer import RunServicer
+from persistence_service.runs.tables import RunRow
+
+PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
+WEIGHTS = (0.25, 0.25, 0.15, 0.2, 0.15)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+SERVICE = "consensus.v1.PersistenceService"
+
+
+def new_id() -> str:
+    """An id that no other test has."""
+    return uuid4().hex
+
+
+def scope(tenant: str = "default", caller: str = "anonymous", request_id: str = "q-1") -> pb.CallScope:
+    """For whom a call is made."""
+    return pb.CallScope(tenant=tenant, caller=caller, request_id=request_id)
+
+
+def claim(key: str, request: bytes = b"r") -> pb.IdempotencyClaim:
+    """A key for a request, which is told apart by its first byte."""
+    return pb.IdempotencyClaim(key=key, fingerprint=request * 32)
+
+
+def specification(idea: str = "Let readers save articles.", **changes: object) -> run_pb2.RunSpecification:
+    """A specification with every field set."""
+    message = run_pb2.RunSpecification(
+        idea=idea,
+        context=run_pb2.ExtraContext(text="We have 40,000 readers."),
+        user="u-1",
+        expand_model="gpt-expand",
+        review_model="gpt-review",
+        expand_temperature=0.7,
+        review_temperature=0.2,
+        persona_template_version="1.0.0",
+        retry_policy=run_pb2.RetryPolicy(
+            max_retries=3,
+            initial_backoff=Duration(seconds=1),
+            backoff_multiplier=2.5,
+            attempt_timeout=Duration(seconds=120),
+            max_output_tokens=8000,
+        ),
+        personas=[
+            panel_pb2.Persona(
+                persona_id=persona,
+                display_name=persona.title(),
+                weight=weight,
+                focus="risks",
+                holds_veto=persona == "security_guardian",
+                prompt_digest="ab" * 32,
+            )
+            for persona, weight in zip(PERSONAS, WEIGHTS, strict=True)
+        ],
+        quorum=run_pb2.Quorum(min_personas=5, required_personas=["security_guardian"]),
+        run_timeout=Duration(seconds=600),
+        policy_version="1.0.0",
+    )
+    message.MergeFrom(run_pb2.RunSpecification(**changes))  # type: ignore[arg-type]  # checked at the call
+    return message
+
+
+def proposal() -> proposal_pb2.Proposal:
+    """A proposal with every field set."""
+    return proposal_pb2.Proposal(
+        title="Read later",
+        summary="A list of saved articles.",
+        problem_statement="Readers lose articles.",
+        proposed_solution="A button saves an article.",
+        assumptions=["Readers have accounts.", "Ünïcode \U0001f600"],
+        scope_non_goals=["Sharing"],
+        raw_expanded_proposal="In prose.",
+    )
+
+
+def review(persona: str, score: float = 0.8123) -> panel_pb2.PersonaReview:
+    """A review with every field set."""
+    return panel_pb2.PersonaReview(
+        persona_id=persona,
+        persona_name=persona.title(),
+        confidence_score=score,
+        strengths=["Small"],
+        concerns=[panel_pb2.Concern(text="Slow", is_blocking=True), panel_pb2.Concern(text="Odd")],
+        recommendations=["Measure it"],
+        blocking_issues=[
+            panel_pb2.BlockingIssue(text="No rollback", security_critical=False),
+            panel_pb2.BlockingIssue(text="Unsaid"),
+        ],
+        estimated_effort="a week",
+        dependency_risks=["The reader app"],
+        blocking_issues_present=True,
+        provenance=panel_pb2.ReviewProvenance(
+            requested_model="gpt-review",
+            answered_model="gpt-review-1",
+            temperature=0.2,
+            persona_template_version="1.0.0",
+            prompt_digest="ab" * 32,
+            attempt_count=1,
+            provider_request_id="req_1",
+            usage=usage(),
+            latency=Duration(seconds=1, nanos=234_567_891),
+            truncated_fields=["summary"],
+        ),
+    )
+
+
+def usage() -> panel_pb2.TokenUsage:
+    """Tokens of a call."""
+    return panel_pb2.TokenUsage(
+        input_tokens=900, cached_tokens=700, cache_write_tokens=5, output_tokens=300, reasoning_tokens=10
+    )
+
+
+def decision(confidence: float = 0.8123) -> decision_pb2.Decision:
+    """A decision with every field set."""
+    return decision_pb2.Decision(
+        label=decision_pb2.DECISION_LABEL_APPROVE,
+        overall_weighted_confidence=confidence,
+        contributions=[
+            decision_pb2.PersonaContribution(
+                persona_id=persona, weight=weight, confidence_score=0.8123, contribution=0.2031
+            )
+            for persona, weight in zip(PERSONAS, WEIGHTS, strict=True)
+        ],
+        fired_rules=[
+            decision_pb2.FiredRule(
+                rule=decision_pb2.DECISION_RULE_CONFIDENCE_THRESHOLD,
+                explanation="0.8123 is at least 0.80",
+                data={"confidence": "0.8123", "label": "approve", "approve_threshold": "0.80"},
+            )
+        ],
+        completeness=decision_pb2.Completeness(
+            expected_count=5,
+            present_count=4,
+            missing_personas=[
+                decision_pb2.MissingPersona(persona_id="optimist", reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT)
+            ],
+        ),
+        minority_reports=[
+            decision_pb2.MinorityReport(
+                persona_id="critic",
+                persona_name="Critic",
+                confidence_score=0.55,
+                blocking_summary="No rollback",
+                mitigation_recommendation="Measure it",
+                strengths=["Small"],
+                concerns=["Slow"],
+            )
+        ],
+        policy_version="1.0.0",
+    )
+
+
+def attempt(
+    step: str = "expand",
+    number: int = 1,
+    state: attempt_pb2.AttemptState.ValueType = attempt_pb2.ATTEMPT_STATE_STARTED,
+    **changes: object,
+) -> attempt_pb2.Attempt:
+    """A call to the model."""
+    return attempt_pb2.Attempt(
+        step=step,
+        attempt_number=number,
+        state=state,
+        requested_model="gpt",
+        temperature=0.2,
+        max_output_tokens=8000,
+        **changes,  # type: ignore[arg-type]  # checked at the call
+    )
+
+
+def record(
+    record_id: int, *items: event_pb2.StepStarted | object, attempts: Sequence[attempt_pb2.Attempt] = ()
+) -> pb.Record:
+    """A record of these events' payloads."""
+    return pb.Record(record_id=record_id, items=[item_of(item) for item in items], attempts=attempts)
+
+
+_FIELD_OF = {
+    field.message_type.name: field.name
+    for field in pb.RecordItem.DESCRIPTOR.oneofs_by_name["item"].fields
+    if field.message_type is not None
+}
+
+
+def item_of(payload: object) -> pb.RecordItem:
+    """The item that holds this payload."""
+    return pb.RecordItem(**{_FIELD_OF[type(payload).__name__]: payload})  # type: ignore[arg-type]  # as above
+
+
+def first_record() -> pb.Record:
+    """The expand step begins."""
+    return record(1, event_pb2.StepStarted(step="expand"), attempts=[attempt()])
+
+
+def happy_records() -> list[pb.Record]:
+    """What follows the first record of a run that decides, in the groups in which it is written."""
+    numbers = itertools.count(2)
+    succeeded = attempt_pb2.ATTEMPT_STATE_SUCCEEDED
+    records = [
+        record(
+            next(numbers),
+            event_pb2.ProposalReady(proposal=proposal()),
+            event_pb2.StepCompleted(step="expand", attempt_count=1),
+            *(event_pb2.StepStarted(step=f"review_{persona}") for persona in PERSONAS),
+            attempts=[
+                attempt(state=succeeded, usage=usage(), latency=Duration(seconds=1), http_status=200),
+                *(attempt(f"review_{persona}") for persona in PERSONAS),
+            ],
+        )
+    ]
+    records.extend(
+        record(
+            next(numbers),
+            event_pb2.PersonaReviewReady(persona_review=review(persona)),
+            event_pb2.StepCompleted(step=f"review_{persona}", attempt_count=1),
+            attempts=[attempt(f"review_{persona}", state=succeeded, usage=usage())],
+        )
+        for persona in reversed(PERSONAS)
+    )
+    records.append(
+        record(
+            next(numbers),
+            event_pb2.StepStarted(step="aggregate_decision"),
+            event_pb2.DecisionReady(decision=decision()),
+            event_pb2.StepCompleted(step="aggregate_decision"),
+            event_pb2.RunCompleted(),
+        )
+    )
+    return records
+
+
+def failure(step: str = "expand") -> run_pb2.RunFailure:
+    """Why a run failed."""
+    return run_pb2.RunFailure(
+        reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT,
+        message="the model did not answer in time",
+        failed_step=step,
+        resumable=True,
+        finished_personas=["critic"],
+        persona_failures=[
+            run_pb2.PersonaFailure(persona_id="optimist", reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT)
+        ],
+        output_violations=[run_pb2.OutputViolation(field="a[0]", description="is blank")],
+    )
+
+
+class Service:
+    """A persistence service on loopback, with a client's stub."""
+
+    def __init__(self, database: Database, options: RunOptions) -> None:
+        self.database = database
+        self.records = RunRecords(database, options)
+
+    async def __aenter__(self) -> Self:
+        self.records.start()
+        self.servicer = RunServicer(self.records, Signing(self.database))
+        self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])
+        add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)
+        await self.server.start()
+        self.channel = open_channel(self.server.address, ChannelOptions())
+        self.stub = PersistenceServiceStub(self.channel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.servicer.drain()
+        await self.channel.close()
+        await self.server.grpc.stop(0)
+        await self.records.close()
+
+    async def run(self, run_id: str, tenant: str = "default") -> run_pb2.Run:
+        """The run, whole."""
+        request = pb.PersistenceServiceGetRunRequest(scope=scope(tenant), run_id=run_id)
+        with contract_errors():
+            return (await self.stub.GetRun(request)).run
+
+    async def events(self, run_id: str, after: int = 0) -> list[event_pb2.RunEvent]:
+        """The run's events until its journal stands in a terminal state."""
+        request = pb.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
+        with contract_errors():
+            return [m.event async for m in self.stub.WatchRun(request) if m.HasField("event")]
+
+    async def events_so_far(self, run_id: str) -> list[event_pb2.RunEvent]:
+        """The run's events, whether it has ended or not."""
+        last = (await self.run(run_id)).last_sequence
+        call = self.stub.WatchRun(pb.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id))
+        events: list[event_pb2.RunEvent] = []
+        while len(events) < last:
+            message = await call.read()
+            assert isinstance(message, pb.PersistenceServiceWatchRunResponse)
+            events.extend([message.event] if message.HasField("event") else [])
+        call.cancel()
+        return events
+
+    async def queued(self, run_id: str | None = None, key: pb.IdempotencyClaim | None = None) -> run_pb2.Run:
+        """A run that waits."""
+        request = pb.CreateRunRequest(
+            scope=scope(), run_id=run_id or new_id(), specification=specification(), idempotency=key
+        )
+        with contract_errors():
+            return (await self.stub.CreateRun(request)).run
+
+    async def claim(self, owner: str = "other", max_count: int = 100) -> list[pb.ClaimedRun]:
+        """Runs granted to another process."""
+        with contract_errors():
+            answer = await self.stub.ClaimRuns(pb.ClaimRunsRequest(lease_owner=owner, max_count=max_count))
+        return list(answer.runs)
+
+    async def set_run(self, run_id: str, **columns: object) -> None:
+        """Changes a run's row behind the service's back: how a test makes time pass."""
+        change = update(RunRow).where(RunRow.run_id == run_id).values(**columns)
+        await self.database.run(lambda connection: connection.execute(change).rowcount)
+
+    async def abandon(self, run_id: str) -> None:
+        """The run's lease has run out."""
+        await self.set_run(run_id, lease_expire_time=LONG_AGO)
+
+    async def cancel(self, run_id: str, key: pb.IdempotencyClaim | None = None) -> run_pb2.Run:
+        """The run, cancelled."""
+        request = pb.PersistenceServiceCancelRunRequest(scope=scope(), run_id=run_id, idempotency=key)
+        with contract_errors():
+            return (await self.stub.CancelRun(request)).run
+
+    async def resume(self, run_id: str) -> run_pb2.Run:
+        """The run, going on."""
+        request = pb.PersistenceServiceResumeRunRequest(scope=scope(), run_id=run_id)
+        with contract_errors():
+            return (await self.stub.ResumeRun(request)).run
+
+    @asynccontextmanager
+    async def created(
+        self, run_id: str | None = None, key: pb.IdempotencyClaim | None = None, **begin: object
+    ) -> AsyncIterator["Worker"]:
+        """A worker on a run that it created."""
+        async with Worker(self) as worker:
+            await worker.create(run_id or new_id(), key, **begin)
+            yield worker
+
+    @asynccontextmanager
+    async def attached(self, run_id: str, token: int) -> AsyncIterator["Worker"]:
+        """A worker on a run that it was granted."""
+        async with Worker(self) as worker:
+            await worker.attach(run_id, token)
+            yield worker
+
+
+class Worker:
+    """One RecordRun stream."""
+
+    def __init__(self, service: Service) -> None:
+        self._requests: asyncio.Queue[pb.RecordRunRequest | None] = asyncio.Queue()
+        self._service = service
+        self.run_id = ""
+        self.token = 0
+
+    async def __aenter__(self) -> Self:
+        self.call = self._service.stub.RecordRun(self._outgoing())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.call.cancel()
+
+    async def _outgoing(self) -> AsyncIterator[pb.RecordRunRequest]:
+        while (request := await self._requests.get()) is not None:
+            yield request
+
+    def send(self, **message: object) -> None:
+        """Sends a message without waiting for its answer."""
+        self._requests.put_nowait(pb.RecordRunRequest(**message))  # type: ignore[arg-type]  # at the call
+
+    def end(self) -> None:
+        """Says that nothing more will come."""
+        self._requests.put_nowait(None)
+
+    async def answer(self) -> pb.RecordRunResponse:
+        """The next answer, or the error that ended the stream; an empty message at its good end."""
+        with contract_errors():
+            response = await self.call.read()
+        return response if isinstance(response, pb.RecordRunResponse) else pb.RecordRunResponse()
+
+    async def create(
+        self, run_id: str, key: pb.IdempotencyClaim | None = None, **begin: object
+    ) -> pb.RecordRunResponse:
+        """Begins a run; the answer may be to follow another."""
+        fields: dict[str, object] = {
+            "scope": scope(),
+            "run_id": run_id,
+            "specification": specification(),
+            "idempotency": key,
+            "lease_owner": "me",
+            "first_record": first_record(),
+        }
+        self.send(create=pb.BeginCreate(**(fields | begin)))  # type: ignore[arg-type]  # checked at the call
+        answer = await self.answer()
+        self.run_id, self.token = run_id, answer.created.lease.fencing_token
+        return answer
+
+    async def attach(self, run_id: str, token: int) -> pb.RunAttached:
+        """Goes on with a run."""
+        self.send(
+            attach=pb.BeginAttach(scope=scope(), run_id=run_id, fencing_token=token, lease_owner="other")
+        )
+        attached = (await self.answer()).attached
+        self.run_id, self.token = run_id, attached.lease.fencing_token
+        return attached
+
+    async def record(self, record: pb.Record) -> pb.RecordAck:
+        """Writes a record down."""
+        self.send(record=record)
+        return (await self.answer()).ack
+
+    async def finish(self) -> list[pb.RecordAck]:
+        """Writes all that follows the first record of a run that decides."""
+        return [await self.record(each) for each in happy_records()]
