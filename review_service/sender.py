@@ -6,7 +6,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from consensus.v1 import event_pb2
 from consensus_rpc.errors import SlowConsumer
+from consensus_rpc.log import get_logger
 from review_service.events import is_ending
+
+_log = get_logger()
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -67,4 +70,6 @@ class EventSender(Generic[M]):
             async with asyncio.timeout(self._slow_seconds):
                 await self._context.write(message)
         except TimeoutError as error:
+            # Said here: the status stays behind the message that the caller does not take.
+            _log.warning("slow_consumer", run_id=self.run_id, last_sequence=self.last_sequence)
             raise SlowConsumer(run_id=self.run_id, last_sequence=self.last_sequence) from error

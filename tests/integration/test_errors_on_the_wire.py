@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import review_service_pb2, run_pb2
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc, run_pb2
 from consensus_rpc.client import open_channel
 from consensus_rpc.errors import (
     CallDeadlineExceeded,
@@ -27,6 +27,7 @@ from consensus_rpc.errors import (
 from consensus_rpc.status import contract_errors
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
+from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import REVIEW, Client, drained, kinds, review_request, until
 
 Cancel = review_service_pb2.CancelRunRequest
@@ -230,40 +231,46 @@ async def test_a_server_that_drains_refuses_new_calls_and_finishes_its_streams(
         assert await asyncio.to_thread(pair.review.popen.wait, 30) == 0
 
 
-async def test_a_reader_that_takes_nothing_is_told_so_and_the_run_goes_on(
-    start_pair: StartPair, mark: str
-) -> None:
-    pair = start_pair(review={"SLOW_CONSUMER_SECONDS": "0.3"})
+async def test_a_reader_that_takes_nothing_is_told_so_and_the_run_goes_on(start_pair: StartPair) -> None:
+    pair = start_pair(review={"SLOW_CONSUMER_SECONDS": "0.3", "MODEL_MAX_OUTPUT_TOKENS": "1000000"})
+    big = "A long word " + "x" * 3_900
+    proposal = {  # more than the window of a stream
+        "title": None,
+        "summary": None,
+        "problem_statement": big,
+        "proposed_solution": big,
+        "assumptions": [big] * 50,
+        "scope_non_goals": [big] * 50,
+        "raw_expanded_proposal": None,
+    }
+    async with pair.client() as client, FaultProxy.start(pair.review_address) as proxy:
+        await client.model.script(Rule(step="expand", override=proposal, hold="expand"))
+        async with open_channel(proxy.address) as channel:
+            reader: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
+            stream = reader.StreamReview(review_request("A rota for two wards."))
+            received = [(await stream.read()).event for _ in range(3)]
+            run_id = received[0].run_id
+
+            proxy.black_hole()
+            await client.model.release("expand")
+
+            async def was_given_up() -> bool:
+                lines = pair.log_lines(pair.review)
+                return any(line["event"] == "slow_consumer" for line in lines)
+
+            await until(was_given_up)
+            proxy.heal()
+            with pytest.raises(SlowConsumer) as caught, contract_errors():  # noqa: PT012 - after its events
+                while (message := await stream.read()) is not grpc.aio.EOF:
+                    received.append(message.event)
+
+    last = int(caught.value.metadata["last_sequence"])
+    assert caught.value.metadata["run_id"] == run_id
+    assert [event.sequence for event in received][:last] == list(range(1, last + 1))
     async with pair.client() as client:
-        # As much as windows and buffers of the connection do not hold.
-        big = "A long word " + "x" * 3_900
-        proposal = {
-            "title": mark,
-            "summary": big,
-            "problem_statement": big,
-            "proposed_solution": big,
-            "assumptions": [big] * 50,
-            "scope_non_goals": [big] * 50,
-            "raw_expanded_proposal": big,
-        }
-        await client.model.script(Rule(step="expand", override=proposal))
-        stream = client.review.StreamReview(review_request("A rota for two wards."))
-        run_id = (await stream.read()).event.run_id
-
-        async def is_done() -> bool:
-            return bool((await client.get(run_id)).state == run_pb2.RUN_STATE_COMPLETED)
-
-        await until(is_done)
-        await asyncio.sleep(1.0)  # the reader is slow: that is what the test is about
-        received = [1]
-        with pytest.raises(SlowConsumer) as caught, contract_errors():  # noqa: PT012 - it fails after its events
-            while (message := await stream.read()) is not grpc.aio.EOF:
-                received.append(message.event.sequence)
-
-        assert caught.value.metadata["run_id"] == run_id
-        after = int(caught.value.metadata["last_sequence"])
-        assert after in (received[-1], received[-1] - 1)
-        assert (await client.watch(run_id, received[-1]))[0].sequence == received[-1] + 1
+        missed = await client.watch(run_id, last)
+    assert kinds(missed)[-1] == "run_completed"
+    assert missed[0].sequence == last + 1
 
 
 async def test_an_unexpected_enum_on_disconnect_is_refused(client: Client, idea: str) -> None:

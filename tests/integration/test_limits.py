@@ -34,7 +34,7 @@ def text(size: int) -> dict[str, Any]:
 
 def json_object(size: int) -> dict[str, Any]:
     context = run_pb2.ExtraContext()
-    empty = len(json.dumps({"a": ""}, separators=(",", ":")))
+    empty = len(json.dumps({"a": ""}))
     context.object["a"] = "x" * (size - empty)
     return {"context": context}
 
@@ -49,7 +49,7 @@ BEYOND = {
     "context text empty": (start(context=run_pb2.ExtraContext(text="")), "review.context.text"),
     "context text too long": (start(**text(50_001)), "review.context.text"),
     "context object too long": (start(**json_object(50_001)), "review.context.object"),
-    "context without a form": (start(context=run_pb2.ExtraContext()), "review.context"),
+    "context without a form": (start(context=run_pb2.ExtraContext()), "review.context.form"),
     "key too long": (start(key="k" * 256), "idempotency_key"),
     "key not printable": (start(key="k\n"), "idempotency_key"),
     "key not ASCII": (start(key="clé"), "idempotency_key"),
