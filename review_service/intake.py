@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_rpc.errors import FieldViolation, InvalidField
@@ -113,10 +113,8 @@ def _context(context: run_pb2.ExtraContext, limits: IntakeLimits, field: str) ->
         yield FieldViolation(field, "must not hold a NUL character", "context.nul")
     try:
         text = context_text(context)
-    except json_format.Error:
-        yield FieldViolation(
-            field, "must be JSON: NaN and infinite numbers and values of no kind are not", "context.json"
-        )
+    except ValueError:
+        yield FieldViolation(field, "must be JSON, which knows no NaN and no infinite number", "context.json")
         return
     if form == "text" and not has_letter_or_digit(text):
         yield FieldViolation(

@@ -87,7 +87,7 @@ def context_text(context: run_pb2.ExtraContext) -> str:
     """Extra context as the model is shown it: prose as it came, an object as JSON.
 
     Raises:
-        google.protobuf.json_format.Error: the object holds a number that JSON has not (NaN, Infinity).
+        ValueError: the object holds a number that JSON has not (NaN, Infinity).
     """
     if context.WhichOneof("form") == "text":
         return context.text

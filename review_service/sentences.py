@@ -78,4 +78,4 @@ def _is_abbreviation(word: str, following: str) -> bool:
         return True
     if lowered in _MAYBE_LAST or _DOTTED.fullmatch(word):
         return not following.isupper()
-    return bool(_INITIAL.fullmatch(word)) and word != "I" and following.isupper()
+    return bool(_INITIAL.fullmatch(word)) and word.isupper() and word != "I" and following.isupper()

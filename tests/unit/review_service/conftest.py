@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from offline_model.control_client import ControlClient
 from offline_model.server import OfflineModel
 from review_service.model import ModelClient, ModelOptions
 from tests.support.engine import Desk
+
+# How long an example takes says more about the machine's other work than about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 API_KEY = "sk-offline-0123456789"
 
