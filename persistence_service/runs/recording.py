@@ -21,6 +21,7 @@ from consensus.v1.persistence_service_pb2 import (
     RunAttached,
 )
 from consensus_rpc.errors import ConsensusError, InvalidField, LeaseLost, RunCancelled
+from consensus_rpc.log import bind_contextvars
 from persistence_service.idempotency.claims import START
 from persistence_service.runs import answers, names
 from persistence_service.runs.operations import (
@@ -82,6 +83,7 @@ class Recording:
         if first is None:
             return
         begun = await self._begin(first)
+        bind_contextvars(run_id=self._run_id)
         yield begun
         if begun.WhichOneof("message") == "follow":
             return
