@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, tuple_
+from sqlalchemy import ColumnElement, Connection, literal, tuple_
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.run_pb2 import RunFilter
@@ -57,7 +57,7 @@ async def list_runs(
 
 
 def _before(position: list[Any]) -> ColumnElement[bool]:
-    create_time = EPOCH + position[0] * MICROSECOND
+    create_time = literal(EPOCH + position[0] * MICROSECOND, RUNS.c.create_time.type)
     return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
 
 

@@ -94,7 +94,7 @@ async def test_the_same_key_with_another_request_is_refused_and_nothing_is_writt
 
 
 @pytest.mark.parametrize("other", [scope(tenant="t-2"), scope(caller="c-2")], ids=["tenant", "caller"])
-async def test_keys_of_others_are_not_ours(service: Service, other) -> None:
+async def test_keys_of_others_are_not_ours(service: Service, other: CallScope) -> None:
     run = await service.queued(key=claim("k"))
     async with Worker(service) as worker:
         answer = await worker.create(new_id(), claim("k", b"s"), scope=other)

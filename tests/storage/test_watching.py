@@ -1,0 +1,144 @@
+"""A run can be followed from any sequence, at any replica, without a gap or a repetition."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+
+import pytest
+
+from consensus.v1 import event_pb2
+from consensus.v1.persistence_service_pb2 import PersistenceServiceWatchRunRequest
+from consensus_rpc.errors import RunNotFound, ShuttingDown, SlowConsumer
+from persistence_service.database import Database
+from persistence_service.runs.watching import PAGE
+from tests.storage.conftest import QUICK
+from tests.support.records import (
+    Service,
+    failure,
+    happy_records,
+    new_id,
+    record,
+    scope,
+)
+
+LENGTH = 3 + sum(len(each.items) for each in happy_records())
+
+
+def request(run_id: str, after: int = 0) -> PersistenceServiceWatchRunRequest:
+    return PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
+
+
+def sequences(events: list[event_pb2.RunEvent]) -> list[int]:
+    return [event.sequence for event in events]
+
+
+async def test_a_finished_run_is_replayed_from_any_sequence(
+    service: Service, second_service: Service
+) -> None:
+    async with service.created() as worker:
+        await worker.finish()
+    for after in range(LENGTH + 2):
+        assert sequences(await second_service.events(worker.run_id, after)) == list(
+            range(after + 1, LENGTH + 1)
+        )
+
+
+async def test_a_running_run_is_followed_to_its_end_at_every_replica(
+    service: Service, second_service: Service
+) -> None:
+    async with service.created() as worker:
+        watchers = [
+            asyncio.create_task(each.events(worker.run_id, after))
+            for each in (service, second_service)
+            for after in (0, 2, 5)
+        ]
+        await worker.finish()
+        for watcher, after in zip(watchers, (0, 2, 5) * 2, strict=True):
+            assert sequences(await watcher) == list(range(after + 1, LENGTH + 1))
+
+
+async def test_an_event_reaches_a_watcher_while_the_run_goes_on(
+    service: Service, second_service: Service
+) -> None:
+    async with service.created() as worker:
+        call = second_service.stub.WatchRun(request(worker.run_id, after=3))
+        await worker.record(happy_records()[0])
+        message = await _next_event(call.__aiter__())
+        assert message.HasField("proposal_ready")
+        call.cancel()
+
+
+async def _next_event(messages: AsyncIterator[object]) -> event_pb2.RunEvent:
+    async for message in messages:
+        if message.HasField("event"):  # type: ignore[attr-defined]  # the stub's type hides it
+            return message.event  # type: ignore[attr-defined,no-any-return]  # as above
+    raise AssertionError
+
+
+async def test_a_run_that_was_resumed_is_not_ended_at_its_earlier_failure(service: Service) -> None:
+    async with service.created() as worker:
+        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+    assert (await service.events(worker.run_id))[-1].HasField("run_failed")
+    await service.resume(worker.run_id)
+    watcher = asyncio.create_task(service.events(worker.run_id))
+    (claimed,) = await service.claim()
+    async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
+        await heir.record(record(3, event_pb2.RunFailed(failure=failure())))
+    kinds = [event.WhichOneof("payload") for event in await watcher]
+    assert kinds[3:] == ["run_failed", "run_resumed", "run_failed"]
+
+
+async def test_long_runs_are_read_a_page_at_a_time(service: Service) -> None:
+    started = [event_pb2.StepStarted(step="expand")] * 90
+    async with service.created() as worker:
+        await worker.record(record(2, *started))
+        await worker.record(record(3, *started))
+        await worker.record(record(4, event_pb2.RunFailed(failure=failure())))
+    events = await service.events(worker.run_id)
+    assert len(events) > 3 * PAGE
+    assert sequences(events) == list(range(1, len(events) + 1))
+
+
+async def test_a_sign_of_life_comes_when_nothing_happens(service: Service) -> None:
+    async with service.created() as worker:
+        async for message in service.stub.WatchRun(request(worker.run_id)):
+            if message.HasField("heartbeat"):
+                assert message.heartbeat.last_sequence == 3
+                break
+
+
+async def test_a_run_that_is_not_there_cannot_be_watched(service: Service) -> None:
+    with pytest.raises(RunNotFound):
+        await service.events(new_id())
+
+
+async def test_watchers_are_sent_elsewhere_when_the_service_drains(service: Service) -> None:
+    async with service.created() as worker:
+        watcher = asyncio.create_task(service.events(worker.run_id))
+        await asyncio.sleep(0)
+        service.servicer.drain()
+        with pytest.raises(ShuttingDown):
+            await watcher
+
+
+async def test_many_watchers_share_the_events_and_one_poll(service: Service) -> None:
+    async with service.created() as worker:
+        watchers = [asyncio.create_task(service.events(worker.run_id)) for _ in range(40)]
+        await worker.finish()
+        for events in await asyncio.gather(*watchers):
+            assert sequences(events) == list(range(1, LENGTH + 1))
+
+
+class StalledContext:
+    """A call whose reader takes nothing."""
+
+    async def write(self, _message: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_reader_that_takes_nothing_is_let_go(database: Database) -> None:
+    async with Service(database, dataclasses.replace(QUICK, slow_consumer_seconds=0.05)) as service:
+        run = await service.queued()
+        with pytest.raises(SlowConsumer) as caught:
+            await service.servicer.WatchRun(request(run.run_id), StalledContext())
+    assert caught.value.metadata == {"run_id": run.run_id, "last_sequence": "0"}
