@@ -11,12 +11,21 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from consensus.v1 import (
+    audit_service_pb2_grpc,
     diagnostics_service_pb2_grpc,
     idempotency_service_pb2_grpc,
     persistence_service_pb2_grpc,
 )
 from consensus_rpc.log import configure_logging, get_logger
 from consensus_rpc.server import Server, ServerOptions, run
+from consensus_rpc.tracing import configure_tracing
+from persistence_service.audit.checkpoints import (
+    Checkpointer,
+    CheckpointFile,
+    new_signing_key,
+    signing_key,
+)
+from persistence_service.audit.servicer import AuditServicer
 from persistence_service.config import PersistenceSettings
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
@@ -31,6 +40,7 @@ from persistence_service.runs.servicer import RunServicer
 SERVICES = (
     "consensus.v1.PersistenceService",
     "consensus.v1.IdempotencyService",
+    "consensus.v1.AuditService",
     "consensus.v1.DiagnosticsService",
 )
 
@@ -43,11 +53,14 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     Raises:
         StartRefused: the service must not run on this database.
     """
+    stop_tracing = configure_tracing("persistence_service")
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
     database = Database(settings.database_options())
     records = RunRecords(database, _run_options(settings))
-    runs = RunServicer(records, Signing(database))
+    signing = Signing(database)
+    runs = RunServicer(records, signing)
+    checkpointer = _checkpointer(settings, database)
     server = Server(
         ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),
         service_names=SERVICES,
@@ -55,6 +68,9 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, server.grpc)
     idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
         IdempotencyServicer(database), server.grpc
+    )
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
+        AuditServicer(database, signing, checkpointer), server.grpc
     )
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
         DiagnosticsServicer(database), server.grpc
@@ -71,15 +87,29 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     records.start()
     readiness = asyncio.create_task(follow_database(database, report))
     readiness.add_done_callback(lambda _: server.request_stop())
+    background = [asyncio.create_task(checkpointer.run())] if checkpointer else []
     try:
-        await server.serve(on_drain=drain)
+        await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
-        readiness.cancel()
-        outcome = await asyncio.gather(readiness, return_exceptions=True)
+        for task in (readiness, *background):
+            task.cancel()
+        outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
         await records.close()  # what was handed in is written
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _checkpointer(settings: PersistenceSettings, database: Database) -> Checkpointer | None:
+    key, path = settings.audit_signing_key, settings.audit_checkpoint_file
+    if key is None or path is None:
+        return None
+    return Checkpointer(
+        database,
+        signing_key(key.get_secret_value()),
+        CheckpointFile(path),
+        interval_seconds=settings.audit_checkpoint_seconds,
+    )
 
 
 def _run_options(settings: PersistenceSettings) -> RunOptions:
@@ -148,6 +178,12 @@ def db_reset(
         with database.maintenance(wait_for_file=0) as engine:
             tables = reset(engine, database.options)
     typer.echo("\n".join((f"{database.options.name}: reset", *(f"  {table}" for table in tables))))
+
+
+@app.command("audit-key")
+def audit_key() -> None:
+    """Make a key for AUDIT_SIGNING_KEY and print it."""
+    typer.echo(new_signing_key())
 
 
 @app.command("settings")

@@ -1,5 +1,6 @@
 """The service's settings: which database, where to listen, and how leases, keys and streams behave."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -7,6 +8,7 @@ from sqlalchemy import URL
 
 from consensus_rpc.settings import HostPort, Seconds, ServerSettings
 from consensus_rpc.settings_text import Allowed
+from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
 
 DEFAULT_URL = "sqlite:///data/consensus.db"
@@ -19,6 +21,14 @@ def _check_url(value: SecretStr) -> SecretStr:
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_url), Allowed(ACCEPTED_URLS)]
+
+
+def _check_signing_key(value: SecretStr) -> SecretStr:
+    signing_key(value.get_secret_value())
+    return value
+
+
+SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key), Allowed("32 bytes in base64")]
 
 
 class PersistenceSettings(ServerSettings):
@@ -76,6 +86,25 @@ class PersistenceSettings(ServerSettings):
     slow_consumer_seconds: Seconds = Field(
         30.0, ge=1, le=3600, description="A watcher that takes nothing for that long: SLOW_CONSUMER."
     )
+
+    audit_signing_key: SigningKey | None = Field(
+        None,
+        description="Signs audit checkpoints; `python -m persistence_service audit-key` makes one. Keep it "
+        "from whoever can write to the database.",
+    )
+    audit_checkpoint_file: Path | None = Field(
+        None,
+        description="Where audit checkpoints are kept, a file for each process; without it none is taken.",
+    )
+    audit_checkpoint_seconds: Seconds = Field(
+        60.0, ge=1, le=86_400, description="How often an audit checkpoint is taken."
+    )
+
+    @model_validator(mode="after")
+    def _key_and_file(self) -> Self:
+        if (self.audit_signing_key is None) != (self.audit_checkpoint_file is None):
+            raise ValueError("AUDIT_SIGNING_KEY: set with AUDIT_CHECKPOINT_FILE, or neither of them")
+        return self
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

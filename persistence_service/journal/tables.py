@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, String
+from sqlalchemy import BigInteger, Index, Integer, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema import Base, Digest, Identifier, Json, UtcTime, text_column
@@ -33,6 +33,21 @@ class AuditEntryRow(Base):
     payload_digest: Mapped[bytes | None] = mapped_column(Digest)
     # Hash of the entry before; 32 zero bytes for the first.
     previous_hash: Mapped[bytes] = mapped_column(Digest)
+
+    __table_args__ = (
+        # The pages of the audit trail, newest first (read backwards).
+        Index("ix_audit_log_time", "tenant", "event_time", "stream", "sequence"),
+        # What went wrong is rare, and what is looked for.
+        Index(
+            "ix_audit_log_severe",
+            "tenant",
+            "event_time",
+            "stream",
+            "sequence",
+            postgresql_where=text("severity >= 30"),
+            sqlite_where=text("severity >= 30"),
+        ),
+    )
 
 
 class StreamHeadRow(Base):

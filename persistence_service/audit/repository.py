@@ -1,0 +1,145 @@
+"""Statements over the journal that audit, and no run, needs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, literal_column, select, tuple_
+
+from consensus_journal import Entry, StreamHead
+from persistence_service.audit.filter import EntryFilter
+from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.scalars import microseconds
+
+_ENTRY = tuple(AuditEntryRow.__table__.columns)
+_HEAD = (StreamHeadRow.tenant, StreamHeadRow.stream, StreamHeadRow.sequence, StreamHeadRow.hash)
+_NEWEST_FIRST = (AuditEntryRow.event_time, AuditEntryRow.stream, AuditEntryRow.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last entry of a page."""
+
+    event_time: datetime
+    stream: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream, whole; `head` None: it has entries and no head."""
+
+    tenant: str
+    stream: str
+    head: StreamHead | None
+    entries: tuple[Entry, ...]
+
+
+def page(
+    connection: Connection, tenant: str, wanted: EntryFilter, after: Position | None, limit: int
+) -> list[Entry]:
+    """Entries, newest first, that come after a position."""
+    statement = _filtered(select(*_ENTRY).where(AuditEntryRow.tenant == tenant), wanted)
+    if after is not None:
+        position = (after.event_time, after.stream, after.sequence)
+        statement = statement.where(tuple_(*_NEWEST_FIRST) < position)
+    statement = statement.order_by(*(column.desc() for column in _NEWEST_FIRST)).limit(limit)
+    return [entry_of(row) for row in connection.execute(statement)]
+
+
+def _filtered(statement: Select[Any], wanted: EntryFilter) -> Select[Any]:
+    for column, value in (
+        (AuditEntryRow.stream, wanted.stream),
+        (AuditEntryRow.event_type, wanted.event_type),
+        (AuditEntryRow.caller, wanted.caller),
+        (AuditEntryRow.user_id, wanted.user),
+    ):
+        if value:
+            statement = statement.where(column == value)
+    if wanted.min_severity:
+        # A literal, so that the planner sees that the index of what went wrong serves.
+        least: ColumnElement[int] = literal_column(str(int(wanted.min_severity)))
+        statement = statement.where(AuditEntryRow.severity >= least)
+    if wanted.time_from is not None:
+        statement = statement.where(AuditEntryRow.event_time >= wanted.time_from)
+    if wanted.time_to is not None:
+        statement = statement.where(AuditEntryRow.event_time <= wanted.time_to)
+    return statement
+
+
+def streams(connection: Connection, tenant: str, *, after: str, limit: int) -> list[Stream]:
+    """The next streams that have a head, in order of their names, with all their entries."""
+    heads = connection.execute(
+        select(*_HEAD)
+        .where(StreamHeadRow.tenant == tenant, StreamHeadRow.stream > after)
+        .order_by(StreamHeadRow.stream)
+        .limit(limit)
+    ).all()
+    return _with_entries(connection, tenant, [StreamHead(*head) for head in heads])
+
+
+def stream(connection: Connection, tenant: str, name: str) -> list[Stream]:
+    """One stream; none when there is neither head nor entry."""
+    head = connection.execute(
+        select(*_HEAD).where(StreamHeadRow.tenant == tenant, StreamHeadRow.stream == name)
+    ).first()
+    if head is not None:
+        return _with_entries(connection, tenant, [StreamHead(*head)])
+    entries = tuple(_entries(connection, tenant, [name]))
+    return [Stream(tenant, name, None, entries)] if entries else []
+
+
+def headless_streams(connection: Connection, tenant: str) -> list[Stream]:
+    """Streams that have entries and no head: somebody wrote past the service. Reads every entry's key."""
+    head = exists().where(
+        StreamHeadRow.tenant == AuditEntryRow.tenant, StreamHeadRow.stream == AuditEntryRow.stream
+    )
+    names = connection.scalars(
+        select(AuditEntryRow.stream).where(AuditEntryRow.tenant == tenant, ~head).distinct()
+    ).all()
+    return [found for name in sorted(names) for found in stream(connection, tenant, name)]
+
+
+def grown_heads(connection: Connection, since: datetime | None) -> list[StreamHead]:
+    """Heads of all tenants that moved at that instant or later; None: all of them."""
+    statement = select(*_HEAD)
+    if since is not None:
+        statement = statement.where(StreamHeadRow.update_time >= since)
+    return [StreamHead(*row) for row in connection.execute(statement)]
+
+
+def entry_of(row: Row[Any]) -> Entry:
+    """The entry as it was hashed."""
+    return Entry(
+        tenant=row.tenant,
+        stream=row.stream,
+        sequence=row.sequence,
+        event_time_us=microseconds(row.event_time),
+        event_type=row.event_type,
+        caller=row.caller,
+        user=row.user_id,
+        request_id=row.request_id,
+        severity=row.severity,
+        persona_id=row.persona_id,
+        data=row.data,
+        record_id=row.record_id,
+        payload_digest=row.payload_digest,
+        previous_hash=row.previous_hash,
+    )
+
+
+def _with_entries(connection: Connection, tenant: str, heads: Sequence[StreamHead]) -> list[Stream]:
+    entries: dict[str, list[Entry]] = {head.stream: [] for head in heads}
+    for entry in _entries(connection, tenant, list(entries)):
+        entries[entry.stream].append(entry)
+    return [Stream(tenant, head.stream, head, tuple(entries[head.stream])) for head in heads]
+
+
+def _entries(connection: Connection, tenant: str, names: Sequence[str]) -> Iterable[Entry]:
+    rows = connection.execute(
+        select(*_ENTRY)
+        .where(AuditEntryRow.tenant == tenant, AuditEntryRow.stream.in_(names))
+        .order_by(AuditEntryRow.stream, AuditEntryRow.sequence)
+    )
+    return (entry_of(row) for row in rows)
