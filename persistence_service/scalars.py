@@ -15,6 +15,7 @@ from consensus_rpc.errors import InvalidField
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 NANOS = 1_000_000_000
+MAX_JSON_INTEGER = 2**53 - 1
 
 
 class EnumType(Protocol):
@@ -59,9 +60,16 @@ def to_duration(nanoseconds: int) -> Duration:
     return Duration(seconds=sign * seconds, nanos=sign * nanos)
 
 
-def from_duration(span: Duration) -> int:
-    """The span in nanoseconds."""
-    return span.seconds * NANOS + span.nanos
+def from_duration(span: Duration, field: str) -> int:
+    """The span in nanoseconds.
+
+    Raises:
+        InvalidField: beyond 2**53 ns, 104 days, where JSON's numbers are exact no more.
+    """
+    nanoseconds = span.seconds * NANOS + span.nanos
+    if abs(nanoseconds) > MAX_JSON_INTEGER:
+        raise InvalidField(field=field, description="is at most 104 days")
+    return nanoseconds
 
 
 def whole(value: float, per_unit: int, field: str) -> int:

@@ -37,7 +37,10 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     columns["temperature"] = (
         hundredths(attempt.temperature, "attempts.temperature") if has_temperature else None
     )
-    columns["latency_nanoseconds"] = from_duration(attempt.latency) if attempt.HasField("latency") else None
+    has_latency = attempt.HasField("latency")
+    columns["latency_nanoseconds"] = (
+        from_duration(attempt.latency, "attempts.latency") if has_latency else None
+    )
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
     usage = attempt.usage
     columns |= (

@@ -91,7 +91,7 @@ def _attempt_failed(item: event_pb2.AttemptFailed) -> EventDraft:
         "reason": names.reason_text(item.reason),
     }
     if item.HasField("retry_delay"):
-        data["retry_delay_ns"] = from_duration(item.retry_delay)
+        data["retry_delay_ns"] = from_duration(item.retry_delay, "attempt_failed.retry_delay")
     return EventDraft(Draft("attempt.failed", data, Severity.WARNING, item.persona_id or None))
 
 

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from consensus.v1.persistence_service_pb2 import Record
-from consensus_rpc.errors import ConsensusError
+from consensus_rpc.errors import ConsensusError, InvalidField
 from persistence_service.attempts.convert import attempt_columns
 from persistence_service.idempotency.claims import Claim
 from persistence_service.runs.events import EventDraft, item_draft
 from persistence_service.runs.specification import SpecificationRow
+from persistence_service.scalars import MAX_JSON_INTEGER
 
 RunKey: TypeAlias = tuple[str, str]
 """Tenant and run id."""
@@ -54,6 +55,8 @@ class PreparedRecord:
         Raises:
             InvalidField: for what the tables cannot hold.
         """
+        if record.record_id > MAX_JSON_INTEGER:
+            raise InvalidField(field="record.record_id", description=f"is at most {MAX_JSON_INTEGER}")
         return cls(
             record.record_id,
             tuple(attempt_columns(attempt) for attempt in record.attempts),

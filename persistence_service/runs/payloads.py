@@ -154,7 +154,7 @@ def _provenance(provenance: ReviewProvenance) -> Columns:
     if provenance.HasField("usage"):
         columns["usage"] = usage_columns(provenance.usage)
     if provenance.HasField("latency"):
-        columns["latency_ns"] = from_duration(provenance.latency)
+        columns["latency_ns"] = from_duration(provenance.latency, "persona_review.provenance.latency")
     if provenance.truncated_fields:
         columns["truncated_fields"] = list(provenance.truncated_fields)
     return columns

@@ -44,7 +44,9 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     Raises:
         InvalidField: for what the tables cannot hold exactly, and for a timeout of nothing.
     """
-    timeout = from_duration(specification.run_timeout) or run_timeout // MICROSECOND * 1000
+    timeout = (
+        from_duration(specification.run_timeout, f"{FIELD}.run_timeout") or run_timeout // MICROSECOND * 1000
+    )
     if timeout < 1000:
         raise InvalidField(field=f"{FIELD}.run_timeout", description="is longer than 0 s")
     context = _context_text(specification.context) if specification.HasField("context") else None
@@ -103,7 +105,7 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
     if specification.HasField("run_timeout"):
-        settings["run_timeout_ns"] = from_duration(specification.run_timeout)
+        settings["run_timeout_ns"] = from_duration(specification.run_timeout, f"{FIELD}.run_timeout")
     if specification.HasField("retry_policy"):
         settings["retry_policy"] = _retry_settings(specification.retry_policy)
     if specification.HasField("quorum"):
@@ -138,7 +140,7 @@ def _retry_settings(policy: RetryPolicy) -> dict[str, Any]:
     }
     for name in ("initial_backoff", "attempt_timeout"):
         if policy.HasField(name):
-            settings[f"{name}_ns"] = from_duration(getattr(policy, name))
+            settings[f"{name}_ns"] = from_duration(getattr(policy, name), f"{FIELD}.retry_policy.{name}")
     return settings
 
 

@@ -1,0 +1,232 @@
+"""Random messages of the contract, as hypothesis makes them; within what the contract allows."""
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from hypothesis import strategies as st
+
+from consensus.v1 import (
+    attempt_pb2,
+    decision_pb2,
+    errors_pb2,
+    event_pb2,
+    panel_pb2,
+    proposal_pb2,
+    run_pb2,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+names = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
+counts = st.integers(0, 2**32 - 1)
+scores = st.integers(0, 10_000).map(lambda parts: parts / 10_000)
+temperatures = st.none() | st.integers(0, 200).map(lambda parts: parts / 100)
+reasons = st.sampled_from(errors_pb2.ErrorReason.values())
+durations = st.integers(0, 10**15).map(
+    lambda nanoseconds: Duration(seconds=nanoseconds // 10**9, nanos=nanoseconds % 10**9)
+)
+
+
+def lists(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Short lists."""
+    return st.lists(items, max_size=3)
+
+
+def maybe(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Or absent."""
+    return st.none() | value
+
+
+usages = st.builds(
+    panel_pb2.TokenUsage,
+    input_tokens=counts,
+    cached_tokens=counts,
+    cache_write_tokens=counts,
+    output_tokens=counts,
+    reasoning_tokens=counts,
+)
+proposals = st.builds(
+    proposal_pb2.Proposal,
+    title=texts,
+    summary=texts,
+    problem_statement=texts,
+    proposed_solution=texts,
+    assumptions=lists(texts),
+    scope_non_goals=lists(texts),
+    raw_expanded_proposal=texts,
+)
+provenances = st.builds(
+    panel_pb2.ReviewProvenance,
+    requested_model=texts,
+    answered_model=texts,
+    temperature=temperatures,
+    persona_template_version=texts,
+    prompt_digest=texts,
+    attempt_count=counts,
+    provider_request_id=texts,
+    usage=maybe(usages),
+    latency=maybe(durations),
+    truncated_fields=lists(texts),
+)
+reviews = st.builds(
+    panel_pb2.PersonaReview,
+    persona_id=names,
+    persona_name=texts,
+    confidence_score=scores,
+    strengths=lists(texts),
+    concerns=lists(st.builds(panel_pb2.Concern, text=texts, is_blocking=st.booleans())),
+    recommendations=lists(texts),
+    blocking_issues=lists(
+        st.builds(panel_pb2.BlockingIssue, text=texts, security_critical=maybe(st.booleans()))
+    ),
+    estimated_effort=texts,
+    dependency_risks=lists(texts),
+    blocking_issues_present=st.booleans(),
+    security_concerns_present=st.booleans(),
+    provenance=maybe(provenances),
+)
+decisions = st.builds(
+    decision_pb2.Decision,
+    label=st.sampled_from(decision_pb2.DecisionLabel.values()[1:]),
+    overall_weighted_confidence=scores,
+    contributions=lists(
+        st.builds(
+            decision_pb2.PersonaContribution,
+            persona_id=names,
+            weight=scores,
+            confidence_score=scores,
+            contribution=scores,
+        )
+    ),
+    fired_rules=lists(
+        st.builds(
+            decision_pb2.FiredRule,
+            rule=st.sampled_from(decision_pb2.DecisionRule.values()),
+            explanation=texts,
+            data=st.dictionaries(texts, texts, max_size=3),
+        )
+    ),
+    completeness=maybe(
+        st.builds(
+            decision_pb2.Completeness,
+            is_complete=st.booleans(),
+            expected_count=counts,
+            present_count=counts,
+            missing_personas=lists(st.builds(decision_pb2.MissingPersona, persona_id=names, reason=reasons)),
+        )
+    ),
+    minority_reports=lists(
+        st.builds(
+            decision_pb2.MinorityReport,
+            persona_id=names,
+            persona_name=texts,
+            confidence_score=scores,
+            blocking_summary=texts,
+            mitigation_recommendation=texts,
+            strengths=lists(texts),
+            concerns=lists(texts),
+        )
+    ),
+    policy_version=texts,
+)
+violations = lists(st.builds(run_pb2.OutputViolation, field=texts, description=texts))
+step_failures = st.builds(run_pb2.StepFailure, reason=reasons, message=texts, output_violations=violations)
+run_failures = st.builds(
+    run_pb2.RunFailure,
+    reason=reasons,
+    message=texts,
+    failed_step=texts,
+    resumable=st.booleans(),
+    finished_personas=lists(names),
+    persona_failures=lists(st.builds(run_pb2.PersonaFailure, persona_id=names, reason=reasons)),
+    output_violations=violations,
+)
+payloads = st.one_of(
+    st.builds(event_pb2.StepStarted, step=names),
+    st.builds(event_pb2.StepCompleted, step=names, attempt_count=counts),
+    st.builds(event_pb2.StepSkipped, step=names),
+    st.builds(event_pb2.StepFailed, step=names, attempt_count=counts, failure=maybe(step_failures)),
+    st.builds(
+        event_pb2.AttemptFailed,
+        step=names,
+        persona_id=st.just("") | names,
+        attempt_number=counts,
+        reason=reasons,
+        retry_delay=maybe(durations),
+    ),
+    st.builds(event_pb2.ProposalReady, proposal=proposals),
+    st.builds(event_pb2.PersonaReviewReady, persona_review=reviews),
+    st.builds(event_pb2.DecisionReady, decision=decisions),
+    st.builds(event_pb2.RunCompleted),
+    st.builds(event_pb2.RunFailed, failure=run_failures),
+)
+attempts = st.builds(
+    attempt_pb2.Attempt,
+    step=names,
+    attempt_number=counts,
+    state=st.sampled_from(attempt_pb2.AttemptState.values()),
+    reason=reasons,
+    requested_model=texts,
+    answered_model=texts,
+    temperature=temperatures,
+    is_repair=st.booleans(),
+    max_output_tokens=counts,
+    latency=maybe(durations),
+    http_status=counts,
+    provider_request_id=texts,
+    usage=maybe(usages),
+    raw_output=texts,
+    message=texts,
+)
+
+_json = st.recursive(
+    st.none() | st.booleans() | texts | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def _struct(plain: dict[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(plain)
+    return struct
+
+
+contexts = st.builds(run_pb2.ExtraContext, text=texts) | st.dictionaries(texts, _json, max_size=3).map(
+    lambda plain: run_pb2.ExtraContext(object=_struct(plain))
+)
+specifications = st.builds(
+    run_pb2.RunSpecification,
+    idea=texts,
+    context=maybe(contexts),
+    user=texts,
+    expand_model=texts,
+    review_model=texts,
+    expand_temperature=temperatures,
+    review_temperature=temperatures,
+    persona_template_version=texts,
+    retry_policy=maybe(
+        st.builds(
+            run_pb2.RetryPolicy,
+            max_retries=counts,
+            initial_backoff=maybe(durations),
+            backoff_multiplier=st.floats(1, 10),
+            attempt_timeout=maybe(durations),
+            max_output_tokens=counts,
+        )
+    ),
+    personas=lists(
+        st.builds(
+            panel_pb2.Persona,
+            persona_id=names,
+            display_name=texts,
+            weight=scores,
+            focus=texts,
+            holds_veto=st.booleans(),
+            prompt_digest=texts,
+        )
+    ),
+    quorum=maybe(st.builds(run_pb2.Quorum, min_personas=counts, required_personas=lists(names))),
+    run_timeout=maybe(st.integers(1, 9 * 10**6).map(lambda seconds: Duration(seconds=seconds))),
+    policy_version=texts,
+)
