@@ -8,14 +8,12 @@ from consensus_rpc.errors import (
     CallDeadlineExceeded,
     ConsensusError,
     FieldViolation,
-    PersistenceUnavailable,
     RunFailed,
     class_for_reason,
 )
-from consensus_rpc.status import contract_errors
 from review_service.expander import Expander
 from review_service.items import DEADLINE
-from review_service.record_stream import Stub
+from review_service.persistence import Stub, persistence_errors
 from review_service.steps import GaveUp, StepBudget
 from review_service.words import EXPAND, unknown_attempt
 
@@ -77,7 +75,7 @@ class Expansion:
         request = persistence_service_pb2.RecordExpansionRequest(
             scope=self._scope, expansion_id=self.expansion_id, attempts=[attempt]
         )
-        with contract_errors(PersistenceUnavailable):
+        with persistence_errors():
             await self._stub.RecordExpansion(request, **call_options(_RECORD_SECONDS))
 
 

@@ -8,12 +8,11 @@ import grpc
 
 from consensus.v1 import persistence_service_pb2
 from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError, PersistenceUnavailable, ShuttingDown
+from consensus_rpc.errors import ConsensusError, ShuttingDown
 from consensus_rpc.log import get_logger
-from consensus_rpc.status import contract_errors
 from review_service.endings import error_of_event, error_of_run
 from review_service.feed import Feed
-from review_service.record_stream import Stub, is_passing
+from review_service.persistence import Stub, is_passing, persistence_errors
 from review_service.sender import EventSender
 
 WatchRequest = persistence_service_pb2.PersistenceServiceWatchRunRequest
@@ -96,7 +95,7 @@ class JournalFollower:
         watch = self._stub.WatchRun(request, **call_options(context))
         drained = asyncio.create_task(self._draining.wait())
         try:
-            with contract_errors(PersistenceUnavailable):
+            with persistence_errors():
                 while (message := await _next(watch, drained)) is not None:
                     if message.HasField("event"):
                         await sender.send(message.event)
@@ -118,7 +117,7 @@ class JournalFollower:
             error = error_of_event(sender.ending)
         else:  # the caller had the last event before
             request = GetRunRequest(scope=scope, run_id=sender.run_id)
-            with contract_errors(PersistenceUnavailable):
+            with persistence_errors():
                 error = error_of_run((await self._stub.GetRun(request, **call_options(context))).run)
         if error is not None:
             raise error

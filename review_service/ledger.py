@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
 from consensus_rpc.client import call_options
-from consensus_rpc.errors import InternalError, PersistenceUnavailable
+from consensus_rpc.errors import InternalError
 from consensus_rpc.log import get_logger
-from consensus_rpc.status import contract_errors
 from review_service.events import opening_events
 from review_service.lease import Clock, Lease
 from review_service.outbox import Outbox, Publish
-from review_service.record_stream import Request, Response, Stream, Stub, open_stream
+from review_service.persistence import Stub, persistence_errors
+from review_service.record_stream import Request, Response, Stream, open_stream
 from review_service.run_ledger import RunLedger
 from review_service.words import seconds
 
@@ -117,7 +117,7 @@ class Ledger:
             ConsensusError: what persistence refuses with; PersistenceUnavailable when it is away.
         """
         request = persistence_service_pb2.ClaimRunsRequest(lease_owner=self._lease_owner, max_count=max_count)
-        with contract_errors(PersistenceUnavailable):
+        with persistence_errors():
             answer = await self._stub.ClaimRuns(request, **call_options(_CLAIM_SECONDS))
         return list(answer.runs)
 

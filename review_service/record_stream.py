@@ -5,43 +5,14 @@ from typing import TypeAlias
 
 import grpc
 
-from consensus.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus.v1 import persistence_service_pb2
 from consensus_rpc.client import call_metadata
-from consensus_rpc.errors import (
-    CallCancelled,
-    CallDeadlineExceeded,
-    ConsensusError,
-    DatabaseUnavailable,
-    LockTimeout,
-    Overloaded,
-    PersistenceUnavailable,
-    ServerUnreachable,
-    ShuttingDown,
-)
-from consensus_rpc.status import contract_errors
+from consensus_rpc.errors import PersistenceUnavailable
+from review_service.persistence import Stub, persistence_errors
 
 Request = persistence_service_pb2.RecordRunRequest
 Response = persistence_service_pb2.RecordRunResponse
-# In the stubs for type checkers only.
-Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
 Stream: TypeAlias = "grpc.aio.StreamStreamCall[Request, Response]"
-
-# What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
-PASSING = (
-    CallCancelled,
-    CallDeadlineExceeded,
-    DatabaseUnavailable,
-    LockTimeout,
-    Overloaded,
-    PersistenceUnavailable,
-    ServerUnreachable,
-    ShuttingDown,
-)
-
-
-def is_passing(error: ConsensusError) -> bool:
-    """Whether the same may succeed a moment later on a new connection."""
-    return isinstance(error, PASSING)
 
 
 async def open_stream(stub: Stub, first: Request, *, answer_within: float | None) -> tuple[Stream, Response]:
@@ -80,7 +51,7 @@ async def read(stream: Stream) -> Response | None:
     Raises:
         ConsensusError: what it ended with.
     """
-    with contract_errors(PersistenceUnavailable):
+    with persistence_errors():
         message = await stream.read()
     # gRPC's end-of-stream mark is no type of its own in the stubs.
     return message if isinstance(message, Response) else None

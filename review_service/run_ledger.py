@@ -10,7 +10,8 @@ from consensus_rpc.errors import ConsensusError, InternalError, PersistenceUnava
 from consensus_rpc.log import get_logger
 from review_service.lease import Clock, Lease
 from review_service.outbox import Outbox
-from review_service.record_stream import Request, Response, Stream, Stub, is_passing, open_stream, read, write
+from review_service.persistence import Stub, is_passing
+from review_service.record_stream import Request, Response, Stream, open_stream, read, write
 
 RecordItem = persistence_service_pb2.RecordItem
 

@@ -8,11 +8,9 @@ from uuid_utils.compat import uuid7
 
 from consensus.v1 import persistence_service_pb2, review_service_pb2, review_service_pb2_grpc
 from consensus_rpc.client import call_options, hop_timeout
-from consensus_rpc.errors import PersistenceUnavailable
 from consensus_rpc.identity import identity_of
 from consensus_rpc.log import bind_contextvars
 from consensus_rpc.request_id import current_request_id
-from consensus_rpc.status import contract_errors
 from review_service import items
 from review_service.config import ReviewSettings
 from review_service.expander import first_attempt
@@ -22,8 +20,8 @@ from review_service.info import service_info
 from review_service.intake import IntakeLimits, check_expand_request, check_review_input
 from review_service.ledger import NewRun
 from review_service.panel import Engine
+from review_service.persistence import Stub, persistence_errors
 from review_service.personas import Panel
-from review_service.record_stream import Stub
 from review_service.specification import expansion_specification, run_specification
 from review_service.streams import Scope, Streams
 from review_service.words import EXPAND
@@ -213,7 +211,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
 
     async def _ask(self, method: Any, request: Any, context: Any) -> Any:
         """Asks persistence within the caller's deadline; its refusals pass through as they are."""
-        with contract_errors(PersistenceUnavailable):
+        with persistence_errors():
             return await method(request, **call_options(context, ceiling_seconds=_CALL_SECONDS))
 
 

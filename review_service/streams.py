@@ -5,14 +5,13 @@ from typing import Any
 
 from consensus.v1 import persistence_service_pb2, review_service_pb2
 from consensus_rpc.client import call_options, hop_timeout
-from consensus_rpc.errors import ConsensusError, PersistenceUnavailable
+from consensus_rpc.errors import ConsensusError
 from consensus_rpc.log import bind_contextvars, get_logger
 from consensus_rpc.request_id import REQUEST_ID_KEY, current_request_id
-from consensus_rpc.status import contract_errors
 from review_service.endings import error_of_event
 from review_service.follow import JournalFollower, follow_feed
 from review_service.ledger import NewRun
-from review_service.record_stream import Stub, is_passing
+from review_service.persistence import Stub, is_passing, persistence_errors
 from review_service.sender import EventSender
 from review_service.worker import Execution, Worker
 
@@ -112,7 +111,7 @@ class Streams:
         )
         for attempt in range(_CANCEL_TRIES):
             try:
-                with contract_errors(PersistenceUnavailable):
+                with persistence_errors():
                     await self._stub.CancelRun(request, **call_options(_BEGIN_SECONDS))
                 _log.info("run_cancelled_on_disconnect")
                 return
