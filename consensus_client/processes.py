@@ -17,6 +17,8 @@ from typing import Self
 
 _POLL_SECONDS = 0.01
 _LOG_TAIL_LINES = 12
+_LOG_TAIL_CHARACTERS = 300
+_LOG_TAIL_CHARACTERS = 300
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,7 +46,7 @@ class Child:
         lines = self.log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
         if not lines:
             return f"; its log {self.log} is empty"
-        shown = "".join(f"\n  {line}" for line in lines[-_LOG_TAIL_LINES:])
+        shown = "".join(f"\n  {line[:_LOG_TAIL_CHARACTERS]}" for line in lines[-_LOG_TAIL_LINES:])
         return f"; its log {self.log} ends:{shown}"
 
 
@@ -96,7 +98,9 @@ class Children:
         child = self._children[name] = Child(name, process, log)
         return child
 
-    def wait_until(self, is_ready: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait_until(
+        self, is_ready: Callable[[], bool], what: str, seconds: float, *, poll_seconds: float = _POLL_SECONDS
+    ) -> None:
         """Waits for a condition while all processes live.
 
         Raises:
@@ -108,7 +112,7 @@ class Children:
             if time.monotonic() > deadline:
                 tails = "".join(f"\n{child.name}{child.log_tail()}" for child in self._children.values())
                 raise ChildFailed(f"{what} not ready after {seconds:g} s{tails}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(poll_seconds)
 
     def check(self) -> None:
         """Makes sure that all processes live.

@@ -12,7 +12,8 @@ from typing import Self
 from consensus_client.processes import Children, address_of, reserve_port
 
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 30.0
+_HEALTH_POLL_SECONDS = 0.05
 _OFFLINE_KEY = "offline-model"  # it takes any
 
 
@@ -95,10 +96,12 @@ class Stack:
         """
         for name in self._addresses:
             self._children.wait_until(self._port_file(name).exists, name, _READY_SECONDS)
-        from consensus_rpc.healthcheck import check
+        from consensus_rpc.healthcheck import check  # loaded while the processes start
 
         address = self._addresses[REVIEW]
-        self._children.wait_until(lambda: check(address) == "SERVING", REVIEW, _READY_SECONDS)
+        self._children.wait_until(
+            lambda: check(address) == "SERVING", REVIEW, _READY_SECONDS, poll_seconds=_HEALTH_POLL_SECONDS
+        )
 
     def check(self) -> None:
         """Makes sure that all processes live.

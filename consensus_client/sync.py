@@ -205,7 +205,7 @@ class SyncReviewClient:
         """Versions, limits and models in force."""
         return self._unary(self._stub.GetServiceInfo, review_service_pb2.GetServiceInfoRequest())
 
-    def _unary(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+    def _unary(self, method: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
         """Calls, and calls again on a passing failure: reads have no effect, changes have a key."""
         patience = self._patience()
         deadline = time.monotonic() + self._options.call_seconds

@@ -74,4 +74,5 @@ async def _stored_decision(session: Session, client: ReviewClient) -> decision_p
 
 def _next_steps(session: Session) -> list[Block]:
     run_id = session.progress.run_id
-    return [Block(0, f"{session.command('show', run_id)} · {session.command('report', run_id)}", "dim")]
+    more = [session.command("show", run_id), session.command("report", run_id, "--format", "html")]
+    return [Block(0, line, "dim") for line in more]

@@ -65,7 +65,7 @@ def _scores(run: run_pb2.Run) -> Iterator[str]:
     yield "| persona | | score | weight | contribution |"
     yield "| --- | --- | ---: | ---: | ---: |"
     for each in run.decision.contributions:
-        full = round(each.confidence_score * _BAR_CELLS)
+        full = int(each.confidence_score * _BAR_CELLS)
         bar = "█" * full + "░" * (_BAR_CELLS - full)
         numbers = [text.score(n) for n in (each.confidence_score, each.weight, each.contribution)]
         yield f"| {escape(text.persona_name(each.persona_id))} | {bar} | {' | '.join(numbers)} |"

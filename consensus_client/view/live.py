@@ -87,7 +87,7 @@ def _result(line: Line) -> Text:
 def _bar(value: float | None, fancy: bool) -> Text:
     if value is None:
         return Text()
-    full = round(value * _BAR_CELLS)
+    full = int(value * _BAR_CELLS)  # only a whole score fills the bar
     filled, empty = ("█", "░") if fancy else ("#", ".")
     return Text(filled * full, style=_colour(value)).append(empty * (_BAR_CELLS - full), style="dim")
 

@@ -1,0 +1,76 @@
+"""Every command explains itself within 80 columns, and says what is wrong with wrong usage."""
+
+import pytest
+from typer.testing import CliRunner
+
+from consensus_client.cli.commands import app
+
+COMMANDS = (
+    "review", "watch", "resume", "show", "runs", "attempts", "personas", "info", "report", "cancel",
+    "annotate", "expand", "doctor",
+)  # fmt: skip
+RUNNER = CliRunner(env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": ""})
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], *([command] for command in COMMANDS)], ids=lambda each: " ".join(each)
+)
+def test_help_fits_80_columns(arguments: list[str]) -> None:
+    answer = RUNNER.invoke(app, [*arguments, "--help"])
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("Usage: ")
+    assert [line for line in answer.stdout.splitlines() if len(line) > 80] == []
+
+
+def test_help_lists_every_command_with_a_whole_sentence() -> None:
+    lines = RUNNER.invoke(app, ["--help"]).stdout.partition("Commands:\n")[2].splitlines()
+    assert tuple(line.split()[0] for line in lines) == COMMANDS
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
+WRONG = {
+    "no command of that name": (["approve"], "No such command"),
+    "review without an idea": (["review"], "Missing argument"),
+    "review of a file that is not there": (["review", "@/no/such/file"], "cannot read '/no/such/file'"),
+    "review with a context that is half an object": (["review", "x", "--context", '{"a":'], "no JSON object"),
+    "review with a context that holds a key twice": (["review", "x", "--context", '{"a":1,"a":2}'], "twice"),
+    "review with a context that holds NaN": (["review", "x", "--context", '{"a":NaN}'], "NaN"),
+    "review too warm": (["review", "x", "--review-temperature", "2.5"], "--review-temperature"),
+    "review with three decimals": (["review", "x", "--expand-temperature", "0.123"], "two decimals"),
+    "review with eleven retries": (["review", "x", "--max-retries", "11"], "less than or equal to 10"),
+    "review detached and gated": (["review", "x", "--detach", "--gate"], "do not go together"),
+    "review detached and cancelling": (
+        ["review", "x", "--detach", "--on-disconnect", "cancel"], "do not go together"
+    ),
+    "review elsewhere than at an address": (["review", "x", "--server", "nowhere"], "give host:port"),
+    "review at port 0": (["review", "x", "--server", "127.0.0.1:0"], "give host:port"),
+    "watch after less than nothing": (["watch", "r1", "--after", "-1"], "--after"),
+    "watch without a run": (["watch"], "Missing argument"),
+    "resume of two runs": (["resume", "r1", "r2"], "unexpected extra argument"),
+    "show without a run": (["show"], "Missing argument"),
+    "runs in a state that is none": (["runs", "--state", "done"], "--state"),
+    "runs since a day that is none": (["runs", "--created-from", "yesterday"], "ISO 8601"),
+    "runs on pages of 101": (["runs", "--page-size", "101"], "less than or equal to 100"),
+    "runs, all of them, from a page": (["runs", "--all", "--page-token", "t"], "do not go together"),
+    "attempts with an unknown option": (["attempts", "r1", "--all"], "No such option"),
+    "personas with an argument": (["personas", "critic"], "unexpected extra argument"),
+    "info with an argument": (["info", "all"], "unexpected extra argument"),
+    "report in a format that is none": (["report", "r1", "--format", "pdf"], "--format"),
+    "cancel without a run": (["cancel"], "Missing argument"),
+    "annotate without a note": (["annotate", "r1"], "give either"),
+    "annotate with a note and without": (["annotate", "r1", "n", "--remove"], "give either"),
+    "expand without an idea": (["expand"], "Missing argument"),
+    "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_usage_exits_2_and_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    answer = RUNNER.invoke(app, arguments)
+    assert answer.exit_code == 2
+    assert said in " ".join(answer.stderr.split())
+    assert answer.stdout == ""
+
+
+def test_every_command_has_a_wrong_use_above() -> None:
+    assert {arguments[0] for arguments, _ in WRONG.values()} >= set(COMMANDS)
