@@ -58,6 +58,17 @@ class RunNotFound(ConsensusError):
         super().__init__(f"run {run_id} was not found", metadata={"run_id": run_id})
 
 
+class MetricNotFound(ConsensusError):
+    """No such metric for this tenant; deleted and foreign metrics look the same."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_METRIC_NOT_FOUND
+
+    def __init__(self, *, metric_id: str) -> None:
+        """Names the metric."""
+        super().__init__(f"metric {metric_id} was not found", metadata={"metric_id": metric_id})
+
+
 class DuplicateId(ConsensusError):
     """The id that the caller chose is taken."""
 

@@ -149,6 +149,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the service has no key to sign checkpoints with, or no file to
     keep them in.
     """
+    ERROR_REASON_METRIC_NOT_FOUND: _ErrorReason.ValueType  # 34
+    """NOT_FOUND: no such metric for this tenant; deleted metrics and other tenants' metrics
+    look the same. Metadata: `metric_id`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or failed. Every error of every service carries a
@@ -284,5 +288,9 @@ Metadata as for LLM_RATE_LIMITED.
 ERROR_REASON_AUDIT_CHECKPOINTS_OFF: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION: the service has no key to sign checkpoints with, or no file to
 keep them in.
+"""
+ERROR_REASON_METRIC_NOT_FOUND: ErrorReason.ValueType  # 34
+"""NOT_FOUND: no such metric for this tenant; deleted metrics and other tenants' metrics
+look the same. Metadata: `metric_id`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
