@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consensus_client.cli import changing, doctor, reading, reporting, reviewing
+from consensus_client.cli import audit, changing, doctor, reading, reporting, reviewing
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -44,5 +44,5 @@ def consensus(
     """
 
 
-for module in (reviewing, reading, reporting, changing, doctor):
+for module in (reviewing, reading, reporting, changing, audit, doctor):
     module.register(app)

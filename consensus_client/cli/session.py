@@ -4,7 +4,9 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import typer
 from google.protobuf import json_format, message
@@ -15,6 +17,8 @@ from consensus_client.client import ReviewClient
 from consensus_client.options import DEFAULT_SERVER
 from consensus_client.view.progress import Progress
 from consensus_rpc.errors import ConsensusError
+
+Client = TypeVar("Client")
 
 
 class Session:
@@ -37,17 +41,27 @@ class Session:
         return shlex.join(("consensus", *words, *elsewhere))
 
     def run(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> None:
-        """Runs `work` with a client to its end.
+        """Runs `work` with a client of the review service to its end.
 
         Raises:
             typer.Exit: always, with the code that it answers, or that its failure stands for.
         """
-        raise typer.Exit(self._code(work))
+        self.run_with(ReviewClient, work)
 
-    def _code(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> int:
+    def run_with(
+        self,
+        connect: Callable[[str], AbstractAsyncContextManager[Client]],
+        work: Callable[[Client], Awaitable[int | None]],
+    ) -> None:
+        """As `run`, with a client of another service; `connect` takes the server's address."""
+
         async def with_client() -> int:
-            async with ReviewClient(self.server) as client:
+            async with connect(self.server) as client:
                 return await work(client) or exits.OK
+
+        raise typer.Exit(self._code(with_client))
+
+    def _code(self, with_client: Callable[[], Coroutine[None, None, int]]) -> int:
 
         try:
             return asyncio.run(with_client())

@@ -7,13 +7,14 @@ from consensus_client.cli.commands import app
 
 COMMANDS = (
     "review", "watch", "resume", "show", "runs", "attempts", "personas", "info", "report", "cancel",
-    "annotate", "expand", "doctor",
+    "annotate", "expand", "doctor", "audit",
 )  # fmt: skip
+AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 RUNNER = CliRunner(env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": ""})
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], *([command] for command in COMMANDS)], ids=lambda each: " ".join(each)
+    "arguments", [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS], ids=lambda each: " ".join(each)
 )
 def test_help_fits_80_columns(arguments: list[str]) -> None:
     answer = RUNNER.invoke(app, [*arguments, "--help"])
@@ -60,6 +61,16 @@ WRONG = {
     "annotate without a note": (["annotate", "r1"], "give either"),
     "annotate with a note and without": (["annotate", "r1", "n", "--remove"], "give either"),
     "expand without an idea": (["expand"], "Missing argument"),
+    "audit of nothing": (["audit", "prove"], "No such command"),
+    "audit list of a severity that is none": (["audit", "list", "--min-severity", "loud"], "--min-severity"),
+    "audit list on pages of 0": (["audit", "list", "--page-size", "0"], "--page-size"),
+    "audit verify of a file that is not there": (["audit", "verify", "/no/such"], "cannot read '/no/such'"),
+    "audit verify of a stream of a file": (
+        ["audit", "verify", "f", "--stream", "runs/1"], "do not go together"
+    ),
+    "audit verify of the server with a key": (["audit", "verify", "--public-key", "00"], "go with EXPORT"),
+    "audit export with an argument": (["audit", "export", "file"], "unexpected extra argument"),
+    "audit checkpoint with an argument": (["audit", "checkpoint", "file"], "unexpected extra argument"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
 
