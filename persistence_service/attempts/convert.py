@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from consensus.v1.attempt_pb2 import Attempt
-from consensus.v1.panel_pb2 import TokenUsage
 from persistence_service.runs import names
-from persistence_service.runs.payloads import USAGE_FIELDS
+from persistence_service.runs.payloads import NO_USAGE, usage_columns, usage_message
 from persistence_service.scalars import (
     from_duration,
     hundredths,
@@ -17,7 +16,6 @@ from persistence_service.scalars import (
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
 _NUMBERS = ("attempt_number", "is_repair", "max_output_tokens", "http_status")
-NO_USAGE: dict[str, int | None] = dict.fromkeys(USAGE_FIELDS)
 
 
 def attempt_columns(attempt: Attempt) -> dict[str, Any]:
@@ -42,10 +40,7 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
         from_duration(attempt.latency, "attempts.latency") if has_latency else None
     )
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
-    usage = attempt.usage
-    columns |= (
-        {name: getattr(usage, name) for name in USAGE_FIELDS} if attempt.HasField("usage") else NO_USAGE
-    )
+    columns |= usage_columns(attempt.usage) if attempt.HasField("usage") else NO_USAGE
     return columns
 
 
@@ -66,5 +61,5 @@ def attempt_message(row: Mapping[Any, Any]) -> Attempt:
     if row["latency_nanoseconds"] is not None:
         attempt.latency.CopyFrom(to_duration(row["latency_nanoseconds"]))
     if row["input_tokens"] is not None:
-        attempt.usage.CopyFrom(TokenUsage(**{name: row[name] for name in USAGE_FIELDS}))
+        attempt.usage.CopyFrom(usage_message(row))
     return attempt

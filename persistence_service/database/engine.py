@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consensus_rpc.log import get_logger
+from persistence_service.containment import SQLITE_FUNCTION, contains_text
 from persistence_service.database.options import DatabaseOptions
 
 READ_ONLY = "consensus_read_only"
@@ -100,6 +101,9 @@ def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
             "pool_timeout": options.pool_timeout,
             "pool_use_lifo": True,
         }
+    if options.backend == "postgresql":
+        # Many updates go in one round trip, as many inserts do.
+        pool["executemany_mode"] = "values_plus_batch"
     engine = create_engine(
         options.url,
         connect_args=_connect_arguments(options),
@@ -158,6 +162,7 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.create_function(SQLITE_FUNCTION, 2, contains_text, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -30,17 +30,10 @@ PROPOSAL_COLUMNS = (
     "scope_non_goals",
     "raw_expanded_proposal",
 )
-REVIEW_COLUMNS = (
-    "persona_id",
-    "persona_name",
-    "confidence",
-    "blocking_issues_present",
-    "security_concerns_present",
-    "content",
-    "provenance",
-)
 USAGE_FIELDS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+NO_USAGE: dict[str, int | None] = dict.fromkeys(USAGE_FIELDS)
 _TEXT_LISTS = ("strengths", "recommendations", "dependency_risks")
+_PROVENANCE = "persona_review.provenance"
 _PROVENANCE_SCALARS = (
     "requested_model",
     "answered_model",
@@ -48,6 +41,23 @@ _PROVENANCE_SCALARS = (
     "prompt_digest",
     "attempt_count",
     "provider_request_id",
+)
+PROVENANCE_COLUMNS = (
+    *_PROVENANCE_SCALARS,
+    "temperature",
+    "latency_nanoseconds",
+    "truncated_fields",
+    *USAGE_FIELDS,
+)
+_NO_PROVENANCE: Columns = dict.fromkeys(PROVENANCE_COLUMNS)
+REVIEW_COLUMNS = (
+    "persona_id",
+    "persona_name",
+    "confidence",
+    "blocking_issues_present",
+    "security_concerns_present",
+    "content",
+    *PROVENANCE_COLUMNS,
 )
 
 
@@ -107,7 +117,7 @@ def review_payload(review: PersonaReview) -> Payload:
         "blocking_issues_present": review.blocking_issues_present,
         "security_concerns_present": review.security_concerns_present,
         "content": _review_content(review),
-        "provenance": _provenance(review.provenance) if review.HasField("provenance") else None,
+        **(_provenance(review.provenance) if review.HasField("provenance") else _NO_PROVENANCE),
     }
     return payload_of(columns, "persona_review")
 
@@ -126,8 +136,8 @@ def review_message(row: Mapping[Any, Any]) -> PersonaReview:
         security_concerns_present=row["security_concerns_present"],
         **{name: content[name] for name in _TEXT_LISTS},
     )
-    if row["provenance"] is not None:
-        review.provenance.CopyFrom(_provenance_message(row["provenance"]))
+    if row["attempt_count"] is not None:
+        review.provenance.CopyFrom(_provenance_message(row))
     return review
 
 
@@ -149,31 +159,35 @@ def _blocking_issue(issue: BlockingIssue) -> Columns:
 
 def _provenance(provenance: ReviewProvenance) -> Columns:
     columns: Columns = {name: getattr(provenance, name) for name in _PROVENANCE_SCALARS}
+    columns |= usage_columns(provenance.usage) if provenance.HasField("usage") else NO_USAGE
+    columns["truncated_fields"] = list(provenance.truncated_fields) or None
+    columns["temperature"] = columns["latency_nanoseconds"] = None
     if provenance.HasField("temperature"):
-        columns["temperature"] = hundredths(provenance.temperature, "persona_review.provenance.temperature")
-    if provenance.HasField("usage"):
-        columns["usage"] = usage_columns(provenance.usage)
+        columns["temperature"] = hundredths(provenance.temperature, f"{_PROVENANCE}.temperature")
     if provenance.HasField("latency"):
-        columns["latency_ns"] = from_duration(provenance.latency, "persona_review.provenance.latency")
-    if provenance.truncated_fields:
-        columns["truncated_fields"] = list(provenance.truncated_fields)
+        columns["latency_nanoseconds"] = from_duration(provenance.latency, f"{_PROVENANCE}.latency")
     return columns
 
 
-def _provenance_message(columns: Columns) -> ReviewProvenance:
+def _provenance_message(row: Mapping[Any, Any]) -> ReviewProvenance:
     provenance = ReviewProvenance(
-        **{name: columns[name] for name in _PROVENANCE_SCALARS},
-        truncated_fields=columns.get("truncated_fields", ()),
+        **{name: row[name] for name in _PROVENANCE_SCALARS},
+        truncated_fields=row["truncated_fields"] or (),
     )
-    if (temperature := columns.get("temperature")) is not None:
-        provenance.temperature = temperature / 100
-    if (usage := columns.get("usage")) is not None:
-        provenance.usage.CopyFrom(TokenUsage(**usage))
-    if (latency := columns.get("latency_ns")) is not None:
-        provenance.latency.CopyFrom(to_duration(latency))
+    if row["temperature"] is not None:
+        provenance.temperature = row["temperature"] / 100
+    if row["input_tokens"] is not None:
+        provenance.usage.CopyFrom(usage_message(row))
+    if row["latency_nanoseconds"] is not None:
+        provenance.latency.CopyFrom(to_duration(row["latency_nanoseconds"]))
     return provenance
 
 
 def usage_columns(usage: TokenUsage) -> dict[str, int]:
     """Tokens by name."""
     return {name: getattr(usage, name) for name in USAGE_FIELDS}
+
+
+def usage_message(row: Mapping[Any, Any]) -> TokenUsage:
+    """The tokens of a row that has them."""
+    return TokenUsage(**{name: row[name] for name in USAGE_FIELDS})

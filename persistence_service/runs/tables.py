@@ -147,8 +147,22 @@ class PersonaReviewRow(Base):
     security_concerns_present: Mapped[bool] = mapped_column(Boolean)
     # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
     content: Mapped[dict[str, Any]] = mapped_column(Json)
-    # How it came about: models, temperature, versions, tokens, latency.
-    provenance: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # How it came about; all absent when that was not said. Temperature in hundredths.
+    requested_model: Mapped[str | None] = mapped_column(String(200))
+    answered_model: Mapped[str | None] = mapped_column(String(200))
+    temperature: Mapped[int | None] = mapped_column(Integer)
+    persona_template_version: Mapped[str | None] = mapped_column(String(50))
+    prompt_digest: Mapped[str | None] = mapped_column(String(64))
+    attempt_count: Mapped[int | None] = mapped_column(BigInteger)
+    provider_request_id: Mapped[str | None] = mapped_column(String(200))
+    latency_nanoseconds: Mapped[int | None] = mapped_column(BigInteger)
+    truncated_fields: Mapped[list[str] | None] = mapped_column(Json)
+    # Tokens of the call that succeeded: all absent when the provider did not say.
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class DecisionRow(Base):
