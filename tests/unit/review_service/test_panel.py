@@ -279,7 +279,7 @@ async def test_the_runs_deadline_ends_it_and_its_calls(
 
     await finish(new_progress("r-1", specification(), soon(0.5)))
 
-    assert time.monotonic() - began < 0.5 + 0.25 + 0.25  # the last is for a busy machine
+    assert time.monotonic() - began < 0.5 + 0.25 + 1.0  # the last is for a busy machine
     failure = ledger.failure()
     assert failure.reason == errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
     assert (failure.failed_step, failure.resumable) == ("review_critic", True)
