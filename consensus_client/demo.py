@@ -70,6 +70,8 @@ def _review(directory: Path, idea: str) -> int:
         try:
             app(["review", "--", idea], prog_name="consensus")
         except SystemExit as ended:
+            if ended.code == 0:
+                sys.stderr.write(f"The run is kept; after `make up` these work, as {_program()}\n")
             return ended.code if isinstance(ended.code, int) else _FAILED_EXIT
     return 0
 

@@ -20,11 +20,15 @@ from consensus_rpc.errors import (
 
 _MAX_MESSAGE_CHARACTERS = 1000
 Command = Callable[..., str]
-"""Spells a command that the user may type: `command("watch", run_id)`."""
+"""Spells a command that the user may type: `spell("watch", run_id)`."""
 
 
-def explain(error: ConsensusError, command: Command) -> list[str]:
+def explain(error: ConsensusError, spell: Command) -> list[str]:
     """At most two lines, safe on a terminal."""
+
+    def command(*words: str) -> str:
+        return f"`{spell(*words)}`"
+
     reason = error.reason_name or error.status_code.name
     first = f"error: {text.shorten(_message(error), _MAX_MESSAGE_CHARACTERS)} [{text.clean(reason)}]"
     ids = [

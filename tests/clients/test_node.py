@@ -1,0 +1,69 @@
+"""The example in Node, written from the contract alone, against the real pair."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from consensus_client.stack import Addresses
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "node"
+REMINDERS = (ROOT / "examples" / "ideas" / "appointment-reminders.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with exactly the packages of its lock file."""
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if missing:
+        pytest.fail(f"{' and '.join(missing)} not found: the Node example needs Node.js 18 or later with npm")
+    copy = tmp_path_factory.mktemp("node") / "example"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("node_modules"))
+    done = subprocess.run(
+        ["npm", "ci", "--no-progress"], cwd=copy, check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        pytest.fail(f"npm ci failed:\n{done.stdout}{done.stderr}")
+    return copy
+
+
+def review(copy: Path, pair: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CONSENSUS_SERVER": pair.review, "CONSENSUS_PROTOS": str(ROOT / "protos")}
+    return subprocess.run(
+        ["node", "review.js", *arguments],
+        cwd=copy, env=environment, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pair: Addresses) -> None:
+    done = review(installed, pair, REMINDERS)
+    assert (done.returncode, done.stderr) == (0, "")
+    events = [line.split() for line in done.stdout.splitlines() if not line.startswith("  -")]
+    assert [int(event[0]) for event in events] == list(range(1, len(events) + 1))
+    assert sum(event[1] == "personaReviewReady" for event in events) == 5
+    (decision,) = [event for event in events if event[1] == "decisionReady"]
+    assert decision[2] in {"APPROVE", "REVISE", "REJECT"}
+    assert events[-1][1] == "runCompleted"
+
+
+def test_it_reads_the_reason_and_the_fields_of_an_error(installed: Path, pair: Addresses) -> None:
+    done = review(installed, pair, "...")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[INVALID_FIELD]" in done.stderr
+    assert "request_id: " in done.stderr
+    assert "review.idea: " in done.stderr
+
+
+def test_it_says_how_it_is_used(installed: Path, pair: Addresses) -> None:
+    done = review(installed, pair)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ")
+
+
+def test_its_lock_file_names_no_registry() -> None:
+    lock = (EXAMPLE / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
