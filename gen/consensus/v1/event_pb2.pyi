@@ -169,19 +169,23 @@ class RunCreated(_message.Message):
 
     TYPE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     type: _run_pb2.RunType.ValueType
     """What it works on."""
     state: _run_pb2.RunState.ValueType
     """QUEUED or RUNNING."""
+    parent_run_id: _builtins.str
+    """The run that it revises; empty unless it is a revision."""
     def __init__(
         self,
         *,
         type: _run_pb2.RunType.ValueType = ...,
         state: _run_pb2.RunState.ValueType = ...,
+        parent_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent_run_id", b"parent_run_id", "state", b"state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,18 +405,24 @@ class ProposalReady(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROPOSAL_FIELD_NUMBER: _builtins.int
+    PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proposal(self) -> _proposal_pb2.Proposal:
         """The proposal, whole."""
+
+    @_builtins.property
+    def proposal_diff(self) -> _proposal_pb2.ProposalDiff:
+        """What differs from the parent's proposal; absent unless the run is a revision."""
 
     def __init__(
         self,
         *,
         proposal: _proposal_pb2.Proposal | None = ...,
+        proposal_diff: _proposal_pb2.ProposalDiff | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "proposal_diff", b"proposal_diff"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "proposal_diff", b"proposal_diff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

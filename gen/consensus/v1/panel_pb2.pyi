@@ -135,6 +135,7 @@ class PersonaReview(_message.Message):
     BLOCKING_ISSUES_PRESENT_FIELD_NUMBER: _builtins.int
     SECURITY_CONCERNS_PRESENT_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Which persona; set by the service, never taken from the model."""
     persona_name: _builtins.str
@@ -149,6 +150,10 @@ class PersonaReview(_message.Message):
     """Whether there is any blocking issue; derived."""
     security_concerns_present: _builtins.bool
     """Whether any blocking issue is security-critical; derived."""
+    reused_from_run_id: _builtins.str
+    """The run in which the persona was asked, when this review was carried over from it
+    unchanged; empty when the persona was asked in this run.
+    """
     @_builtins.property
     def strengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What speaks for the proposal, at most 50."""
@@ -188,10 +193,11 @@ class PersonaReview(_message.Message):
         blocking_issues_present: _builtins.bool = ...,
         security_concerns_present: _builtins.bool = ...,
         provenance: Global___ReviewProvenance | None = ...,
+        reused_from_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "security_concerns_present", b"security_concerns_present", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "security_concerns_present", b"security_concerns_present", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ The internal service that alone owns the record."""
 from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import event_pb2 as _event_pb2
+from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import run_pb2 as _run_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -632,6 +633,7 @@ class CreateRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     SPECIFICATION_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    CARRIED_REVIEWS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The new run's id. Where the key was used before, the earlier run's id stands."""
     @_builtins.property
@@ -646,6 +648,13 @@ class CreateRunRequest(_message.Message):
     def idempotency(self) -> Global___IdempotencyClaim:
         """The caller's key; absent when there is none."""
 
+    @_builtins.property
+    def carried_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
+        """For a revision: the reviews that are carried over from its parent, in persona order,
+        each with `reused_from_run_id`. Each is recorded in the same commit, after `run
+        created`, and completes its persona's step without an attempt.
+        """
+
     def __init__(
         self,
         *,
@@ -653,10 +662,11 @@ class CreateRunRequest(_message.Message):
         run_id: _builtins.str = ...,
         specification: _run_pb2.RunSpecification | None = ...,
         idempotency: Global___IdempotencyClaim | None = ...,
+        carried_reviews: _abc.Iterable[_panel_pb2.PersonaReview] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope", "specification", b"specification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "run_id", b"run_id", "scope", b"scope", "specification", b"specification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried_reviews", b"carried_reviews", "idempotency", b"idempotency", "run_id", b"run_id", "scope", b"scope", "specification", b"specification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -955,6 +965,132 @@ class PersistenceServiceListAttemptsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersistenceServiceListAttemptsResponse: _TypeAlias = PersistenceServiceListAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceListPersonaReviewsRequest(_message.Message):
+    """Asks for a page of persona reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    page_size: _builtins.int
+    """How many at most, 1 to 100; 0 for 30."""
+    page_token: _builtins.str
+    """Token of the page; empty for the first."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceListPersonaReviewsRequest: _TypeAlias = PersistenceServiceListPersonaReviewsRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceListPersonaReviewsResponse(_message.Message):
+    """A page of persona reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty when this is the last."""
+    @_builtins.property
+    def persona_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
+        """The reviews."""
+
+    def __init__(
+        self,
+        *,
+        persona_reviews: _abc.Iterable[_panel_pb2.PersonaReview] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "persona_reviews", b"persona_reviews"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceListPersonaReviewsResponse: _TypeAlias = PersistenceServiceListPersonaReviewsResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceExportRunsRequest(_message.Message):
+    """Asks for an export of runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """Token of the last message that the caller has, with the same filter; empty for none."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def filter(self) -> _run_pb2.RunFilter:
+        """Which runs; absent for all."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        filter: _run_pb2.RunFilter | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_token", b"page_token", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceExportRunsRequest: _TypeAlias = PersistenceServiceExportRunsRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceExportRunsResponse(_message.Message):
+    """One run of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """The export goes on after this run with this token."""
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceExportRunsResponse: _TypeAlias = PersistenceServiceExportRunsResponse  # noqa: Y015
 
 @_typing.final
 class PersistenceServiceWatchRunRequest(_message.Message):

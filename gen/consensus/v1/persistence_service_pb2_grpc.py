@@ -83,6 +83,16 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.FromString,
                 _registered_method=True)
+        self.ListPersonaReviews = channel.unary_unary(
+                '/consensus.v1.PersistenceService/ListPersonaReviews',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.FromString,
+                _registered_method=True)
+        self.ExportRuns = channel.unary_stream(
+                '/consensus.v1.PersistenceService/ExportRuns',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.FromString,
+                _registered_method=True)
         self.WatchRun = channel.unary_stream(
                 '/consensus.v1.PersistenceService/WatchRun',
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunRequest.SerializeToString,
@@ -145,7 +155,9 @@ class PersistenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateRun(self, request, context):
-        """Accepts a run as QUEUED, or answers with the run that the key started before.
+        """Accepts a run as QUEUED, or answers with the run that the key started before. A
+        revision's parent must be COMPLETED, else it is refused with ILLEGAL_STATE; its key is
+        scoped by the parent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +189,20 @@ class PersistenceServiceServicer:
 
     def ListAttempts(self, request, context):
         """Lists the attempts of a run or an expansion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPersonaReviews(self, request, context):
+        """Lists the persona reviews of a run, in persona order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRuns(self, request, context):
+        """Streams runs, whole, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,6 +279,16 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.ListAttempts,
                     request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.SerializeToString,
+            ),
+            'ListPersonaReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPersonaReviews,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.SerializeToString,
+            ),
+            'ExportRuns': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRuns,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.SerializeToString,
             ),
             'WatchRun': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRun,
@@ -461,6 +497,60 @@ class PersistenceService:
             '/consensus.v1.PersistenceService/ListAttempts',
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.SerializeToString,
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPersonaReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/ListPersonaReviews',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/ExportRuns',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,7 +61,10 @@ class PersistenceServiceStub:
     release the lease; `release_lease` does.
     """
     CreateRun: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.CreateRunRequest, _persistence_service_pb2.CreateRunResponse]
-    """Accepts a run as QUEUED, or answers with the run that the key started before."""
+    """Accepts a run as QUEUED, or answers with the run that the key started before. A
+    revision's parent must be COMPLETED, else it is refused with ILLEGAL_STATE; its key is
+    scoped by the parent.
+    """
     ClaimRuns: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.ClaimRunsRequest, _persistence_service_pb2.ClaimRunsResponse]
     """Grants leases on queued runs and on runs whose lease has run out, oldest first, of
     all tenants. A run that was taken over too often without progress is failed with
@@ -74,6 +77,10 @@ class PersistenceServiceStub:
     """Lists runs, newest first."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceListAttemptsRequest, _persistence_service_pb2.PersistenceServiceListAttemptsResponse]
     """Lists the attempts of a run or an expansion."""
+    ListPersonaReviews: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, _persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse]
+    """Lists the persona reviews of a run, in persona order."""
+    ExportRuns: _grpc.UnaryStreamMultiCallable[_persistence_service_pb2.PersistenceServiceExportRunsRequest, _persistence_service_pb2.PersistenceServiceExportRunsResponse]
+    """Streams runs, whole, newest first."""
     WatchRun: _grpc.UnaryStreamMultiCallable[_persistence_service_pb2.PersistenceServiceWatchRunRequest, _persistence_service_pb2.PersistenceServiceWatchRunResponse]
     """Streams a run's events after a sequence, and ends with status OK at the event with
     which the journal stands in a terminal state.
@@ -125,7 +132,10 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     release the lease; `release_lease` does.
     """
     CreateRun: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.CreateRunRequest, _persistence_service_pb2.CreateRunResponse]  # type: ignore[assignment]
-    """Accepts a run as QUEUED, or answers with the run that the key started before."""
+    """Accepts a run as QUEUED, or answers with the run that the key started before. A
+    revision's parent must be COMPLETED, else it is refused with ILLEGAL_STATE; its key is
+    scoped by the parent.
+    """
     ClaimRuns: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.ClaimRunsRequest, _persistence_service_pb2.ClaimRunsResponse]  # type: ignore[assignment]
     """Grants leases on queued runs and on runs whose lease has run out, oldest first, of
     all tenants. A run that was taken over too often without progress is failed with
@@ -138,6 +148,10 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     """Lists runs, newest first."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceListAttemptsRequest, _persistence_service_pb2.PersistenceServiceListAttemptsResponse]  # type: ignore[assignment]
     """Lists the attempts of a run or an expansion."""
+    ListPersonaReviews: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, _persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse]  # type: ignore[assignment]
+    """Lists the persona reviews of a run, in persona order."""
+    ExportRuns: _aio.UnaryStreamMultiCallable[_persistence_service_pb2.PersistenceServiceExportRunsRequest, _persistence_service_pb2.PersistenceServiceExportRunsResponse]  # type: ignore[assignment]
+    """Streams runs, whole, newest first."""
     WatchRun: _aio.UnaryStreamMultiCallable[_persistence_service_pb2.PersistenceServiceWatchRunRequest, _persistence_service_pb2.PersistenceServiceWatchRunResponse]  # type: ignore[assignment]
     """Streams a run's events after a sequence, and ends with status OK at the event with
     which the journal stands in a terminal state.
@@ -198,7 +212,10 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _persistence_service_pb2.CreateRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_persistence_service_pb2.CreateRunResponse, _abc.Awaitable[_persistence_service_pb2.CreateRunResponse]]:
-        """Accepts a run as QUEUED, or answers with the run that the key started before."""
+        """Accepts a run as QUEUED, or answers with the run that the key started before. A
+        revision's parent must be COMPLETED, else it is refused with ILLEGAL_STATE; its key is
+        scoped by the parent.
+        """
 
     @_abc_1.abstractmethod
     def ClaimRuns(
@@ -235,6 +252,22 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceListAttemptsResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceListAttemptsResponse]]:
         """Lists the attempts of a run or an expansion."""
+
+    @_abc_1.abstractmethod
+    def ListPersonaReviews(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse]]:
+        """Lists the persona reviews of a run, in persona order."""
+
+    @_abc_1.abstractmethod
+    def ExportRuns(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceExportRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_persistence_service_pb2.PersistenceServiceExportRunsResponse], _abc.AsyncIterator[_persistence_service_pb2.PersistenceServiceExportRunsResponse]]:
+        """Streams runs, whole, newest first."""
 
     @_abc_1.abstractmethod
     def WatchRun(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63onsensus/v1/proposal.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\"\xdd\x02\n\x08Proposal\x12#\n\x05title\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12%\n\x07summary\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x11problem_statement\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x11proposed_solution\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x32\n\x0b\x61ssumptions\x18\x05 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x36\n\x0fscope_non_goals\x18\x06 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x33\n\x15raw_expanded_proposal\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63onsensus/v1/proposal.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\"\xdd\x02\n\x08Proposal\x12#\n\x05title\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12%\n\x07summary\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x11problem_statement\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x11proposed_solution\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x32\n\x0b\x61ssumptions\x18\x05 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x36\n\x0fscope_non_goals\x18\x06 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x33\n\x15raw_expanded_proposal\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\"L\n\x0cProposalDiff\x12<\n\x07\x63hanges\x18\x01 \x03(\x0b\x32!.consensus.v1.ProposalFieldChangeB\x08\xbaH\x05\x92\x01\x02\x10\x14\"v\n\x13ProposalFieldChange\x12,\n\x05\x66ield\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x18\n\x06\x62\x65\x66ore\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x17\n\x05\x61\x66ter\x18\x03 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPOSAL'].fields_by_name['scope_non_goals']._serialized_options = b'\272H\032\222\001\027\0202\"\023r\021\020\001\030\240\0372\n^[^\\x00]*$'
   _globals['_PROPOSAL'].fields_by_name['raw_expanded_proposal']._loaded_options = None
   _globals['_PROPOSAL'].fields_by_name['raw_expanded_proposal']._serialized_options = b'\272H\021r\017\030\240\0372\n^[^\\x00]*$'
+  _globals['_PROPOSALDIFF'].fields_by_name['changes']._loaded_options = None
+  _globals['_PROPOSALDIFF'].fields_by_name['changes']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['field']._loaded_options = None
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['field']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['before']._loaded_options = None
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['before']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['after']._loaded_options = None
+  _globals['_PROPOSALFIELDCHANGE'].fields_by_name['after']._serialized_options = b'\272H\005\222\001\002\0202'
   _globals['_PROPOSAL']._serialized_start=75
   _globals['_PROPOSAL']._serialized_end=424
+  _globals['_PROPOSALDIFF']._serialized_start=426
+  _globals['_PROPOSALDIFF']._serialized_end=502
+  _globals['_PROPOSALFIELDCHANGE']._serialized_start=504
+  _globals['_PROPOSALFIELDCHANGE']._serialized_end=622
 # @@protoc_insertion_point(module_scope)

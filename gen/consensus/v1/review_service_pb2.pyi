@@ -5,6 +5,7 @@ The public service: ideas in, reviews and decisions out."""
 
 from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
+from consensus.v1 import decision_pb2 as _decision_pb2
 from consensus.v1 import event_pb2 as _event_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
@@ -48,6 +49,66 @@ ON_DISCONNECT_CONTINUE: OnDisconnect.ValueType  # 1
 ON_DISCONNECT_CANCEL: OnDisconnect.ValueType  # 2
 """The run is cancelled. Only the stream that created the run does that."""
 Global___OnDisconnect: _TypeAlias = OnDisconnect  # noqa: Y015
+
+class _RunRelationship:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunRelationshipEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunRelationship.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_RELATIONSHIP_UNSPECIFIED: _RunRelationship.ValueType  # 0
+    """Never sent."""
+    RUN_RELATIONSHIP_A_PARENT_OF_B: _RunRelationship.ValueType  # 1
+    """`b` revises `a`."""
+    RUN_RELATIONSHIP_B_PARENT_OF_A: _RunRelationship.ValueType  # 2
+    """`a` revises `b`."""
+    RUN_RELATIONSHIP_UNRELATED: _RunRelationship.ValueType  # 3
+    """Neither revises the other directly."""
+
+class RunRelationship(_RunRelationship, metaclass=_RunRelationshipEnumTypeWrapper):
+    """How two runs are related."""
+
+RUN_RELATIONSHIP_UNSPECIFIED: RunRelationship.ValueType  # 0
+"""Never sent."""
+RUN_RELATIONSHIP_A_PARENT_OF_B: RunRelationship.ValueType  # 1
+"""`b` revises `a`."""
+RUN_RELATIONSHIP_B_PARENT_OF_A: RunRelationship.ValueType  # 2
+"""`a` revises `b`."""
+RUN_RELATIONSHIP_UNRELATED: RunRelationship.ValueType  # 3
+"""Neither revises the other directly."""
+Global___RunRelationship: _TypeAlias = RunRelationship  # noqa: Y015
+
+class _DiffChange:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DiffChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DiffChange.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIFF_CHANGE_UNSPECIFIED: _DiffChange.ValueType  # 0
+    """Never sent."""
+    DIFF_CHANGE_UNCHANGED: _DiffChange.ValueType  # 1
+    """The same in both, or in neither."""
+    DIFF_CHANGE_ADDED: _DiffChange.ValueType  # 2
+    """In `b` only."""
+    DIFF_CHANGE_REMOVED: _DiffChange.ValueType  # 3
+    """In `a` only."""
+    DIFF_CHANGE_MODIFIED: _DiffChange.ValueType  # 4
+    """In both, and different."""
+
+class DiffChange(_DiffChange, metaclass=_DiffChangeEnumTypeWrapper):
+    """What became of a part from `a` to `b`."""
+
+DIFF_CHANGE_UNSPECIFIED: DiffChange.ValueType  # 0
+"""Never sent."""
+DIFF_CHANGE_UNCHANGED: DiffChange.ValueType  # 1
+"""The same in both, or in neither."""
+DIFF_CHANGE_ADDED: DiffChange.ValueType  # 2
+"""In `b` only."""
+DIFF_CHANGE_REMOVED: DiffChange.ValueType  # 3
+"""In `a` only."""
+DIFF_CHANGE_MODIFIED: DiffChange.ValueType  # 4
+"""In both, and different."""
+Global___DiffChange: _TypeAlias = DiffChange  # noqa: Y015
 
 @_typing.final
 class ReviewInput(_message.Message):
@@ -503,6 +564,122 @@ class ListAttemptsResponse(_message.Message):
 Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
 
 @_typing.final
+class ListPersonaReviewsRequest(_message.Message):
+    """Asks for a page of persona reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    page_size: _builtins.int
+    """How many at most, 1 to 100; 0 for 30."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPersonaReviewsRequest: _TypeAlias = ListPersonaReviewsRequest  # noqa: Y015
+
+@_typing.final
+class ListPersonaReviewsResponse(_message.Message):
+    """A page of persona reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty when this is the last."""
+    @_builtins.property
+    def persona_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
+        """The reviews."""
+
+    def __init__(
+        self,
+        *,
+        persona_reviews: _abc.Iterable[_panel_pb2.PersonaReview] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "persona_reviews", b"persona_reviews"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPersonaReviewsResponse: _TypeAlias = ListPersonaReviewsResponse  # noqa: Y015
+
+@_typing.final
+class ExportRunsRequest(_message.Message):
+    """Asks for an export of runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """`page_token` of the last message that the caller has, with the same filter; empty for
+    none.
+    """
+    @_builtins.property
+    def filter(self) -> _run_pb2.RunFilter:
+        """Which runs; absent for all."""
+
+    def __init__(
+        self,
+        *,
+        filter: _run_pb2.RunFilter | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRunsRequest: _TypeAlias = ExportRunsRequest  # noqa: Y015
+
+@_typing.final
+class ExportRunsResponse(_message.Message):
+    """One run of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """The export goes on after this run with this token."""
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRunsResponse: _TypeAlias = ExportRunsResponse  # noqa: Y015
+
+@_typing.final
 class CancelRunRequest(_message.Message):
     """Ends a run."""
 
@@ -605,6 +782,390 @@ class ResumeRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResumeRunResponse: _TypeAlias = ResumeRunResponse  # noqa: Y015
+
+@_typing.final
+class ReviseRunRequest(_message.Message):
+    """Revises a run. At least one of the two edits is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    EDITED_PROPOSAL_FIELD_NUMBER: _builtins.int
+    EDIT_NOTES_FIELD_NUMBER: _builtins.int
+    PERSONAS_FIELD_NUMBER: _builtins.int
+    ALL_PERSONAS_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    parent_run_id: _builtins.str
+    """The run to revise; it must be COMPLETED."""
+    edit_notes: _builtins.str
+    """What to change, in words, 1 to 10,000 characters after trimming; the rule here is a
+    ceiling before trimming. Empty when there is only an edited proposal.
+    """
+    all_personas: _builtins.bool
+    """Whether to ask every persona again; not together with `personas`."""
+    user: _builtins.str
+    """The person for whom the caller acts; stored with the run. At most 255 characters,
+    none of them control characters.
+    """
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
+    none. Scoped by the parent.
+    """
+    @_builtins.property
+    def edited_proposal(self) -> _proposal_pb2.Proposal:
+        """The proposal, whole, as its editor wants it; at most 100,000 characters as JSON.
+        Absent when there are only notes.
+        """
+
+    @_builtins.property
+    def personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The personas to ask again. Empty for those of the parent's personas that scored below
+        0.70 or named a blocking issue; when there are none, every review is carried over. A
+        persona without a review in the parent is always asked.
+        """
+
+    @_builtins.property
+    def options(self) -> Global___ReviewOptions:
+        """What to do otherwise than the settings say; absent for the settings. Nothing of it is
+        taken from the parent.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent_run_id: _builtins.str = ...,
+        edited_proposal: _proposal_pb2.Proposal | None = ...,
+        edit_notes: _builtins.str = ...,
+        personas: _abc.Iterable[_builtins.str] | None = ...,
+        all_personas: _builtins.bool = ...,
+        user: _builtins.str = ...,
+        options: Global___ReviewOptions | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edited_proposal", b"edited_proposal", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_personas", b"all_personas", "edit_notes", b"edit_notes", "edited_proposal", b"edited_proposal", "idempotency_key", b"idempotency_key", "options", b"options", "parent_run_id", b"parent_run_id", "personas", b"personas", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseRunRequest: _TypeAlias = ReviseRunRequest  # noqa: Y015
+
+@_typing.final
+class ReviseRunResponse(_message.Message):
+    """The revision that was started, or that the key had started before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseRunResponse: _TypeAlias = ReviseRunResponse  # noqa: Y015
+
+@_typing.final
+class DiffRunsRequest(_message.Message):
+    """Compares two runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_A_FIELD_NUMBER: _builtins.int
+    RUN_ID_B_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id_a: _builtins.str
+    """What stood before."""
+    run_id_b: _builtins.str
+    """What came after; another run than `a`."""
+    page_size: _builtins.int
+    """How many lines of unified diffs at most, 1 to 100; 0 for 30."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same runs; empty for the first. Refused
+    when a proposal of the two was recorded since.
+    """
+    def __init__(
+        self,
+        *,
+        run_id_a: _builtins.str = ...,
+        run_id_b: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id_a", b"run_id_a", "run_id_b", b"run_id_b"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffRunsRequest: _TypeAlias = DiffRunsRequest  # noqa: Y015
+
+@_typing.final
+class DiffRunsResponse(_message.Message):
+    """Two runs compared. What is paged are the lines of unified diffs; everything else stands
+    whole on each page.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIONSHIP_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
+    PERSONAS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    relationship: Global___RunRelationship.ValueType
+    """How they are related."""
+    next_page_token: _builtins.str
+    """Token of the next page of lines; empty when this is the last."""
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposalSectionDiff]:
+        """The sections of the proposals, in the order of Proposal's fields."""
+
+    @_builtins.property
+    def personas(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaDiff]:
+        """The personas, in the order of the panel of `b`; those that only `a` has come last."""
+
+    @_builtins.property
+    def decision(self) -> Global___DecisionDiff:
+        """The decisions."""
+
+    def __init__(
+        self,
+        *,
+        relationship: Global___RunRelationship.ValueType = ...,
+        sections: _abc.Iterable[Global___ProposalSectionDiff] | None = ...,
+        personas: _abc.Iterable[Global___PersonaDiff] | None = ...,
+        decision: Global___DecisionDiff | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "next_page_token", b"next_page_token", "personas", b"personas", "relationship", b"relationship", "sections", b"sections"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffRunsResponse: _TypeAlias = DiffRunsResponse  # noqa: Y015
+
+@_typing.final
+class ProposalSectionDiff(_message.Message):
+    """One section of two proposals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    UNIFIED_DIFF_LINES_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """Name of Proposal's field, such as `proposed_solution`."""
+    change: Global___DiffChange.ValueType
+    """What became of it."""
+    @_builtins.property
+    def unified_diff_lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those lines of its unified diff that belong to this page: three lines of context, first
+        the two lines of its header; no line ends with a line break. The entries of a list are
+        lines. The pages' lines, one after the other, are the whole diff.
+        """
+
+    def __init__(
+        self,
+        *,
+        section: _builtins.str = ...,
+        change: Global___DiffChange.ValueType = ...,
+        unified_diff_lines: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "section", b"section", "unified_diff_lines", b"unified_diff_lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalSectionDiff: _TypeAlias = ProposalSectionDiff  # noqa: Y015
+
+@_typing.final
+class ScoreDiff(_message.Message):
+    """A number of four decimals in two runs, exact: counted in ten-thousandths."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
+    AFTER_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
+    DELTA_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
+    before_ten_thousandths: _builtins.int
+    """In `a`, in ten-thousandths: 6500 is 0.65. Absent when it has none; 0 is a score."""
+    after_ten_thousandths: _builtins.int
+    """In `b`, likewise."""
+    delta_ten_thousandths: _builtins.int
+    """After less before. Absent unless both are there."""
+    def __init__(
+        self,
+        *,
+        before_ten_thousandths: _builtins.int | None = ...,
+        after_ten_thousandths: _builtins.int | None = ...,
+        delta_ten_thousandths: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths", "_before_ten_thousandths", b"_before_ten_thousandths", "_delta_ten_thousandths", b"_delta_ten_thousandths", "after_ten_thousandths", b"after_ten_thousandths", "before_ten_thousandths", b"before_ten_thousandths", "delta_ten_thousandths", b"delta_ten_thousandths"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths", "_before_ten_thousandths", b"_before_ten_thousandths", "_delta_ten_thousandths", b"_delta_ten_thousandths", "after_ten_thousandths", b"after_ten_thousandths", "before_ten_thousandths", b"before_ten_thousandths", "delta_ten_thousandths", b"delta_ten_thousandths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_ten_thousandths: _TypeAlias = _typing.Literal["after_ten_thousandths"]  # noqa: Y015
+    _WhichOneofArgType__after_ten_thousandths: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths"]  # noqa: Y015
+    _WhichOneofReturnType__before_ten_thousandths: _TypeAlias = _typing.Literal["before_ten_thousandths"]  # noqa: Y015
+    _WhichOneofArgType__before_ten_thousandths: _TypeAlias = _typing.Literal["_before_ten_thousandths", b"_before_ten_thousandths"]  # noqa: Y015
+    _WhichOneofReturnType__delta_ten_thousandths: _TypeAlias = _typing.Literal["delta_ten_thousandths"]  # noqa: Y015
+    _WhichOneofArgType__delta_ten_thousandths: _TypeAlias = _typing.Literal["_delta_ten_thousandths", b"_delta_ten_thousandths"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_ten_thousandths) -> _WhichOneofReturnType__after_ten_thousandths | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_ten_thousandths) -> _WhichOneofReturnType__before_ten_thousandths | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta_ten_thousandths) -> _WhichOneofReturnType__delta_ten_thousandths | None: ...
+
+Global___ScoreDiff: _TypeAlias = ScoreDiff  # noqa: Y015
+
+@_typing.final
+class PersonaDiff(_message.Message):
+    """One persona in two runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    BLOCKING_BEFORE_FIELD_NUMBER: _builtins.int
+    BLOCKING_AFTER_FIELD_NUMBER: _builtins.int
+    SECURITY_BEFORE_FIELD_NUMBER: _builtins.int
+    SECURITY_AFTER_FIELD_NUMBER: _builtins.int
+    ADDED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
+    REMOVED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
+    REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
+    persona_id: _builtins.str
+    """Which persona."""
+    change: Global___DiffChange.ValueType
+    """What became of its review. UNCHANGED: the same review, carried over."""
+    blocking_before: _builtins.bool
+    """Whether it named a blocking issue in `a`; absent when it has no review there."""
+    blocking_after: _builtins.bool
+    """Whether it does in `b`; absent when it has no review there."""
+    security_before: _builtins.bool
+    """Whether it named a security-critical one in `a`; absent when it has no review there."""
+    security_after: _builtins.bool
+    """Whether it does in `b`; absent when it has no review there."""
+    reused_from_run_id: _builtins.str
+    """The run from which the review in `b` was carried over; empty when it was not."""
+    @_builtins.property
+    def score(self) -> Global___ScoreDiff:
+        """Its score."""
+
+    @_builtins.property
+    def contribution(self) -> Global___ScoreDiff:
+        """What it added to the weighted confidence."""
+
+    @_builtins.property
+    def added_blocking_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of blocking issues that only `b` has."""
+
+    @_builtins.property
+    def removed_blocking_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of blocking issues that only `a` has."""
+
+    def __init__(
+        self,
+        *,
+        persona_id: _builtins.str = ...,
+        change: Global___DiffChange.ValueType = ...,
+        score: Global___ScoreDiff | None = ...,
+        contribution: Global___ScoreDiff | None = ...,
+        blocking_before: _builtins.bool | None = ...,
+        blocking_after: _builtins.bool | None = ...,
+        security_before: _builtins.bool | None = ...,
+        security_after: _builtins.bool | None = ...,
+        added_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
+        removed_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
+        reused_from_run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_after", b"_security_after", "_security_before", b"_security_before", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "contribution", b"contribution", "score", b"score", "security_after", b"security_after", "security_before", b"security_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_after", b"_security_after", "_security_before", b"_security_before", "added_blocking_issues", b"added_blocking_issues", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "change", b"change", "contribution", b"contribution", "persona_id", b"persona_id", "removed_blocking_issues", b"removed_blocking_issues", "reused_from_run_id", b"reused_from_run_id", "score", b"score", "security_after", b"security_after", "security_before", b"security_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__blocking_after: _TypeAlias = _typing.Literal["blocking_after"]  # noqa: Y015
+    _WhichOneofArgType__blocking_after: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after"]  # noqa: Y015
+    _WhichOneofReturnType__blocking_before: _TypeAlias = _typing.Literal["blocking_before"]  # noqa: Y015
+    _WhichOneofArgType__blocking_before: _TypeAlias = _typing.Literal["_blocking_before", b"_blocking_before"]  # noqa: Y015
+    _WhichOneofReturnType__security_after: _TypeAlias = _typing.Literal["security_after"]  # noqa: Y015
+    _WhichOneofArgType__security_after: _TypeAlias = _typing.Literal["_security_after", b"_security_after"]  # noqa: Y015
+    _WhichOneofReturnType__security_before: _TypeAlias = _typing.Literal["security_before"]  # noqa: Y015
+    _WhichOneofArgType__security_before: _TypeAlias = _typing.Literal["_security_before", b"_security_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__blocking_after) -> _WhichOneofReturnType__blocking_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__blocking_before) -> _WhichOneofReturnType__blocking_before | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_after) -> _WhichOneofReturnType__security_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_before) -> _WhichOneofReturnType__security_before | None: ...
+
+Global___PersonaDiff: _TypeAlias = PersonaDiff  # noqa: Y015
+
+@_typing.final
+class DecisionDiff(_message.Message):
+    """The decisions of two runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    LABEL_BEFORE_FIELD_NUMBER: _builtins.int
+    LABEL_AFTER_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    RULES_BEFORE_FIELD_NUMBER: _builtins.int
+    RULES_AFTER_FIELD_NUMBER: _builtins.int
+    change: Global___DiffChange.ValueType
+    """What became of the decision. MODIFIED: another label or another confidence."""
+    label_before: _decision_pb2.DecisionLabel.ValueType
+    """Label in `a`; unspecified when it has no decision."""
+    label_after: _decision_pb2.DecisionLabel.ValueType
+    """Label in `b`; unspecified when it has no decision."""
+    @_builtins.property
+    def confidence(self) -> Global___ScoreDiff:
+        """The weighted confidence."""
+
+    @_builtins.property
+    def rules_before(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.FiredRule]:
+        """The rules that fired in `a`."""
+
+    @_builtins.property
+    def rules_after(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.FiredRule]:
+        """The rules that fired in `b`."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___DiffChange.ValueType = ...,
+        label_before: _decision_pb2.DecisionLabel.ValueType = ...,
+        label_after: _decision_pb2.DecisionLabel.ValueType = ...,
+        confidence: Global___ScoreDiff | None = ...,
+        rules_before: _abc.Iterable[_decision_pb2.FiredRule] | None = ...,
+        rules_after: _abc.Iterable[_decision_pb2.FiredRule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "confidence", b"confidence", "label_after", b"label_after", "label_before", b"label_before", "rules_after", b"rules_after", "rules_before", b"rules_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionDiff: _TypeAlias = DecisionDiff  # noqa: Y015
 
 @_typing.final
 class AnnotateDecisionRequest(_message.Message):
@@ -854,6 +1415,8 @@ class ServiceLimits(_message.Message):
     MAX_RUNS_IN_FLIGHT_FIELD_NUMBER: _builtins.int
     RUN_TIMEOUT_FIELD_NUMBER: _builtins.int
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_EDITED_PROPOSAL_CHARACTERS_FIELD_NUMBER: _builtins.int
+    MAX_EDIT_NOTES_CHARACTERS_FIELD_NUMBER: _builtins.int
     max_idea_characters: _builtins.int
     """Characters of an idea, after trimming."""
     max_idea_sentences: _builtins.int
@@ -868,6 +1431,10 @@ class ServiceLimits(_message.Message):
     """Runs that one process works on at the same time."""
     max_message_bytes: _builtins.int
     """Bytes of one message."""
+    max_edited_proposal_characters: _builtins.int
+    """Characters of an edited proposal as JSON."""
+    max_edit_notes_characters: _builtins.int
+    """Characters of edit notes, after trimming."""
     @_builtins.property
     def run_timeout(self) -> _duration_pb2.Duration:
         """Time that a run may take."""
@@ -883,10 +1450,12 @@ class ServiceLimits(_message.Message):
         max_runs_in_flight: _builtins.int = ...,
         run_timeout: _duration_pb2.Duration | None = ...,
         max_message_bytes: _builtins.int = ...,
+        max_edited_proposal_characters: _builtins.int = ...,
+        max_edit_notes_characters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["run_timeout", b"run_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_context_characters", b"max_context_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_context_characters", b"max_context_characters", "max_edit_notes_characters", b"max_edit_notes_characters", "max_edited_proposal_characters", b"max_edited_proposal_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,16 @@ class ReviewServiceStub:
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.ListAttemptsRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
+        self.ListPersonaReviews = channel.unary_unary(
+                '/consensus.v1.ReviewService/ListPersonaReviews',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsResponse.FromString,
+                _registered_method=True)
+        self.ExportRuns = channel.unary_stream(
+                '/consensus.v1.ReviewService/ExportRuns',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.ExportRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.ExportRunsResponse.FromString,
+                _registered_method=True)
         self.CancelRun = channel.unary_unary(
                 '/consensus.v1.ReviewService/CancelRun',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.CancelRunRequest.SerializeToString,
@@ -95,6 +105,16 @@ class ReviewServiceStub:
                 '/consensus.v1.ReviewService/ResumeRun',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.FromString,
+                _registered_method=True)
+        self.ReviseRun = channel.unary_unary(
+                '/consensus.v1.ReviewService/ReviseRun',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.FromString,
+                _registered_method=True)
+        self.DiffRuns = channel.unary_unary(
+                '/consensus.v1.ReviewService/DiffRuns',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.FromString,
                 _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
                 '/consensus.v1.ReviewService/AnnotateDecision',
@@ -191,6 +211,22 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPersonaReviews(self, request, context):
+        """Lists the persona reviews of a run, in persona order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRuns(self, request, context):
+        """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
+        JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
+        on after the last run that arrived, with that message's `page_token`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelRun(self, request, context):
         """Ends a run that has not ended: in the record first, then its calls to the model.
         Cancelling a cancelled run changes nothing; a run that has ended otherwise is
@@ -203,6 +239,24 @@ class ReviewServiceServicer:
     def ResumeRun(self, request, context):
         """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
         and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviseRun(self, request, context):
+        """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
+        WatchRun follows it. The model folds the edits into the parent's proposal; personas
+        that were content with the parent are not asked again: their reviews are carried
+        over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffRuns(self, request, context):
+        """Compares two runs: proposals section by section, personas, decisions. `a` is what
+        stood before, `b` what came after, whichever is older.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -270,6 +324,16 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.ListAttemptsRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.ListAttemptsResponse.SerializeToString,
             ),
+            'ListPersonaReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPersonaReviews,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsResponse.SerializeToString,
+            ),
+            'ExportRuns': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRuns,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.ExportRunsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.ExportRunsResponse.SerializeToString,
+            ),
             'CancelRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRun,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.CancelRunRequest.FromString,
@@ -279,6 +343,16 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.ResumeRun,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.SerializeToString,
+            ),
+            'ReviseRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviseRun,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.SerializeToString,
+            ),
+            'DiffRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffRuns,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
@@ -496,6 +570,60 @@ class ReviewService:
             _registered_method=True)
 
     @staticmethod
+    def ListPersonaReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/ListPersonaReviews',
+            consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.ListPersonaReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/consensus.v1.ReviewService/ExportRuns',
+            consensus_dot_v1_dot_review__service__pb2.ExportRunsRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.ExportRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelRun(request,
             target,
             options=(),
@@ -539,6 +667,60 @@ class ReviewService:
             '/consensus.v1.ReviewService/ResumeRun',
             consensus_dot_v1_dot_review__service__pb2.ResumeRunRequest.SerializeToString,
             consensus_dot_v1_dot_review__service__pb2.ResumeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviseRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/ReviseRun',
+            consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/DiffRuns',
+            consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,13 @@ class ReviewServiceStub:
     """Lists the calls to the model of a run, or of an expansion, in the order of steps
     and attempt numbers.
     """
+    ListPersonaReviews: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonaReviewsRequest, _review_service_pb2.ListPersonaReviewsResponse]
+    """Lists the persona reviews of a run, in persona order."""
+    ExportRuns: _grpc.UnaryStreamMultiCallable[_review_service_pb2.ExportRunsRequest, _review_service_pb2.ExportRunsResponse]
+    """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
+    JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
+    on after the last run that arrived, with that message's `page_token`.
+    """
     CancelRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.CancelRunRequest, _review_service_pb2.CancelRunResponse]
     """Ends a run that has not ended: in the record first, then its calls to the model.
     Cancelling a cancelled run changes nothing; a run that has ended otherwise is
@@ -85,6 +92,16 @@ class ReviewServiceStub:
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ResumeRunRequest, _review_service_pb2.ResumeRunResponse]
     """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
     and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+    """
+    ReviseRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ReviseRunRequest, _review_service_pb2.ReviseRunResponse]
+    """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
+    WatchRun follows it. The model folds the edits into the parent's proposal; personas
+    that were content with the parent are not asked again: their reviews are carried
+    over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+    """
+    DiffRuns: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]
+    """Compares two runs: proposals section by section, personas, decisions. `a` is what
+    stood before, `b` what came after, whichever is older.
     """
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -146,6 +163,13 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Lists the calls to the model of a run, or of an expansion, in the order of steps
     and attempt numbers.
     """
+    ListPersonaReviews: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonaReviewsRequest, _review_service_pb2.ListPersonaReviewsResponse]  # type: ignore[assignment]
+    """Lists the persona reviews of a run, in persona order."""
+    ExportRuns: _aio.UnaryStreamMultiCallable[_review_service_pb2.ExportRunsRequest, _review_service_pb2.ExportRunsResponse]  # type: ignore[assignment]
+    """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
+    JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
+    on after the last run that arrived, with that message's `page_token`.
+    """
     CancelRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.CancelRunRequest, _review_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Ends a run that has not ended: in the record first, then its calls to the model.
     Cancelling a cancelled run changes nothing; a run that has ended otherwise is
@@ -154,6 +178,16 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     ResumeRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ResumeRunRequest, _review_service_pb2.ResumeRunResponse]  # type: ignore[assignment]
     """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
     and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+    """
+    ReviseRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ReviseRunRequest, _review_service_pb2.ReviseRunResponse]  # type: ignore[assignment]
+    """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
+    WatchRun follows it. The model folds the edits into the parent's proposal; personas
+    that were content with the parent are not asked again: their reviews are carried
+    over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+    """
+    DiffRuns: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]  # type: ignore[assignment]
+    """Compares two runs: proposals section by section, personas, decisions. `a` is what
+    stood before, `b` what came after, whichever is older.
     """
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]  # type: ignore[assignment]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -250,6 +284,25 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListPersonaReviews(
+        self,
+        request: _review_service_pb2.ListPersonaReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ListPersonaReviewsResponse, _abc.Awaitable[_review_service_pb2.ListPersonaReviewsResponse]]:
+        """Lists the persona reviews of a run, in persona order."""
+
+    @_abc_1.abstractmethod
+    def ExportRuns(
+        self,
+        request: _review_service_pb2.ExportRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_review_service_pb2.ExportRunsResponse], _abc.AsyncIterator[_review_service_pb2.ExportRunsResponse]]:
+        """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
+        JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
+        on after the last run that arrived, with that message's `page_token`.
+        """
+
+    @_abc_1.abstractmethod
     def CancelRun(
         self,
         request: _review_service_pb2.CancelRunRequest,
@@ -268,6 +321,28 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.ResumeRunResponse, _abc.Awaitable[_review_service_pb2.ResumeRunResponse]]:
         """Goes on with a FAILED run: does only what is not recorded yet, with a new deadline
         and a new budget of attempts. A run in another state is refused with ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviseRun(
+        self,
+        request: _review_service_pb2.ReviseRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ReviseRunResponse, _abc.Awaitable[_review_service_pb2.ReviseRunResponse]]:
+        """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
+        WatchRun follows it. The model folds the edits into the parent's proposal; personas
+        that were content with the parent are not asked again: their reviews are carried
+        over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def DiffRuns(
+        self,
+        request: _review_service_pb2.DiffRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.DiffRunsResponse, _abc.Awaitable[_review_service_pb2.DiffRunsResponse]]:
+        """Compares two runs: proposals section by section, personas, decisions. `a` is what
+        stood before, `b` what came after, whichever is older.
         """
 
     @_abc_1.abstractmethod

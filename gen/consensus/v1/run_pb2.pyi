@@ -146,6 +146,8 @@ class Run(_message.Message):
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -160,6 +162,8 @@ class Run(_message.Message):
     """How often another process took it over."""
     last_sequence: _builtins.int
     """Sequence of its newest event."""
+    parent_run_id: _builtins.str
+    """The run that it revises; empty unless it is a revision."""
     @_builtins.property
     def specification(self) -> Global___RunSpecification:
         """What was asked for, with every setting that was in force."""
@@ -204,6 +208,12 @@ class Run(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the run gives up if it has not finished; absent until work began."""
 
+    @_builtins.property
+    def proposal_diff(self) -> _proposal_pb2.ProposalDiff:
+        """What its proposal changes about the parent's; absent unless it is a revision whose
+        expand step completed; absent in lists.
+        """
+
     def __init__(
         self,
         *,
@@ -225,10 +235,12 @@ class Run(_message.Message):
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        parent_run_id: _builtins.str = ...,
+        proposal_diff: _proposal_pb2.ProposalDiff | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "retry_count", b"retry_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "retry_count", b"retry_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,6 +451,7 @@ class RunSpecification(_message.Message):
     QUORUM_FIELD_NUMBER: _builtins.int
     RUN_TIMEOUT_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
     """The idea as it came, trimmed. 1 to 10,000 characters."""
     user: _builtins.str
@@ -475,6 +488,10 @@ class RunSpecification(_message.Message):
     def run_timeout(self) -> _duration_pb2.Duration:
         """Time that the run may take, from the start of work."""
 
+    @_builtins.property
+    def revision(self) -> Global___RevisionSpecification:
+        """What to do to which proposal; absent unless the run is a revision; absent in lists."""
+
     def __init__(
         self,
         *,
@@ -491,10 +508,11 @@ class RunSpecification(_message.Message):
         quorum: Global___Quorum | None = ...,
         run_timeout: _duration_pb2.Duration | None = ...,
         policy_version: _builtins.str = ...,
+        revision: Global___RevisionSpecification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "run_timeout", b"run_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "run_timeout", b"run_timeout", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
@@ -506,6 +524,56 @@ class RunSpecification(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__review_temperature) -> _WhichOneofReturnType__review_temperature | None: ...
 
 Global___RunSpecification: _TypeAlias = RunSpecification  # noqa: Y015
+
+@_typing.final
+class RevisionSpecification(_message.Message):
+    """What a revision works on, complete, so that neither taking it over nor losing its
+    parent matters to it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    PARENT_PROPOSAL_FIELD_NUMBER: _builtins.int
+    EDITED_PROPOSAL_FIELD_NUMBER: _builtins.int
+    EDIT_NOTES_FIELD_NUMBER: _builtins.int
+    ASKED_PERSONAS_FIELD_NUMBER: _builtins.int
+    parent_run_id: _builtins.str
+    """The run that is revised."""
+    edit_notes: _builtins.str
+    """What its editor says about the change, 1 to 10,000 characters; empty when only an
+    edited proposal was given.
+    """
+    @_builtins.property
+    def parent_proposal(self) -> _proposal_pb2.Proposal:
+        """The parent's proposal as it stood."""
+
+    @_builtins.property
+    def edited_proposal(self) -> _proposal_pb2.Proposal:
+        """The proposal as its editor wants it; absent when only notes were given."""
+
+    @_builtins.property
+    def asked_personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The personas that are asked again, in persona order. The others' reviews were
+        carried over when the run was accepted.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent_run_id: _builtins.str = ...,
+        parent_proposal: _proposal_pb2.Proposal | None = ...,
+        edited_proposal: _proposal_pb2.Proposal | None = ...,
+        edit_notes: _builtins.str = ...,
+        asked_personas: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edited_proposal", b"edited_proposal", "parent_proposal", b"parent_proposal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_personas", b"asked_personas", "edit_notes", b"edit_notes", "edited_proposal", b"edited_proposal", "parent_proposal", b"parent_proposal", "parent_run_id", b"parent_run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevisionSpecification: _TypeAlias = RevisionSpecification  # noqa: Y015
 
 @_typing.final
 class ExtraContext(_message.Message):
