@@ -1,0 +1,213 @@
+"""One case: callers whose words are kept, a stack to harm, and the checker at its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from consensus.v1 import event_pb2, review_service_pb2
+from offline_model.script import Rule
+from tests.faults.checker.check import violations
+from tests.faults.checker.evidence import Evidence, model_calls
+from tests.faults.checker.snapshot import load, run_ids
+from tests.faults.checker.witness import Witness
+from tests.faults.stack import CANARIES, IDEA_CANARY, USER_CANARY, Stack
+from tests.support.pair import Client, kinds, review_request
+from tests.support.processes import Process
+
+ENDS = {"run_completed", "run_failed", "run_cancelled"}
+PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
+_RETRY_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Follower:
+    """A stream that is read as it comes."""
+
+    call: Any
+    case: "Case"
+    key: str
+    after: int = 0
+    events: list[event_pb2.RunEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.seen = self.case.witness.stream(self.after)
+
+    seen: Any = None
+
+    @property
+    def run_id(self) -> str:
+        return self.events[0].run_id
+
+    @property
+    def last(self) -> int:
+        return self.events[-1].sequence if self.events else self.after
+
+    def has_ended(self) -> bool:
+        return bool(self.events) and str(self.events[-1].WhichOneof("payload")) in ENDS
+
+    async def read(self) -> event_pb2.RunEvent | None:
+        """The next event; None at the end of the stream."""
+        while (message := await self.call.read()) is not grpc.aio.EOF:
+            if message.HasField("event"):
+                self.case.witness.saw(self.seen, message.event, self.key)
+                self.events.append(message.event)
+                event: event_pb2.RunEvent = message.event
+                return event
+        return None
+
+    async def until(self, kind: str, count: int = 1) -> None:
+        """Read until that many events of this kind have come."""
+        while kinds(self.events).count(kind) < count:
+            if await self.read() is None:
+                raise AssertionError(f"the stream ended with {kinds(self.events)}")
+
+    async def rest(self) -> list[event_pb2.RunEvent]:
+        """Read to the end; a failed run's status is no error here."""
+        try:
+            while await self.read() is not None:
+                pass
+        except grpc.aio.AioRpcError as error:
+            self.case.witness.texts.append(f"{error.details()} {error.trailing_metadata()}")
+            if not self.has_ended():
+                raise
+        return self.events
+
+    def reviewed(self) -> list[str]:
+        """The personas whose reviews have come."""
+        return [
+            event.persona_review_ready.persona_review.persona_id
+            for event in self.events
+            if event.HasField("persona_review_ready")
+        ]
+
+
+@dataclass(slots=True)
+class Case:
+    """One case on one stack; `mark` stands in its ideas, and in no other's."""
+
+    stack: Stack
+    mark: str
+    witness: Witness = field(default_factory=Witness)
+    before: frozenset[str] = frozenset()
+    _clients: dict[str, Client] = field(default_factory=dict)
+    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def idea(self) -> str:
+        return (
+            f"{self.mark} {IDEA_CANARY} lets nurses hand over a shift from one page. It replaces the paper "
+            "form on two wards first, and it is done when handovers take under five minutes."
+        )
+
+    async def at(self, review: Process, persistence: Process | None = None) -> Client:
+        """A caller of this review service, kept for the case."""
+        name = f"{review.address} {persistence.address if persistence else ''}"
+        if name not in self._clients:
+            lent = self.stack.client(review, persistence)
+            self._clients[name] = await self._open.enter_async_context(lent)
+        return self._clients[name]
+
+    async def script(self, *rules: Rule) -> None:
+        """Rules of the model for this case's calls alone."""
+        client = await self.at(self.stack.reviews[0])
+        await client.model.script(*(rule.model_copy(update={"contains": self.mark}) for rule in rules))
+
+    async def hold(self, *personas: str, name: str = "", times: int | None = None) -> None:
+        """The model keeps its answers for these personas (`expand` for the expander) until `release`."""
+        hold = name or self.mark
+        await self.script(
+            *(
+                Rule(step="expand", hold=hold, times=times)
+                if persona == "expand"
+                else Rule(persona=persona, hold=hold, times=times)
+                for persona in personas
+            )
+        )
+
+    async def release(self, name: str = "") -> None:
+        """Let go what is held."""
+        await (await self.at(self.stack.reviews[0])).model.release(name or self.mark)
+
+    async def model_wait(self, least: dict[str, int], **filters: Any) -> dict[str, Any]:
+        """Wait until the model has counted that much."""
+        return await (await self.at(self.stack.reviews[0])).model.wait(least, **filters)
+
+    async def stream(self, review: Process, *, key: str = "", idea: str = "", **fields: Any) -> Follower:
+        """Begin a review."""
+        client = await self.at(review)
+        request = review_request(idea or self.idea, key=key, user=USER_CANARY, **fields)
+        return Follower(client.review.StreamReview(request), self, key)
+
+    async def start(self, review: Process, *, key: str = "", idea: str = "") -> str:
+        """Start a review without following it; its run."""
+        client = await self.at(review)
+        wanted = review_service_pb2.ReviewInput(idea=idea or self.idea, user=USER_CANARY)
+        request = review_service_pb2.StartReviewRequest(review=wanted, idempotency_key=key)
+        answer = await client.review.StartReview(request, timeout=30)
+        run_id: str = answer.run.run_id
+        self.witness.start(run_id, key)
+        return run_id
+
+    async def watch(self, review: Process, run_id: str, after: int = 0) -> Follower:
+        """Follow a run."""
+        client = await self.at(review)
+        request = review_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after)
+        return Follower(client.review.WatchRun(request), self, "", after)
+
+    async def finish(self, run_id: str, after: int = 0) -> list[event_pb2.RunEvent]:
+        """Follow a run to its end, whatever happens to those who are asked; its events after `after`."""
+        events: list[event_pb2.RunEvent] = []
+        while True:
+            for review in self.stack.reviews:
+                follower = await self.watch(review, run_id, after)
+                try:
+                    await follower.rest()
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                events += follower.events
+                after = follower.last
+                if events and follower.has_ended():
+                    return events
+
+    async def run(self, run_id: str) -> Any:
+        """A run, whole."""
+        return await (await self.at(self.stack.reviews[0])).get(run_id)
+
+    def evidence(self) -> Evidence:
+        """All that the case has left so far."""
+        return Evidence(
+            snapshot=load(self.stack.database_url, without=self.before),
+            calls=model_calls(self.stack.control.counters(), self.before),
+            witness=self.witness,
+            logs=self.stack.logs(),
+            canaries=CANARIES,
+        )
+
+    async def check(self) -> Evidence:
+        """Assert that every rule holds."""
+        for run_id in self.witness.started:
+            await self.finish(run_id)
+        evidence = await asyncio.to_thread(self.evidence)
+        assert violations(evidence) == []
+        return evidence
+
+
+@asynccontextmanager
+async def running_case(stack: Stack, mark: str) -> AsyncIterator[Case]:
+    """A case that heals what it harmed, waits for its runs, and is checked, unless it has failed already."""
+    await asyncio.to_thread(stack.heal)
+    before = frozenset(await asyncio.to_thread(run_ids, stack.database_url))
+    case = Case(stack, mark, before=before)
+    async with case._open:
+        try:
+            yield case
+            await case.release()
+            await asyncio.to_thread(stack.heal)
+            async with asyncio.timeout(60):
+                await case.check()
+        finally:
+            await case.release()
