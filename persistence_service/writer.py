@@ -21,13 +21,14 @@ from consensus_rpc.errors import (
     ConsensusError,
     DatabaseUnavailable,
     InternalError,
+    LockTimeout,
     Overloaded,
     ShuttingDown,
 )
 from consensus_rpc.log import get_logger
 from persistence_service.database import Database, DedicatedConnection
 
-__all__ = ["Conflicted", "Outcome", "Writer", "WriterLimits"]
+__all__ = ["Conflicted", "Deferred", "Outcome", "Writer", "WriterLimits"]
 
 log = get_logger()
 
@@ -44,6 +45,9 @@ COMMIT_SECONDS = Histogram(
 SPLITS = Counter("consensus_writer_splits", "Batches that were split because an operation failed.")
 
 MAX_RERUNS = 3
+# Rows that others hold are free again within milliseconds; after this long somebody is stuck on one.
+DEFERRAL_SECONDS = 0.5
+DEFERRAL_PAUSE_SECONDS = 0.005
 
 
 class Conflicted(Exception):  # noqa: N818 - it says what happened
@@ -56,6 +60,13 @@ class Conflicted(Exception):  # noqa: N818 - it says what happened
     def __init__(self, refusal: ConsensusError | None) -> None:
         super().__init__()
         self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The answer to an operation whose row another transaction holds: it is tried again with later ones."""
+
+    resource: str
 
 
 class Session(Protocol):
@@ -100,6 +111,7 @@ class _Item(Generic[OperationType]):
     answer: asyncio.Future[Any]
     deadline: float
     loop: asyncio.AbstractEventLoop = field(repr=False)
+    deferred_until: float = 0.0
 
 
 class Writer(Generic[OperationType, OutcomeType]):
@@ -121,6 +133,7 @@ class Writer(Generic[OperationType, OutcomeType]):
         self._on_commit = on_commit
         self._limits = limits or WriterLimits()
         self._waiting: deque[_Item[OperationType]] = deque()
+        self._deferred: list[_Item[OperationType]] = []
         self._changed = threading.Condition()
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
@@ -173,11 +186,15 @@ class Writer(Generic[OperationType, OutcomeType]):
             connection.close()
 
     def _next_batch(self) -> list[_Item[OperationType]]:
+        """What waits, deferred operations first, so that each run's stay in their order."""
+        deferred, self._deferred = self._deferred, []
         with self._changed:
-            while not self._waiting and not self._is_closing:
+            if deferred and not self._waiting:
+                self._changed.wait(DEFERRAL_PAUSE_SECONDS)
+            while not (self._waiting or deferred or self._is_closing):
                 self._changed.wait()
             count = min(len(self._waiting), self._limits.max_batch)
-            return [self._waiting.popleft() for _ in range(count)]
+            return deferred + [self._waiting.popleft() for _ in range(count)]
 
     def _commit(self, connection: DedicatedConnection, batch: Sequence[_Item[OperationType]]) -> None:
         now = monotonic()
@@ -203,12 +220,25 @@ class Writer(Generic[OperationType, OutcomeType]):
         )
         COMMIT_SECONDS.observe(monotonic() - started)
         BATCH_SIZE.observe(len(items))
-        answers = outcome.answers
-        for operation, answer in zip(operations, answers, strict=True):
-            if isinstance(answer, ConsensusError) and operation.session is not None:
-                operation.session.error = operation.session.error or answer
         self._on_commit(outcome)
-        _deliver(list(zip(items, answers, strict=True)))
+        answered = [
+            (item, self._answer(item, answer)) for item, answer in zip(items, outcome.answers, strict=True)
+        ]
+        _deliver([(item, answer) for item, answer in answered if not isinstance(answer, Deferred)])
+
+    def _answer(self, item: _Item[OperationType], answer: Any) -> Any:
+        """The answer, once it is one: a deferred operation is kept for the next batch, for a while."""
+        if isinstance(answer, Deferred):
+            now = monotonic()
+            item.deferred_until = item.deferred_until or now + DEFERRAL_SECONDS
+            if now < item.deferred_until:
+                self._deferred.append(item)
+                return answer
+            answer = LockTimeout(resource=answer.resource)
+        session = item.operation.session
+        if isinstance(answer, ConsensusError) and session is not None:
+            session.error = session.error or answer
+        return answer
 
     def _split(
         self, connection: DedicatedConnection, items: Sequence[_Item[OperationType]], error: Exception

@@ -40,6 +40,7 @@ from persistence_service.runs.operations import (
 )
 from persistence_service.runs.progress import progress_of
 from persistence_service.runs.repository import RunHead
+from persistence_service.writer import Deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class _Batch:
         self._runs: dict[RunKey, Tracked] = {}
         self._states: dict[RunKey, str] = {}
         self._broken: dict[int, ConsensusError] = {}
+        self._held_elsewhere: set[RunKey] = set()
         self._work: list[Tracked] = []
 
     def run(self) -> BatchResult:
@@ -108,6 +110,10 @@ class _Batch:
             return
         for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}):
             self._track(row._mapping)
+        new = {op.key for op in self._operations if isinstance(op, Create)}
+        if missing := sorted(set(keys) - self._runs.keys() - new):
+            rows = self._connection.execute(statements.RUN_STATES, {"keys": missing})
+            self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
 
     def _find_work(self, now: datetime) -> None:
         wanted = sum(op.max_count for op in self._operations if isinstance(op, ClaimWork))
@@ -149,6 +155,8 @@ class _Batch:
             return refusal
 
     def _of_session(self, operation: Operation) -> Answer:
+        if operation.key in self._held_elsewhere:
+            return Deferred(resource=f"runs/{operation.run_id}")
         session = operation.session
         if session is None:
             return self._claimed_once(operation)

@@ -15,6 +15,7 @@ from persistence_service.idempotency.claims import Claim
 from persistence_service.runs.events import EventDraft, item_draft
 from persistence_service.runs.specification import SpecificationRow
 from persistence_service.scalars import MAX_JSON_INTEGER
+from persistence_service.writer import Deferred
 
 RunKey: TypeAlias = tuple[str, str]
 """Tenant and run id."""
@@ -232,4 +233,6 @@ class Repeated:
     """Set when it is the first record of a creation that is repeated."""
 
 
-Answer: TypeAlias = Ack | Granted | Created | Follow | Released | Done | Claimed | Repeated | ConsensusError
+Answer: TypeAlias = (
+    Ack | Granted | Created | Follow | Released | Done | Claimed | Repeated | Deferred | ConsensusError
+)

@@ -42,6 +42,8 @@ KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
 
 # Lock order: idempotency keys sorted, then run rows sorted. Both the run and the end of its journal are
 # locked: of a row that is joined but not locked, READ COMMITTED may show a version from before the wait.
+# A run that somebody else has locked is left out, and its operations wait for the next batch: the writer
+# of all streams waits for nobody.
 _RUN_AND_HEAD = select(
     *(RUNS.c[name] for name in RUN_COLUMNS),
     HEADS.c.sequence.label("head_sequence"),
@@ -50,7 +52,7 @@ _RUN_AND_HEAD = select(
 LOCK_RUNS = (
     _RUN_AND_HEAD.where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
-    .with_for_update()
+    .with_for_update(skip_locked=True)
 )
 
 
