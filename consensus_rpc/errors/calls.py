@@ -168,11 +168,15 @@ class SlowConsumer(ConsensusError):
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
 
-    def __init__(self, *, run_id: str, last_sequence: int) -> None:
-        """Names the run and the last sequence that was sent."""
+    def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
+        """Names the run or the draft, and the last sequence that was sent."""
+        subject = {"run_id": run_id, "draft_id": draft_id}
         super().__init__(
             f"the reader took nothing for too long; reconnect after sequence {last_sequence}",
-            metadata={"run_id": run_id, "last_sequence": str(last_sequence)},
+            metadata={
+                **{name: value for name, value in subject.items() if value is not None},
+                "last_sequence": str(last_sequence),
+            },
         )
 
 

@@ -66,7 +66,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 12
     """RESOURCE_EXHAUSTED: the reader of a stream took nothing for too long. Reconnect
-    with `after_sequence`. Metadata: `run_id`, `last_sequence`.
+    with `after_sequence`. Metadata: `run_id` or `draft_id`, `last_sequence`.
     """
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: a message is larger than the server takes.
@@ -153,6 +153,40 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such metric for this tenant; deleted metrics and other tenants' metrics
     look the same. Metadata: `metric_id`.
     """
+    ERROR_REASON_DRAFT_NOT_FOUND: _ErrorReason.ValueType  # 35
+    """NOT_FOUND: no such draft for this tenant; deleted drafts and other tenants' drafts
+    look the same. Metadata: `draft_id`.
+    """
+    ERROR_REASON_COLLABORATOR_NOT_FOUND: _ErrorReason.ValueType  # 36
+    """NOT_FOUND: the user is no collaborator of the draft. Metadata: `draft_id`."""
+    ERROR_REASON_INVITATION_NOT_FOUND: _ErrorReason.ValueType  # 37
+    """NOT_FOUND: the draft has no such invitation, none with this token, or none that is
+    meant for this user. Metadata: `draft_id`.
+    """
+    ERROR_REASON_INVITATION_NOT_PENDING: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: the invitation was answered or taken back, or nobody answered it
+    in time. Metadata: `draft_id`, `invitation_id`, `state`.
+    """
+    ERROR_REASON_NOT_RING_HOLDER: _ErrorReason.ValueType  # 39
+    """PERMISSION_DENIED: somebody else holds the draft's ring. Metadata: `draft_id`."""
+    ERROR_REASON_NOT_A_WRITER: _ErrorReason.ValueType  # 40
+    """PERMISSION_DENIED: the user is a viewer of the draft, or no collaborator. Metadata:
+    `draft_id`.
+    """
+    ERROR_REASON_NOT_DRAFT_OWNER: _ErrorReason.ValueType  # 41
+    """PERMISSION_DENIED: the user is no owner of the draft. Metadata: `draft_id`."""
+    ERROR_REASON_RECIPIENT_NOT_COLLABORATOR: _ErrorReason.ValueType  # 42
+    """PERMISSION_DENIED: the ring goes only to the creator and to collaborators who may
+    write. Metadata: `draft_id`.
+    """
+    ERROR_REASON_DRAFT_NOT_ACTIVE: _ErrorReason.ValueType  # 43
+    """PERMISSION_DENIED: only an ACTIVE draft is written in. Metadata: `draft_id`, `state`."""
+    ERROR_REASON_DRAFT_FULL: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION: the draft has as many segments or collaborators as it may have.
+    Metadata: `draft_id`, `limit`.
+    """
+    ERROR_REASON_DRAFT_EMPTY: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION: the draft has no segment to review. Metadata: `draft_id`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or failed. Every error of every service carries a
@@ -206,7 +240,7 @@ Metadata: `limit`.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 12
 """RESOURCE_EXHAUSTED: the reader of a stream took nothing for too long. Reconnect
-with `after_sequence`. Metadata: `run_id`, `last_sequence`.
+with `after_sequence`. Metadata: `run_id` or `draft_id`, `last_sequence`.
 """
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: a message is larger than the server takes.
@@ -293,4 +327,38 @@ ERROR_REASON_METRIC_NOT_FOUND: ErrorReason.ValueType  # 34
 """NOT_FOUND: no such metric for this tenant; deleted metrics and other tenants' metrics
 look the same. Metadata: `metric_id`.
 """
+ERROR_REASON_DRAFT_NOT_FOUND: ErrorReason.ValueType  # 35
+"""NOT_FOUND: no such draft for this tenant; deleted drafts and other tenants' drafts
+look the same. Metadata: `draft_id`.
+"""
+ERROR_REASON_COLLABORATOR_NOT_FOUND: ErrorReason.ValueType  # 36
+"""NOT_FOUND: the user is no collaborator of the draft. Metadata: `draft_id`."""
+ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason.ValueType  # 37
+"""NOT_FOUND: the draft has no such invitation, none with this token, or none that is
+meant for this user. Metadata: `draft_id`.
+"""
+ERROR_REASON_INVITATION_NOT_PENDING: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: the invitation was answered or taken back, or nobody answered it
+in time. Metadata: `draft_id`, `invitation_id`, `state`.
+"""
+ERROR_REASON_NOT_RING_HOLDER: ErrorReason.ValueType  # 39
+"""PERMISSION_DENIED: somebody else holds the draft's ring. Metadata: `draft_id`."""
+ERROR_REASON_NOT_A_WRITER: ErrorReason.ValueType  # 40
+"""PERMISSION_DENIED: the user is a viewer of the draft, or no collaborator. Metadata:
+`draft_id`.
+"""
+ERROR_REASON_NOT_DRAFT_OWNER: ErrorReason.ValueType  # 41
+"""PERMISSION_DENIED: the user is no owner of the draft. Metadata: `draft_id`."""
+ERROR_REASON_RECIPIENT_NOT_COLLABORATOR: ErrorReason.ValueType  # 42
+"""PERMISSION_DENIED: the ring goes only to the creator and to collaborators who may
+write. Metadata: `draft_id`.
+"""
+ERROR_REASON_DRAFT_NOT_ACTIVE: ErrorReason.ValueType  # 43
+"""PERMISSION_DENIED: only an ACTIVE draft is written in. Metadata: `draft_id`, `state`."""
+ERROR_REASON_DRAFT_FULL: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION: the draft has as many segments or collaborators as it may have.
+Metadata: `draft_id`, `limit`.
+"""
+ERROR_REASON_DRAFT_EMPTY: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION: the draft has no segment to review. Metadata: `draft_id`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
