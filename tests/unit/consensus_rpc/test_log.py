@@ -109,13 +109,13 @@ def test_text_is_one_readable_line() -> None:
 def test_what_the_standard_library_logs_is_routed_in() -> None:
     stream = logging_to("json")
 
-    logging.getLogger("alembic.runtime").info("Running upgrade %s", "a1")
+    logging.getLogger("library.part").info("Running upgrade %s", "a1")
 
     event = json.loads(stream.getvalue())
     assert (event["event"], event["message"], event["logger"]) == (
         "library",
         "Running upgrade a1",
-        "alembic.runtime",
+        "library.part",
     )
     assert (event["level"], event["service"]) == ("info", "probe")
 
