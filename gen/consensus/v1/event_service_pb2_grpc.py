@@ -48,9 +48,9 @@ class EventServiceStub:
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     def __init__(self, channel):
@@ -119,9 +119,9 @@ class EventServiceServicer:
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     def AppendEvents(self, request, context):
@@ -243,9 +243,9 @@ class EventService:
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     @staticmethod

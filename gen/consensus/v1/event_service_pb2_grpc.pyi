@@ -49,9 +49,9 @@ class EventServiceStub:
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     @_typing.overload
@@ -99,9 +99,9 @@ class EventServiceAsyncStub(EventServiceStub):
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -145,9 +145,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
     `DraftCompleted` are appended by the system itself, in the transaction of the change;
     `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
-    characters) and `user_id` (1 to 255), who did it; that of `RINGPassed` also
-    `to_user_id`, who received the ring. Other fields are free. An event of one of these
-    types without them is refused.
+    letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
+    `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
+    of one of these types without them is refused.
     """
 
     @_abc_1.abstractmethod
