@@ -48,6 +48,18 @@ def from_timestamp(stamp: Timestamp, field: str) -> datetime:
         raise InvalidField(field=field, description="is an instant within the years 1 to 9999") from error
 
 
+def from_timestamp_up(stamp: Timestamp, field: str) -> datetime:
+    """The first microsecond that is not before the instant.
+
+    Raises:
+        InvalidField: beyond the years 1 to 9999.
+    """
+    try:
+        return from_timestamp(stamp, field) + (MICROSECOND if stamp.nanos % 1000 else timedelta())
+    except OverflowError as error:
+        raise InvalidField(field=field, description="is an instant within the years 1 to 9999") from error
+
+
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970."""
     return (instant - EPOCH) // MICROSECOND

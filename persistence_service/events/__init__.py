@@ -1,0 +1,1 @@
+"""Events of other backends, for analytics; not the events of a run."""

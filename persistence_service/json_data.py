@@ -1,0 +1,102 @@
+"""JSON objects of callers: the wire's Struct, what the tables hold, and the digest that names it. Pure.
+
+A number that is whole is an integer here, as JSON does not tell `5` from `5.0`, so that data read back, its
+canonical form and containment agree on both databases.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+
+from consensus_journal import canonical_json, digest, reference_json
+from consensus_rpc.errors import InvalidField
+
+MAX_BYTES = 65_536
+"""In canonical form."""
+
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """A JSON object, and SHA-256 of its canonical form (RFC 8785)."""
+
+    plain: dict[str, Any]
+    digest: bytes
+
+
+def json_object(struct: Struct, field: str) -> JsonObject:
+    """The object that was sent; `field` is what errors call it.
+
+    Raises:
+        InvalidField: too large, a number that is not finite, a text with the character NUL, or a value that
+            was not set.
+    """
+    reading = _Reading(field)
+    plain = reading.object(struct)
+    canonical = canonical_json(plain) if reading.is_simple else reference_json(plain)
+    if len(canonical) > MAX_BYTES:
+        raise InvalidField(
+            field=field, description=f"has at most {MAX_BYTES} bytes of JSON; {len(canonical)} bytes sent"
+        )
+    return JsonObject(plain, digest(canonical))
+
+
+def json_struct(plain: dict[str, Any]) -> Struct:
+    """The object on the wire."""
+    struct = Struct()
+    struct.update(plain)
+    return struct
+
+
+class _Reading:
+    """One walk through an object.
+
+    `is_simple`: neither fractions nor keys beyond ASCII, for which the quick encoder's form is canonical.
+    """
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self.is_simple = True
+
+    def object(self, struct: Struct) -> dict[str, Any]:
+        return {self._key(key): self._value(value) for key, value in struct.fields.items()}
+
+    def _value(self, value: Value) -> Any:
+        match value.WhichOneof("kind"):
+            case "string_value":
+                return self._text(value.string_value)
+            case "number_value":
+                return self._number(value.number_value)
+            case "struct_value":
+                return self.object(value.struct_value)
+            case "list_value":
+                return self._list(value.list_value)
+            case "bool_value":
+                return value.bool_value
+            case "null_value":
+                return None
+        raise InvalidField(field=self._field, description="holds a value of no kind")
+
+    def _list(self, values: ListValue) -> list[Any]:
+        return [self._value(each) for each in values.values]
+
+    def _key(self, key: str) -> str:
+        if not key.isascii():
+            self.is_simple = False
+        return self._text(key)
+
+    def _text(self, text: str) -> str:
+        if "\x00" in text:
+            raise InvalidField(field=self._field, description="holds no character NUL")
+        return text
+
+    def _number(self, number: float) -> int | float:
+        if not math.isfinite(number):
+            raise InvalidField(field=self._field, description="holds finite numbers only")
+        if number.is_integer() and abs(number) < _EXACT:
+            return int(number)
+        self.is_simple = False
+        return number
