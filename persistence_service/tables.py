@@ -2,10 +2,22 @@
 
 from persistence_service.attempts import tables as attempts
 from persistence_service.diagnostics import tables as diagnostics
+from persistence_service.events import tables as events
 from persistence_service.idempotency import tables as idempotency
 from persistence_service.journal import tables as journal
+from persistence_service.metrics import tables as metrics
 from persistence_service.paging import tables as paging
 from persistence_service.runs import tables as runs
 from persistence_service.schema import metadata
 
-__all__ = ["attempts", "diagnostics", "idempotency", "journal", "metadata", "paging", "runs"]
+__all__ = [
+    "attempts",
+    "diagnostics",
+    "events",
+    "idempotency",
+    "journal",
+    "metadata",
+    "metrics",
+    "paging",
+    "runs",
+]
