@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from consensus_rpc.errors import IdempotencyKeyReused
 
-START, CANCEL, RESUME, ANNOTATE = "review.start", "run.cancel", "run.resume", "decision.annotate"
+START, REVISE = "review.start", "review.revise"
+CANCEL, RESUME, ANNOTATE = "run.cancel", "run.resume", "decision.annotate"
 
 
 @dataclass(frozen=True, slots=True, order=True)

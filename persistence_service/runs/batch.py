@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from consensus_rpc.errors import ConsensusError, RunNotFound
+from consensus_rpc.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Head, run_stream
 from persistence_service.runs import names, statements, store
+from persistence_service.runs.creation import parent_key
 from persistence_service.runs.fold import Fold, Rules
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import (
@@ -201,9 +202,20 @@ class _Batch:
     def _create(self, operation: Create, tracked: Tracked | None) -> Answer:
         if tracked is not None:
             return self._fold.create_again(tracked, operation)
+        self._check_parent(operation)
         tracked, answer = self._fold.create(operation)
         self._runs[operation.key] = tracked
         return answer
+
+    def _check_parent(self, operation: Create) -> None:
+        """A run that is revised is COMPLETED, and stays so: its state is read, its row not locked."""
+        if (parent := parent_key(operation)) is None:
+            return
+        rows = self._connection.execute(statements.RUN_STATES, {"keys": [parent]}).all()
+        if not rows:
+            raise RunNotFound(run_id=parent[1])
+        if rows[0].state != names.COMPLETED:
+            raise IllegalState(run_id=parent[1], state=rows[0].state, operation="revise")
 
     def _claim_work(self, operation: ClaimWork) -> Claimed:
         granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]

@@ -11,6 +11,7 @@ from consensus.v1.decision_pb2 import Decision
 from consensus.v1.run_pb2 import Run
 from persistence_service.runs import decisions, names, payloads
 from persistence_service.runs.events import StoredEvent
+from persistence_service.runs.revisions import revision_message
 from persistence_service.runs.specification import specification_message
 from persistence_service.runs.steps import fold_steps
 from persistence_service.scalars import to_timestamp
@@ -26,6 +27,7 @@ class RunRows:
     entries: Sequence[StoredEvent] = ()
     attempt_counts: Mapping[str, int] = field(default_factory=dict)
     proposal: Row | None = None
+    revision: Row | None = None
     reviews: Sequence[Row] = ()
     decision: Row | None = None
 
@@ -37,6 +39,10 @@ def whole_run(rows: RunRows) -> Run:
     run.steps.extend(fold_steps(panel, rows.entries, rows.attempt_counts))
     if rows.proposal is not None:
         run.proposal.CopyFrom(payloads.proposal_message(rows.proposal))
+        if (diff := payloads.proposal_diff_message(rows.proposal)) is not None:
+            run.proposal_diff.CopyFrom(diff)
+    if rows.revision is not None:
+        run.specification.revision.CopyFrom(revision_message(run.parent_run_id, rows.revision))
     order = {persona: index for index, persona in enumerate(panel)}
     reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
@@ -62,6 +68,7 @@ def listed_run(row: Row) -> Run:
         finish_time=_stamp(row["finish_time"]),
         update_time=to_timestamp(row["update_time"]),
         expire_time=_stamp(row["expire_time"]),
+        parent_run_id=row["parent_run_id"] or "",
     )
     if row["failure"] is not None:
         run.failure.CopyFrom(decisions.run_failure_message(row["failure"]))

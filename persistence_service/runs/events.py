@@ -109,7 +109,8 @@ def _require(item: Message, name: str) -> None:
 
 def _proposal_ready(item: event_pb2.ProposalReady) -> EventDraft:
     _require(item, "proposal")
-    return _payload_draft(PROPOSAL, payloads.proposal_payload(item.proposal), {}, None)
+    diff = item.proposal_diff if item.HasField("proposal_diff") else None
+    return _payload_draft(PROPOSAL, payloads.proposal_payload(item.proposal, diff), {}, None)
 
 
 def _persona_review_ready(item: event_pb2.PersonaReviewReady) -> EventDraft:
@@ -150,9 +151,13 @@ _DRAFTS: dict[str, Callable[[Any], EventDraft]] = {
 
 def run_created_draft(specification: SpecificationRow, state: str) -> Draft:
     """A run was accepted: what it works on, by digest and size."""
-    data: Columns = {"type": "INITIAL", "state": state, "idea_characters": len(specification.idea)}
+    is_revision = specification.parent_run_id is not None
+    run_type = names.REVISION if is_revision else names.INITIAL
+    data: Columns = {"type": run_type, "state": state, "idea_characters": len(specification.idea)}
     if specification.context is not None:
         data["context_characters"] = len(specification.context)
+    if is_revision:
+        data["parent_run_id"] = specification.parent_run_id
     return Draft("run.created", data, payload_digest=specification.digest)
 
 
@@ -200,6 +205,7 @@ def run_event(run_id: str, stored: StoredEvent) -> RunEvent:
 def _fill_run_created(event: RunEvent, stored: StoredEvent) -> None:
     event.run_created.type = names.run_type_number(stored.data["type"])
     event.run_created.state = names.run_state_number(stored.data["state"])
+    event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
 
 
 def _fill_run_resumed(event: RunEvent, stored: StoredEvent) -> None:
@@ -247,7 +253,10 @@ def _fill_attempt_failed(event: RunEvent, stored: StoredEvent) -> None:
 
 
 def _fill_proposal(event: RunEvent, stored: StoredEvent) -> None:
-    event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(_payload(stored)))
+    row = _payload(stored)
+    event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
+    if (diff := payloads.proposal_diff_message(row)) is not None:
+        event.proposal_ready.proposal_diff.CopyFrom(diff)
 
 
 def _fill_review(event: RunEvent, stored: StoredEvent) -> None:

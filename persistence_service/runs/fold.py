@@ -12,6 +12,7 @@ from consensus.v1.run_pb2 import RunFailure
 from consensus_journal import FIRST_PREVIOUS_HASH
 from consensus_rpc.errors import DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs import events, names
+from persistence_service.runs.creation import new_run, revision_columns, specification_columns
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import (
     Ack,
@@ -62,35 +63,22 @@ class Fold:
 
     def create(self, operation: Create) -> tuple[Tracked, Created]:
         """A run that does not exist yet."""
-        specification = operation.specification
         scope = operation.scope
-        run = LockedRun(
-            tenant=scope.tenant,
-            run_id=operation.run_id,
-            run_type="INITIAL",
-            state=names.QUEUED,
-            caller=scope.caller,
-            user_id=specification.user,
-            request_id=scope.request_id,
-            run_timeout_microseconds=specification.run_timeout_microseconds,
-            create_time=self.now,
-            update_time=self.now,
-        )
+        run = new_run(operation, self.now)
         tracked = Tracked.new(run, FIRST_PREVIOUS_HASH)
         if operation.first_record is not None and operation.lease_owner is not None:
             run.begin(self.now)
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             self._check(run, operation.first_record)
-        self.changes.specifications.append(
-            {
-                "tenant": run.tenant,
-                "run_id": run.run_id,
-                "idea": specification.idea,
-                "context": specification.context,
-                "settings": specification.settings,
-            }
-        )
-        self.changes.journal(tracked, events.run_created_draft(specification, run.state), scope, self.now)
+        self.changes.specifications.append(specification_columns(operation))
+        if (revision := revision_columns(operation)) is not None:
+            self.changes.revisions.append(revision)
+        created = events.run_created_draft(operation.specification, run.state)
+        self.changes.journal(tracked, created, scope, self.now)
+        for event in operation.carried:
+            self.changes.journal(tracked, event.draft, scope, self.now)
+            if event.payload is not None:
+                self.changes.add_payload(tracked, event.draft.event_type, event.payload)
         if operation.first_record is None:
             return tracked, Created(None, None)
         self.changes.journal(tracked, events.RUN_STARTED, scope, self.now)

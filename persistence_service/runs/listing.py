@@ -37,7 +37,7 @@ async def list_runs(
     binding = ["runs", tenant, request.filter.SerializeToString(deterministic=True).hex()]
     conditions = [RUNS.c.tenant == tenant, *filter_conditions(request.filter)]
     if request.page_token:
-        conditions.append(_before(signer.position(binding, request.page_token)))
+        conditions.append(before(signer.position(binding, request.page_token)))
     statement = (
         repository.RUN_WITH_SPECIFICATION.where(*conditions)
         .order_by(RUNS.c.create_time.desc(), RUNS.c.run_id.desc())
@@ -56,7 +56,8 @@ async def list_runs(
     return response
 
 
-def _before(position: list[Any]) -> ColumnElement[bool]:
+def before(position: list[Any]) -> ColumnElement[bool]:
+    """Whether a run comes after this position in a list: create time in microseconds, id."""
     create_time = literal(EPOCH + position[0] * MICROSECOND, RUNS.c.create_time.type)
     return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
 

@@ -107,6 +107,7 @@ class Changes:
 
     entries: list[Columns] = field(default_factory=list)
     specifications: list[Columns] = field(default_factory=list)
+    revisions: list[Columns] = field(default_factory=list)
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
     """By event type."""
     attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)

@@ -9,6 +9,8 @@ from persistence_service.scalars import enum_number, enum_text
 QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"
 OPEN = frozenset({QUEUED, RUNNING})
 
+INITIAL, REVISION = "INITIAL", "REVISION"
+
 STARTED, UNKNOWN = "STARTED", "UNKNOWN"
 
 

@@ -85,6 +85,8 @@ class Create(Operation):
     """Begins a run: RUNNING with a lease when there is a first record, else QUEUED."""
 
     specification: SpecificationRow
+    carried: tuple[EventDraft, ...] = ()
+    """Recorded in the same commit after `run created`: what a revision takes over from its parent."""
     lease_owner: str | None = None
     first_record: PreparedRecord | None = None
 

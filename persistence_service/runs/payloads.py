@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus.v1.panel_pb2 import BlockingIssue, Concern, PersonaReview, ReviewProvenance, TokenUsage
-from consensus.v1.proposal_pb2 import Proposal
+from consensus.v1.proposal_pb2 import Proposal, ProposalDiff, ProposalFieldChange
 from consensus_journal import canonical_json, digest
 from persistence_service.scalars import (
     from_duration,
@@ -57,8 +57,12 @@ REVIEW_COLUMNS = (
     "blocking_issues_present",
     "security_concerns_present",
     "content",
+    "reused_from_run_id",
     *PROVENANCE_COLUMNS,
 )
+# Columns that rows of earlier releases do not have: they count in the canonical form only where they say
+# something, so that the digests of those rows stand.
+_ADDED_LATER = frozenset({"diff", "reused_from_run_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +80,25 @@ def payload_of(columns: Columns, field: str) -> Payload:
     Raises:
         InvalidField: for the character NUL.
     """
-    canonical = canonical_json(columns)
-    storable_json(columns, canonical, field)
+    said = {name: value for name, value in columns.items() if value is not None or name not in _ADDED_LATER}
+    canonical = canonical_json(said)
+    storable_json(said, canonical, field)
     return Payload(columns, digest(canonical), len(canonical))
 
 
-def proposal_payload(proposal: Proposal) -> Payload:
-    """The row of a proposal.
+def proposal_payload(proposal: Proposal, diff: ProposalDiff | None = None) -> Payload:
+    """The row of a proposal; `diff` is what it changes about the proposal that it revises.
 
     Raises:
         InvalidField: for what the tables cannot hold.
     """
-    columns: Columns = {
+    columns = {**proposal_columns(proposal), "diff": None if diff is None else _diff_columns(diff)}
+    return payload_of(columns, "proposal")
+
+
+def proposal_columns(proposal: Proposal) -> Columns:
+    """A proposal as JSON data."""
+    return {
         "title": proposal.title,
         "summary": proposal.summary,
         "problem_statement": proposal.problem_statement,
@@ -96,12 +107,25 @@ def proposal_payload(proposal: Proposal) -> Payload:
         "scope_non_goals": list(proposal.scope_non_goals),
         "raw_expanded_proposal": proposal.raw_expanded_proposal,
     }
-    return payload_of(columns, "proposal")
 
 
 def proposal_message(row: Mapping[Any, Any]) -> Proposal:
     """The proposal that a row was made of."""
     return Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
+
+
+def proposal_diff_message(row: Mapping[Any, Any]) -> ProposalDiff | None:
+    """What a proposal's row says to be changed; None when it revises nothing."""
+    if row["diff"] is None:
+        return None
+    return ProposalDiff(changes=[ProposalFieldChange(**change) for change in row["diff"]])
+
+
+def _diff_columns(diff: ProposalDiff) -> list[Columns]:
+    return [
+        {"field": change.field, "before": list(change.before), "after": list(change.after)}
+        for change in diff.changes
+    ]
 
 
 def review_payload(review: PersonaReview) -> Payload:
@@ -117,6 +141,7 @@ def review_payload(review: PersonaReview) -> Payload:
         "blocking_issues_present": review.blocking_issues_present,
         "security_concerns_present": review.security_concerns_present,
         "content": _review_content(review),
+        "reused_from_run_id": review.reused_from_run_id or None,
         **(_provenance(review.provenance) if review.HasField("provenance") else _NO_PROVENANCE),
     }
     return payload_of(columns, "persona_review")
@@ -134,6 +159,7 @@ def review_message(row: Mapping[Any, Any]) -> PersonaReview:
         estimated_effort=content["estimated_effort"],
         blocking_issues_present=row["blocking_issues_present"],
         security_concerns_present=row["security_concerns_present"],
+        reused_from_run_id=row["reused_from_run_id"] or "",
         **{name: content[name] for name in _TEXT_LISTS},
     )
     if row["attempt_count"] is not None:

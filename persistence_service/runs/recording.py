@@ -118,6 +118,8 @@ class Recording:
                 raise InvalidField(field="message", description="is `create` or `attach` at first")
 
     async def _create(self, begin: BeginCreate) -> RecordRunResponse:
+        if begin.specification.HasField("revision"):
+            raise InvalidField(field="create.specification.revision", description="begins with CreateRun")
         self._scope, self._run_id = scope_of(begin.scope), begin.run_id
         options, started = self._records.options, monotonic()
         has_key = begin.HasField("idempotency")

@@ -8,12 +8,19 @@ from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 
 from consensus_rpc.errors import RunNotFound
 from persistence_service.journal.entries import run_stream
-from persistence_service.runs import events
+from persistence_service.runs import events, names
 from persistence_service.runs.convert import RunRows
 from persistence_service.runs.events import StoredEvent
 from persistence_service.runs.locked import RUN_COLUMNS
 from persistence_service.runs.operations import RunKey
-from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, PAYLOADS, RUNS, SPECIFICATIONS
+from persistence_service.runs.statements import (
+    ATTEMPTS,
+    AUDIT_LOG,
+    PAYLOADS,
+    REVISIONS,
+    RUNS,
+    SPECIFICATIONS,
+)
 from persistence_service.runs.steps import STEP_EVENTS
 
 _SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
@@ -29,6 +36,12 @@ FIND_RUN = RUN_WITH_SPECIFICATION.where(
 FIND_SETTINGS = select(SPECIFICATIONS.c.settings).where(
     SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id")
 )
+FIND_REVISION = select(
+    REVISIONS.c.edit_notes,
+    REVISIONS.c.edited_proposal,
+    REVISIONS.c.parent_proposal,
+    REVISIONS.c.asked_personas,
+).where(REVISIONS.c.tenant == bindparam("tenant"), REVISIONS.c.run_id == bindparam("run_id"))
 _ENTRY_COLUMNS = (
     AUDIT_LOG.c.sequence,
     AUDIT_LOG.c.event_time,
@@ -103,6 +116,8 @@ def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
         event_type: connection.execute(statement, of_run | _EVERYTHING).mappings().all()
         for event_type, statement in FIND_PAYLOADS.items()
     }
+    is_revision = run["run_type"] == names.REVISION
+    revision = connection.execute(FIND_REVISION, of_run).mappings().one_or_none() if is_revision else None
     proposals, decisions = found[events.PROPOSAL], found[events.DECISION]
     return RunRows(
         run=run,
@@ -111,6 +126,7 @@ def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
         proposal=proposals[0] if proposals else None,
         reviews=found[events.REVIEW],
         decision=decisions[0] if decisions else None,
+        revision=revision,
     )
 
 
@@ -118,6 +134,12 @@ def find_panel(connection: Connection, tenant: str, run_id: str) -> list[str] | 
     """The run's personas in their order; None when the tenant has no such run."""
     settings = connection.execute(FIND_SETTINGS, {"tenant": tenant, "run_id": run_id}).scalar_one_or_none()
     return None if settings is None else [persona["persona_id"] for persona in settings["personas"]]
+
+
+def find_reviews(connection: Connection, tenant: str, run_id: str) -> list[Mapping[Any, Any]]:
+    """The run's reviews, in the order in which they were recorded."""
+    parameters = {"tenant": tenant, "run_id": run_id, **_EVERYTHING}
+    return list(connection.execute(FIND_PAYLOADS[events.REVIEW], parameters).mappings())
 
 
 def find_events(

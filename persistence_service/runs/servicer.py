@@ -10,9 +10,11 @@ from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.attempts.convert import attempt_columns
-from persistence_service.idempotency.claims import ANNOTATE, CANCEL, RESUME, START, Claim
+from persistence_service.idempotency.claims import ANNOTATE, CANCEL, RESUME, REVISE, START, Claim
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs import answers
+from persistence_service.runs.creation import carried_drafts
+from persistence_service.runs.exporting import export_runs, list_persona_reviews
 from persistence_service.runs.listing import list_attempts, list_runs
 from persistence_service.runs.operations import (
     Annotate,
@@ -57,11 +59,13 @@ class RunServicer(PersistenceServiceServicer):
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Context) -> pb.CreateRunResponse:
         """Accepts a run as QUEUED. A key that is in use is answered however many runs are waiting."""
+        parent_run_id = request.specification.revision.parent_run_id
         operation = Create(
             scope=scope_of(request.scope),
             run_id=request.run_id,
-            claim=_claim(request, START, resource=""),
+            claim=_claim(request, REVISE if parent_run_id else START, resource=parent_run_id),
             specification=specification_row(request.specification, self._records.options.run_timeout),
+            carried=carried_drafts(request),
         )
         try:
             await self._records.queue.admit(request.scope.tenant)
@@ -101,6 +105,21 @@ class RunServicer(PersistenceServiceServicer):
     ) -> pb.PersistenceServiceListAttemptsResponse:
         """Lists the attempts of a run or an expansion."""
         return await list_attempts(self._records, await self._signing.signer(), request)
+
+    async def ListPersonaReviews(
+        self, request: pb.PersistenceServiceListPersonaReviewsRequest, context: Context
+    ) -> pb.PersistenceServiceListPersonaReviewsResponse:
+        """Lists the reviews of a run."""
+        return await list_persona_reviews(self._records, await self._signing.signer(), request)
+
+    async def ExportRuns(
+        self, request: pb.PersistenceServiceExportRunsRequest, context: Context
+    ) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
+        """Streams runs, whole."""
+        async for response in export_runs(self._records, await self._signing.signer(), request):
+            if self._stopping.done():
+                raise ShuttingDown
+            yield response
 
     async def WatchRun(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes itself
         self, request: pb.PersistenceServiceWatchRunRequest, context: Context

@@ -12,6 +12,7 @@ from consensus.v1.panel_pb2 import Persona
 from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecification
 from consensus_journal import digest, reference_json
 from consensus_rpc.errors import InvalidField
+from persistence_service.runs.revisions import revision_columns
 from persistence_service.scalars import (
     MICROSECOND,
     from_duration,
@@ -36,6 +37,9 @@ class SpecificationRow:
     run_timeout_microseconds: int
     digest: bytes
     """SHA-256 of the canonical form of all of it."""
+    parent_run_id: str | None = None
+    revision: dict[str, Any] | None = None
+    """What a revision works on; both are absent unless the run is one."""
 
 
 def specification_row(specification: RunSpecification, run_timeout: timedelta) -> SpecificationRow:
@@ -53,8 +57,12 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     settings = _settings(specification)
     idea = storable(specification.idea, f"{FIELD}.idea")
     whole = {"user": specification.user, "idea": idea, "context": context, "settings": settings}
+    parent_run_id = specification.revision.parent_run_id or None
+    revision = revision_columns(specification.revision) if parent_run_id is not None else None
+    if revision is not None:
+        whole["revision"] = {"parent_run_id": parent_run_id, **revision}
     canonical = reference_json(whole)
-    storable_json(settings, canonical, FIELD)
+    storable_json([settings, revision], canonical, FIELD)
     return SpecificationRow(
         user=storable(specification.user, f"{FIELD}.user"),
         idea=idea,
@@ -62,6 +70,8 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
         settings=settings,
         run_timeout_microseconds=timeout // 1000,
         digest=digest(canonical),
+        parent_run_id=parent_run_id,
+        revision=revision,
     )
 
 

@@ -15,6 +15,7 @@ from persistence_service.runs.tables import (
     DecisionRow,
     PersonaReviewRow,
     ProposalVersionRow,
+    RevisionRow,
     RunRow,
     RunSpecificationRow,
 )
@@ -29,6 +30,7 @@ def table(row: type[Base]) -> Table:
 
 RUNS = table(RunRow)
 SPECIFICATIONS = table(RunSpecificationRow)
+REVISIONS = table(RevisionRow)
 AUDIT_LOG = table(AuditEntryRow)
 HEADS = table(StreamHeadRow)
 ATTEMPTS = table(AttemptRow)
@@ -74,6 +76,7 @@ RUN_STATES = select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
 
 INSERT_RUNS = insert(RUNS)
 INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
+INSERT_REVISIONS = insert(REVISIONS)
 INSERT_ENTRIES = insert(AUDIT_LOG)
 INSERT_HEADS = insert(HEADS)
 INSERT_PAYLOAD = {event_type: insert(payload_table) for event_type, payload_table in PAYLOADS.items()}

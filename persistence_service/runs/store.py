@@ -70,9 +70,7 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
     created = [each for each in runs if each.is_new]
     changed = [each for each in runs if each.is_changed and not each.is_new]
     if created:
-        _insert(connection, statements.INSERT_RUNS, [each.run.columns() for each in created], None)
-        connection.execute(statements.INSERT_HEADS, [_head_row(each) for each in created])
-        connection.execute(statements.INSERT_SPECIFICATIONS, changes.specifications)
+        _insert_runs(connection, created, changes)
     if changes.entries:
         connection.execute(statements.INSERT_ENTRIES, changes.entries)
     for event_type, rows in changes.payloads.items():
@@ -90,6 +88,14 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
         connection.execute(statements.UPDATE_HEADS, [_head_update(each) for each in grown])
     if stale := keys.stale:
         connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
+
+
+def _insert_runs(connection: Connection, created: Sequence[Tracked], changes: Changes) -> None:
+    _insert(connection, statements.INSERT_RUNS, [each.run.columns() for each in created], None)
+    connection.execute(statements.INSERT_HEADS, [_head_row(each) for each in created])
+    connection.execute(statements.INSERT_SPECIFICATIONS, changes.specifications)
+    if changes.revisions:
+        connection.execute(statements.INSERT_REVISIONS, changes.revisions)
 
 
 def _insert(

@@ -89,6 +89,23 @@ class RunRow(Base):
             postgresql_where=text("decision_label IS NOT NULL"),
             sqlite_where=text("decision_label IS NOT NULL"),
         ),
+        Index(
+            "ix_runs_revisions",
+            "tenant",
+            "create_time",
+            "run_id",
+            postgresql_where=text("run_type = 'REVISION'"),
+            sqlite_where=text("run_type = 'REVISION'"),
+        ),
+        Index(
+            "ix_runs_confidence",
+            "tenant",
+            "confidence",
+            "create_time",
+            "run_id",
+            postgresql_where=text("confidence IS NOT NULL"),
+            sqlite_where=text("confidence IS NOT NULL"),
+        ),
         # Work to claim, oldest first. It leaves the lease's end out on purpose: an indexed column
         # would make every renewal write all indexes anew.
         Index(
@@ -114,6 +131,21 @@ class RunSpecificationRow(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(Json)
 
 
+class RevisionRow(Base):
+    """What a revision works on; written once. Its parent stands in the run's own row."""
+
+    __tablename__ = "revisions"
+
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    edit_notes: Mapped[str] = mapped_column(Text)
+    # Proposals as JSON data; the edited one is absent when there were only notes.
+    edited_proposal: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    parent_proposal: Mapped[dict[str, Any]] = mapped_column(Json)
+    # Ids, in persona order.
+    asked_personas: Mapped[list[str]] = mapped_column(Json)
+
+
 class ProposalVersionRow(Base):
     """The proposal of a run; insert-only, at most one per run."""
 
@@ -129,6 +161,8 @@ class ProposalVersionRow(Base):
     assumptions: Mapped[list[str]] = mapped_column(Json)
     scope_non_goals: Mapped[list[str]] = mapped_column(Json)
     raw_expanded_proposal: Mapped[str] = mapped_column(Text)
+    # Per field that differs from the parent's proposal: field, before, after. Absent unless a revision.
+    diff: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
 
 
 class PersonaReviewRow(Base):
@@ -163,6 +197,8 @@ class PersonaReviewRow(Base):
     cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
     output_tokens: Mapped[int | None] = mapped_column(BigInteger)
     reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    # The run in which the persona was asked; absent when it was this one.
+    reused_from_run_id: Mapped[str | None] = mapped_column(Identifier)
 
 
 class DecisionRow(Base):

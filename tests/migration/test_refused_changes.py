@@ -10,7 +10,7 @@ from persistence_service.database.migrating import upgrade
 from persistence_service.tables import metadata
 from tests.support.rows import any_row
 
-OF_A_RUN = ["run_specifications", "proposal_versions", "persona_reviews", "decisions"]
+OF_A_RUN = ["run_specifications", "revisions", "proposal_versions", "persona_reviews", "decisions"]
 
 
 @pytest.fixture
