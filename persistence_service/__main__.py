@@ -4,6 +4,8 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,7 +15,9 @@ from sqlalchemy.exc import OperationalError
 from consensus.v1 import (
     audit_service_pb2_grpc,
     diagnostics_service_pb2_grpc,
+    event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
+    metric_service_pb2_grpc,
     persistence_service_pb2_grpc,
 )
 from consensus_rpc.log import configure_logging, get_logger
@@ -31,9 +35,14 @@ from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.events import repository as events
+from persistence_service.events.servicer import EventServicer
 from persistence_service.idempotency.servicer import IdempotencyServicer
+from persistence_service.metrics import storing as metrics
+from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
+from persistence_service.retention import PURGE_SECONDS, Retention, purge_for_ever
 from persistence_service.runs.records import RunOptions, RunRecords
 from persistence_service.runs.servicer import RunServicer
 
@@ -41,6 +50,8 @@ SERVICES = (
     "consensus.v1.PersistenceService",
     "consensus.v1.IdempotencyService",
     "consensus.v1.AuditService",
+    "consensus.v1.EventService",
+    "consensus.v1.MetricService",
     "consensus.v1.DiagnosticsService",
 )
 
@@ -75,6 +86,13 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
         DiagnosticsServicer(database), server.grpc
     )
+    key_ttl = timedelta(seconds=settings.idempotency_key_ttl_seconds)
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(
+        EventServicer(database, signing, key_ttl), server.grpc
+    )
+    metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
+        MetricServicer(database, signing, key_ttl), server.grpc
+    )
 
     async def report(serving: bool) -> None:
         for name in SERVICES:
@@ -87,7 +105,10 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     records.start()
     readiness = asyncio.create_task(follow_database(database, report))
     readiness.add_done_callback(lambda _: server.request_stop())
-    background = [asyncio.create_task(checkpointer.run())] if checkpointer else []
+    purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
+    background = [asyncio.create_task(purging)]
+    if checkpointer:
+        background.append(asyncio.create_task(checkpointer.run()))
     try:
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
@@ -98,6 +119,13 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _retentions(settings: PersistenceSettings, database: Database) -> list[Retention]:
+    return [
+        Retention("events", settings.event_retention_days, events.purge_some),
+        Retention("metrics", settings.metric_retention_days, partial(metrics.purge_some, database.now)),
+    ]
 
 
 def _checkpointer(settings: PersistenceSettings, database: Database) -> Checkpointer | None:

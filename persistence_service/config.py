@@ -86,6 +86,12 @@ class PersistenceSettings(ServerSettings):
     slow_consumer_seconds: Seconds = Field(
         30.0, ge=1, le=3600, description="A watcher that takes nothing for that long: SLOW_CONSUMER."
     )
+    event_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Events stored longer ago are deleted; 0: never."
+    )
+    metric_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Metrics stored last longer ago are deleted; 0: never."
+    )
 
     audit_signing_key: SigningKey | None = Field(
         None,

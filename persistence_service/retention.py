@@ -15,6 +15,9 @@ from persistence_service.database import Database
 log = get_logger()
 
 BATCH = 500
+PURGE_SECONDS = 600.0
+"""How often the service looks for what has grown old."""
+
 PURGED = Counter("consensus_rows_purged", "Rows that were deleted because of their age.", ["table"])
 
 PurgeSome = Callable[[Connection, datetime, int], int]
