@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Row, select, text
 
-from consensus_journal import Entry, Fault, Finding, Head, canonical_json, digest, verify_stream
+from consensus_journal import Entry, Fault, Finding, Head, verify_stream
 from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
-from persistence_service.runs.payloads import REVIEW_COLUMNS
+from persistence_service.runs.payloads import REVIEW_COLUMNS, payload_of
 from persistence_service.runs.tables import PersonaReviewRow
 from persistence_service.scalars import microseconds
 from tests.support.records import Service
@@ -114,7 +114,7 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
             select(*PersonaReviewRow.__table__.columns).where(PersonaReviewRow.run_id == run_id)
         ).mappings()
         stored = {
-            row["sequence"]: digest(canonical_json({name: row[name] for name in REVIEW_COLUMNS}))
+            row["sequence"]: payload_of({name: row[name] for name in REVIEW_COLUMNS}, "review").digest
             for row in reviews
         }
         return {row.sequence: bytes(row.payload_digest) for row in entries}, stored
