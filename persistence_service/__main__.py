@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from consensus.v1 import (
     audit_service_pb2_grpc,
     diagnostics_service_pb2_grpc,
+    draft_service_pb2_grpc,
     event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
     metric_service_pb2_grpc,
@@ -35,6 +36,8 @@ from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.drafts.records import DraftOptions, DraftRecords
+from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.events import repository as events
 from persistence_service.events.servicer import EventServicer
 from persistence_service.idempotency.servicer import IdempotencyServicer
@@ -50,6 +53,7 @@ SERVICES = (
     "consensus.v1.PersistenceService",
     "consensus.v1.IdempotencyService",
     "consensus.v1.AuditService",
+    "consensus.v1.DraftService",
     "consensus.v1.EventService",
     "consensus.v1.MetricService",
     "consensus.v1.DiagnosticsService",
@@ -71,6 +75,8 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     records = RunRecords(database, _run_options(settings))
     signing = Signing(database)
     runs = RunServicer(records, signing)
+    draft_records = DraftRecords(database, _draft_options(settings))
+    drafts = DraftServicer(database, draft_records, signing)
     checkpointer = _checkpointer(settings, database)
     server = Server(
         ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),
@@ -93,6 +99,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
         MetricServicer(database, signing, key_ttl), server.grpc
     )
+    draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
     async def report(serving: bool) -> None:
         for name in SERVICES:
@@ -100,9 +107,11 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
 
     async def drain() -> None:
         runs.drain()
+        drafts.drain()
 
     await server.start()
     records.start()
+    draft_records.start()
     readiness = asyncio.create_task(follow_database(database, report))
     readiness.add_done_callback(lambda _: server.request_stop())
     purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
@@ -116,6 +125,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
         await records.close()  # what was handed in is written
+        await draft_records.close()
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
@@ -150,6 +160,15 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         heartbeat_seconds=settings.heartbeat_seconds,
         slow_consumer_seconds=settings.slow_consumer_seconds,
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
+    )
+
+
+def _draft_options(settings: PersistenceSettings) -> DraftOptions:
+    return DraftOptions(
+        idempotency_key_ttl_seconds=settings.idempotency_key_ttl_seconds,
+        watch_poll_seconds=settings.watch_poll_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        slow_consumer_seconds=settings.slow_consumer_seconds,
     )
 
 

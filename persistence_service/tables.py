@@ -2,6 +2,7 @@
 
 from persistence_service.attempts import tables as attempts
 from persistence_service.diagnostics import tables as diagnostics
+from persistence_service.drafts import tables as drafts
 from persistence_service.events import tables as events
 from persistence_service.idempotency import tables as idempotency
 from persistence_service.journal import tables as journal
@@ -13,6 +14,7 @@ from persistence_service.schema import metadata
 __all__ = [
     "attempts",
     "diagnostics",
+    "drafts",
     "events",
     "idempotency",
     "journal",

@@ -38,6 +38,15 @@ SAMPLES: list[ConsensusError] = [
     errors.DatabaseError(),
     errors.InternalError(),
     errors.AuditCheckpointsOff(),
+    errors.MetricNotFound(metric_id="m1"),
+    errors.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
+    errors.DraftNotActive(draft_id="d1", state="LOCKED"),
+    errors.DraftFull(draft_id="d1", subject="segments", limit=800),
+    *(
+        kind(draft_id="d1")
+        for kind in errors.DraftError.__subclasses__()
+        if kind.__init__ is errors.DraftError.__init__
+    ),
     errors.CallDeadlineExceeded(run_id="r1"),
     *(
         kind(**_RUN)  # type: ignore[arg-type]  # the values' types differ by key

@@ -1,0 +1,1 @@
+"""Drafts: texts that several people write in turns before they are reviewed."""

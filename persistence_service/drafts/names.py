@@ -1,0 +1,60 @@
+"""Enums of the contract as the tables spell them, and how authors are shown. Pure."""
+
+import hashlib
+
+from consensus.v1.draft_pb2 import CollaboratorRole, DraftPlatform, DraftState, InvitationState
+from persistence_service.scalars import enum_number, enum_text
+
+ACTIVE, LOCKED, COMPLETED = "ACTIVE", "LOCKED", "COMPLETED"
+OWNER, EDITOR, VIEWER = "OWNER", "EDITOR", "VIEWER"
+WRITERS = frozenset({OWNER, EDITOR})
+PENDING, ACCEPTED, DECLINED, REVOKED, EXPIRED = "PENDING", "ACCEPTED", "DECLINED", "REVOKED", "EXPIRED"
+
+_DISPLAY_DIGITS = 6
+
+
+def state_text(number: DraftState.ValueType) -> str:
+    """Such as `ACTIVE`."""
+    return enum_text(DraftState, "DRAFT_STATE_", number)
+
+
+def state_number(text: str) -> DraftState.ValueType:
+    """Back again."""
+    number: DraftState.ValueType = enum_number(DraftState, "DRAFT_STATE_", text)
+    return number
+
+
+def platform_text(number: DraftPlatform.ValueType) -> str:
+    """Such as `x`; empty for none."""
+    return enum_text(DraftPlatform, "DRAFT_PLATFORM_", number).lower() if number else ""
+
+
+def platform_number(text: str) -> DraftPlatform.ValueType:
+    """Back again."""
+    number: DraftPlatform.ValueType = enum_number(
+        DraftPlatform, "DRAFT_PLATFORM_", text.upper() or "UNSPECIFIED"
+    )
+    return number
+
+
+def role_text(number: CollaboratorRole.ValueType) -> str:
+    """Such as `EDITOR`."""
+    return enum_text(CollaboratorRole, "COLLABORATOR_ROLE_", number)
+
+
+def role_number(text: str) -> CollaboratorRole.ValueType:
+    """Back again."""
+    number: CollaboratorRole.ValueType = enum_number(CollaboratorRole, "COLLABORATOR_ROLE_", text)
+    return number
+
+
+def invitation_state_number(text: str) -> InvitationState.ValueType:
+    """From such as `PENDING`."""
+    number: InvitationState.ValueType = enum_number(InvitationState, "INVITATION_STATE_", text)
+    return number
+
+
+def author_display(user: str) -> str:
+    """An author's name for showing, which does not give the id away: `@u_` and six hexadecimal digits."""
+    name = hashlib.sha1(user.encode(), usedforsecurity=False).hexdigest()
+    return f"@u_{name[-_DISPLAY_DIGITS:]}"

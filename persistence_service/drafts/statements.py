@@ -1,0 +1,194 @@
+"""The statements over drafts, made once. Every read of rows that can be deleted is built by `standing`."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, select, tuple_, update
+
+from persistence_service.drafts.tables import (
+    DraftInvitationRow,
+    DraftMemberRow,
+    DraftRow,
+    DraftSegmentRow,
+    DraftTurnRow,
+)
+from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.schema import Base, insert
+
+
+def table(row: type[Base]) -> Table:
+    """The Core table of a mapped class."""
+    assert isinstance(row.__table__, Table)
+    return row.__table__
+
+
+DRAFTS = table(DraftRow)
+SEGMENTS = table(DraftSegmentRow)
+TURNS = table(DraftTurnRow)
+MEMBERS = table(DraftMemberRow)
+INVITATIONS = table(DraftInvitationRow)
+CHILDREN = (SEGMENTS, TURNS, MEMBERS, INVITATIONS)
+HEADS = table(StreamHeadRow)
+ENTRIES = table(AuditEntryRow)
+
+
+def standing(statement: Select[Any], *tables: Table, show_deleted: bool = False) -> Select[Any]:
+    """The statement without rows of these tables that are deleted, unless those are to be shown."""
+    if show_deleted:
+        return statement
+    return statement.where(*(each.c.delete_time.is_(None) for each in tables))
+
+
+def _of_draft(of: Table, *columns: ColumnElement[Any], show_deleted: bool) -> Select[Any]:
+    statement = select(*(columns or of.columns)).where(
+        of.c.tenant == bindparam("tenant"), of.c.draft_id == bindparam("draft_id")
+    )
+    return standing(statement, of, show_deleted=show_deleted)
+
+
+# Both of each: of what stands, and of all.
+LOCK_DRAFT = {deleted: _of_draft(DRAFTS, show_deleted=deleted).with_for_update() for deleted in (False, True)}
+_WITH_HEAD = select(*DRAFTS.columns, HEADS.c.sequence.label("last_sequence")).join_from(
+    DRAFTS, HEADS, and_(HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id)
+)
+FIND_DRAFT = {
+    deleted: standing(
+        _WITH_HEAD.where(DRAFTS.c.tenant == bindparam("tenant"), DRAFTS.c.draft_id == bindparam("draft_id")),
+        DRAFTS,
+        show_deleted=deleted,
+    )
+    for deleted in (False, True)
+}
+FIND_SEGMENTS = {
+    deleted: _of_draft(SEGMENTS, show_deleted=deleted).order_by(SEGMENTS.c.position)
+    for deleted in (False, True)
+}
+SEGMENTS_AT = _of_draft(SEGMENTS, show_deleted=True).where(
+    SEGMENTS.c.position >= bindparam("first"), SEGMENTS.c.position <= bindparam("last")
+)
+FIND_COLLABORATORS = {
+    deleted: _of_draft(MEMBERS, show_deleted=deleted)
+    .where(MEMBERS.c.role.is_not(None))
+    .order_by(MEMBERS.c.join_time, MEMBERS.c.user_id)
+    for deleted in (False, True)
+}
+NEWEST_TURNS = {
+    deleted: _of_draft(TURNS, show_deleted=deleted)
+    .order_by(TURNS.c.position.desc())
+    .limit(bindparam("limit"))
+    for deleted in (False, True)
+}
+TURNS_AFTER = {
+    deleted: _of_draft(TURNS, show_deleted=deleted)
+    .where(TURNS.c.position > bindparam("after"))
+    .order_by(TURNS.c.position)
+    .limit(bindparam("limit"))
+    for deleted in (False, True)
+}
+FIND_MEMBER = {
+    deleted: _of_draft(MEMBERS, show_deleted=deleted).where(MEMBERS.c.user_id == bindparam("user_id"))
+    for deleted in (False, True)
+}
+FIND_INVITATION = _of_draft(INVITATIONS, show_deleted=False).where(
+    INVITATIONS.c.invitation_id == bindparam("invitation_id")
+)
+FIND_INVITATION_BY_TOKEN = _of_draft(INVITATIONS, show_deleted=False).where(
+    INVITATIONS.c.token_digest == bindparam("token_digest", type_=INVITATIONS.c.token_digest.type)
+)
+INVITATIONS_BEFORE = (
+    _of_draft(INVITATIONS, show_deleted=False)
+    .where(INVITATIONS.c.invitation_id < bindparam("before"))
+    .order_by(INVITATIONS.c.invitation_id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+NEWEST_FIRST = (MEMBERS.c.draft_create_time, MEMBERS.c.draft_id)
+
+
+def drafts_of_user(*, show_deleted: bool) -> Select[Any]:
+    """A user's drafts, newest first; what comes before a page and its size are left open."""
+    statement = (
+        _WITH_HEAD.join(
+            MEMBERS, and_(MEMBERS.c.tenant == DRAFTS.c.tenant, MEMBERS.c.draft_id == DRAFTS.c.draft_id)
+        )
+        .where(MEMBERS.c.tenant == bindparam("tenant"), MEMBERS.c.user_id == bindparam("user_id"))
+        .order_by(*(column.desc() for column in NEWEST_FIRST))
+    )
+    return standing(statement, DRAFTS, MEMBERS, show_deleted=show_deleted)
+
+
+ENTRIES_AFTER = (
+    select(
+        ENTRIES.c.sequence,
+        ENTRIES.c.event_time,
+        ENTRIES.c.event_type,
+        ENTRIES.c.user_id,
+        ENTRIES.c.data,
+    )
+    .where(
+        ENTRIES.c.tenant == bindparam("tenant"),
+        ENTRIES.c.stream == bindparam("stream"),
+        ENTRIES.c.sequence > bindparam("after"),
+    )
+    .order_by(ENTRIES.c.sequence)
+    .limit(bindparam("limit"))
+)
+HEADS_OF = select(HEADS.c.tenant, HEADS.c.stream, HEADS.c.sequence).where(
+    tuple_(HEADS.c.tenant, HEADS.c.stream).in_(bindparam("streams", expanding=True))
+)
+
+INSERT_DRAFT = insert(DRAFTS).on_conflict_do_nothing().returning(DRAFTS.c.draft_id)
+INSERT_SEGMENT = insert(SEGMENTS)
+INSERT_TURN = insert(TURNS)
+INSERT_INVITATION = insert(INVITATIONS)
+_NEW_MEMBER = insert(MEMBERS)
+PUT_MEMBER = _NEW_MEMBER.on_conflict_do_update(
+    index_elements=[column.name for column in MEMBERS.primary_key],
+    set_={name: _NEW_MEMBER.excluded[name] for name in ("role", "added_by", "join_time", "is_author")},
+)
+DELETE_MEMBER = MEMBERS.delete().where(
+    MEMBERS.c.tenant == bindparam("of_tenant"),
+    MEMBERS.c.draft_id == bindparam("of_draft"),
+    MEMBERS.c.user_id == bindparam("of_user"),
+)
+MARK_AUTHOR = (
+    update(MEMBERS)
+    .where(
+        MEMBERS.c.tenant == bindparam("of_tenant"),
+        MEMBERS.c.draft_id == bindparam("of_draft"),
+        MEMBERS.c.user_id == bindparam("of_user"),
+        MEMBERS.c.is_author.is_(False),
+    )
+    .values(is_author=True)
+)
+UPDATE_DRAFT = update(DRAFTS).where(
+    DRAFTS.c.tenant == bindparam("of_tenant"), DRAFTS.c.draft_id == bindparam("of_draft")
+)
+ANSWER_INVITATION = update(INVITATIONS).where(
+    INVITATIONS.c.tenant == bindparam("of_tenant"),
+    INVITATIONS.c.draft_id == bindparam("of_draft"),
+    INVITATIONS.c.invitation_id == bindparam("of_invitation"),
+)
+DELETE_WITH = {
+    of.name: update(of)
+    .where(
+        of.c.tenant == bindparam("of_tenant"),
+        of.c.draft_id == bindparam("of_draft"),
+        of.c.delete_time.is_(None),
+    )
+    .values(
+        delete_time=bindparam("at", type_=of.c.delete_time.type),
+        deletion_id=bindparam("deletion"),
+    )
+    for of in (DRAFTS, *CHILDREN)
+}
+RESTORE_WITH = {
+    of.name: update(of)
+    .where(
+        of.c.tenant == bindparam("of_tenant"),
+        of.c.draft_id == bindparam("of_draft"),
+        of.c.deletion_id == bindparam("deletion"),
+    )
+    .values(delete_time=None, deletion_id=None)
+    for of in (DRAFTS, *CHILDREN)
+}
