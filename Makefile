@@ -44,6 +44,10 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
 	@$(PY) -m pytest --ignore=tests/clients $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
+	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
+
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
 	@$(PY) -m pytest tests/clients $(ARGS)

@@ -91,6 +91,15 @@ class Stack:
                 again = self.reviews[index] = self.spawn_review(process.name, listen=process.address)
             wait_started(again)
 
+    def adopt(self, review: Process) -> None:
+        """Wait until a review service that was spawned serves."""
+        wait_started(review)
+        wait_serving(review.address, REVIEW)
+
+    def dismiss(self, review: Process) -> None:
+        """End a review service that was spawned for one case, at once."""
+        review.kill()
+
     def heal(self) -> None:
         """Start what does not run, wake what is stopped, and wait until all serve."""
         for process in (*self.persistences, *self.reviews):
@@ -146,11 +155,11 @@ class Stack:
         return SyncControlClient(self.model_url)
 
     @asynccontextmanager
-    async def client(self, review: Process, persistence: Process | None = None) -> AsyncIterator[Client]:
+    async def client(self, review_address: str, persistence_address: str = "") -> AsyncIterator[Client]:
         """A caller of one review service, and of a persistence service."""
         async with AsyncExitStack() as stack:
-            to_review = await stack.enter_async_context(grpc.aio.insecure_channel(review.address, _QUICK))
-            inner = (persistence or self.persistences[0]).address
+            to_review = await stack.enter_async_context(grpc.aio.insecure_channel(review_address, _QUICK))
+            inner = persistence_address or self.persistences[0].address
             to_persistence = await stack.enter_async_context(grpc.aio.insecure_channel(inner, _QUICK))
             yield Client(
                 review_service_pb2_grpc.ReviewServiceStub(to_review),
@@ -159,12 +168,16 @@ class Stack:
                 to_persistence,
             )
 
-    def owner(self, run_id: str) -> Process | None:
-        """The review service that holds a run's lease."""
+    def column(self, run_id: str, name: str) -> Any:
+        """One column of a run's row; None where there is no such run."""
         engine = create_engine(normalise_url(self.database_url), poolclass=NullPool)
         with engine.connect() as connection:
-            held = select(RUNS.c.lease_owner).where(RUNS.c.run_id == run_id)
-            owner = connection.execute(held).scalar_one_or_none()
+            found = connection.execute(select(RUNS.c[name]).where(RUNS.c.run_id == run_id))
+            return found.scalar_one_or_none()
+
+    def owner(self, run_id: str) -> Process | None:
+        """The review service that holds a run's lease."""
+        owner = self.column(run_id, "lease_owner")
         pid = int(owner.split(":")[-2]) if owner else 0
         return next((each for each in self.reviews if each.pid == pid), None)
 

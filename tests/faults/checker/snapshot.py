@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from consensus.v1 import run_pb2
 from persistence_service.database import normalise_url
+from persistence_service.runs import names
 from persistence_service.runs.convert import whole_run
 from persistence_service.runs.events import run_event
 from persistence_service.runs.repository import find_events, find_run
@@ -43,6 +44,12 @@ def run_ids(database_url: str) -> set[str]:
     """The runs that stand in a database."""
     with _connection(database_url) as connection:
         return set(connection.execute(select(RUNS.c.run_id)).scalars())
+
+
+def open_runs(database_url: str) -> set[str]:
+    """Those of them that have not ended."""
+    with _connection(database_url) as connection:
+        return set(connection.execute(select(RUNS.c.run_id).where(RUNS.c.state.in_(names.OPEN))).scalars())
 
 
 def load(database_url: str, *, without: Collection[str] = ()) -> Snapshot:

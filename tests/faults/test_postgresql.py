@@ -1,0 +1,130 @@
+"""Faults of PostgreSQL while runs are worked on: contention, lost connections, refusals, lost answers."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from tests.faults.case import Case
+from tests.support.pair import kinds
+
+# Raises an error for the first entries of one run's journal: a sequence counts through rollbacks.
+_RAISING = """
+CREATE SEQUENCE {counter};
+CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.event_type = 'proposal.recorded' AND nextval('{counter}') <= {times} THEN
+        RAISE EXCEPTION 'injected' USING ERRCODE = '{code}';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER {function} BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION {function}();
+"""
+_CALMING = "DROP TRIGGER {function} ON audit_log; DROP FUNCTION {function}; DROP SEQUENCE {counter};"
+
+
+@contextmanager
+def session(case: Case) -> Iterator[psycopg2.extensions.connection]:
+    """Another session on the case's database."""
+    with closing(psycopg2.connect(case.stack.database_url)) as connection:
+        yield connection
+
+
+@contextmanager
+def raising(case: Case, code: str, times: int) -> Iterator[None]:
+    """Writes of a proposal fail that many times with this SQLSTATE."""
+    names = {"function": f"raise_{case.mark.lower()}", "counter": f"count_{case.mark.lower()}"}
+    with session(case) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(_RAISING.format(code=code, times=times, **names))
+            try:
+                yield
+            finally:
+                cursor.execute(_CALMING.format(**names))
+
+
+def terminate(case: Case, *, most: int = 1000) -> int:
+    """End connections of the services, as an administrator does; how many."""
+    with session(case) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'consensus_persistence' "
+            "ORDER BY query_start DESC LIMIT %s) AS ended",
+            (most,),
+        )
+        return int((cursor.fetchone() or (0,))[0])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["40001", "40P01", "55P03", "57014", "53300", "57P01"],
+    ids=["serialization", "deadlock", "lock timeout", "statement timeout", "too many", "shut down"],
+)
+async def test_what_the_database_refuses_for_a_moment_is_written_after_all(
+    postgresql_case: Case, code: str
+) -> None:
+    case = postgresql_case
+    with raising(case, code, times=2):
+        caller = await case.stream(case.stack.reviews[0])
+        await caller.rest()
+
+    assert kinds(caller.events)[-1] == "run_completed"
+    assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 6
+
+
+async def test_one_run_that_cannot_be_written_harms_no_neighbour(postgresql_case: Case) -> None:
+    case = postgresql_case
+    await case.hold("expand")
+    callers = [await case.stream(case.stack.reviews[0]) for _ in range(5)]
+    for caller in callers:
+        await caller.until("run_started")
+    with session(case) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM runs WHERE run_id = %s FOR UPDATE", (callers[0].run_id,))
+        await case.release()
+
+        async with asyncio.timeout(5):
+            done = await asyncio.gather(*(caller.rest() for caller in callers[1:]))
+        connection.rollback()
+
+    assert [kinds(events)[-1] for events in done] == ["run_completed"] * 4
+    await case.finish(callers[0].run_id)
+
+
+@pytest.mark.parametrize("most", [1, 1000], ids=["one", "all"])
+async def test_connections_are_terminated_again_and_again(postgresql_case: Case, most: int) -> None:
+    case = postgresql_case
+    callers = [await case.stream(review) for review in case.stack.reviews * 5]
+    reading = [asyncio.create_task(caller.rest()) for caller in callers]
+    ended = 0
+    while not all(task.done() for task in reading):
+        ended += await asyncio.to_thread(terminate, case, most=most)
+        await asyncio.sleep(0.3)
+
+    assert ended > 0
+    assert {kinds(await task)[-1] for task in reading} == {"run_completed"}
+
+
+async def test_a_database_that_becomes_read_only_and_writable_again(postgresql_case: Case) -> None:
+    case = postgresql_case
+    name = sql.Identifier(urlsplit(case.stack.database_url).path.lstrip("/"))
+    await case.hold("expand")
+    caller = await case.stream(case.stack.reviews[0])
+    await caller.until("run_started")
+    with session(case) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+            try:
+                await asyncio.to_thread(terminate, case)
+                await case.release()
+                await asyncio.sleep(1)
+            finally:
+                cursor.execute("SET default_transaction_read_only = off")
+                cursor.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+        await asyncio.to_thread(terminate, case)
+
+    assert kinds(await case.finish(caller.run_id))[-1] == "run_completed"
