@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
 from prometheus_client import CollectorRegistry
 
 from consensus.v1 import event_pb2, panel_pb2, review_service_pb2, run_pb2
@@ -21,10 +20,11 @@ from consensus_rpc.server import Server, ServerOptions
 from tests.unit.consensus_client import samples
 
 SERVICE = "consensus.v1.ReviewService"
+Unimplemented: Any = ReviewServiceServicer
 
 
 @dataclass
-class ScriptedService(ReviewServiceServicer):
+class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here calls stays unimplemented
     """Streams `events`, then ends with `error` if there is one.
 
     Each number in `cuts` ends one stream after that many messages with `cut_with`; `hold_after` makes streams
@@ -144,6 +144,3 @@ async def serving(service: ScriptedService) -> AsyncIterator[str]:
     finally:
         service.go_on.set()
         await server.grpc.stop(None)
-
-
-__all__ = ["ScriptedService", "grpc", "serving"]
