@@ -12,7 +12,6 @@ import pytest
 from consensus_client import ClientOptions, ReconnectPolicy, ReviewClient
 from tests.unit.consensus_client.scripted import ScriptedService, serving
 
-Connect = Callable[[ScriptedService], "asyncio.Future[ReviewClient]"]
 IMPATIENT = ClientOptions(reconnect=ReconnectPolicy(start_seconds=0.5, follow_seconds=2.0))
 
 
