@@ -546,7 +546,7 @@ class RevisionSpecification(_message.Message):
     """
     @_builtins.property
     def parent_proposal(self) -> _proposal_pb2.Proposal:
-        """The parent's proposal as it stood."""
+        """The parent's proposal as it stood. A run without one is refused."""
 
     @_builtins.property
     def edited_proposal(self) -> _proposal_pb2.Proposal:
