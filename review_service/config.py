@@ -93,6 +93,12 @@ class ReviewSettings(ServerSettings):
     max_context_characters: int = Field(
         50_000, ge=1, le=50_000, description="Characters of the extra context, serialised."
     )
+    max_edited_proposal_characters: int = Field(
+        100_000, ge=1, le=100_000, description="Characters of a revision's edited proposal, as JSON."
+    )
+    max_edit_notes_characters: int = Field(
+        10_000, ge=1, le=10_000, description="Characters of a revision's edit notes, after trimming."
+    )
 
     @field_validator("openai_api_key")
     @classmethod

@@ -1,9 +1,14 @@
-"""The step `expand`: an idea into a proposal."""
+"""The step `expand`: an idea into a proposal, or a proposal and its edits into a revised one."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
 from review_service.attempts import started_attempt
 from review_service.outputs import PROPOSAL_FORMAT, ProposalOutput, read_output
-from review_service.prompts import EXPAND_INSTRUCTIONS, expand_message
+from review_service.prompts import (
+    EXPAND_INSTRUCTIONS,
+    REVISE_INSTRUCTIONS,
+    expand_message,
+    revise_message,
+)
 from review_service.retry import read_policy
 from review_service.step_runner import StepRunner
 from review_service.steps import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
@@ -28,6 +33,7 @@ class Expander:
         recorder: AttemptRecorder,
     ) -> Succeeded[proposal_pb2.Proposal] | GaveUp:
         """The proposal, or why there is none. `run_id` is the run's or the expansion's id."""
+        instructions, message = _prompt(specification)
         request = StepRequest(
             run_id=run_id,
             step=STEP,
@@ -36,8 +42,8 @@ class Expander:
             temperature=_temperature(specification),
             policy=read_policy(specification.retry_policy),
             output=PROPOSAL_FORMAT,
-            instructions=EXPAND_INSTRUCTIONS,
-            messages=(expand_message(specification.idea, specification.context),),
+            instructions=instructions,
+            messages=(message,),
             read=_read_proposal,
         )
         return await self._runner.run(request, budget, recorder)
@@ -52,6 +58,13 @@ def first_attempt(specification: run_pb2.RunSpecification, number: int = 1) -> a
         _temperature(specification),
         specification.retry_policy.max_output_tokens,
     )
+
+
+def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
+    """Instructions and message."""
+    if specification.HasField("revision"):
+        return REVISE_INSTRUCTIONS, revise_message(specification.revision)
+    return EXPAND_INSTRUCTIONS, expand_message(specification.idea, specification.context)
 
 
 def _temperature(specification: run_pb2.RunSpecification) -> float | None:

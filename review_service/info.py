@@ -33,6 +33,8 @@ def service_info(
             max_runs_in_flight=settings.max_runs_in_flight,
             run_timeout=duration(settings.run_timeout_seconds),
             max_message_bytes=MAX_MESSAGE_BYTES,
+            max_edited_proposal_characters=settings.max_edited_proposal_characters,
+            max_edit_notes_characters=settings.max_edit_notes_characters,
         ),
         model_route=model_route(settings),
         retry_policy=retry_policy(settings),

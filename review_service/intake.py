@@ -18,6 +18,8 @@ from review_service.sentences import count_sentences, has_letter_or_digit
 MAX_IDEA_CHARACTERS = 10_000
 MAX_IDEA_SENTENCES = 10
 MAX_CONTEXT_CHARACTERS = 50_000
+MAX_EDITED_PROPOSAL_CHARACTERS = 100_000
+MAX_EDIT_NOTES_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class IntakeLimits:
     max_idea_characters: int = MAX_IDEA_CHARACTERS
     max_idea_sentences: int = MAX_IDEA_SENTENCES
     max_context_characters: int = MAX_CONTEXT_CHARACTERS
+    max_edited_proposal_characters: int = MAX_EDITED_PROPOSAL_CHARACTERS
+    max_edit_notes_characters: int = MAX_EDIT_NOTES_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,18 @@ def check_review_input(
     Raises:
         InvalidField: with every rule that it breaks.
     """
-    options = review.options
     violations = [
         *_idea(review.idea, limits, f"{field}.idea"),
         *_context(review.context, limits, f"{field}.context"),
-        *_temperature(options, "expand_temperature", f"{field}.options"),
-        *_temperature(options, "review_temperature", f"{field}.options"),
+        *check_options(review.options, f"{field}.options"),
     ]
     return _clean(review.idea, review.context if review.HasField("context") else None, violations)
+
+
+def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iterator[FieldViolation]:
+    """What a request does otherwise than the settings say keeps its bounds."""
+    yield from _temperature(options, "expand_temperature", field)
+    yield from _temperature(options, "review_temperature", field)
 
 
 def check_expand_request(

@@ -31,9 +31,11 @@ def step_completed(step: str, attempt_count: int = 0) -> RecordItem:
     return RecordItem(step_completed=event_pb2.StepCompleted(step=step, attempt_count=attempt_count))
 
 
-def proposal_ready(proposal: proposal_pb2.Proposal, attempt_count: int) -> list[RecordItem]:
-    """The idea was expanded."""
-    ready = RecordItem(proposal_ready=event_pb2.ProposalReady(proposal=proposal))
+def proposal_ready(
+    proposal: proposal_pb2.Proposal, attempt_count: int, diff: proposal_pb2.ProposalDiff | None = None
+) -> list[RecordItem]:
+    """The idea was expanded, or a proposal revised: then `diff` says how."""
+    ready = RecordItem(proposal_ready=event_pb2.ProposalReady(proposal=proposal, proposal_diff=diff))
     return [ready, step_completed(EXPAND, attempt_count)]
 
 

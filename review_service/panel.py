@@ -5,13 +5,14 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, proposal_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, proposal_pb2, run_pb2
 from consensus_rpc.errors import reason_name
 from consensus_rpc.log import get_logger
 from review_service import expander, items, reviewer
 from review_service.decision import decide
 from review_service.expander import Expander
 from review_service.progress import Progress
+from review_service.proposal_diff import proposal_diff
 from review_service.quorum import quorum_shortfall
 from review_service.reviewer import Reviewer, ReviewTask
 from review_service.run_ledger import RecordingEnded, RunLedger
@@ -99,7 +100,8 @@ class PanelRun:
             await self._record_gave_up(EXPAND, outcome)
             return outcome
         attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
-        ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number)
+        diff = _diff_from_parent(progress.specification, outcome.result)
+        ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number, diff)
         await self._ledger.record([outcome.attempt, *attempts], [*ready, *starts])
         _log.info("step_completed", step=EXPAND, attempts=outcome.attempt.attempt_number)
         progress.proposal = outcome.result
@@ -181,6 +183,14 @@ class PanelRun:
     def _unknown_attempts(self) -> list[attempt_pb2.Attempt]:
         """The calls that were cut: they may have been answered and billed."""
         return [unknown_attempt(attempt) for attempt in self._in_flight.values()]
+
+
+def _diff_from_parent(
+    specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
+) -> proposal_pb2.ProposalDiff | None:
+    if not specification.HasField("revision"):
+        return None
+    return proposal_diff(specification.revision.parent_proposal, proposal)
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

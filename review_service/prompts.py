@@ -40,6 +40,25 @@ have nothing to say, title, summary and raw_expanded_proposal are null.
 
 Answer in the language of the idea, with the JSON object that the schema describes and nothing else."""
 
+REVISE_INSTRUCTIONS = f"""\
+You revise a structured proposal by its author's edits. A panel of five experts reviewed it and will review \
+what you make of it: an architect, a critic, an optimist, a security guardian and a user advocate.
+
+{_DATA_RULE}
+
+Work as follows.
+- Start from parent_proposal. Where there is an edited_proposal, it is how the author wants the proposal to \
+read: take it over, and change of it only what edit_notes ask for. Where there are only edit_notes, change \
+what they ask for and leave the rest as it stands, word for word.
+- Fold each edit in wherever it matters: what it makes untrue is taken out, not left beside it.
+- Do not make the proposal better or safer than the edits make it. What they leave risky stays risky, so \
+that the panel can see it.
+- title, summary and raw_expanded_proposal say what the proposal says now.
+- Every string has at most 4,000 characters, every list at most 50 entries; no string is blank. Where you \
+have nothing to say, title, summary and raw_expanded_proposal are null.
+
+Answer in the language of the proposal, with the JSON object that the schema describes and nothing else."""
+
 REVIEW_INSTRUCTIONS = f"""\
 You are one of five reviewers of a proposal. Each looks at it from one side; your side, and how to judge \
 from it, stands in the last message. The others' reviews are not shown to you: judge alone.
@@ -80,6 +99,19 @@ def expand_message(idea: str, context: run_pb2.ExtraContext | None) -> str:
     parts = ["Expand this idea into a proposal.", fenced("idea", idea)]
     if context is not None and context.WhichOneof("form"):
         parts += ["This is what the idea's author adds to it.", fenced("context", context_text(context))]
+    return "\n\n".join(parts)
+
+
+def revise_message(revision: run_pb2.RevisionSpecification) -> str:
+    """What the expander is to fold into what."""
+    parts = ["Revise this proposal.", fenced("parent_proposal", proposal_text(revision.parent_proposal))]
+    if revision.HasField("edited_proposal"):
+        parts += [
+            "This is how its author wants it to read.",
+            fenced("edited_proposal", proposal_text(revision.edited_proposal)),
+        ]
+    if revision.edit_notes:
+        parts += ["This is what its author says about the change.", fenced("edit_notes", revision.edit_notes)]
     return "\n\n".join(parts)
 
 

@@ -6,11 +6,14 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2, review_service_pb2, review_service_pb2_grpc
-from consensus_rpc.client import call_options, hop_timeout
-from consensus_rpc.identity import identity_of
+from consensus.v1 import (
+    persistence_service_pb2,
+    review_service_pb2,
+    run_pb2,
+)
+from consensus_rpc.client import hop_timeout
+from consensus_rpc.errors import RunNotFound
 from consensus_rpc.log import bind_contextvars
-from consensus_rpc.request_id import current_request_id
 from review_service import items
 from review_service.config import ReviewSettings
 from review_service.expander import first_attempt
@@ -20,17 +23,18 @@ from review_service.info import service_info
 from review_service.intake import IntakeLimits, check_expand_request, check_review_input
 from review_service.ledger import NewRun
 from review_service.panel import Engine
-from review_service.persistence import Stub, persistence_errors
+from review_service.persistence import Stub
 from review_service.personas import Panel
+from review_service.reading import ReadingServicer, scope_of
+from review_service.revising import plan_revision
+from review_service.revision_intake import check_revise_request
 from review_service.specification import expansion_specification, run_specification
-from review_service.streams import Scope, Streams
+from review_service.streams import Streams
 from review_service.words import EXPAND
 from review_service.worker import Worker
 
-_CALL_SECONDS = 30.0
 
-
-class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
+class ReviewServicer(ReadingServicer):
     """Answers for runs; keeps none."""
 
     def __init__(
@@ -43,16 +47,18 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         streams: Streams,
     ) -> None:
         """Takes the process's objects."""
+        super().__init__(stub)
         self._settings = settings
         self._panel = panel
         self._engine = engine
-        self._stub = stub
         self._worker = worker
         self._streams = streams
         self._limits = IntakeLimits(
             max_idea_characters=settings.max_idea_characters,
             max_idea_sentences=settings.max_idea_sentences,
             max_context_characters=settings.max_context_characters,
+            max_edited_proposal_characters=settings.max_edited_proposal_characters,
+            max_edit_notes_characters=settings.max_edit_notes_characters,
         )
         self._info = service_info(settings, panel.personas)
 
@@ -62,7 +68,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         specification = self._specification(request.review)
         run = NewRun(
-            scope=_scope(context),
+            scope=scope_of(context),
             run_id=str(uuid7()),
             specification=specification,
             idempotency=idempotency_claim(request, request.idempotency_key),
@@ -77,12 +83,12 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.StartReviewResponse:
         """See the contract."""
         creation = persistence_service_pb2.CreateRunRequest(
-            scope=_scope(context),
+            scope=scope_of(context),
             run_id=str(uuid7()),
             specification=self._specification(request.review),
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
-        answer = await self._ask(self._stub.CreateRun, creation, context)
+        answer = await self.ask(self._stub.CreateRun, creation, context)
         bind_contextvars(run_id=answer.run.run_id)
         self._worker.wake()
         return review_service_pb2.StartReviewResponse(run=answer.run)
@@ -91,47 +97,26 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self, request: review_service_pb2.WatchRunRequest, context: Any
     ) -> None:
         """See the contract."""
-        await self._streams.watch(_scope(context), request, context)
+        await self._streams.watch(scope_of(context), request, context)
 
-    async def GetRun(
-        self, request: review_service_pb2.GetRunRequest, context: Any
-    ) -> review_service_pb2.GetRunResponse:
+    async def ReviseRun(
+        self, request: review_service_pb2.ReviseRunRequest, context: Any
+    ) -> review_service_pb2.ReviseRunResponse:
         """See the contract."""
-        bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceGetRunRequest(
-            scope=_scope(context), run_id=request.run_id
+        edits = check_revise_request(request, self._panel.ids, self._limits)
+        parent = await self._parent(request, context)
+        revision = plan_revision(self._settings, self._panel.personas, request, edits, parent)
+        creation = persistence_service_pb2.CreateRunRequest(
+            scope=scope_of(context),
+            run_id=str(uuid7()),
+            specification=revision.specification,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+            carried_reviews=revision.carried_reviews,
         )
-        answer = await self._ask(self._stub.GetRun, asked, context)
-        return review_service_pb2.GetRunResponse(run=answer.run)
-
-    async def ListRuns(
-        self, request: review_service_pb2.ListRunsRequest, context: Any
-    ) -> review_service_pb2.ListRunsResponse:
-        """See the contract."""
-        asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
-            scope=_scope(context),
-            filter=request.filter if request.HasField("filter") else None,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
-        answer = await self._ask(self._stub.ListRuns, asked, context)
-        return review_service_pb2.ListRunsResponse(runs=answer.runs, next_page_token=answer.next_page_token)
-
-    async def ListAttempts(
-        self, request: review_service_pb2.ListAttemptsRequest, context: Any
-    ) -> review_service_pb2.ListAttemptsResponse:
-        """See the contract."""
-        bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
-            scope=_scope(context),
-            run_id=request.run_id,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
-        answer = await self._ask(self._stub.ListAttempts, asked, context)
-        return review_service_pb2.ListAttemptsResponse(
-            attempts=answer.attempts, next_page_token=answer.next_page_token
-        )
+        answer = await self.ask(self._stub.CreateRun, creation, context)
+        bind_contextvars(run_id=answer.run.run_id)
+        self._worker.wake()
+        return review_service_pb2.ReviseRunResponse(run=answer.run)
 
     async def CancelRun(
         self, request: review_service_pb2.CancelRunRequest, context: Any
@@ -139,11 +124,11 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceCancelRunRequest(
-            scope=_scope(context),
+            scope=scope_of(context),
             run_id=request.run_id,
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
-        answer = await self._ask(self._stub.CancelRun, asked, context)
+        answer = await self.ask(self._stub.CancelRun, asked, context)
         return review_service_pb2.CancelRunResponse(run=answer.run)
 
     async def ResumeRun(
@@ -152,11 +137,11 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceResumeRunRequest(
-            scope=_scope(context),
+            scope=scope_of(context),
             run_id=request.run_id,
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
-        answer = await self._ask(self._stub.ResumeRun, asked, context)
+        answer = await self.ask(self._stub.ResumeRun, asked, context)
         self._worker.wake()
         return review_service_pb2.ResumeRunResponse(run=answer.run)
 
@@ -166,12 +151,12 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
         asked = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
-            scope=_scope(context),
+            scope=scope_of(context),
             run_id=request.run_id,
             decision_notes=request.decision_notes,
             idempotency=idempotency_claim(request, request.idempotency_key),
         )
-        answer = await self._ask(self._stub.AnnotateDecision, asked, context)
+        answer = await self.ask(self._stub.AnnotateDecision, asked, context)
         return review_service_pb2.AnnotateDecisionResponse(run=answer.run)
 
     async def ExpandIdea(
@@ -182,7 +167,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         specification = expansion_specification(self._settings, clean, request)
         seconds = hop_timeout(context, ceiling_seconds=self._settings.run_timeout_seconds)
         assert seconds is not None, "a ceiling bounds it"
-        expansion = Expansion(self._stub, _scope(context), str(uuid7()))
+        expansion = Expansion(self._stub, scope_of(context), str(uuid7()))
         work = asyncio.create_task(expansion.expand(self._engine.expander, specification, seconds))
         try:
             proposal = await asyncio.shield(work)
@@ -209,15 +194,16 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         clean = check_review_input(review, self._limits)
         return run_specification(self._settings, self._panel.personas, clean, review)
 
-    async def _ask(self, method: Any, request: Any, context: Any) -> Any:
-        """Asks persistence within the caller's deadline; its refusals pass through as they are."""
-        with persistence_errors():
-            return await method(request, **call_options(context, ceiling_seconds=_CALL_SECONDS))
+    async def _parent(self, request: review_service_pb2.ReviseRunRequest, context: Any) -> run_pb2.Run:
+        """The run to revise, as far as it is there.
 
-
-def _scope(context: Any) -> Scope:
-    who = identity_of(context)
-    return Scope(tenant=who.tenant, caller=who.caller, request_id=current_request_id() or "")
+        Whether it may be revised, persistence decides, after it has looked the idempotency key up: a key that
+        is in use is answered whatever became of the parent.
+        """
+        try:
+            return await self.run(request.parent_run_id, context)
+        except RunNotFound:
+            return run_pb2.Run(run_id=request.parent_run_id)
 
 
 async def _settled(work: "asyncio.Task[Any]") -> None:

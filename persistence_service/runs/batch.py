@@ -14,7 +14,7 @@ from consensus_rpc.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Head, run_stream
 from persistence_service.runs import names, statements, store
-from persistence_service.runs.creation import parent_key
+from persistence_service.runs.creation import has_parent_proposal, parent_key
 from persistence_service.runs.fold import Fold, Rules
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import (
@@ -214,8 +214,11 @@ class _Batch:
         rows = self._connection.execute(statements.RUN_STATES, {"keys": [parent]}).all()
         if not rows:
             raise RunNotFound(run_id=parent[1])
-        if rows[0].state != names.COMPLETED:
-            raise IllegalState(run_id=parent[1], state=rows[0].state, operation="revise")
+        state = rows[0].state
+        if state == names.COMPLETED and not has_parent_proposal(operation):
+            state = names.RUNNING  # as the caller saw it: it was completed since
+        if state != names.COMPLETED:
+            raise IllegalState(run_id=parent[1], state=state, operation="revise")
 
     def _claim_work(self, operation: ClaimWork) -> Claimed:
         granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]

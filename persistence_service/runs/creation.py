@@ -59,6 +59,12 @@ def parent_key(operation: Create) -> RunKey | None:
     return None if parent_run_id is None else (operation.scope.tenant, parent_run_id)
 
 
+def has_parent_proposal(operation: Create) -> bool:
+    """Whether a revision knows what it revises."""
+    revision = operation.specification.revision
+    return revision is not None and bool(revision["parent_proposal"]["problem_statement"])
+
+
 def carried_drafts(request: CreateRunRequest) -> tuple[EventDraft, ...]:
     """The reviews that a revision takes over: each is recorded, and completes its step without an attempt.
 
