@@ -71,7 +71,7 @@ def _review(directory: Path, idea: str) -> int:
             app(["review", "--", idea], prog_name="consensus")
         except SystemExit as ended:
             if ended.code == 0:
-                sys.stderr.write(f"The run is kept; after `make up` these work, as {_program()}\n")
+                sys.stderr.write("The run is kept: after `make up` these commands show it.\n")
             return ended.code if isinstance(ended.code, int) else _FAILED_EXIT
     return 0
 
@@ -118,6 +118,8 @@ def _free(wanted: str) -> str | None:
 
 
 def _announce(stack: Stack) -> None:
+    from consensus_client.cli.session import program  # only needed here
+
     addresses = stack.addresses
     model = f"offline model        {addresses.model_url}" if addresses.model_url else ""
     sys.stdout.write(
@@ -129,7 +131,7 @@ def _announce(stack: Stack) -> None:
                 f"persistence service  {addresses.persistence}",
                 model,
                 "",
-                f'try:  {_program()} review --server {addresses.review} "An idea in a few sentences."',
+                f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
                 "Ctrl-C stops everything.",
                 "",
             )
@@ -138,13 +140,6 @@ def _announce(stack: Stack) -> None:
         + "\n"
     )
     sys.stdout.flush()
-
-
-def _program() -> str:
-    """The `consensus` command as it can be typed here."""
-    if shutil.which("consensus"):
-        return "consensus"
-    return os.path.relpath(Path(sys.executable).parent / "consensus")
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TypeVar
 
 import typer
@@ -19,6 +21,14 @@ from consensus_client.view.progress import Progress
 from consensus_rpc.errors import ConsensusError
 
 Client = TypeVar("Client")
+
+
+def program() -> str:
+    """The command as it can be typed here: its name, or its path where the shell would not find it."""
+    if shutil.which("consensus"):
+        return "consensus"
+    path = Path(sys.executable).parent / "consensus"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 class Session:
@@ -38,7 +48,7 @@ class Session:
         """A command as the user would type it to reach the same service."""
         known = os.environ.get("CONSENSUS_SERVER") or DEFAULT_SERVER
         elsewhere = () if self.server == known else ("--server", self.server)
-        return shlex.join(("consensus", *words, *elsewhere))
+        return shlex.join((program(), *words, *elsewhere))
 
     def run(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> None:
         """Runs `work` with a client of the review service to its end.
