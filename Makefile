@@ -52,6 +52,15 @@ faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves
 test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
 	@$(PY) -m pytest tests/clients $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); ARGS=--quick (< 1), ARGS=--large
+	@$(PY) -m tests.benchmarks $(ARGS)
+
+$(VENV)/.bench: requirements-bench.lock $(READY)
+	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
+	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
 .PHONY: check
 check: $(READY) ## Format, lint, types, imports, contract, stubs, docs, migrations, lock
 	@$(PY) scripts/check.py

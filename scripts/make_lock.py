@@ -1,4 +1,5 @@
-"""Make requirements.lock (everything) and its parts -build.lock and -runtime.lock (for the image).
+"""Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
+-bench.lock (what `make bench` adds).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
@@ -24,6 +25,7 @@ LOCKS = {
     "requirements.lock": ["pyproject.toml", "--group=pyproject.toml:dev"],
     "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
     "requirements-runtime.lock": [PART, "pyproject.toml"],
+    "requirements-bench.lock": [PART, "--group=pyproject.toml:bench"],
 }
 
 

@@ -1,0 +1,49 @@
+"""Records a second: streams of RecordRun, each sending its next record when the last is acknowledged."""
+
+import sys
+import uuid
+from time import perf_counter
+from typing import Any
+
+from consensus.v1 import event_pb2
+from consensus.v1 import persistence_service_pb2 as pb
+from consensus_rpc.client import open_channel
+from tests.benchmarks.loads import Jobs, obey
+from tests.support.records import scope, specification
+
+_METHOD = "/consensus.v1.PersistenceService/RecordRun"
+_RECORDS = 20
+_ITEM = pb.RecordItem(step_started=event_pb2.StepStarted(step="expand"))
+
+
+async def record_run(method: Any) -> list[float]:
+    """One run: its creation, then twenty records, each acknowledged before the next; seconds of each."""
+    stream = method()
+    first = pb.Record(record_id=1, items=[_ITEM])
+    create = pb.BeginCreate(
+        scope=scope(), run_id=uuid.uuid4().hex, specification=specification(), lease_owner="benchmark",
+        first_record=first,
+    )  # fmt: skip
+    await stream.write(pb.RecordRunRequest(create=create).SerializeToString())
+    await stream.read()
+    latencies = []
+    for number in range(2, _RECORDS + 2):
+        record = pb.Record(record_id=number, items=[_ITEM])
+        started = perf_counter()
+        await stream.write(pb.RecordRunRequest(record=record).SerializeToString())
+        await stream.read()
+        latencies.append(perf_counter() - started)
+    stream.cancel()
+    return latencies
+
+
+def main(address: str) -> None:
+    async def make() -> Jobs:
+        method: Any = open_channel(address).stream_stream(_METHOD)
+        return {"records": lambda: record_run(method)}
+
+    obey(make)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,42 @@
+"""A caller of review services in turn, as cheap as Python allows: a channel each, messages left as bytes."""
+
+import itertools
+import sys
+import uuid
+from typing import Any
+
+from consensus.v1 import review_service_pb2
+from consensus_rpc.client import open_channel
+from tests.benchmarks import job
+from tests.benchmarks.loads import Jobs, obey
+
+_METHOD = "/consensus.v1.ReviewService/StreamReview"
+_LEAST_EVENTS = 20
+
+
+def main(*addresses: str) -> None:
+    async def make() -> Jobs:
+        methods: list[Any] = [open_channel(address).unary_stream(_METHOD) for address in addresses]
+        streams = itertools.cycle(methods)
+        idea = review_service_pb2.ReviewInput(idea=job.IDEA)
+
+        async def send(key: str) -> None:
+            request = review_service_pb2.StreamReviewRequest(review=idea, idempotency_key=key)
+            count = 0
+            async for _ in next(streams)(request.SerializeToString()):
+                count += 1
+            assert count >= _LEAST_EVENTS, "a whole review streams all of its events"
+
+        async def review() -> None:
+            await send(str(uuid.uuid4()))
+
+        async def replay() -> None:
+            await send("benchmark-replay")
+
+        return {"review": review, "replay": replay}
+
+    obey(make)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
