@@ -1,0 +1,396 @@
+"""Revisions of runs through the running pair: who is asked again, what they see, what differs afterwards."""
+
+import asyncio
+import json
+from typing import Any
+
+import grpc
+import pytest
+
+from consensus.v1 import proposal_pb2, review_service_pb2, run_pb2
+from consensus_rpc.errors import (
+    ConsensusError,
+    IdempotencyKeyReused,
+    IllegalState,
+    InvalidField,
+    InvalidPageToken,
+    RunNotFound,
+)
+from consensus_rpc.status import error_from_rpc
+from offline_model.script import Rule
+from tests.integration.conftest import StartPair
+from tests.support.pair import Client, kinds, review_request
+from tests.support.revisions import SCORES, revise_request, revised, scored_run, script_scores
+
+NOTES = "Tokens expire after one hour."
+QUICK_LEASES = {"LEASE_SECONDS": "1", "WATCH_POLL_SECONDS": "0.1"}
+
+
+async def refusal(call: Any) -> ConsensusError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return error_from_rpc(caught.value)
+
+
+async def asked(client: Client, run_id: str) -> list[str]:
+    """The personas that the model was asked for in this run."""
+    calls = await client.model.counters(run_id=run_id)
+    return sorted(call["persona"] for call in calls["calls"] if call["persona"])
+
+
+async def diff(client: Client, a: str, b: str, **fields: Any) -> review_service_pb2.DiffRunsResponse:
+    request = review_service_pb2.DiffRunsRequest(run_id_a=a, run_id_b=b, **fields)
+    response: review_service_pb2.DiffRunsResponse = await client.review.DiffRuns(request)
+    return response
+
+
+async def test_only_those_that_were_not_content_are_asked_again(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+
+    revision = await revised(client, parent)
+
+    assert await asked(client, revision.run_id) == ["architect", "security_guardian"]
+    reused = {each.persona_id: each.reused_from_run_id for each in revision.persona_reviews}
+    assert reused == {
+        "architect": "",
+        "critic": parent,
+        "optimist": parent,
+        "security_guardian": "",
+        "user_advocate": parent,
+    }
+
+
+async def test_a_revision_says_what_it_is(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+
+    revision = await revised(client, parent, user="u-7")
+
+    assert revision.type == run_pb2.RUN_TYPE_REVISION
+    assert revision.parent_run_id == revision.specification.revision.parent_run_id == parent
+    assert revision.specification.revision.edit_notes == NOTES
+    assert revision.specification.idea == idea
+    assert revision.specification.user == "u-7"
+    assert {step.step: step.attempt_count for step in revision.steps} == {
+        "expand": 1,
+        "review_architect": 1,
+        "review_critic": 0,
+        "review_optimist": 0,
+        "review_security_guardian": 1,
+        "review_user_advocate": 0,
+        "aggregate_decision": 0,
+    }
+    assert {step.state for step in revision.steps} == {run_pb2.STEP_STATE_COMPLETED}
+
+
+async def test_the_edit_stands_in_the_proposal_that_they_see(
+    start_pair: StartPair, idea: str, mark: str
+) -> None:
+    async with start_pair().client() as client:
+        parent = await scored_run(client, idea, mark)
+        await client.model.record(100)
+
+        revision = await revised(client, parent)
+
+        requests = await client.model.requests()
+        prompts = {each["step"]: json.dumps(each["body"]["input"], ensure_ascii=False) for each in requests}
+        assert sorted(prompts) == ["expand", "review_architect", "review_security_guardian"]
+        for name in ("parent_proposal", "edit_notes"):
+            assert f'<data name=\\"{name}\\"' in prompts["expand"]
+        assert NOTES in prompts["review_architect"]
+        assert NOTES in prompts["review_security_guardian"]
+        assert NOTES in list(revision.proposal.assumptions)
+
+
+async def test_the_stored_diff_has_each_changed_field_before_and_after(
+    client: Client, idea: str, mark: str
+) -> None:
+    parent = await client.get(await scored_run(client, idea, mark))
+
+    revision = await revised(client, parent.run_id)
+
+    changes = {change.field: change for change in revision.proposal_diff.changes}
+    assert list(changes["assumptions"].before) == list(parent.proposal.assumptions)
+    assert list(changes["assumptions"].after) == list(revision.proposal.assumptions)
+    assert "problem_statement" not in changes
+
+
+async def test_deltas_are_exact(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    await script_scores(client, mark, {"architect": 0.95, "security_guardian": 0.0})
+
+    revision = await revised(client, parent)
+    found = await diff(client, parent, revision.run_id)
+
+    assert found.relationship == review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B
+    deltas = {each.persona_id: each.score.delta_ten_thousandths for each in found.personas}
+    assert list(deltas.items()) == [
+        ("architect", 3000),
+        ("critic", 0),
+        ("optimist", 0),
+        ("security_guardian", -8500),
+        ("user_advocate", 0),
+    ]
+    guardian = found.personas[3]
+    assert guardian.score.HasField("after_ten_thousandths")
+    assert guardian.score.after_ten_thousandths == 0
+    assert (guardian.security_before, guardian.security_after) == (True, False)
+    assert found.decision.confidence.before_ten_thousandths == 7625
+    assert found.decision.confidence.after_ten_thousandths == 6675
+    assert found.decision.confidence.delta_ten_thousandths == -950
+
+
+async def test_a_comparison_is_whole_over_its_pages(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    revision = await revised(client, parent)
+
+    whole = await diff(client, parent, revision.run_id, page_size=100)
+    assert whole.next_page_token == ""
+    lines: dict[str, list[str]] = {}
+    token = ""
+    while True:
+        page = await diff(client, parent, revision.run_id, page_size=1, page_token=token)
+        for section in page.sections:
+            lines.setdefault(section.section, []).extend(section.unified_diff_lines)
+        if not (token := page.next_page_token):
+            break
+
+    assert lines == {each.section: list(each.unified_diff_lines) for each in whole.sections}
+    assert f"+- {NOTES}" in lines["assumptions"]
+
+
+@pytest.mark.parametrize("token", ["x", "3", "3.00000000000000000000000000000000"])
+async def test_forged_tokens_of_a_comparison_are_refused(
+    client: Client, idea: str, mark: str, token: str
+) -> None:
+    parent = await scored_run(client, idea, mark)
+    revision = await revised(client, parent)
+    error = await refusal(diff(client, parent, revision.run_id, page_token=token))
+    assert isinstance(error, InvalidPageToken)
+
+
+async def test_a_run_is_not_compared_with_itself(client: Client, idea: str) -> None:
+    error = await refusal(diff(client, "one", "one"))
+    assert isinstance(error, InvalidField)
+
+
+async def test_a_chain_of_revisions_keeps_where_each_review_came_from(
+    client: Client, idea: str, mark: str
+) -> None:
+    first = await scored_run(client, idea, mark)
+    second = await revised(client, first, personas=["architect"])
+    third = await revised(client, second.run_id, personas=["critic"], edit_notes="Start with one ward.")
+    fourth = await revised(client, third.run_id, all_personas=True)
+
+    origins = {each.persona_id: each.reused_from_run_id for each in third.persona_reviews}
+    assert origins == {
+        "architect": second.run_id,
+        "critic": "",
+        "optimist": first,
+        "security_guardian": first,
+        "user_advocate": first,
+    }
+    assert await asked(client, fourth.run_id) == sorted(SCORES)
+    assert fourth.parent_run_id == third.run_id
+    assert {NOTES, "Start with one ward."} <= set(fourth.proposal.assumptions)
+
+
+async def test_when_all_were_content_nobody_is_asked(client: Client, idea: str, mark: str) -> None:
+    await script_scores(client, mark, dict.fromkeys(SCORES, 0.9))
+    parent = (await client.stream(idea))[0].run_id
+
+    revision = await revised(client, parent)
+
+    assert await asked(client, revision.run_id) == []
+    assert revision.decision.overall_weighted_confidence == 0.9
+
+
+async def test_an_edited_proposal_is_taken_over(client: Client, idea: str, mark: str) -> None:
+    parent = await client.get(await scored_run(client, idea, mark))
+    edited = proposal_pb2.Proposal()
+    edited.CopyFrom(parent.proposal)
+    edited.proposed_solution = "  A page on the ward's tablet shows the handover.  "
+
+    revision = await revised(client, parent.run_id, edited_proposal=edited)
+
+    assert revision.proposal.proposed_solution == "A page on the ward's tablet shows the handover."
+    found = await diff(client, parent.run_id, revision.run_id)
+    changes = {each.section: each.change for each in found.sections}
+    assert changes["proposed_solution"] == review_service_pb2.DIFF_CHANGE_MODIFIED
+    assert changes["problem_statement"] == review_service_pb2.DIFF_CHANGE_UNCHANGED
+
+
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "no edit": ({"edit_notes": ""}, "edit_notes"),
+    "blank notes": ({"edit_notes": " \n "}, "edit_notes"),
+    "notes beyond their limit": ({"edit_notes": "n" * 10_001}, "edit_notes"),
+    "unknown persona": ({"personas": ["jester"]}, "personas[0]"),
+    "all and some": ({"personas": ["critic"], "all_personas": True}, "personas"),
+    "a temperature of three decimals": (
+        {"options": review_service_pb2.ReviewOptions(review_temperature=0.123)},
+        "options.review_temperature",
+    ),
+    "an edited proposal with a blank field": (
+        {"edited_proposal": proposal_pb2.Proposal(problem_statement=" ", proposed_solution="b")},
+        "edited_proposal.problem_statement",
+    ),
+    "an edited proposal beyond its limit": (
+        {
+            "edited_proposal": proposal_pb2.Proposal(
+                problem_statement="a", proposed_solution="b", assumptions=["a" * 4000] * 25
+            )
+        },
+        "edited_proposal",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_what_breaks_a_rule_is_refused(client: Client, case: str) -> None:
+    fields, field = BROKEN[case]
+    error = await refusal(client.review.ReviseRun(revise_request("some", **fields)))
+    assert isinstance(error, InvalidField)
+    assert field in {violation.field for violation in error.field_violations}
+
+
+async def test_notes_at_their_limit_are_taken(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    revision = await revised(client, parent, edit_notes=f" {'n' * 10_000} ")
+    assert len(revision.specification.revision.edit_notes) == 10_000
+
+
+async def test_an_unknown_parent_is_not_found(client: Client) -> None:
+    assert isinstance(await refusal(client.review.ReviseRun(revise_request("none"))), RunNotFound)
+
+
+async def test_a_parent_that_is_not_done_is_refused(client: Client, idea: str, mark: str) -> None:
+    await client.model.script(Rule(step="expand", contains=mark, hold=mark))
+    stream = client.review.StreamReview(review_request(idea))
+    run_id = (await stream.read()).event.run_id
+
+    error = await refusal(client.review.ReviseRun(revise_request(run_id)))
+
+    await client.model.release(mark)
+    assert isinstance(error, IllegalState)
+    assert error.metadata["operation"] == "revise"
+    assert kinds(await client.watch(run_id))[-1] == "run_completed"
+
+
+async def test_one_key_makes_one_revision_however_many_ask(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    request = revise_request(parent, idempotency_key=mark)
+
+    answers = await asyncio.gather(*(client.review.ReviseRun(request) for _ in range(10)))
+
+    (run_id,) = {each.run.run_id for each in answers}
+    assert kinds(await client.watch(run_id))[-1] == "run_completed"
+    error = await refusal(
+        client.review.ReviseRun(revise_request(parent, idempotency_key=mark, edit_notes="Other."))
+    )
+    assert isinstance(error, IdempotencyKeyReused)
+
+
+async def test_a_key_is_scoped_by_the_parent(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    first = await revised(client, parent, idempotency_key=mark)
+    second = await revised(client, first.run_id, idempotency_key=mark)
+    assert second.run_id != first.run_id
+
+
+async def test_lists_find_revisions_by_parent_and_type(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    revision = await revised(client, parent)
+    wanted = run_pb2.RunFilter(parent_run_id=parent, type=run_pb2.RUN_TYPE_REVISION)
+
+    listed = (await client.review.ListRuns(review_service_pb2.ListRunsRequest(filter=wanted))).runs
+
+    assert [(run.run_id, run.parent_run_id) for run in listed] == [(revision.run_id, parent)]
+    assert not listed[0].specification.HasField("revision")
+
+
+async def test_events_of_a_revision_replay_as_they_are_stored(client: Client, idea: str, mark: str) -> None:
+    parent = await scored_run(client, idea, mark)
+    revision = await revised(client, parent)
+
+    events = await client.watch(revision.run_id)
+
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[0].run_created.parent_run_id == parent
+    carried = [
+        event.persona_review_ready.persona_review.persona_id
+        for event in events
+        if event.persona_review_ready.persona_review.reused_from_run_id
+    ]
+    assert carried == ["critic", "optimist", "user_advocate"]
+    (ready,) = (event.proposal_ready for event in events if event.HasField("proposal_ready"))
+    assert ready.proposal_diff == revision.proposal_diff
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_a_revision_whose_worker_is_killed_is_finished_without_asking_more(
+    start_pair: StartPair, idea: str, mark: str, database: str
+) -> None:
+    pair = start_pair(database=database, persistence=QUICK_LEASES)
+    assert pair.review is not None
+    async with pair.client() as client:
+        parent = await scored_run(client, idea, mark)
+        await client.model.script(Rule(persona="security_guardian", contains=mark, hold=mark, times=1))
+        started = (await client.review.ReviseRun(revise_request(parent))).run
+        await client.model.wait({"held": 1}, run_id=started.run_id)
+
+        other = await asyncio.to_thread(pair.start_another_review)
+        pair.review.kill()
+        async with pair.client(other.address) as elsewhere:
+            events = await elsewhere.watch(started.run_id)
+            run = await elsewhere.get(started.run_id)
+
+        assert kinds(events)[-1] == "run_completed"
+        assert "run_taken_over" in kinds(events)
+        assert set(await asked(client, started.run_id)) == {"architect", "security_guardian"}
+        assert sum(bool(each.reused_from_run_id) for each in run.persona_reviews) == 3
+        assert len(run.persona_reviews) == 5
+
+
+async def test_a_failed_revision_is_resumed_and_keeps_what_was_carried_over(
+    client: Client, idea: str, mark: str
+) -> None:
+    parent = await scored_run(client, idea, mark)
+    await client.model.script(Rule(persona="architect", contains=mark, status=400, times=1))
+    started = (await client.review.ReviseRun(revise_request(parent))).run
+    with pytest.raises(grpc.aio.AioRpcError):
+        await client.watch(started.run_id)
+
+    await client.review.ResumeRun(review_service_pb2.ResumeRunRequest(run_id=started.run_id))
+    events = await client.watch(started.run_id)
+
+    assert kinds(events)[-1] == "run_completed"
+    assert set(await asked(client, started.run_id)) == {"architect", "security_guardian"}
+
+
+async def test_reviews_are_listed_page_by_page_in_persona_order(client: Client, idea: str) -> None:
+    run_id = (await client.stream(idea))[0].run_id
+    found: list[str] = []
+    token = ""
+    while True:
+        request = review_service_pb2.ListPersonaReviewsRequest(run_id=run_id, page_size=2, page_token=token)
+        page = await client.review.ListPersonaReviews(request)
+        found.extend(each.persona_id for each in page.persona_reviews)
+        if not (token := page.next_page_token):
+            break
+    assert found == list(SCORES)
+
+
+async def test_an_export_has_every_run_whole_and_goes_on_where_it_was_cut(
+    client: Client, idea: str, mark: str
+) -> None:
+    for _ in range(3):
+        await client.stream(idea, user=mark)
+    request = review_service_pb2.ExportRunsRequest(filter=run_pb2.RunFilter(user=mark))
+
+    whole = [answer async for answer in client.review.ExportRuns(request)]
+    request.page_token = whole[0].page_token
+    rest = [answer async for answer in client.review.ExportRuns(request)]
+
+    assert [answer.run for answer in rest] == [answer.run for answer in whole[1:]]
+    for answer in whole:
+        assert answer.run == await client.get(answer.run.run_id)
+        assert len(answer.run.persona_reviews) == 5
