@@ -1,12 +1,17 @@
 """What every test has: no network but loopback, and a real PostgreSQL for those that ask."""
 
 import ipaddress
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support import postgres
+
+# gRPC's handlers of fork now and then crash a child that is about to become another program; read when gRPC
+# starts, so before any test does.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
