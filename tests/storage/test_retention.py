@@ -1,6 +1,7 @@
 """What has grown old is deleted in the background, a batch at a time, and counted."""
 
 import asyncio
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,9 +19,12 @@ class Rows:
     def __init__(self, *batches: int | Exception) -> None:
         self._batches = list(batches)
         self.asked: list[tuple[datetime, int]] = []
+        self.drained = threading.Event()
 
     def purge_some(self, _connection: Connection, before: datetime, max_count: int) -> int:
         self.asked.append((before, max_count))
+        if not self._batches:
+            self.drained.set()
         batch = self._batches.pop(0) if self._batches else 0
         if isinstance(batch, Exception):
             raise batch
@@ -58,9 +62,9 @@ async def test_a_failed_round_is_tried_again_and_harms_no_other_table(database: 
     before = counted("metrics"), counted("events")
     retentions = [Retention("metrics", 1, failing.purge_some), Retention("events", 1, fine.purge_some)]
     task = asyncio.create_task(purge_for_ever(database, retentions, 0.001))
-    async with asyncio.timeout(10):
-        while (counted("metrics"), counted("events")) != (before[0] + 7, before[1] + 5):
-            await asyncio.sleep(0.001)
+    for rows in (failing, fine):
+        assert await asyncio.to_thread(rows.drained.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert (counted("metrics"), counted("events")) == (before[0] + 7, before[1] + 5)
