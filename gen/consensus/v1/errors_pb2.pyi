@@ -44,7 +44,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ILLEGAL_STATE: _ErrorReason.ValueType  # 6
     """FAILED_PRECONDITION: the run is in a state that does not allow the operation.
-    Metadata: `run_id`, `state`, `operation`.
+    Metadata: `run_id`, `state`, `operation`; `run_ids` where several are in the way: the
+    first 20, with commas between them.
     """
     ERROR_REASON_QUORUM_NOT_MET: _ErrorReason.ValueType  # 7
     """FAILED_PRECONDITION: fewer personas answered than the run's quorum asks for; the
@@ -218,7 +219,8 @@ was written. Metadata: `idempotency_key`.
 """
 ERROR_REASON_ILLEGAL_STATE: ErrorReason.ValueType  # 6
 """FAILED_PRECONDITION: the run is in a state that does not allow the operation.
-Metadata: `run_id`, `state`, `operation`.
+Metadata: `run_id`, `state`, `operation`; `run_ids` where several are in the way: the
+first 20, with commas between them.
 """
 ERROR_REASON_QUORUM_NOT_MET: ErrorReason.ValueType  # 7
 """FAILED_PRECONDITION: fewer personas answered than the run's quorum asks for; the

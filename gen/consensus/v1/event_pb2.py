@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63onsensus/v1/event.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1b\x63onsensus/v1/proposal.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x07\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brun_created\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RunCreatedH\x00\x12/\n\x0brun_started\x18\x05 \x01(\x0b\x32\x18.consensus.v1.RunStartedH\x00\x12/\n\x0brun_resumed\x18\x06 \x01(\x0b\x32\x18.consensus.v1.RunResumedH\x00\x12\x34\n\x0erun_taken_over\x18\x07 \x01(\x0b\x32\x1a.consensus.v1.RunTakenOverH\x00\x12\x31\n\x0cstep_started\x18\x08 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\t \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\n \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x0b \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x0c \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12\x35\n\x0eproposal_ready\x18\r \x01(\x0b\x32\x1b.consensus.v1.ProposalReadyH\x00\x12@\n\x14persona_review_ready\x18\x0e \x01(\x0b\x32 .consensus.v1.PersonaReviewReadyH\x00\x12\x35\n\x0e\x64\x65\x63ision_ready\x18\x0f \x01(\x0b\x32\x1b.consensus.v1.DecisionReadyH\x00\x12\x33\n\rrun_completed\x18\x10 \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\x11 \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x12\x33\n\rrun_cancelled\x18\x12 \x01(\x0b\x32\x1a.consensus.v1.RunCancelledH\x00\x12/\n\x0brun_deleted\x18\x13 \x01(\x0b\x32\x18.consensus.v1.RunDeletedH\x00\x12=\n\x12\x64\x65\x63ision_annotated\x18\x14 \x01(\x0b\x32\x1f.consensus.v1.DecisionAnnotatedH\x00\x42\t\n\x07payload\"o\n\nRunCreated\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.consensus.v1.RunType\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\x12\x15\n\rparent_run_id\x18\x03 \x01(\t\"\x0c\n\nRunStarted\"!\n\nRunResumed\x12\x13\n\x0bretry_count\x18\x01 \x01(\r\"=\n\x0cRunTakenOver\x12\x17\n\x0ftake_over_count\x18\x01 \x01(\r\x12\x14\n\x0cwas_released\x18\x02 \x01(\x08\"\x1b\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\"4\n\rStepCompleted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\"\x1b\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\"]\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepFailure\"\xa4\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\npersona_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61ttempt_number\x18\x03 \x01(\r\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"l\n\rProposalReady\x12(\n\x08proposal\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Proposal\x12\x31\n\rproposal_diff\x18\x02 \x01(\x0b\x32\x1a.consensus.v1.ProposalDiff\"I\n\x12PersonaReviewReady\x12\x33\n\x0epersona_review\x18\x01 \x01(\x0b\x32\x1b.consensus.v1.PersonaReview\"9\n\rDecisionReady\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\"\x0e\n\x0cRunCompleted\"6\n\tRunFailed\x12)\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x18.consensus.v1.RunFailure\"\x0e\n\x0cRunCancelled\"\x0c\n\nRunDeleted\"\x13\n\x11\x44\x65\x63isionAnnotated\"\"\n\tHeartbeat\x12\x15\n\rlast_sequence\x18\x01 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63onsensus/v1/event.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1b\x63onsensus/v1/proposal.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x08\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brun_created\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RunCreatedH\x00\x12/\n\x0brun_started\x18\x05 \x01(\x0b\x32\x18.consensus.v1.RunStartedH\x00\x12/\n\x0brun_resumed\x18\x06 \x01(\x0b\x32\x18.consensus.v1.RunResumedH\x00\x12\x34\n\x0erun_taken_over\x18\x07 \x01(\x0b\x32\x1a.consensus.v1.RunTakenOverH\x00\x12\x31\n\x0cstep_started\x18\x08 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\t \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\n \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x0b \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x0c \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12\x35\n\x0eproposal_ready\x18\r \x01(\x0b\x32\x1b.consensus.v1.ProposalReadyH\x00\x12@\n\x14persona_review_ready\x18\x0e \x01(\x0b\x32 .consensus.v1.PersonaReviewReadyH\x00\x12\x35\n\x0e\x64\x65\x63ision_ready\x18\x0f \x01(\x0b\x32\x1b.consensus.v1.DecisionReadyH\x00\x12\x33\n\rrun_completed\x18\x10 \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\x11 \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x12\x33\n\rrun_cancelled\x18\x12 \x01(\x0b\x32\x1a.consensus.v1.RunCancelledH\x00\x12/\n\x0brun_deleted\x18\x13 \x01(\x0b\x32\x18.consensus.v1.RunDeletedH\x00\x12=\n\x12\x64\x65\x63ision_annotated\x18\x14 \x01(\x0b\x32\x1f.consensus.v1.DecisionAnnotatedH\x00\x12\x33\n\rrun_undeleted\x18\x15 \x01(\x0b\x32\x1a.consensus.v1.RunUndeletedH\x00\x42\t\n\x07payload\"o\n\nRunCreated\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.consensus.v1.RunType\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\x12\x15\n\rparent_run_id\x18\x03 \x01(\t\"\x0c\n\nRunStarted\"!\n\nRunResumed\x12\x13\n\x0bretry_count\x18\x01 \x01(\r\"=\n\x0cRunTakenOver\x12\x17\n\x0ftake_over_count\x18\x01 \x01(\r\x12\x14\n\x0cwas_released\x18\x02 \x01(\x08\"\x1b\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\"4\n\rStepCompleted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\"\x1b\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\"]\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepFailure\"\xa4\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\npersona_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61ttempt_number\x18\x03 \x01(\r\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"l\n\rProposalReady\x12(\n\x08proposal\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Proposal\x12\x31\n\rproposal_diff\x18\x02 \x01(\x0b\x32\x1a.consensus.v1.ProposalDiff\"I\n\x12PersonaReviewReady\x12\x33\n\x0epersona_review\x18\x01 \x01(\x0b\x32\x1b.consensus.v1.PersonaReview\"9\n\rDecisionReady\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\"\x0e\n\x0cRunCompleted\"6\n\tRunFailed\x12)\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x18.consensus.v1.RunFailure\"\x0e\n\x0cRunCancelled\"!\n\nRunDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"#\n\x0cRunUndeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65\x63isionAnnotated\"\"\n\tHeartbeat\x12\x15\n\rlast_sequence\x18\x01 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,41 +39,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'consensus.v1.event_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNEVENT']._serialized_start=243
-  _globals['_RUNEVENT']._serialized_end=1249
-  _globals['_RUNCREATED']._serialized_start=1251
-  _globals['_RUNCREATED']._serialized_end=1362
-  _globals['_RUNSTARTED']._serialized_start=1364
-  _globals['_RUNSTARTED']._serialized_end=1376
-  _globals['_RUNRESUMED']._serialized_start=1378
-  _globals['_RUNRESUMED']._serialized_end=1411
-  _globals['_RUNTAKENOVER']._serialized_start=1413
-  _globals['_RUNTAKENOVER']._serialized_end=1474
-  _globals['_STEPSTARTED']._serialized_start=1476
-  _globals['_STEPSTARTED']._serialized_end=1503
-  _globals['_STEPCOMPLETED']._serialized_start=1505
-  _globals['_STEPCOMPLETED']._serialized_end=1557
-  _globals['_STEPSKIPPED']._serialized_start=1559
-  _globals['_STEPSKIPPED']._serialized_end=1586
-  _globals['_STEPFAILED']._serialized_start=1588
-  _globals['_STEPFAILED']._serialized_end=1681
-  _globals['_ATTEMPTFAILED']._serialized_start=1684
-  _globals['_ATTEMPTFAILED']._serialized_end=1848
-  _globals['_PROPOSALREADY']._serialized_start=1850
-  _globals['_PROPOSALREADY']._serialized_end=1958
-  _globals['_PERSONAREVIEWREADY']._serialized_start=1960
-  _globals['_PERSONAREVIEWREADY']._serialized_end=2033
-  _globals['_DECISIONREADY']._serialized_start=2035
-  _globals['_DECISIONREADY']._serialized_end=2092
-  _globals['_RUNCOMPLETED']._serialized_start=2094
-  _globals['_RUNCOMPLETED']._serialized_end=2108
-  _globals['_RUNFAILED']._serialized_start=2110
-  _globals['_RUNFAILED']._serialized_end=2164
-  _globals['_RUNCANCELLED']._serialized_start=2166
-  _globals['_RUNCANCELLED']._serialized_end=2180
-  _globals['_RUNDELETED']._serialized_start=2182
-  _globals['_RUNDELETED']._serialized_end=2194
-  _globals['_DECISIONANNOTATED']._serialized_start=2196
-  _globals['_DECISIONANNOTATED']._serialized_end=2215
-  _globals['_HEARTBEAT']._serialized_start=2217
-  _globals['_HEARTBEAT']._serialized_end=2251
+  _globals['_RUNEVENT']._serialized_end=1302
+  _globals['_RUNCREATED']._serialized_start=1304
+  _globals['_RUNCREATED']._serialized_end=1415
+  _globals['_RUNSTARTED']._serialized_start=1417
+  _globals['_RUNSTARTED']._serialized_end=1429
+  _globals['_RUNRESUMED']._serialized_start=1431
+  _globals['_RUNRESUMED']._serialized_end=1464
+  _globals['_RUNTAKENOVER']._serialized_start=1466
+  _globals['_RUNTAKENOVER']._serialized_end=1527
+  _globals['_STEPSTARTED']._serialized_start=1529
+  _globals['_STEPSTARTED']._serialized_end=1556
+  _globals['_STEPCOMPLETED']._serialized_start=1558
+  _globals['_STEPCOMPLETED']._serialized_end=1610
+  _globals['_STEPSKIPPED']._serialized_start=1612
+  _globals['_STEPSKIPPED']._serialized_end=1639
+  _globals['_STEPFAILED']._serialized_start=1641
+  _globals['_STEPFAILED']._serialized_end=1734
+  _globals['_ATTEMPTFAILED']._serialized_start=1737
+  _globals['_ATTEMPTFAILED']._serialized_end=1901
+  _globals['_PROPOSALREADY']._serialized_start=1903
+  _globals['_PROPOSALREADY']._serialized_end=2011
+  _globals['_PERSONAREVIEWREADY']._serialized_start=2013
+  _globals['_PERSONAREVIEWREADY']._serialized_end=2086
+  _globals['_DECISIONREADY']._serialized_start=2088
+  _globals['_DECISIONREADY']._serialized_end=2145
+  _globals['_RUNCOMPLETED']._serialized_start=2147
+  _globals['_RUNCOMPLETED']._serialized_end=2161
+  _globals['_RUNFAILED']._serialized_start=2163
+  _globals['_RUNFAILED']._serialized_end=2217
+  _globals['_RUNCANCELLED']._serialized_start=2219
+  _globals['_RUNCANCELLED']._serialized_end=2233
+  _globals['_RUNDELETED']._serialized_start=2235
+  _globals['_RUNDELETED']._serialized_end=2268
+  _globals['_RUNUNDELETED']._serialized_start=2270
+  _globals['_RUNUNDELETED']._serialized_end=2305
+  _globals['_DECISIONANNOTATED']._serialized_start=2307
+  _globals['_DECISIONANNOTATED']._serialized_end=2326
+  _globals['_HEARTBEAT']._serialized_start=2328
+  _globals['_HEARTBEAT']._serialized_end=2362
 # @@protoc_insertion_point(module_scope)

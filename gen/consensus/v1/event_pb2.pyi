@@ -51,6 +51,7 @@ class RunEvent(_message.Message):
     RUN_CANCELLED_FIELD_NUMBER: _builtins.int
     RUN_DELETED_FIELD_NUMBER: _builtins.int
     DECISION_ANNOTATED_FIELD_NUMBER: _builtins.int
+    RUN_UNDELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     sequence: _builtins.int
@@ -127,6 +128,10 @@ class RunEvent(_message.Message):
     def decision_annotated(self) -> Global___DecisionAnnotated:
         """Somebody noted something about the decision."""
 
+    @_builtins.property
+    def run_undeleted(self) -> Global___RunUndeleted:
+        """The run was restored."""
+
     def __init__(
         self,
         *,
@@ -150,12 +155,13 @@ class RunEvent(_message.Message):
         run_cancelled: Global___RunCancelled | None = ...,
         run_deleted: Global___RunDeleted | None = ...,
         decision_annotated: Global___DecisionAnnotated | None = ...,
+        run_undeleted: Global___RunUndeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_annotated", b"decision_annotated", "decision_ready", b"decision_ready", "event_time", b"event_time", "payload", b"payload", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_cancelled", b"run_cancelled", "run_completed", b"run_completed", "run_created", b"run_created", "run_deleted", b"run_deleted", "run_failed", b"run_failed", "run_resumed", b"run_resumed", "run_started", b"run_started", "run_taken_over", b"run_taken_over", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_annotated", b"decision_annotated", "decision_ready", b"decision_ready", "event_time", b"event_time", "payload", b"payload", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_cancelled", b"run_cancelled", "run_completed", b"run_completed", "run_created", b"run_created", "run_deleted", b"run_deleted", "run_failed", b"run_failed", "run_resumed", b"run_resumed", "run_started", b"run_started", "run_taken_over", b"run_taken_over", "run_undeleted", b"run_undeleted", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_annotated", b"decision_annotated", "decision_ready", b"decision_ready", "event_time", b"event_time", "payload", b"payload", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_cancelled", b"run_cancelled", "run_completed", b"run_completed", "run_created", b"run_created", "run_deleted", b"run_deleted", "run_failed", b"run_failed", "run_id", b"run_id", "run_resumed", b"run_resumed", "run_started", b"run_started", "run_taken_over", b"run_taken_over", "sequence", b"sequence", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "decision_annotated", b"decision_annotated", "decision_ready", b"decision_ready", "event_time", b"event_time", "payload", b"payload", "persona_review_ready", b"persona_review_ready", "proposal_ready", b"proposal_ready", "run_cancelled", b"run_cancelled", "run_completed", b"run_completed", "run_created", b"run_created", "run_deleted", b"run_deleted", "run_failed", b"run_failed", "run_id", b"run_id", "run_resumed", b"run_resumed", "run_started", b"run_started", "run_taken_over", b"run_taken_over", "run_undeleted", b"run_undeleted", "sequence", b"sequence", "step_completed", b"step_completed", "step_failed", b"step_failed", "step_skipped", b"step_skipped", "step_started", b"step_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_created", "run_started", "run_resumed", "run_taken_over", "step_started", "step_completed", "step_skipped", "step_failed", "attempt_failed", "proposal_ready", "persona_review_ready", "decision_ready", "run_completed", "run_failed", "run_cancelled", "run_deleted", "decision_annotated"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_created", "run_started", "run_resumed", "run_taken_over", "step_started", "step_completed", "step_skipped", "step_failed", "attempt_failed", "proposal_ready", "persona_review_ready", "decision_ready", "run_completed", "run_failed", "run_cancelled", "run_deleted", "decision_annotated", "run_undeleted"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -540,16 +546,43 @@ class RunDeleted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion that it went with."""
     def __init__(
         self,
+        *,
+        deletion_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunDeleted: _TypeAlias = RunDeleted  # noqa: Y015
+
+@_typing.final
+class RunUndeleted(_message.Message):
+    """The run was restored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion that it had gone with."""
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunUndeleted: _TypeAlias = RunUndeleted  # noqa: Y015
 
 @_typing.final
 class DecisionAnnotated(_message.Message):

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!consensus/v1/metric_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0bMetricInput\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12;\n\x04type\x18\x02 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12-\n\x06org_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\"\xd0\x01\n\x06Metric\x12\x11\n\tmetric_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0c\n\x04user\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x02\n\x0cMetricFilter\x12;\n\x04type\x18\x01 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12-\n\x06org_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x34\n\x10\x63reate_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reate_time_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xab\x01\n\x13StoreMetricsRequest\x12\x37\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.consensus.v1.MetricInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"@\n\x14StoreMetricsResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\r\x12\x12\n\nmetric_ids\x18\x02 \x03(\t\"C\n\x10GetMetricRequest\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\"9\n\x11GetMetricResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric\"|\n\x12ListMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.consensus.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x15GetMetricStatsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"p\n\x16GetMetricStatsResponse\x12\x14\n\x0cmetric_count\x18\x01 \x01(\x04\x12\x12\n\ntype_count\x18\x02 \x01(\r\x12,\n\x05types\x18\x03 \x03(\x0b\x32\x1d.consensus.v1.MetricTypeStats\"5\n\x0fMetricTypeStats\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0cmetric_count\x18\x02 \x01(\x04\"B\n\x14\x45xportMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"=\n\x15\x45xportMetricsResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric2\xc1\x03\n\rMetricService\x12U\n\x0cStoreMetrics\x12!.consensus.v1.StoreMetricsRequest\x1a\".consensus.v1.StoreMetricsResponse\x12L\n\tGetMetric\x12\x1e.consensus.v1.GetMetricRequest\x1a\x1f.consensus.v1.GetMetricResponse\x12R\n\x0bListMetrics\x12 .consensus.v1.ListMetricsRequest\x1a!.consensus.v1.ListMetricsResponse\x12[\n\x0eGetMetricStats\x12#.consensus.v1.GetMetricStatsRequest\x1a$.consensus.v1.GetMetricStatsResponse\x12Z\n\rExportMetrics\x12\".consensus.v1.ExportMetricsRequest\x1a#.consensus.v1.ExportMetricsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!consensus/v1/metric_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0bMetricInput\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12;\n\x04type\x18\x02 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12-\n\x06org_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\"\x96\x02\n\x06Metric\x12\x11\n\tmetric_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0c\n\x04user\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65letion_id\x18\t \x01(\t\"\xb8\x02\n\x0cMetricFilter\x12;\n\x04type\x18\x01 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12-\n\x06org_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x34\n\x10\x63reate_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reate_time_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xab\x01\n\x13StoreMetricsRequest\x12\x37\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.consensus.v1.MetricInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"@\n\x14StoreMetricsResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\r\x12\x12\n\nmetric_ids\x18\x02 \x03(\t\"Y\n\x10GetMetricRequest\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x14\n\x0cshow_deleted\x18\x02 \x01(\x08\"9\n\x11GetMetricResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric\"\x92\x01\n\x12ListMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.consensus.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x14\x44\x65leteMetricsRequest\x12<\n\nmetric_ids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"C\n\x15\x44\x65leteMetricsResponse\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12\x15\n\rdeleted_count\x18\x02 \x01(\r\"\xa8\x01\n\x16UndeleteMetricsRequest\x12\x31\n\x0b\x64\x65letion_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"1\n\x17UndeleteMetricsResponse\x12\x16\n\x0erestored_count\x18\x01 \x01(\r\"C\n\x15GetMetricStatsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"p\n\x16GetMetricStatsResponse\x12\x14\n\x0cmetric_count\x18\x01 \x01(\x04\x12\x12\n\ntype_count\x18\x02 \x01(\r\x12,\n\x05types\x18\x03 \x03(\x0b\x32\x1d.consensus.v1.MetricTypeStats\"5\n\x0fMetricTypeStats\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0cmetric_count\x18\x02 \x01(\x04\"B\n\x14\x45xportMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"=\n\x15\x45xportMetricsResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric2\xfb\x04\n\rMetricService\x12U\n\x0cStoreMetrics\x12!.consensus.v1.StoreMetricsRequest\x1a\".consensus.v1.StoreMetricsResponse\x12L\n\tGetMetric\x12\x1e.consensus.v1.GetMetricRequest\x1a\x1f.consensus.v1.GetMetricResponse\x12R\n\x0bListMetrics\x12 .consensus.v1.ListMetricsRequest\x1a!.consensus.v1.ListMetricsResponse\x12X\n\rDeleteMetrics\x12\".consensus.v1.DeleteMetricsRequest\x1a#.consensus.v1.DeleteMetricsResponse\x12^\n\x0fUndeleteMetrics\x12$.consensus.v1.UndeleteMetricsRequest\x1a%.consensus.v1.UndeleteMetricsResponse\x12[\n\x0eGetMetricStats\x12#.consensus.v1.GetMetricStatsRequest\x1a$.consensus.v1.GetMetricStatsResponse\x12Z\n\rExportMetrics\x12\".consensus.v1.ExportMetricsRequest\x1a#.consensus.v1.ExportMetricsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,34 +58,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMETRICSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_LISTMETRICSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMETRICSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['metric_ids']._loaded_options = None
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['metric_ids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['deletion_id']._loaded_options = None
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['deletion_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
   _globals['_METRICINPUT']._serialized_start=144
   _globals['_METRICINPUT']._serialized_end=353
   _globals['_METRIC']._serialized_start=356
-  _globals['_METRIC']._serialized_end=564
-  _globals['_METRICFILTER']._serialized_start=567
-  _globals['_METRICFILTER']._serialized_end=879
-  _globals['_STOREMETRICSREQUEST']._serialized_start=882
-  _globals['_STOREMETRICSREQUEST']._serialized_end=1053
-  _globals['_STOREMETRICSRESPONSE']._serialized_start=1055
-  _globals['_STOREMETRICSRESPONSE']._serialized_end=1119
-  _globals['_GETMETRICREQUEST']._serialized_start=1121
-  _globals['_GETMETRICREQUEST']._serialized_end=1188
-  _globals['_GETMETRICRESPONSE']._serialized_start=1190
-  _globals['_GETMETRICRESPONSE']._serialized_end=1247
-  _globals['_LISTMETRICSREQUEST']._serialized_start=1249
-  _globals['_LISTMETRICSREQUEST']._serialized_end=1373
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=1375
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=1460
-  _globals['_GETMETRICSTATSREQUEST']._serialized_start=1462
-  _globals['_GETMETRICSTATSREQUEST']._serialized_end=1529
-  _globals['_GETMETRICSTATSRESPONSE']._serialized_start=1531
-  _globals['_GETMETRICSTATSRESPONSE']._serialized_end=1643
-  _globals['_METRICTYPESTATS']._serialized_start=1645
-  _globals['_METRICTYPESTATS']._serialized_end=1698
-  _globals['_EXPORTMETRICSREQUEST']._serialized_start=1700
-  _globals['_EXPORTMETRICSREQUEST']._serialized_end=1766
-  _globals['_EXPORTMETRICSRESPONSE']._serialized_start=1768
-  _globals['_EXPORTMETRICSRESPONSE']._serialized_end=1829
-  _globals['_METRICSERVICE']._serialized_start=1832
-  _globals['_METRICSERVICE']._serialized_end=2281
+  _globals['_METRIC']._serialized_end=634
+  _globals['_METRICFILTER']._serialized_start=637
+  _globals['_METRICFILTER']._serialized_end=949
+  _globals['_STOREMETRICSREQUEST']._serialized_start=952
+  _globals['_STOREMETRICSREQUEST']._serialized_end=1123
+  _globals['_STOREMETRICSRESPONSE']._serialized_start=1125
+  _globals['_STOREMETRICSRESPONSE']._serialized_end=1189
+  _globals['_GETMETRICREQUEST']._serialized_start=1191
+  _globals['_GETMETRICREQUEST']._serialized_end=1280
+  _globals['_GETMETRICRESPONSE']._serialized_start=1282
+  _globals['_GETMETRICRESPONSE']._serialized_end=1339
+  _globals['_LISTMETRICSREQUEST']._serialized_start=1342
+  _globals['_LISTMETRICSREQUEST']._serialized_end=1488
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=1490
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=1575
+  _globals['_DELETEMETRICSREQUEST']._serialized_start=1578
+  _globals['_DELETEMETRICSREQUEST']._serialized_end=1755
+  _globals['_DELETEMETRICSRESPONSE']._serialized_start=1757
+  _globals['_DELETEMETRICSRESPONSE']._serialized_end=1824
+  _globals['_UNDELETEMETRICSREQUEST']._serialized_start=1827
+  _globals['_UNDELETEMETRICSREQUEST']._serialized_end=1995
+  _globals['_UNDELETEMETRICSRESPONSE']._serialized_start=1997
+  _globals['_UNDELETEMETRICSRESPONSE']._serialized_end=2046
+  _globals['_GETMETRICSTATSREQUEST']._serialized_start=2048
+  _globals['_GETMETRICSTATSREQUEST']._serialized_end=2115
+  _globals['_GETMETRICSTATSRESPONSE']._serialized_start=2117
+  _globals['_GETMETRICSTATSRESPONSE']._serialized_end=2229
+  _globals['_METRICTYPESTATS']._serialized_start=2231
+  _globals['_METRICTYPESTATS']._serialized_end=2284
+  _globals['_EXPORTMETRICSREQUEST']._serialized_start=2286
+  _globals['_EXPORTMETRICSREQUEST']._serialized_end=2352
+  _globals['_EXPORTMETRICSRESPONSE']._serialized_start=2354
+  _globals['_EXPORTMETRICSRESPONSE']._serialized_end=2415
+  _globals['_METRICSERVICE']._serialized_start=2418
+  _globals['_METRICSERVICE']._serialized_end=3053
 # @@protoc_insertion_point(module_scope)

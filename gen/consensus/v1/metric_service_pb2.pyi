@@ -77,6 +77,8 @@ class Metric(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    DELETION_ID_FIELD_NUMBER: _builtins.int
     metric_id: _builtins.str
     """Its id."""
     type: _builtins.str
@@ -85,6 +87,8 @@ class Metric(_message.Message):
     """The organisation that it is about; empty for none."""
     user: _builtins.str
     """The person for whom it was stored last; empty when not said."""
+    deletion_id: _builtins.str
+    """The deletion that it went with; empty unless it is deleted."""
     @_builtins.property
     def data(self) -> _struct_pb2.Struct:
         """What it says; without fields when it says nothing."""
@@ -97,6 +101,10 @@ class Metric(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored last."""
 
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent unless it is."""
+
     def __init__(
         self,
         *,
@@ -107,10 +115,12 @@ class Metric(_message.Message):
         user: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        deletion_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "data", b"data", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "data", b"data", "delete_time", b"delete_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "data", b"data", "metric_id", b"metric_id", "org_id", b"org_id", "type", b"type", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "data", b"data", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "metric_id", b"metric_id", "org_id", b"org_id", "type", b"type", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,16 +249,20 @@ class GetMetricRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     METRIC_ID_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     metric_id: _builtins.str
     """Which one."""
+    show_deleted: _builtins.bool
+    """Whether a deleted one is shown too."""
     def __init__(
         self,
         *,
         metric_id: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric_id", b"metric_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric_id", b"metric_id", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,10 +301,13 @@ class ListMetricsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30. A page of large metrics may have fewer."""
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter; empty for the first."""
+    show_deleted: _builtins.bool
+    """Whether deleted ones are shown too."""
     @_builtins.property
     def filter(self) -> Global___MetricFilter:
         """Which metrics; absent for all."""
@@ -301,10 +318,11 @@ class ListMetricsRequest(_message.Message):
         filter: Global___MetricFilter | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,6 +355,124 @@ class ListMetricsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMetricsResponse: _TypeAlias = ListMetricsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteMetricsRequest(_message.Message):
+    """Deletes metrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_IDS_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """The person for whom the caller acts, for the audit trail. At most 255 characters, none
+    of them control characters.
+    """
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
+    none.
+    """
+    @_builtins.property
+    def metric_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The metrics, 1 to 1,000. One that was never stored is METRIC_NOT_FOUND."""
+
+    def __init__(
+        self,
+        *,
+        metric_ids: _abc.Iterable[_builtins.str] | None = ...,
+        user: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "metric_ids", b"metric_ids", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteMetricsRequest: _TypeAlias = DeleteMetricsRequest  # noqa: Y015
+
+@_typing.final
+class DeleteMetricsResponse(_message.Message):
+    """What was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion, for UndeleteMetrics; empty when all were deleted before."""
+    deleted_count: _builtins.int
+    """How many were deleted now."""
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+        deleted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count", "deletion_id", b"deletion_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteMetricsResponse: _TypeAlias = DeleteMetricsResponse  # noqa: Y015
+
+@_typing.final
+class UndeleteMetricsRequest(_message.Message):
+    """Restores metrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion that they went with."""
+    user: _builtins.str
+    """The person for whom the caller acts, for the audit trail. At most 255 characters, none
+    of them control characters.
+    """
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
+    none.
+    """
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+        user: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id", "idempotency_key", b"idempotency_key", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteMetricsRequest: _TypeAlias = UndeleteMetricsRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteMetricsResponse(_message.Message):
+    """What was restored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESTORED_COUNT_FIELD_NUMBER: _builtins.int
+    restored_count: _builtins.int
+    """How many metrics."""
+    def __init__(
+        self,
+        *,
+        restored_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restored_count", b"restored_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteMetricsResponse: _TypeAlias = UndeleteMetricsResponse  # noqa: Y015
 
 @_typing.final
 class GetMetricStatsRequest(_message.Message):

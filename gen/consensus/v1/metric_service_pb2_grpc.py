@@ -65,6 +65,16 @@ class MetricServiceStub:
                 request_serializer=consensus_dot_v1_dot_metric__service__pb2.ListMetricsRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_metric__service__pb2.ListMetricsResponse.FromString,
                 _registered_method=True)
+        self.DeleteMetrics = channel.unary_unary(
+                '/consensus.v1.MetricService/DeleteMetrics',
+                request_serializer=consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsResponse.FromString,
+                _registered_method=True)
+        self.UndeleteMetrics = channel.unary_unary(
+                '/consensus.v1.MetricService/UndeleteMetrics',
+                request_serializer=consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsResponse.FromString,
+                _registered_method=True)
         self.GetMetricStats = channel.unary_unary(
                 '/consensus.v1.MetricService/GetMetricStats',
                 request_serializer=consensus_dot_v1_dot_metric__service__pb2.GetMetricStatsRequest.SerializeToString,
@@ -117,6 +127,23 @@ class MetricServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteMetrics(self, request, context):
+        """Deletes metrics as one deletion, all of them or none, so that they can be restored:
+        from then on they are METRIC_NOT_FOUND, unless a request has `show_deleted`. Those that
+        are deleted stay as they are. Storing one again makes it a new one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteMetrics(self, request, context):
+        """Restores the metrics that went with one deletion and are not restored, stored again or
+        purged yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMetricStats(self, request, context):
         """Counts metrics per type.
         """
@@ -149,6 +176,16 @@ def add_MetricServiceServicer_to_server(servicer, server):
                     servicer.ListMetrics,
                     request_deserializer=consensus_dot_v1_dot_metric__service__pb2.ListMetricsRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_metric__service__pb2.ListMetricsResponse.SerializeToString,
+            ),
+            'DeleteMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMetrics,
+                    request_deserializer=consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsResponse.SerializeToString,
+            ),
+            'UndeleteMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteMetrics,
+                    request_deserializer=consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsResponse.SerializeToString,
             ),
             'GetMetricStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMetricStats,
@@ -258,6 +295,60 @@ class MetricService:
             '/consensus.v1.MetricService/ListMetrics',
             consensus_dot_v1_dot_metric__service__pb2.ListMetricsRequest.SerializeToString,
             consensus_dot_v1_dot_metric__service__pb2.ListMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.MetricService/DeleteMetrics',
+            consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsRequest.SerializeToString,
+            consensus_dot_v1_dot_metric__service__pb2.DeleteMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.MetricService/UndeleteMetrics',
+            consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsRequest.SerializeToString,
+            consensus_dot_v1_dot_metric__service__pb2.UndeleteMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,15 @@ class MetricServiceStub:
     """Answers with a metric. One that is not there is METRIC_NOT_FOUND."""
     ListMetrics: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.ListMetricsRequest, _metric_service_pb2.ListMetricsResponse]
     """Lists metrics, newest first."""
+    DeleteMetrics: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.DeleteMetricsRequest, _metric_service_pb2.DeleteMetricsResponse]
+    """Deletes metrics as one deletion, all of them or none, so that they can be restored:
+    from then on they are METRIC_NOT_FOUND, unless a request has `show_deleted`. Those that
+    are deleted stay as they are. Storing one again makes it a new one.
+    """
+    UndeleteMetrics: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.UndeleteMetricsRequest, _metric_service_pb2.UndeleteMetricsResponse]
+    """Restores the metrics that went with one deletion and are not restored, stored again or
+    purged yet.
+    """
     GetMetricStats: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.GetMetricStatsRequest, _metric_service_pb2.GetMetricStatsResponse]
     """Counts metrics per type."""
     ExportMetrics: _grpc.UnaryStreamMultiCallable[_metric_service_pb2.ExportMetricsRequest, _metric_service_pb2.ExportMetricsResponse]
@@ -89,6 +98,15 @@ class MetricServiceAsyncStub(MetricServiceStub):
     """Answers with a metric. One that is not there is METRIC_NOT_FOUND."""
     ListMetrics: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.ListMetricsRequest, _metric_service_pb2.ListMetricsResponse]  # type: ignore[assignment]
     """Lists metrics, newest first."""
+    DeleteMetrics: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.DeleteMetricsRequest, _metric_service_pb2.DeleteMetricsResponse]  # type: ignore[assignment]
+    """Deletes metrics as one deletion, all of them or none, so that they can be restored:
+    from then on they are METRIC_NOT_FOUND, unless a request has `show_deleted`. Those that
+    are deleted stay as they are. Storing one again makes it a new one.
+    """
+    UndeleteMetrics: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.UndeleteMetricsRequest, _metric_service_pb2.UndeleteMetricsResponse]  # type: ignore[assignment]
+    """Restores the metrics that went with one deletion and are not restored, stored again or
+    purged yet.
+    """
     GetMetricStats: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.GetMetricStatsRequest, _metric_service_pb2.GetMetricStatsResponse]  # type: ignore[assignment]
     """Counts metrics per type."""
     ExportMetrics: _aio.UnaryStreamMultiCallable[_metric_service_pb2.ExportMetricsRequest, _metric_service_pb2.ExportMetricsResponse]  # type: ignore[assignment]
@@ -138,6 +156,27 @@ class MetricServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metric_service_pb2.ListMetricsResponse, _abc.Awaitable[_metric_service_pb2.ListMetricsResponse]]:
         """Lists metrics, newest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteMetrics(
+        self,
+        request: _metric_service_pb2.DeleteMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metric_service_pb2.DeleteMetricsResponse, _abc.Awaitable[_metric_service_pb2.DeleteMetricsResponse]]:
+        """Deletes metrics as one deletion, all of them or none, so that they can be restored:
+        from then on they are METRIC_NOT_FOUND, unless a request has `show_deleted`. Those that
+        are deleted stay as they are. Storing one again makes it a new one.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteMetrics(
+        self,
+        request: _metric_service_pb2.UndeleteMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metric_service_pb2.UndeleteMetricsResponse, _abc.Awaitable[_metric_service_pb2.UndeleteMetricsResponse]]:
+        """Restores the metrics that went with one deletion and are not restored, stored again or
+        purged yet.
+        """
 
     @_abc_1.abstractmethod
     def GetMetricStats(

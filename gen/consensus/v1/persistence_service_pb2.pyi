@@ -792,8 +792,11 @@ class PersistenceServiceGetRunRequest(_message.Message):
 
     SCOPE_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
+    show_deleted: _builtins.bool
+    """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -803,10 +806,11 @@ class PersistenceServiceGetRunRequest(_message.Message):
         *,
         scope: Global___CallScope | None = ...,
         run_id: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -846,10 +850,13 @@ class PersistenceServiceListRunsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
     """Token of the page; empty for the first."""
+    show_deleted: _builtins.bool
+    """Whether deleted runs are among them."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -865,10 +872,11 @@ class PersistenceServiceListRunsRequest(_message.Message):
         filter: _run_pb2.RunFilter | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -912,12 +920,15 @@ class PersistenceServiceListAttemptsRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run, or the expansion."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
     """Token of the page; empty for the first."""
+    show_deleted: _builtins.bool
+    """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -929,10 +940,11 @@ class PersistenceServiceListAttemptsRequest(_message.Message):
         run_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -976,12 +988,15 @@ class PersistenceServiceListPersonaReviewsRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
     """Token of the page; empty for the first."""
+    show_deleted: _builtins.bool
+    """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -993,10 +1008,11 @@ class PersistenceServiceListPersonaReviewsRequest(_message.Message):
         run_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1039,8 +1055,11 @@ class PersistenceServiceExportRunsRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_token: _builtins.str
     """Token of the last message that the caller has, with the same filter; empty for none."""
+    show_deleted: _builtins.bool
+    """Whether deleted runs are among them."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -1055,10 +1074,11 @@ class PersistenceServiceExportRunsRequest(_message.Message):
         scope: Global___CallScope | None = ...,
         filter: _run_pb2.RunFilter | None = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_token", b"page_token", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_token", b"page_token", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1101,10 +1121,13 @@ class PersistenceServiceWatchRunRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     after_sequence: _builtins.int
     """The last sequence that the caller has; 0 for none."""
+    show_deleted: _builtins.bool
+    """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """For whom."""
@@ -1115,10 +1138,11 @@ class PersistenceServiceWatchRunRequest(_message.Message):
         scope: Global___CallScope | None = ...,
         run_id: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "run_id", b"run_id", "scope", b"scope", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1271,6 +1295,254 @@ class PersistenceServiceResumeRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersistenceServiceResumeRunResponse: _TypeAlias = PersistenceServiceResumeRunResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceDeleteRunRequest(_message.Message):
+    """Deletes a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        run_id: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceDeleteRunRequest: _TypeAlias = PersistenceServiceDeleteRunRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceDeleteRunResponse(_message.Message):
+    """The deleted run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceDeleteRunResponse: _TypeAlias = PersistenceServiceDeleteRunResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceUndeleteRunRequest(_message.Message):
+    """Restores a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        run_id: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "run_id", b"run_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceUndeleteRunRequest: _TypeAlias = PersistenceServiceUndeleteRunRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceUndeleteRunResponse(_message.Message):
+    """The run as it stands afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceUndeleteRunResponse: _TypeAlias = PersistenceServiceUndeleteRunResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceDeleteUserDataRequest(_message.Message):
+    """Deletes what belongs to a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """The user whose data it is."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        user: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceDeleteUserDataRequest: _TypeAlias = PersistenceServiceDeleteUserDataRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceDeleteUserDataResponse(_message.Message):
+    """What was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    RUN_COUNT_FIELD_NUMBER: _builtins.int
+    DRAFT_COUNT_FIELD_NUMBER: _builtins.int
+    METRIC_COUNT_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion; empty when there was nothing to delete."""
+    run_count: _builtins.int
+    """How many runs."""
+    draft_count: _builtins.int
+    """How many drafts."""
+    metric_count: _builtins.int
+    """How many metrics."""
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+        run_count: _builtins.int = ...,
+        draft_count: _builtins.int = ...,
+        metric_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id", "draft_count", b"draft_count", "metric_count", b"metric_count", "run_count", b"run_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceDeleteUserDataResponse: _TypeAlias = PersistenceServiceDeleteUserDataResponse  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceUndeleteUserDataRequest(_message.Message):
+    """Restores what went with a deletion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        deletion_id: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id", "idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceUndeleteUserDataRequest: _TypeAlias = PersistenceServiceUndeleteUserDataRequest  # noqa: Y015
+
+@_typing.final
+class PersistenceServiceUndeleteUserDataResponse(_message.Message):
+    """What was restored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_COUNT_FIELD_NUMBER: _builtins.int
+    DRAFT_COUNT_FIELD_NUMBER: _builtins.int
+    METRIC_COUNT_FIELD_NUMBER: _builtins.int
+    run_count: _builtins.int
+    """How many runs."""
+    draft_count: _builtins.int
+    """How many drafts."""
+    metric_count: _builtins.int
+    """How many metrics."""
+    def __init__(
+        self,
+        *,
+        run_count: _builtins.int = ...,
+        draft_count: _builtins.int = ...,
+        metric_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft_count", b"draft_count", "metric_count", b"metric_count", "run_count", b"run_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersistenceServiceUndeleteUserDataResponse: _TypeAlias = PersistenceServiceUndeleteUserDataResponse  # noqa: Y015
 
 @_typing.final
 class PersistenceServiceAnnotateDecisionRequest(_message.Message):

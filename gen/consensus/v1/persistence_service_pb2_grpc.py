@@ -108,6 +108,26 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
                 _registered_method=True)
+        self.DeleteRun = channel.unary_unary(
+                '/consensus.v1.PersistenceService/DeleteRun',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.FromString,
+                _registered_method=True)
+        self.UndeleteRun = channel.unary_unary(
+                '/consensus.v1.PersistenceService/UndeleteRun',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.FromString,
+                _registered_method=True)
+        self.DeleteUserData = channel.unary_unary(
+                '/consensus.v1.PersistenceService/DeleteUserData',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.FromString,
+                _registered_method=True)
+        self.UndeleteUserData = channel.unary_unary(
+                '/consensus.v1.PersistenceService/UndeleteUserData',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.FromString,
+                _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
                 '/consensus.v1.PersistenceService/AnnotateDecision',
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
@@ -232,6 +252,35 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteRun(self, request, context):
+        """Deletes a run that has ended, so that it can be restored. A run in another state is
+        refused with ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteRun(self, request, context):
+        """Restores a deleted run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUserData(self, request, context):
+        """Deletes a user's runs, drafts and metrics in one transaction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteUserData(self, request, context):
+        """Restores what went with one deletion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnnotateDecision(self, request, context):
         """Sets the note of a decision.
         """
@@ -304,6 +353,26 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.ResumeRun,
                     request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.SerializeToString,
+            ),
+            'DeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRun,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.SerializeToString,
+            ),
+            'UndeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteRun,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.SerializeToString,
+            ),
+            'DeleteUserData': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUserData,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.SerializeToString,
+            ),
+            'UndeleteUserData': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteUserData,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
@@ -632,6 +701,114 @@ class PersistenceService:
             '/consensus.v1.PersistenceService/ResumeRun',
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/DeleteRun',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/UndeleteRun',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUserData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/DeleteUserData',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteUserData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/UndeleteUserData',
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,16 @@ class PersistenceServiceStub:
     attempts, for ClaimRuns to grant. A run in another state is refused with
     ILLEGAL_STATE.
     """
+    DeleteRun: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceDeleteRunRequest, _persistence_service_pb2.PersistenceServiceDeleteRunResponse]
+    """Deletes a run that has ended, so that it can be restored. A run in another state is
+    refused with ILLEGAL_STATE.
+    """
+    UndeleteRun: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceUndeleteRunRequest, _persistence_service_pb2.PersistenceServiceUndeleteRunResponse]
+    """Restores a deleted run."""
+    DeleteUserData: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceDeleteUserDataRequest, _persistence_service_pb2.PersistenceServiceDeleteUserDataResponse]
+    """Deletes a user's runs, drafts and metrics in one transaction."""
+    UndeleteUserData: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest, _persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse]
+    """Restores what went with one deletion."""
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]
     """Sets the note of a decision."""
     RecordExpansion: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]
@@ -163,6 +173,16 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     attempts, for ClaimRuns to grant. A run in another state is refused with
     ILLEGAL_STATE.
     """
+    DeleteRun: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceDeleteRunRequest, _persistence_service_pb2.PersistenceServiceDeleteRunResponse]  # type: ignore[assignment]
+    """Deletes a run that has ended, so that it can be restored. A run in another state is
+    refused with ILLEGAL_STATE.
+    """
+    UndeleteRun: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceUndeleteRunRequest, _persistence_service_pb2.PersistenceServiceUndeleteRunResponse]  # type: ignore[assignment]
+    """Restores a deleted run."""
+    DeleteUserData: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceDeleteUserDataRequest, _persistence_service_pb2.PersistenceServiceDeleteUserDataResponse]  # type: ignore[assignment]
+    """Deletes a user's runs, drafts and metrics in one transaction."""
+    UndeleteUserData: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest, _persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse]  # type: ignore[assignment]
+    """Restores what went with one deletion."""
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]  # type: ignore[assignment]
     """Sets the note of a decision."""
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
@@ -297,6 +317,40 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         attempts, for ClaimRuns to grant. A run in another state is refused with
         ILLEGAL_STATE.
         """
+
+    @_abc_1.abstractmethod
+    def DeleteRun(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceDeleteRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceDeleteRunResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceDeleteRunResponse]]:
+        """Deletes a run that has ended, so that it can be restored. A run in another state is
+        refused with ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteRun(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceUndeleteRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceUndeleteRunResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceUndeleteRunResponse]]:
+        """Restores a deleted run."""
+
+    @_abc_1.abstractmethod
+    def DeleteUserData(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceDeleteUserDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceDeleteUserDataResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceDeleteUserDataResponse]]:
+        """Deletes a user's runs, drafts and metrics in one transaction."""
+
+    @_abc_1.abstractmethod
+    def UndeleteUserData(
+        self,
+        request: _persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse]]:
+        """Restores what went with one deletion."""
 
     @_abc_1.abstractmethod
     def AnnotateDecision(

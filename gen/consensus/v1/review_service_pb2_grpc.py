@@ -116,6 +116,26 @@ class ReviewServiceStub:
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.FromString,
                 _registered_method=True)
+        self.DeleteRun = channel.unary_unary(
+                '/consensus.v1.ReviewService/DeleteRun',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.DeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.DeleteRunResponse.FromString,
+                _registered_method=True)
+        self.UndeleteRun = channel.unary_unary(
+                '/consensus.v1.ReviewService/UndeleteRun',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.UndeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.UndeleteRunResponse.FromString,
+                _registered_method=True)
+        self.DeleteUserData = channel.unary_unary(
+                '/consensus.v1.ReviewService/DeleteUserData',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.DeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.DeleteUserDataResponse.FromString,
+                _registered_method=True)
+        self.UndeleteUserData = channel.unary_unary(
+                '/consensus.v1.ReviewService/UndeleteUserData',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataResponse.FromString,
+                _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
                 '/consensus.v1.ReviewService/AnnotateDecision',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.AnnotateDecisionRequest.SerializeToString,
@@ -262,6 +282,43 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteRun(self, request, context):
+        """Deletes a run that has ended, with all that belongs to it, so that it can be restored:
+        from then on it is RUN_NOT_FOUND, unless a request has `show_deleted`. Its revisions
+        stay. Deleting a deleted run changes nothing; one that has not ended is refused with
+        ILLEGAL_STATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteRun(self, request, context):
+        """Restores a deleted run, as long as it was not purged; one that is not deleted stays as
+        it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUserData(self, request, context):
+        """Deletes all runs that were started for a user, all drafts that the user created and all
+        metrics that were stored for the user, as one deletion: all of them or nothing. What
+        was deleted before keeps its own deletion. While one of the runs has not ended, it is
+        refused with ILLEGAL_STATE, which names them: a deletion can be taken back, and ending
+        a run cannot. What the user wrote in others' drafts stays, and so do events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteUserData(self, request, context):
+        """Restores what went with one deletion and is not restored yet, as long as it was not
+        purged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnnotateDecision(self, request, context):
         """Notes something about a decision; replaces the note before and changes nothing else.
         """
@@ -353,6 +410,26 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.DiffRuns,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.SerializeToString,
+            ),
+            'DeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRun,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.DeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.DeleteRunResponse.SerializeToString,
+            ),
+            'UndeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteRun,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.UndeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.UndeleteRunResponse.SerializeToString,
+            ),
+            'DeleteUserData': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUserData,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.DeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.DeleteUserDataResponse.SerializeToString,
+            ),
+            'UndeleteUserData': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteUserData,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
@@ -721,6 +798,114 @@ class ReviewService:
             '/consensus.v1.ReviewService/DiffRuns',
             consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.SerializeToString,
             consensus_dot_v1_dot_review__service__pb2.DiffRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/DeleteRun',
+            consensus_dot_v1_dot_review__service__pb2.DeleteRunRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.DeleteRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/UndeleteRun',
+            consensus_dot_v1_dot_review__service__pb2.UndeleteRunRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.UndeleteRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUserData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/DeleteUserData',
+            consensus_dot_v1_dot_review__service__pb2.DeleteUserDataRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.DeleteUserDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteUserData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/UndeleteUserData',
+            consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.UndeleteUserDataResponse.FromString,
             options,
             channel_credentials,
             insecure,

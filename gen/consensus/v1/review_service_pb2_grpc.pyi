@@ -103,6 +103,27 @@ class ReviewServiceStub:
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
     stood before, `b` what came after, whichever is older.
     """
+    DeleteRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DeleteRunRequest, _review_service_pb2.DeleteRunResponse]
+    """Deletes a run that has ended, with all that belongs to it, so that it can be restored:
+    from then on it is RUN_NOT_FOUND, unless a request has `show_deleted`. Its revisions
+    stay. Deleting a deleted run changes nothing; one that has not ended is refused with
+    ILLEGAL_STATE.
+    """
+    UndeleteRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteRunRequest, _review_service_pb2.UndeleteRunResponse]
+    """Restores a deleted run, as long as it was not purged; one that is not deleted stays as
+    it is.
+    """
+    DeleteUserData: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DeleteUserDataRequest, _review_service_pb2.DeleteUserDataResponse]
+    """Deletes all runs that were started for a user, all drafts that the user created and all
+    metrics that were stored for the user, as one deletion: all of them or nothing. What
+    was deleted before keeps its own deletion. While one of the runs has not ended, it is
+    refused with ILLEGAL_STATE, which names them: a deletion can be taken back, and ending
+    a run cannot. What the user wrote in others' drafts stays, and so do events.
+    """
+    UndeleteUserData: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteUserDataRequest, _review_service_pb2.UndeleteUserDataResponse]
+    """Restores what went with one deletion and is not restored yet, as long as it was not
+    purged.
+    """
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]
@@ -188,6 +209,27 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     DiffRuns: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]  # type: ignore[assignment]
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
     stood before, `b` what came after, whichever is older.
+    """
+    DeleteRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DeleteRunRequest, _review_service_pb2.DeleteRunResponse]  # type: ignore[assignment]
+    """Deletes a run that has ended, with all that belongs to it, so that it can be restored:
+    from then on it is RUN_NOT_FOUND, unless a request has `show_deleted`. Its revisions
+    stay. Deleting a deleted run changes nothing; one that has not ended is refused with
+    ILLEGAL_STATE.
+    """
+    UndeleteRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteRunRequest, _review_service_pb2.UndeleteRunResponse]  # type: ignore[assignment]
+    """Restores a deleted run, as long as it was not purged; one that is not deleted stays as
+    it is.
+    """
+    DeleteUserData: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DeleteUserDataRequest, _review_service_pb2.DeleteUserDataResponse]  # type: ignore[assignment]
+    """Deletes all runs that were started for a user, all drafts that the user created and all
+    metrics that were stored for the user, as one deletion: all of them or nothing. What
+    was deleted before keeps its own deletion. While one of the runs has not ended, it is
+    refused with ILLEGAL_STATE, which names them: a deletion can be taken back, and ending
+    a run cannot. What the user wrote in others' drafts stays, and so do events.
+    """
+    UndeleteUserData: _aio.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteUserDataRequest, _review_service_pb2.UndeleteUserDataResponse]  # type: ignore[assignment]
+    """Restores what went with one deletion and is not restored yet, as long as it was not
+    purged.
     """
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]  # type: ignore[assignment]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -343,6 +385,51 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.DiffRunsResponse, _abc.Awaitable[_review_service_pb2.DiffRunsResponse]]:
         """Compares two runs: proposals section by section, personas, decisions. `a` is what
         stood before, `b` what came after, whichever is older.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteRun(
+        self,
+        request: _review_service_pb2.DeleteRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.DeleteRunResponse, _abc.Awaitable[_review_service_pb2.DeleteRunResponse]]:
+        """Deletes a run that has ended, with all that belongs to it, so that it can be restored:
+        from then on it is RUN_NOT_FOUND, unless a request has `show_deleted`. Its revisions
+        stay. Deleting a deleted run changes nothing; one that has not ended is refused with
+        ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteRun(
+        self,
+        request: _review_service_pb2.UndeleteRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.UndeleteRunResponse, _abc.Awaitable[_review_service_pb2.UndeleteRunResponse]]:
+        """Restores a deleted run, as long as it was not purged; one that is not deleted stays as
+        it is.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteUserData(
+        self,
+        request: _review_service_pb2.DeleteUserDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.DeleteUserDataResponse, _abc.Awaitable[_review_service_pb2.DeleteUserDataResponse]]:
+        """Deletes all runs that were started for a user, all drafts that the user created and all
+        metrics that were stored for the user, as one deletion: all of them or nothing. What
+        was deleted before keeps its own deletion. While one of the runs has not ended, it is
+        refused with ILLEGAL_STATE, which names them: a deletion can be taken back, and ending
+        a run cannot. What the user wrote in others' drafts stays, and so do events.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteUserData(
+        self,
+        request: _review_service_pb2.UndeleteUserDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.UndeleteUserDataResponse, _abc.Awaitable[_review_service_pb2.UndeleteUserDataResponse]]:
+        """Restores what went with one deletion and is not restored yet, as long as it was not
+        purged.
         """
 
     @_abc_1.abstractmethod

@@ -148,6 +148,9 @@ class Run(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -164,6 +167,8 @@ class Run(_message.Message):
     """Sequence of its newest event."""
     parent_run_id: _builtins.str
     """The run that it revises; empty unless it is a revision."""
+    deletion_id: _builtins.str
+    """The deletion that it went with; empty unless it is deleted."""
     @_builtins.property
     def specification(self) -> Global___RunSpecification:
         """What was asked for, with every setting that was in force."""
@@ -214,6 +219,14 @@ class Run(_message.Message):
         expand step completed; absent in lists.
         """
 
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent unless it is."""
+
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """When it can be restored no longer; absent unless it is deleted and will be purged."""
+
     def __init__(
         self,
         *,
@@ -237,10 +250,13 @@ class Run(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         parent_run_id: _builtins.str = ...,
         proposal_diff: _proposal_pb2.ProposalDiff | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        deletion_id: _builtins.str = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "delete_time", b"delete_time", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "decision", b"decision", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "retry_count", b"retry_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "retry_count", b"retry_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
