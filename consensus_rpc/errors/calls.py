@@ -102,12 +102,19 @@ class IllegalState(ConsensusError):
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = ErrorReason.ERROR_REASON_ILLEGAL_STATE
 
-    def __init__(self, *, run_id: str, state: str, operation: str) -> None:
-        """Names the run, its state such as `COMPLETED`, and the operation such as `cancel`."""
-        super().__init__(
-            f"cannot {operation} run {run_id}: it is {state}",
-            metadata={"run_id": run_id, "state": state, "operation": operation},
-        )
+    MAX_RUNS = 20
+
+    def __init__(self, *, run_id: str, state: str, operation: str, run_ids: Sequence[str] = ()) -> None:
+        """Names the run, its state such as `COMPLETED`, and the operation such as `cancel`.
+
+        `run_ids`: all that are in the way, where there are several.
+        """
+        metadata = {"run_id": run_id, "state": state, "operation": operation}
+        others = ""
+        if len(run_ids) > 1:
+            metadata["run_ids"] = ",".join(run_ids[: self.MAX_RUNS])
+            others = f", and {len(run_ids) - 1} more are in the way"
+        super().__init__(f"cannot {operation} run {run_id}: it is {state}{others}", metadata=metadata)
 
 
 class LeaseLost(ConsensusError):
