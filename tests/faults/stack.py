@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from offline_model.control_client import ControlClient, SyncControlClient
 from persistence_service.database import normalise_url
+from persistence_service.runs import names
 from persistence_service.runs.statements import RUNS
 from tests.support.pair import PERSISTENCE, REVIEW, Client
 from tests.support.processes import Process, clean_environment, start_process, wait_started
@@ -85,10 +86,13 @@ class Stack:
         for process in processes:
             if process in self.persistences:
                 index = self.persistences.index(process)
-                again = self.persistences[index] = self._spawn_persistence(index, process.address)
+                again = self._spawn_persistence(index, process.address)
+                again.address = process.address
+                self.persistences[index] = again
             else:
-                index = self.reviews.index(process)
-                again = self.reviews[index] = self.spawn_review(process.name, listen=process.address)
+                again = self.spawn_review(process.name, listen=process.address)
+                again.address = process.address
+                self.reviews[self.reviews.index(process)] = again
             wait_started(again)
 
     def adopt(self, review: Process) -> None:
@@ -175,11 +179,14 @@ class Stack:
             found = connection.execute(select(RUNS.c[name]).where(RUNS.c.run_id == run_id))
             return found.scalar_one_or_none()
 
-    def owner(self, run_id: str) -> Process | None:
-        """The review service that holds a run's lease."""
-        owner = self.column(run_id, "lease_owner")
-        pid = int(owner.split(":")[-2]) if owner else 0
-        return next((each for each in self.reviews if each.pid == pid), None)
+    def owners(self) -> set[int]:
+        """The process ids of the review services that work on a run now."""
+        engine = create_engine(normalise_url(self.database_url), poolclass=NullPool)
+        with engine.connect() as connection:
+            held = select(RUNS.c.lease_owner).where(
+                RUNS.c.state == names.RUNNING, RUNS.c.lease_expire_time.is_not(None)
+            )
+            return {int(owner.split(":")[-2]) for owner in connection.execute(held).scalars()}
 
     def logs(self) -> dict[str, str]:
         """What the services wrote, by name."""

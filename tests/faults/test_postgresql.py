@@ -10,6 +10,7 @@ import pytest
 from psycopg2 import sql
 
 from tests.faults.case import Case
+from tests.faults.chaos import terminate_connections
 from tests.support.pair import kinds
 
 # Raises an error for the first entries of one run's journal: a sequence counts through rollbacks.
@@ -45,18 +46,6 @@ def raising(case: Case, code: str, times: int) -> Iterator[None]:
                 yield
             finally:
                 cursor.execute(_CALMING.format(**names))
-
-
-def terminate(case: Case, *, most: int = 1000) -> int:
-    """End connections of the services, as an administrator does; how many."""
-    with session(case) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name = 'consensus_persistence' "
-            "ORDER BY query_start DESC LIMIT %s) AS ended",
-            (most,),
-        )
-        return int((cursor.fetchone() or (0,))[0])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +90,7 @@ async def test_connections_are_terminated_again_and_again(postgresql_case: Case,
     reading = [asyncio.create_task(caller.rest()) for caller in callers]
     ended = 0
     while not all(task.done() for task in reading):
-        ended += await asyncio.to_thread(terminate, case, most=most)
+        ended += await asyncio.to_thread(terminate_connections, case.stack.database_url, most)
         await asyncio.sleep(0.3)
 
     assert ended > 0
@@ -119,12 +108,12 @@ async def test_a_database_that_becomes_read_only_and_writable_again(postgresql_c
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
             try:
-                await asyncio.to_thread(terminate, case)
+                await asyncio.to_thread(terminate_connections, case.stack.database_url)
                 await case.release()
                 await asyncio.sleep(1)
             finally:
                 cursor.execute("SET default_transaction_read_only = off")
                 cursor.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
-        await asyncio.to_thread(terminate, case)
+        await asyncio.to_thread(terminate_connections, case.stack.database_url)
 
     assert kinds(await case.finish(caller.run_id))[-1] == "run_completed"
