@@ -48,6 +48,10 @@ test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to py
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
 
+.PHONY: soak
+soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE
+	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
+
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
 	@$(PY) -m pytest tests/clients $(ARGS)
