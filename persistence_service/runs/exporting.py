@@ -13,7 +13,7 @@ from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs import repository
 from persistence_service.runs.convert import whole_run
-from persistence_service.runs.listing import before, filter_conditions
+from persistence_service.runs.listing import newest_first
 from persistence_service.runs.payloads import review_message
 from persistence_service.runs.records import RunRecords
 from persistence_service.runs.statements import RUNS
@@ -21,6 +21,9 @@ from persistence_service.scalars import microseconds
 
 RUNS_PER_READ = 20
 """Runs that are read in one transaction, and held while the reader takes them."""
+
+
+_POSITION = select(RUNS.c.create_time, RUNS.c.run_id)
 
 
 async def export_runs(
@@ -33,16 +36,9 @@ async def export_runs(
     """
     tenant = request.scope.tenant
     binding = ["export", tenant, request.filter.SerializeToString(deterministic=True).hex()]
-    conditions = [RUNS.c.tenant == tenant, *filter_conditions(request.filter)]
     position = signer.position(binding, request.page_token) if request.page_token else None
     while True:
-        after = [] if position is None else [before(position)]
-        statement = (
-            select(RUNS.c.run_id, RUNS.c.create_time)
-            .where(*conditions, *after)
-            .order_by(RUNS.c.create_time.desc(), RUNS.c.run_id.desc())
-            .limit(RUNS_PER_READ)
-        )
+        statement = newest_first(_POSITION, tenant, request.filter, position, RUNS_PER_READ)
 
         def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], Run]]:
             return [

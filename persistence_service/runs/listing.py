@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.run_pb2 import RunFilter
 from consensus_rpc.errors import RunNotFound
 from persistence_service.attempts.convert import attempt_message
 from persistence_service.attempts.repository import find_attempts, find_keys, sort_key
+from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs import names, repository
@@ -35,25 +36,31 @@ async def list_runs(
     """
     tenant, size = request.scope.tenant, page_size(request.page_size)
     binding = ["runs", tenant, request.filter.SerializeToString(deterministic=True).hex()]
-    conditions = [RUNS.c.tenant == tenant, *filter_conditions(request.filter)]
-    if request.page_token:
-        conditions.append(before(signer.position(binding, request.page_token)))
-    statement = (
-        repository.RUN_WITH_SPECIFICATION.where(*conditions)
-        .order_by(RUNS.c.create_time.desc(), RUNS.c.run_id.desc())
-        .limit(size + 1)
-    )
+    position = signer.position(binding, request.page_token) if request.page_token else None
+    statement = newest_first(repository.RUN_WITH_SPECIFICATION, tenant, request.filter, position, size + 1)
 
     def find(connection: Connection) -> list[Mapping[Any, Any]]:
         return list(connection.execute(statement).mappings())
 
     rows = await records.read(find, "runs")
-    response = pb.PersistenceServiceListRunsResponse(runs=[listed_run(row) for row in rows[:size]])
-    if len(rows) > size:
-        last = rows[size - 1]
+    page = fitting((listed_run(row) for row in rows), size)
+    response = pb.PersistenceServiceListRunsResponse(runs=page)
+    if len(rows) > len(page):
+        last = rows[len(page) - 1]
         position = [microseconds(last["create_time"]), last["run_id"]]
         response.next_page_token = signer.token(binding, position)
     return response
+
+
+def newest_first(
+    columns: Select[Any], tenant: str, wanted: RunFilter, position: list[Any] | None, limit: int
+) -> Select[Any]:
+    """The tenant's runs that the filter wants, from the newest on, or from after a position on."""
+    conditions = [RUNS.c.tenant == tenant, *filter_conditions(wanted)]
+    if position is not None:
+        conditions.append(before(position))
+    order = RUNS.c.create_time.desc(), RUNS.c.run_id.desc()
+    return columns.where(*conditions).order_by(*order).limit(limit)
 
 
 def before(position: list[Any]) -> ColumnElement[bool]:

@@ -45,6 +45,8 @@ class LockedRun:
     finish_time: datetime | None = None
     expire_time: datetime | None = None
     budget_start_time: datetime | None = None
+    delete_time: datetime | None = None
+    deletion_id: str | None = None
 
     def columns(self) -> Columns:
         """The row."""

@@ -11,7 +11,16 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Identifier, Json, TenThousandths, UtcTime, text_column
+from persistence_service.schema import (
+    Base,
+    Identifier,
+    Json,
+    TenThousandths,
+    UtcTime,
+    deletion_indexes,
+    index_of_present,
+    text_column,
+)
 
 
 class RunRow(Base):
@@ -57,6 +66,9 @@ class RunRow(Base):
     expire_time: Mapped[datetime | None] = mapped_column(UtcTime)
     # When it was last resumed; attempts that began before do not count against the budget.
     budget_start_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    # Absent until it is deleted, then which deletion took it. What belongs to the run goes with it.
+    delete_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    deletion_id: Mapped[str | None] = mapped_column(Identifier)
 
     __table_args__ = (
         # One per filter of ListRuns, in the order of its pages (read backwards).
@@ -114,6 +126,9 @@ class RunRow(Base):
             postgresql_where=text("state IN ('QUEUED', 'RUNNING')"),
             sqlite_where=text("state IN ('QUEUED', 'RUNNING')"),
         ),
+        # Retention by age.
+        index_of_present("ix_runs_finish_time", "finish_time", present="finish_time"),
+        *deletion_indexes("runs"),
     )
 
 

@@ -1,0 +1,88 @@
+"""On PostgreSQL no list of runs reads a table of 100,000 rows from end to end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Connection, Select, text
+from sqlalchemy.dialects import postgresql
+
+from consensus.v1 import decision_pb2, run_pb2
+from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.runs.listing import newest_first
+from persistence_service.runs.repository import RUN_WITH_SPECIFICATION
+from tests.support import postgres
+from tests.support.many_runs import FILL_RUNS, FIRST_RUN, ROWS
+
+LATER = [int(FIRST_RUN.timestamp() + ROWS // 2) * 1_000_000, "run-000000"]
+
+
+def stamp(second: int) -> Timestamp:
+    return Timestamp(seconds=int(FIRST_RUN.timestamp()) + second)
+
+
+FILTERS: dict[str, run_pb2.RunFilter] = {
+    "all": run_pb2.RunFilter(),
+    "of a common state": run_pb2.RunFilter(state=run_pb2.RUN_STATE_COMPLETED),
+    "of a rare state": run_pb2.RunFilter(state=run_pb2.RUN_STATE_CANCELLED),
+    "initial": run_pb2.RunFilter(type=run_pb2.RUN_TYPE_INITIAL),
+    "revisions": run_pb2.RunFilter(type=run_pb2.RUN_TYPE_REVISION),
+    "of a parent": run_pb2.RunFilter(parent_run_id="run-000700"),
+    "with a decision": run_pb2.RunFilter(decision=decision_pb2.DECISION_LABEL_REJECT),
+    "with some confidence": run_pb2.RunFilter(min_confidence=0.5),
+    "with rare confidence": run_pb2.RunFilter(min_confidence=0.9999),
+    "of a time": run_pb2.RunFilter(create_time_from=stamp(10), create_time_to=stamp(500)),
+    "of a user": run_pb2.RunFilter(user="u-77"),
+    "of a user, completed, decided": run_pb2.RunFilter(
+        user="u-77",
+        state=run_pb2.RUN_STATE_COMPLETED,
+        decision=decision_pb2.DECISION_LABEL_APPROVE,
+        min_confidence=0.7,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def full(postgres_server: postgres.Server, postgres_template: str) -> Iterator[Database]:
+    """A PostgreSQL database with many runs."""
+    with postgres_server.database(postgres_template) as url:
+        database = Database(DatabaseOptions(url=normalise_url(url), statement_timeout=60))
+        database.open()
+        database.unit_of_work(lambda connection: connection.execute(text(FILL_RUNS)))
+        yield database
+        database.close()
+
+
+def plan_of(database: Database, statement: Select[Any]) -> dict[str, Any]:
+    compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+
+    def explain(connection: Connection) -> dict[str, Any]:
+        found = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}").scalar_one()
+        plan: dict[str, Any] = found[0]["Plan"]
+        return plan
+
+    return database.unit_of_work(explain)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
+
+
+@pytest.mark.parametrize("position", [None, LATER], ids=["first page", "later page"])
+@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+def test_no_list_of_runs_reads_a_table_from_end_to_end(
+    full: Database, wanted: run_pb2.RunFilter, position: list[Any] | None
+) -> None:
+    plan = plan_of(full, newest_first(RUN_WITH_SPECIFICATION, "default", wanted, position, 31))
+    scans = [node for node in nodes(plan) if "Scan" in node["Node Type"]]
+    assert scans
+    assert not [node for node in scans if node["Node Type"] == "Seq Scan"], plan
+
+
+@pytest.mark.parametrize("name", ["all", "of a common state", "with a decision", "of a user", "of a parent"])
+def test_a_page_costs_what_it_shows_and_not_what_is_there(full: Database, name: str) -> None:
+    plan = plan_of(full, newest_first(RUN_WITH_SPECIFICATION, "default", FILTERS[name], LATER, 31))
+    assert plan["Total Cost"] < 500
