@@ -7,7 +7,7 @@ and ordering in SQL agree with Python.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, String
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, LargeBinary, MetaData, String, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
@@ -20,6 +20,8 @@ __all__ = [
     "Json",
     "TenThousandths",
     "UtcTime",
+    "deletion_indexes",
+    "index_of_present",
     "insert",
     "metadata",
     "text_column",
@@ -46,6 +48,20 @@ class Base(DeclarativeBase):
     """Base of every mapped table; `Run.__table__` is the Core table for the hot paths."""
 
     metadata = metadata
+
+
+def index_of_present(name: str, *columns: str, present: str) -> Index:
+    """An index of the rows in which the column `present` has a value."""
+    condition = text(f"{present} IS NOT NULL")
+    return Index(name, *columns, postgresql_where=condition, sqlite_where=condition)
+
+
+def deletion_indexes(table: str) -> tuple[Index, Index]:
+    """What finds the rows that were deleted long ago, and those that went with one deletion."""
+    return (
+        index_of_present(f"ix_{table}_delete_time", "delete_time", present="delete_time"),
+        index_of_present(f"ix_{table}_deletion", "tenant", "deletion_id", present="deletion_id"),
+    )
 
 
 def text_column(length: int) -> String:

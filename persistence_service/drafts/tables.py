@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Identifier, UtcTime, text_column
+from persistence_service.schema import Base, Digest, Identifier, UtcTime, deletion_indexes, text_column
 
 User = text_column(255)
 
@@ -40,6 +40,8 @@ class DraftRow(Base):
     complete_time: Mapped[datetime | None] = mapped_column(UtcTime)
     delete_time: Mapped[datetime | None] = mapped_column(UtcTime)
     deletion_id: Mapped[str | None] = mapped_column(Identifier)
+
+    __table_args__ = deletion_indexes("drafts")
 
 
 class DraftSegmentRow(Base):

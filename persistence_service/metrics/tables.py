@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Identifier, Json, UtcTime, text_column
+from persistence_service.schema import Base, Identifier, Json, UtcTime, deletion_indexes, text_column
 
 
 class MetricRow(Base):
@@ -60,4 +60,5 @@ class MetricRow(Base):
         ),
         # Purging by age.
         Index("ix_metrics_update_time", "update_time"),
+        *deletion_indexes("metrics"),
     )
