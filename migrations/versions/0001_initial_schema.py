@@ -243,7 +243,7 @@ def create_journal() -> None:
         sa.Column("previous_hash", DIGEST, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "stream", "sequence", name=op.f("pk_audit_log")),
     )
-    by_time = ["tenant", "event_time", "stream", "sequence"]
+    by_time = ["tenant", "event_time"]
     op.create_index("ix_audit_log_time", "audit_log", by_time)
     severe = sa.text("severity >= 30")
     op.create_index("ix_audit_log_severe", "audit_log", by_time, postgresql_where=severe, sqlite_where=severe)

@@ -40,12 +40,16 @@ def page(
     connection: Connection, tenant: str, wanted: EntryFilter, after: Position | None, limit: int
 ) -> list[Entry]:
     """Entries, newest first, that come after a position."""
+    return [entry_of(row) for row in connection.execute(page_statement(tenant, wanted, after, limit))]
+
+
+def page_statement(tenant: str, wanted: EntryFilter, after: Position | None, limit: int) -> Select[Any]:
+    """The statement of a page."""
     statement = _filtered(select(*_ENTRY).where(AuditEntryRow.tenant == tenant), wanted)
     if after is not None:
         position = (after.event_time, after.stream, after.sequence)
         statement = statement.where(tuple_(*_NEWEST_FIRST) < position)
-    statement = statement.order_by(*(column.desc() for column in _NEWEST_FIRST)).limit(limit)
-    return [entry_of(row) for row in connection.execute(statement)]
+    return statement.order_by(*(column.desc() for column in _NEWEST_FIRST)).limit(limit)
 
 
 def _filtered(statement: Select[Any], wanted: EntryFilter) -> Select[Any]:

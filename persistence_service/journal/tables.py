@@ -35,15 +35,14 @@ class AuditEntryRow(Base):
     previous_hash: Mapped[bytes] = mapped_column(Digest)
 
     __table_args__ = (
-        # The pages of the audit trail, newest first (read backwards).
-        Index("ix_audit_log_time", "tenant", "event_time", "stream", "sequence"),
+        # The pages of the audit trail, newest first (read backwards). Entries of one instant are few: the
+        # rest of their order is left to a sort, since each byte here is written with every entry.
+        Index("ix_audit_log_time", "tenant", "event_time"),
         # What went wrong is rare, and what is looked for.
         Index(
             "ix_audit_log_severe",
             "tenant",
             "event_time",
-            "stream",
-            "sequence",
             postgresql_where=text("severity >= 30"),
             sqlite_where=text("severity >= 30"),
         ),
