@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, Select, text
-from sqlalchemy.dialects import postgresql
 
 from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.database import Database, DatabaseOptions, normalise_url
@@ -55,7 +54,7 @@ def full(postgres_server: postgres.Server, postgres_template: str) -> Iterator[D
 
 
 def plan_of(database: Database, statement: Select[Any]) -> dict[str, Any]:
-    compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    compiled = statement.compile(dialect=database.engine.dialect, compile_kwargs={"literal_binds": True})
 
     def explain(connection: Connection) -> dict[str, Any]:
         found = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}").scalar_one()
