@@ -131,7 +131,7 @@ class Case:
         )
 
     async def release(self, name: str = "") -> None:
-        """Let go what is held."""
+        """Let go what is held, and what comes to be held later."""
         await (await self.at(self.stack.reviews[0])).model.release(name or self.mark)
 
     async def model_wait(self, least: dict[str, int], **filters: Any) -> dict[str, Any]:

@@ -145,9 +145,9 @@ async def both(folder: Path, options: argparse.Namespace) -> list[Result]:
 
 def table(results: Sequence[Result]) -> str:
     """The checker's table, in Markdown."""
+    columns = "database | time | runs | events | model calls | kills of review, persistence | take-overs"
     lines = [
-        "| database | time | runs | events | model calls | kills of review, persistence | take-overs "
-        + "| attempts paid twice | violations |",
+        f"| {columns} | attempts paid twice | violations |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for result in results:
