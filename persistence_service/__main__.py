@@ -46,6 +46,7 @@ from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
 from persistence_service.retention import PURGE_SECONDS, Retention, purge_for_ever
+from persistence_service.runs.audited import AuditedRunServicer
 from persistence_service.runs.records import RunOptions, RunRecords
 from persistence_service.runs.servicer import RunServicer
 
@@ -74,7 +75,11 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     database = Database(settings.database_options())
     records = RunRecords(database, _run_options(settings))
     signing = Signing(database)
-    runs = RunServicer(records, signing)
+    runs = (
+        AuditedRunServicer(records, signing, database)
+        if settings.audit_reads
+        else RunServicer(records, signing)
+    )
     draft_records = DraftRecords(database, _draft_options(settings))
     drafts = DraftServicer(database, draft_records, signing)
     checkpointer = _checkpointer(settings, database)

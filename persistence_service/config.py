@@ -106,6 +106,11 @@ class PersistenceSettings(ServerSettings):
         60.0, ge=1, le=86_400, description="How often an audit checkpoint is taken."
     )
 
+    audit_reads: bool = Field(
+        False,
+        description="Whether reading runs is entered into the audit trail too, as stream reads/TENANT.",
+    )
+
     @model_validator(mode="after")
     def _key_and_file(self) -> Self:
         if (self.audit_signing_key is None) != (self.audit_checkpoint_file is None):
