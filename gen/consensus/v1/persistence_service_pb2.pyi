@@ -1656,3 +1656,69 @@ class RecordExpansionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordExpansionResponse: _TypeAlias = RecordExpansionResponse  # noqa: Y015
+
+@_typing.final
+class GetDraftTextRequest(_message.Message):
+    """Asks what a draft says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    draft_id: _builtins.str
+    """The draft."""
+    user: _builtins.str
+    """The person who submits it."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """For whom."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The caller's key; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        draft_id: _builtins.str = ...,
+        user: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft_id", b"draft_id", "idempotency", b"idempotency", "scope", b"scope", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDraftTextRequest: _TypeAlias = GetDraftTextRequest  # noqa: Y015
+
+@_typing.final
+class GetDraftTextResponse(_message.Message):
+    """What a draft says, or what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The segments in order, a line each."""
+    run_id: _builtins.str
+    """The run that the key has started."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "run_id", b"run_id", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "run_id", b"run_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["text", "run_id"]  # noqa: Y015
+    _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
+
+Global___GetDraftTextResponse: _TypeAlias = GetDraftTextResponse  # noqa: Y015

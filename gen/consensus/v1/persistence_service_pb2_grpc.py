@@ -133,6 +133,11 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.FromString,
                 _registered_method=True)
+        self.GetDraftText = channel.unary_unary(
+                '/consensus.v1.PersistenceService/GetDraftText',
+                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
+                _registered_method=True)
         self.RecordExpansion = channel.unary_unary(
                 '/consensus.v1.PersistenceService/RecordExpansion',
                 request_serializer=consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
@@ -288,6 +293,14 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDraftText(self, request, context):
+        """Answers with what a draft says, for a user who wants it reviewed and may write in it,
+        or with the run that the user's key has started from it before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordExpansion(self, request, context):
         """Records attempts of an expansion, which belongs to no run. The same attempt may be
         sent again.
@@ -378,6 +391,11 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.AnnotateDecision,
                     request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.SerializeToString,
+            ),
+            'GetDraftText': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDraftText,
+                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.SerializeToString,
             ),
             'RecordExpansion': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExpansion,
@@ -836,6 +854,33 @@ class PersistenceService:
             '/consensus.v1.PersistenceService/AnnotateDecision',
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
             consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDraftText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.PersistenceService/GetDraftText',
+            consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
+            consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -104,6 +104,10 @@ class PersistenceServiceStub:
     """Restores what went with one deletion."""
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]
     """Sets the note of a decision."""
+    GetDraftText: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.GetDraftTextRequest, _persistence_service_pb2.GetDraftTextResponse]
+    """Answers with what a draft says, for a user who wants it reviewed and may write in it,
+    or with the run that the user's key has started from it before.
+    """
     RecordExpansion: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -185,6 +189,10 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     """Restores what went with one deletion."""
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, _persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]  # type: ignore[assignment]
     """Sets the note of a decision."""
+    GetDraftText: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.GetDraftTextRequest, _persistence_service_pb2.GetDraftTextResponse]  # type: ignore[assignment]
+    """Answers with what a draft says, for a user who wants it reviewed and may write in it,
+    or with the run that the user's key has started from it before.
+    """
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -359,6 +367,16 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse, _abc.Awaitable[_persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse]]:
         """Sets the note of a decision."""
+
+    @_abc_1.abstractmethod
+    def GetDraftText(
+        self,
+        request: _persistence_service_pb2.GetDraftTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.GetDraftTextResponse, _abc.Awaitable[_persistence_service_pb2.GetDraftTextResponse]]:
+        """Answers with what a draft says, for a user who wants it reviewed and may write in it,
+        or with the run that the user's key has started from it before.
+        """
 
     @_abc_1.abstractmethod
     def RecordExpansion(

@@ -808,6 +808,77 @@ class ResumeRunResponse(_message.Message):
 Global___ResumeRunResponse: _TypeAlias = ResumeRunResponse  # noqa: Y015
 
 @_typing.final
+class SubmitDraftRequest(_message.Message):
+    """Starts a run whose idea is a draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    draft_id: _builtins.str
+    """The draft. One without a segment is refused with DRAFT_EMPTY."""
+    user: _builtins.str
+    """The person who submits, and who must be able to write in the draft; stored with the
+    run. 1 to 255 characters, none of them control characters.
+    """
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
+    none. It is scoped by the draft; repeating the request is answered with the first
+    run, whatever was written since.
+    """
+    @_builtins.property
+    def context(self) -> _run_pb2.ExtraContext:
+        """What else the model should know; absent when there is nothing."""
+
+    @_builtins.property
+    def options(self) -> Global___ReviewOptions:
+        """What to do otherwise than the settings say; absent for the settings."""
+
+    def __init__(
+        self,
+        *,
+        draft_id: _builtins.str = ...,
+        user: _builtins.str = ...,
+        context: _run_pb2.ExtraContext | None = ...,
+        options: Global___ReviewOptions | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "draft_id", b"draft_id", "idempotency_key", b"idempotency_key", "options", b"options", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitDraftRequest: _TypeAlias = SubmitDraftRequest  # noqa: Y015
+
+@_typing.final
+class SubmitDraftResponse(_message.Message):
+    """The run that was started, or that the key had started before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run, whole."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitDraftResponse: _TypeAlias = SubmitDraftResponse  # noqa: Y015
+
+@_typing.final
 class ReviseRunRequest(_message.Message):
     """Revises a run. At least one of the two edits is given."""
 

@@ -111,6 +111,11 @@ class ReviewServiceStub:
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.FromString,
                 _registered_method=True)
+        self.SubmitDraft = channel.unary_unary(
+                '/consensus.v1.ReviewService/SubmitDraft',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.SubmitDraftRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.SubmitDraftResponse.FromString,
+                _registered_method=True)
         self.DiffRuns = channel.unary_unary(
                 '/consensus.v1.ReviewService/DiffRuns',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.DiffRunsRequest.SerializeToString,
@@ -274,6 +279,16 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitDraft(self, request, context):
+        """Starts a run whose idea is a draft of DraftService, its segments in order, a line
+        each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
+        any number of sentences, and no more characters than any other. The draft stays as it
+        is; the run's specification names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DiffRuns(self, request, context):
         """Compares two runs: proposals section by section, personas, decisions. `a` is what
         stood before, `b` what came after, whichever is older.
@@ -405,6 +420,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.ReviseRun,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.SerializeToString,
+            ),
+            'SubmitDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitDraft,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.SubmitDraftRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.SubmitDraftResponse.SerializeToString,
             ),
             'DiffRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.DiffRuns,
@@ -771,6 +791,33 @@ class ReviewService:
             '/consensus.v1.ReviewService/ReviseRun',
             consensus_dot_v1_dot_review__service__pb2.ReviseRunRequest.SerializeToString,
             consensus_dot_v1_dot_review__service__pb2.ReviseRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/SubmitDraft',
+            consensus_dot_v1_dot_review__service__pb2.SubmitDraftRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.SubmitDraftResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,12 @@ class ReviewServiceStub:
     that were content with the parent are not asked again: their reviews are carried
     over and marked so. A parent in another state is refused with ILLEGAL_STATE.
     """
+    SubmitDraft: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]
+    """Starts a run whose idea is a draft of DraftService, its segments in order, a line
+    each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
+    any number of sentences, and no more characters than any other. The draft stays as it
+    is; the run's specification names it.
+    """
     DiffRuns: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
     stood before, `b` what came after, whichever is older.
@@ -205,6 +211,12 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     WatchRun follows it. The model folds the edits into the parent's proposal; personas
     that were content with the parent are not asked again: their reviews are carried
     over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+    """
+    SubmitDraft: _aio.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]  # type: ignore[assignment]
+    """Starts a run whose idea is a draft of DraftService, its segments in order, a line
+    each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
+    any number of sentences, and no more characters than any other. The draft stays as it
+    is; the run's specification names it.
     """
     DiffRuns: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]  # type: ignore[assignment]
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
@@ -375,6 +387,18 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         WatchRun follows it. The model folds the edits into the parent's proposal; personas
         that were content with the parent are not asked again: their reviews are carried
         over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitDraft(
+        self,
+        request: _review_service_pb2.SubmitDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.SubmitDraftResponse, _abc.Awaitable[_review_service_pb2.SubmitDraftResponse]]:
+        """Starts a run whose idea is a draft of DraftService, its segments in order, a line
+        each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
+        any number of sentences, and no more characters than any other. The draft stays as it
+        is; the run's specification names it.
         """
 
     @_abc_1.abstractmethod

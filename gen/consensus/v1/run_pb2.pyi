@@ -468,8 +468,11 @@ class RunSpecification(_message.Message):
     RUN_TIMEOUT_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
-    """The idea as it came, trimmed. 1 to 10,000 characters."""
+    """The idea as it came, trimmed; of a draft its segments in order, a line each. 1 to
+    10,000 characters.
+    """
     user: _builtins.str
     """The person for whom the caller acts; empty when not said."""
     expand_model: _builtins.str
@@ -484,6 +487,10 @@ class RunSpecification(_message.Message):
     """Version of the persona templates."""
     policy_version: _builtins.str
     """Version of the decision's rules."""
+    draft_id: _builtins.str
+    """The draft that was submitted; empty unless the idea comes from one. A revision has
+    its parent's.
+    """
     @_builtins.property
     def context(self) -> Global___ExtraContext:
         """What the caller adds to the idea; absent when there is nothing."""
@@ -525,10 +532,11 @@ class RunSpecification(_message.Message):
         run_timeout: _duration_pb2.Duration | None = ...,
         policy_version: _builtins.str = ...,
         revision: Global___RevisionSpecification | None = ...,
+        draft_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
