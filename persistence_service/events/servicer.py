@@ -19,6 +19,7 @@ from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.scalars import EPOCH, MICROSECOND, from_timestamp, from_timestamp_up, to_timestamp
+from persistence_service.turns import Turns
 
 APPEND = "event.append"
 """The operation under which keys of AppendEvents stand."""
@@ -38,6 +39,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         self._database = database
         self._signing = signing
         self._key_ttl = key_ttl
+        self._turns = Turns()
 
     async def AppendEvents(  # noqa: N802 - the contract's name
         self, request: pb.AppendEventsRequest, context: Any
@@ -45,26 +47,11 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         """Stores events, and says of each whether it was there before."""
         identity = identity_of(context)
         if len(request.events) <= _AT_ONCE:
-            events, claim = _prepared(request, identity)
-        else:  # long enough for others to wait for the loop
-            events, claim = await asyncio.to_thread(_prepared, request, identity)
-
-        def unit(connection: Connection) -> bytes:
-            now = self._database.now(connection)
-
-            def effect() -> bytes:
-                stored = repository.append(connection, identity.tenant, events, now)
-                return _outcomes(stored).SerializeToString()
-
-            if claim is None:
-                return effect()
-            return answered_once(connection, claim, now, now + self._key_ttl, effect)
-
-        # Of an unknown commit the key tells, and else the content.
-        answer = await self._database.run(
-            unit, isolation="READ COMMITTED", resource=_RESOURCE, rerun_when_lost=claim is not None
-        )
-        return pb.AppendEventsResponse.FromString(answer)
+            return await self._append(*_prepared(request, identity), identity.tenant)
+        # Long enough for others to wait for the loop, and for those who append the same to give up waiting.
+        events, claim = await asyncio.to_thread(_prepared, request, identity)
+        async with self._turns.of(identity.tenant):
+            return await self._append(events, claim, identity.tenant)
 
     async def ListEvents(  # noqa: N802 - the contract's name
         self, request: pb.ListEventsRequest, context: Any
@@ -144,6 +131,25 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             return pb.GetLeaderboardResponse(entries=entries, as_of_time=to_timestamp(now))
 
         return await self._read(unit)
+
+    async def _append(
+        self, events: list[NewEvent], claim: AnswerClaim | None, tenant: str
+    ) -> pb.AppendEventsResponse:
+        def unit(connection: Connection) -> bytes:
+            now = self._database.now(connection)
+
+            def effect() -> bytes:
+                return _outcomes(repository.append(connection, tenant, events, now)).SerializeToString()
+
+            if claim is None:
+                return effect()
+            return answered_once(connection, claim, now, now + self._key_ttl, effect)
+
+        # Whether an unknown commit happened the key tells, and without one the caller finds duplicates.
+        answer = await self._database.run(
+            unit, isolation="READ COMMITTED", resource=_RESOURCE, rerun_when_lost=claim is not None
+        )
+        return pb.AppendEventsResponse.FromString(answer)
 
     async def _drafts(
         self, find: Callable[[Connection], list[DraftEvent]]

@@ -1,7 +1,6 @@
 """MetricService: typed records of other backends."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.scalars import EPOCH, MICROSECOND
+from persistence_service.turns import Turns
 
 STORE = "metric.store"
 """The operation under which keys of StoreMetrics stand."""
@@ -40,9 +40,8 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         self._database = database
         self._signing = signing
         self._key_ttl = key_ttl
-        # A tenant's batches end in the same stream of the audit trail: those of this process take turns
-        # here, so that the database's locks, which are waited for briefly, are only for other processes.
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A tenant's batches all end in the same stream of the audit trail.
+        self._turns = Turns()
 
     async def StoreMetrics(  # noqa: N802 - the contract's name
         self, request: pb.StoreMetricsRequest, context: Any
@@ -67,7 +66,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
                 return effect()
             return answered_once(connection, claim, now, now + self._key_ttl, effect)
 
-        async with self._turns[identity.tenant]:
+        async with self._turns.of(identity.tenant):
             answer = await self._database.run(
                 unit,
                 isolation="READ COMMITTED",

@@ -30,10 +30,19 @@ def event(kind: str = "PageOpened", second: float = 1, **data: Any) -> pb.EventI
     return pb.EventInput(type=kind, occur_time=stamp(round(second * SECOND)), data=struct(**data))
 
 
+def servicer(database: Database) -> EventServicer:
+    return EventServicer(database, Signing(database), timedelta(days=7))
+
+
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    servicer = EventServicer(database, Signing(database), timedelta(days=7))
-    async with served(add_EventServiceServicer_to_server, servicer) as channel:
+    async with served(add_EventServiceServicer_to_server, servicer(database)) as channel:
+        yield EventServiceStub(channel)
+
+
+@pytest.fixture
+async def second_stub(second_database: Database) -> AsyncIterator[Any]:
+    async with served(add_EventServiceServicer_to_server, servicer(second_database)) as channel:
         yield EventServiceStub(channel)
 
 
@@ -133,15 +142,22 @@ async def test_a_key_with_another_request_is_refused_and_nothing_written(stub: A
     assert len(await listed(stub)) == 1
 
 
-@pytest.mark.parametrize("key", ["", "k"], ids=["without a key", "with one"])
-async def test_the_same_batch_by_many_at_once_is_stored_once(stub: Any, key: str) -> None:
-    batch = [event(n=number) for number in range(50)]
+@pytest.mark.parametrize("size", [1, 50, 1000])
+async def test_the_same_batch_by_many_at_once_is_stored_once(stub: Any, second_stub: Any, size: int) -> None:
+    batch = [event(n=number) for number in range(size)]
     turned = [batch[number:] + batch[:number] for number in range(APPENDERS)]
-    batches = [batch] * APPENDERS if key else turned
-    outcomes = await asyncio.gather(*(append(stub, *each, key=key) for each in batches))
-    stored = [each.count(STORED) for each in outcomes]
-    assert sum(stored) == (50 * APPENDERS if key else 50)
-    assert len(await listed(stub, page_size=100)) == 50
+    stubs = (stub, second_stub) * (APPENDERS // 2) if size < 1000 else (stub,) * APPENDERS
+    outcomes = await asyncio.gather(
+        *(append(each, *events) for each, events in zip(stubs, turned, strict=True))
+    )
+    assert sum(each.count(STORED) for each in outcomes) == size
+    assert (await stub.GetEventStats(pb.GetEventStatsRequest())).event_count == size
+
+
+async def test_one_call_by_many_at_once_under_one_key_has_one_answer(stub: Any, second_stub: Any) -> None:
+    calls = [append(each, event(n=1), event(n=2), key="k") for each in (stub, second_stub) * 4]
+    assert await asyncio.gather(*calls) == [[STORED, STORED]] * APPENDERS
+    assert len(await listed(stub)) == 2
 
 
 async def test_a_full_batch_is_stored(stub: Any) -> None:

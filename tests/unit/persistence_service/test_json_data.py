@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import rfc8785
 from google.protobuf.struct_pb2 import Struct, Value
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from consensus_rpc.errors import InvalidField
 from persistence_service.json_data import MAX_BYTES, json_object, json_struct
@@ -31,6 +33,17 @@ def test_an_object_comes_back_as_it_was_sent(plain: dict[str, Any]) -> None:
 @pytest.mark.parametrize("plain", OBJECTS, ids=repr)
 def test_its_digest_is_that_of_the_canonical_form(plain: dict[str, Any]) -> None:
     kept = json_object(struct(**plain), "data")
+    assert kept.digest == hashlib.sha256(rfc8785.dumps(kept.plain)).digest()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters(exclude_characters="\0")))
+@example(1e-4, "")
+@example(0.00009999999999999999, "")
+@example(999_999_999_999_999.9, "")
+@example(1e15 + 0.5, "")
+@example(1e16, "")
+def test_every_number_and_text_has_the_digest_of_its_canonical_form(number: float, text: str) -> None:
+    kept = json_object(struct(**{text: [number, text]}), "data")
     assert kept.digest == hashlib.sha256(rfc8785.dumps(kept.plain)).digest()
 
 
