@@ -31,7 +31,9 @@ REVIEW_SERVICE = "consensus.v1.ReviewService"
 
 # Runs are given back this long before the grace ends, so that their streams can say so.
 _RELEASE_SECONDS = 1.0
-_RETRY_READS = {PERSISTENCE_SERVICE: ("GetRun", "ListRuns", "ListAttempts", "ListPersonaReviews")}
+_RETRY_READS = {
+    PERSISTENCE_SERVICE: ("GetRun", "ListRuns", "ListAttempts", "ListPersonaReviews", "GetDraftText")
+}
 
 
 async def main(settings: ReviewSettings, port_file: Path | None) -> None:

@@ -4,8 +4,9 @@ Pure. Runs after the contract's own rules; answers with one violation per broken
 the limit and the size that was sent, and never the text.
 """
 
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from google.protobuf import struct_pb2
@@ -58,6 +59,35 @@ def check_review_input(
         *check_options(review.options, f"{field}.options"),
     ]
     return _clean(review.idea, review.context if review.HasField("context") else None, violations)
+
+
+def check_submit_request(
+    request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
+) -> None:
+    """What can be told of the request alone, before the draft is read.
+
+    Raises:
+        InvalidField: with every rule that it breaks.
+    """
+    violations = [
+        *_context(request.context, limits, "context"),
+        *check_options(request.options, "options"),
+    ]
+    if violations:
+        raise InvalidField(violations=violations)
+
+
+def draft_input(
+    text: str, request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
+) -> CleanInput:
+    """The input of a run whose idea is a draft, which may have any number of sentences.
+
+    Raises:
+        InvalidField: what the text breaks, under `draft_id`.
+    """
+    without_sentences = replace(limits, max_idea_sentences=sys.maxsize)
+    context = request.context if request.HasField("context") else None
+    return _clean(text, context, list(_idea(text, without_sentences, "draft_id")))
 
 
 def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iterator[FieldViolation]:

@@ -47,6 +47,7 @@ def plan_revision(
         ),
         review_service_pb2.ReviewInput(user=request.user, options=request.options),
     )
+    specification.draft_id = parent.specification.draft_id
     specification.revision.CopyFrom(
         run_pb2.RevisionSpecification(
             parent_run_id=request.parent_run_id,

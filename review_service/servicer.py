@@ -20,7 +20,13 @@ from review_service.expander import first_attempt
 from review_service.expansion import Expansion
 from review_service.fingerprint import idempotency_claim
 from review_service.info import service_info
-from review_service.intake import IntakeLimits, check_expand_request, check_review_input
+from review_service.intake import (
+    IntakeLimits,
+    check_expand_request,
+    check_review_input,
+    check_submit_request,
+    draft_input,
+)
 from review_service.ledger import NewRun
 from review_service.panel import Engine
 from review_service.persistence import Stub
@@ -118,6 +124,25 @@ class ReviewServicer(ReadingServicer):
         self._worker.wake()
         return review_service_pb2.ReviseRunResponse(run=answer.run)
 
+    async def SubmitDraft(
+        self, request: review_service_pb2.SubmitDraftRequest, context: Any
+    ) -> review_service_pb2.SubmitDraftResponse:
+        """See the contract."""
+        check_submit_request(request, self._limits)
+        asked = persistence_service_pb2.GetDraftTextRequest(
+            scope=scope_of(context),
+            draft_id=request.draft_id,
+            user=request.user,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        draft = await self.ask(self._stub.GetDraftText, asked, context)
+        if draft.HasField("run_id"):
+            run = await self.run(draft.run_id, context)
+        else:
+            run = await self._start_from_draft(request, draft.text, context)
+        bind_contextvars(run_id=run.run_id)
+        return review_service_pb2.SubmitDraftResponse(run=run)
+
     async def CancelRun(
         self, request: review_service_pb2.CancelRunRequest, context: Any
     ) -> review_service_pb2.CancelRunResponse:
@@ -189,6 +214,23 @@ class ReviewServicer(ReadingServicer):
     ) -> review_service_pb2.GetServiceInfoResponse:
         """See the contract."""
         return self._info
+
+    async def _start_from_draft(
+        self, request: review_service_pb2.SubmitDraftRequest, text: str, context: Any
+    ) -> run_pb2.Run:
+        clean = draft_input(text, request, self._limits)
+        review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
+        specification = run_specification(self._settings, self._panel.personas, clean, review)
+        specification.draft_id = request.draft_id
+        creation = persistence_service_pb2.CreateRunRequest(
+            scope=scope_of(context),
+            run_id=str(uuid7()),
+            specification=specification,
+            idempotency=idempotency_claim(request, request.idempotency_key),
+        )
+        run: run_pb2.Run = (await self.ask(self._stub.CreateRun, creation, context)).run
+        self._worker.wake()
+        return run
 
     def _specification(self, review: review_service_pb2.ReviewInput) -> Any:
         clean = check_review_input(review, self._limits)

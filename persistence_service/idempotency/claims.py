@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from consensus_rpc.errors import IdempotencyKeyReused
 
-START, REVISE = "review.start", "review.revise"
+START, REVISE, SUBMIT = "review.start", "review.revise", "draft.submit"
 CANCEL, RESUME, ANNOTATE = "run.cancel", "run.resume", "decision.annotate"
+DELETE, UNDELETE = "run.delete", "run.undelete"
+DELETE_USER_DATA, UNDELETE_USER_DATA = "user_data.delete", "user_data.undelete"
 
 
 @dataclass(frozen=True, slots=True, order=True)

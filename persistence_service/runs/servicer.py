@@ -6,11 +6,23 @@ from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 
+from sqlalchemy import Connection
+
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.attempts.convert import attempt_columns
-from persistence_service.idempotency.claims import ANNOTATE, CANCEL, RESUME, REVISE, START, Claim
+from persistence_service.drafts.submitting import submitted_text
+from persistence_service.idempotency.claims import (
+    ANNOTATE,
+    CANCEL,
+    RESUME,
+    REVISE,
+    START,
+    SUBMIT,
+    Claim,
+    KeyTable,
+)
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs import answers
 from persistence_service.runs.creation import carried_drafts
@@ -28,6 +40,7 @@ from persistence_service.runs.operations import (
 from persistence_service.runs.recording import Recording
 from persistence_service.runs.records import RunRecords, claim_of, scope_of
 from persistence_service.runs.specification import specification_row
+from persistence_service.runs.store import find_keys
 from persistence_service.runs.watching import Watching
 from persistence_service.scalars import storable
 
@@ -59,11 +72,10 @@ class RunServicer(PersistenceServiceServicer):
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Context) -> pb.CreateRunResponse:
         """Accepts a run as QUEUED. A key that is in use is answered however many runs are waiting."""
-        parent_run_id = request.specification.revision.parent_run_id
         operation = Create(
             scope=scope_of(request.scope),
             run_id=request.run_id,
-            claim=_claim(request, REVISE if parent_run_id else START, resource=parent_run_id),
+            claim=_creation_claim(request),
             specification=specification_row(request.specification, self._records.options.run_timeout),
             carried=carried_drafts(request),
         )
@@ -166,6 +178,23 @@ class RunServicer(PersistenceServiceServicer):
         run = await self._records.whole_run((scope.tenant, request.run_id))
         return pb.PersistenceServiceAnnotateDecisionResponse(run=run)
 
+    async def GetDraftText(
+        self, request: pb.GetDraftTextRequest, context: Context
+    ) -> pb.GetDraftTextResponse:
+        """Answers with what a draft says, or with the run that the key has started from it."""
+        tenant, draft_id = request.scope.tenant, request.draft_id
+        claim = _claim(request, SUBMIT, resource=draft_id)
+
+        def find(connection: Connection) -> pb.GetDraftTextResponse:
+            if claim is not None:
+                existing = find_keys(connection, [claim.scope])
+                if run_id := KeyTable({}, existing).check(claim):
+                    return pb.GetDraftTextResponse(run_id=run_id)
+            text = submitted_text(connection, (tenant, draft_id), request.user)
+            return pb.GetDraftTextResponse(text=text)
+
+        return await self._records.read(find, f"drafts/{draft_id}")
+
     async def RecordExpansion(
         self, request: pb.RecordExpansionRequest, context: Context
     ) -> pb.RecordExpansionResponse:
@@ -180,7 +209,18 @@ class RunServicer(PersistenceServiceServicer):
         return pb.RecordExpansionResponse()
 
 
+def _creation_claim(request: pb.CreateRunRequest) -> Claim | None:
+    """A revision's key belongs to its parent, a draft's to the draft; any other's to nothing."""
+    specification = request.specification
+    if parent_run_id := specification.revision.parent_run_id:
+        return _claim(request, REVISE, resource=parent_run_id)
+    if specification.draft_id:
+        return _claim(request, SUBMIT, resource=specification.draft_id)
+    return _claim(request, START, resource="")
+
+
 def _claim(request: Any, operation: str, *, resource: str) -> Claim | None:
     if not request.HasField("idempotency"):
         return None
-    return claim_of(request.scope, operation, request.idempotency, request.run_id, resource)
+    run_id = getattr(request, "run_id", "")  # none where a key is only looked up
+    return claim_of(request.scope, operation, request.idempotency, run_id, resource)

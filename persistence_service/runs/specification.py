@@ -87,6 +87,7 @@ def specification_message(
         persona_template_version=settings["persona_template_version"],
         policy_version=settings["policy_version"],
         personas=[_persona_message(persona) for persona in settings["personas"]],
+        draft_id=settings.get("draft_id", ""),
     )
     if (timeout := settings.get("run_timeout_ns")) is not None:
         message.run_timeout.CopyFrom(to_duration(timeout))
@@ -111,6 +112,8 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
         "policy_version": specification.policy_version,
         "personas": [_persona_settings(persona) for persona in specification.personas],
     }
+    if specification.draft_id:
+        settings["draft_id"] = specification.draft_id
     for name in ("expand_temperature", "review_temperature"):
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")

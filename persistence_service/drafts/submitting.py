@@ -1,0 +1,26 @@
+"""What a draft says, for who wants it reviewed."""
+
+from sqlalchemy import Connection
+
+from consensus_rpc.errors import DraftEmpty, NotAWriter
+from persistence_service.drafts import names, repository
+from persistence_service.drafts.repository import DraftKey
+
+BETWEEN_SEGMENTS = "\n"
+
+
+def submitted_text(connection: Connection, key: DraftKey, user: str) -> str:
+    """The draft's segments in order, a line each.
+
+    Raises:
+        DraftNotFound: the tenant has no such draft.
+        NotAWriter: the user may not write in it.
+        DraftEmpty: nothing was written.
+    """
+    draft = repository.find_draft(connection, key)
+    member = repository.find_member(connection, key, user)
+    if member is None or member["role"] not in names.WRITERS:
+        raise NotAWriter(draft_id=key[1])
+    if not draft.segments:
+        raise DraftEmpty(draft_id=key[1])
+    return BETWEEN_SEGMENTS.join(segment["content"] for segment in draft.segments)
