@@ -1,26 +1,22 @@
 """The asynchronous client of ReviewService."""
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
 from consensus_client.following import (
     STREAM_MESSAGES,
     Cursor,
-    Patience,
     StreamMessage,
     cut,
     with_run,
     with_server,
 )
-from consensus_client.options import DEFAULT_SERVER, ClientOptions
 from consensus_client.requests import (
     Context,
     ReviewOptions,
@@ -29,7 +25,8 @@ from consensus_client.requests import (
     new_key,
     review_input,
 )
-from consensus_rpc.client import call_options, open_channel
+from consensus_client.revisions import RevisionCalls
+from consensus_rpc.client import call_options
 from consensus_rpc.errors import ConsensusError
 from consensus_rpc.status import contract_errors
 
@@ -38,40 +35,13 @@ Response = TypeVar("Response")
 Call = grpc.aio.UnaryStreamCall[Any, Any]
 
 
-class ReviewClient:
+class ReviewClient(RevisionCalls):
     """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
     idempotency key, a fresh one where none is given, and is sent again on a passing failure. Use it as
     `async with`, or call `close`.
     """
-
-    def __init__(
-        self,
-        target: str = DEFAULT_SERVER,
-        options: ClientOptions | None = None,
-        *,
-        channel: grpc.aio.Channel | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self.target = target
-        self._options = options or ClientOptions()
-        self._channel = channel or open_channel(target, self._options.channel)
-        self._stub = ReviewServiceStub(self._channel)
-        self._sleep = sleep
-
-    async def __aenter__(self) -> Self:
-        """The client itself."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Closes the channel."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all calls and closes the channel; runs go on."""
-        await self._channel.close()
 
     def review(
         self,
@@ -208,20 +178,6 @@ class ReviewClient:
         """Versions, limits and models in force."""
         return await self._unary(self._stub.GetServiceInfo, review_service_pb2.GetServiceInfoRequest())
 
-    async def _unary(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
-    ) -> Response:
-        """Calls, and calls again on a passing failure: reads have no effect, changes have a key."""
-        patience = self._patience()
-        deadline = time.monotonic() + self._options.call_seconds
-        while True:
-            try:
-                with contract_errors():
-                    return await method(request, **call_options(deadline - time.monotonic()))
-            except ConsensusError as error:
-                delay = patience.wait_seconds(with_server(error, self.target))
-            await self._sleep(delay)
-
     async def _follow(
         self,
         cursor: Cursor,
@@ -280,6 +236,3 @@ class ReviewClient:
             return None
         assert isinstance(message, STREAM_MESSAGES)
         return message
-
-    def _patience(self) -> Patience:
-        return Patience(self._options.reconnect, time.monotonic, random.random)

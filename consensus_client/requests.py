@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
+from consensus.v1 import decision_pb2, proposal_pb2, review_service_pb2, run_pb2
 
 Context: TypeAlias = str | Mapping[str, Any]
 """What a caller adds to an idea: prose, or an object of JSON values."""
@@ -90,6 +90,32 @@ def review_input(
         user=user,
         options=None if options is None else options.message(),
     )
+
+
+def revise_request(
+    parent_run_id: str,
+    edit_notes: str,
+    edited_proposal: proposal_pb2.Proposal | None,
+    options: ReviewOptions | None,
+) -> review_service_pb2.ReviseRunRequest:
+    """What to revise and how, as the contract has it."""
+    return review_service_pb2.ReviseRunRequest(
+        parent_run_id=parent_run_id,
+        edit_notes=edit_notes,
+        edited_proposal=edited_proposal,
+        options=None if options is None else options.message(),
+    )
+
+
+def merge_pages(pages: Sequence[review_service_pb2.DiffRunsResponse]) -> review_service_pb2.DiffRunsResponse:
+    """One comparison from its pages: all lines of all sections."""
+    whole = review_service_pb2.DiffRunsResponse()
+    whole.CopyFrom(pages[0])
+    whole.next_page_token = ""
+    for page in pages[1:]:
+        for section, more in zip(whole.sections, page.sections, strict=True):
+            section.unified_diff_lines.extend(more.unified_diff_lines)
+    return whole
 
 
 def extra_context(context: Context | None) -> run_pb2.ExtraContext | None:

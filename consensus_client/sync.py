@@ -1,16 +1,11 @@
 """The synchronous client of ReviewService: the same names as the asynchronous one, on synchronous stubs."""
 
-import random
 import time
-from collections.abc import Callable, Generator, Iterator
-from typing import Protocol, Self, TypeVar
-
-import grpc
+from collections.abc import Generator, Iterator
+from typing import Protocol, TypeVar
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
-from consensus_client.following import Cursor, Patience, StreamMessage, with_run, with_server
-from consensus_client.options import DEFAULT_SERVER, ClientOptions
+from consensus_client.following import Cursor, StreamMessage, with_run, with_server
 from consensus_client.requests import (
     Context,
     ReviewOptions,
@@ -19,6 +14,7 @@ from consensus_client.requests import (
     new_key,
     review_input,
 )
+from consensus_client.sync_revisions import SyncRevisionCalls
 from consensus_rpc.client import call_options
 from consensus_rpc.errors import ConsensusError
 from consensus_rpc.status import contract_errors
@@ -37,40 +33,13 @@ class Stream(Protocol):
         """Ends the call."""
 
 
-class SyncReviewClient:
+class SyncReviewClient(SyncRevisionCalls):
     """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
     idempotency key, a fresh one where none is given, and is sent again on a passing failure. Use it as
     `with`, or call `close`.
     """
-
-    def __init__(
-        self,
-        target: str = DEFAULT_SERVER,
-        options: ClientOptions | None = None,
-        *,
-        channel: grpc.Channel | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self.target = target
-        self._options = options or ClientOptions()
-        self._channel = channel or _open_channel(target, self._options)
-        self._stub = ReviewServiceStub(self._channel)
-        self._sleep = sleep
-
-    def __enter__(self) -> Self:
-        """The client itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Closes the channel."""
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel; runs go on."""
-        self._channel.close()
 
     def review(
         self,
@@ -205,18 +174,6 @@ class SyncReviewClient:
         """Versions, limits and models in force."""
         return self._unary(self._stub.GetServiceInfo, review_service_pb2.GetServiceInfoRequest())
 
-    def _unary(self, method: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
-        """Calls, and calls again on a passing failure: reads have no effect, changes have a key."""
-        patience = self._patience()
-        deadline = time.monotonic() + self._options.call_seconds
-        while True:
-            try:
-                with contract_errors():
-                    return method(request, **call_options(deadline - time.monotonic()))
-            except ConsensusError as error:
-                delay = patience.wait_seconds(with_server(error, self.target))
-            self._sleep(delay)
-
     def _follow(
         self,
         cursor: Cursor,
@@ -259,9 +216,6 @@ class SyncReviewClient:
         assert start is not None, "a cursor without a run has a start"
         return self._stub.StreamReview(start, **options)
 
-    def _patience(self) -> Patience:
-        return Patience(self._options.reconnect, time.monotonic, random.random)
-
 
 def _read(call: Stream) -> StreamMessage | None:
     """The next message; None at the end.
@@ -271,7 +225,3 @@ def _read(call: Stream) -> StreamMessage | None:
     """
     with contract_errors():
         return next(call, None)
-
-
-def _open_channel(target: str, options: ClientOptions) -> grpc.Channel:
-    return grpc.insecure_channel(target, options=options.channel.channel_arguments())
