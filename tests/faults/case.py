@@ -139,12 +139,18 @@ class Case:
         return await (await self.at(self.stack.reviews[0])).model.wait(least, **filters)
 
     async def stream(
-        self, review: Process | str, *, key: str = "", idea: str = "", **fields: Any
+        self,
+        review: Process | str,
+        *,
+        key: str = "",
+        idea: str = "",
+        timeout: float | None = None,
+        **fields: Any,
     ) -> Follower:
-        """Begin a review."""
+        """Begin a review; `timeout` in seconds is the call's own."""
         client = await self.at(review)
         request = review_request(idea or self.idea, key=key, user=USER_CANARY, **fields)
-        return Follower(client.review.StreamReview(request), self, key)
+        return Follower(client.review.StreamReview(request, timeout=timeout), self, key)
 
     async def start(self, review: Process | str, *, key: str = "", idea: str = "") -> str:
         """Start a review without following it; its run."""
