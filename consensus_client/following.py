@@ -17,7 +17,7 @@ StreamMessage: TypeAlias = review_service_pb2.StreamReviewResponse | review_serv
 STREAM_MESSAGES = (review_service_pb2.StreamReviewResponse, review_service_pb2.WatchRunResponse)
 
 _ENDS = frozenset({"run_completed", "run_failed", "run_cancelled"})
-_BESIDE_THE_WAY = frozenset({"run_deleted", "decision_annotated"})
+_BESIDE_THE_WAY = frozenset({"run_deleted", "run_undeleted", "decision_annotated"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, func, inspect, literal_column, select, table, text
 
+from persistence_service.deletion.visible import visible
 from persistence_service.runs.tables import RunRow
 
 COUNTED_EXACTLY = 100_000
 """On PostgreSQL tables with more rows than that are estimated."""
 
 # Literals, so that both databases see that the index of open runs serves.
-_OLDEST_QUEUED = select(func.min(RunRow.create_time)).where(RunRow.state == literal_column("'QUEUED'"))
+_OLDEST_QUEUED = visible(
+    select(func.min(RunRow.create_time)).where(RunRow.state == literal_column("'QUEUED'"))
+)
 _ESTIMATE = text(
     "SELECT greatest(reltuples, n_live_tup)::bigint FROM pg_class JOIN pg_stat_user_tables ON relid = oid "
     "WHERE oid = to_regclass(quote_ident(:name))"

@@ -6,13 +6,14 @@ from time import monotonic
 from sqlalchemy import Connection, bindparam, func, select
 
 from consensus_rpc.errors import Overloaded
+from persistence_service.deletion.visible import visible
 from persistence_service.runs import names
 from persistence_service.runs.statements import RUNS
 
 RECOUNT_SECONDS = 1.0
 
 _SOME_QUEUED = (
-    select(RUNS.c.run_id)
+    visible(select(RUNS.c.run_id))
     .where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.state == names.QUEUED)
     .limit(bindparam("limit"))
     .subquery()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from consensus_rpc.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Head, run_stream
-from persistence_service.runs import names, statements, store
+from persistence_service.runs import deleting, names, statements, store
 from persistence_service.runs.creation import has_parent_proposal, parent_key
 from persistence_service.runs.fold import Fold, Rules
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
@@ -29,6 +29,7 @@ from persistence_service.runs.operations import (
     ClaimWork,
     Create,
     Created,
+    Delete,
     Done,
     Expansion,
     Follow,
@@ -38,6 +39,7 @@ from persistence_service.runs.operations import (
     Repeated,
     Resume,
     RunKey,
+    Undelete,
 )
 from persistence_service.runs.progress import progress_of
 from persistence_service.runs.repository import RunHead
@@ -113,7 +115,7 @@ class _Batch:
             self._track(row._mapping)
         new = {op.key for op in self._operations if isinstance(op, Create)}
         if missing := sorted(set(keys) - self._runs.keys() - new):
-            rows = self._connection.execute(statements.RUN_STATES, {"keys": missing})
+            rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
             self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
 
     def _find_work(self, now: datetime) -> None:
@@ -187,12 +189,15 @@ class _Batch:
         key = (scope.tenant, run_id)
         tracked = self._runs.get(key)
         state = tracked.run.state if tracked is not None else self._states.get(key)
-        if state is None:
+        if state is None or (tracked is not None and tracked.run.delete_time is not None):
             raise RunNotFound(run_id=run_id)
         return Follow(run_id, state)
 
     def _apply(self, operation: Operation) -> Answer:
         tracked = self._runs.get(operation.key)
+        is_deleted = tracked is not None and tracked.run.delete_time is not None
+        if is_deleted and not isinstance(operation, Delete | Undelete):
+            raise RunNotFound(run_id=operation.run_id)
         if isinstance(operation, Create):
             return self._create(operation, tracked)
         if tracked is None:
@@ -260,6 +265,13 @@ def _apply_to(fold: Fold, tracked: Tracked, operation: Operation) -> Answer:
             return fold.resume(tracked, operation)
         case Annotate():
             return fold.annotate(tracked, operation)
+        case Delete():
+            moment = fold.moment(tracked.run)
+            deleting.delete(fold.changes, tracked, operation.scope, operation.deletion_id, moment)
+            return Done()
+        case Undelete():
+            deleting.undelete(fold.changes, tracked, operation.scope, fold.moment(tracked.run))
+            return Done()
         case _:
             raise TypeError(type(operation))
 

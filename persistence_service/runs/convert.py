@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,9 +32,9 @@ class RunRows:
     decision: Row | None = None
 
 
-def whole_run(rows: RunRows) -> Run:
-    """The run with its steps, proposal, reviews and decision."""
-    run = listed_run(rows.run)
+def whole_run(rows: RunRows, retention: timedelta | None = None) -> Run:
+    """The run with its steps, proposal, reviews and decision; `retention` as in `listed_run`."""
+    run = listed_run(rows.run, retention)
     panel = [persona.persona_id for persona in run.specification.personas]
     run.steps.extend(fold_steps(panel, rows.entries, rows.attempt_counts))
     if rows.proposal is not None:
@@ -52,8 +52,11 @@ def whole_run(rows: RunRows) -> Run:
     return run
 
 
-def listed_run(row: Row) -> Run:
-    """The run as lists show it: of its decision only label, confidence and policy version."""
+def listed_run(row: Row, retention: timedelta | None = None) -> Run:
+    """The run as lists show it: of its decision only label, confidence and policy version.
+
+    `retention` is how long a deleted run is kept; None: for ever.
+    """
     run = Run(
         run_id=row["run_id"],
         type=names.run_type_number(row["run_type"]),
@@ -69,7 +72,11 @@ def listed_run(row: Row) -> Run:
         update_time=to_timestamp(row["update_time"]),
         expire_time=_stamp(row["expire_time"]),
         parent_run_id=row["parent_run_id"] or "",
+        delete_time=_stamp(row["delete_time"]),
+        deletion_id=row["deletion_id"] or "",
     )
+    if row["delete_time"] is not None and retention is not None:
+        run.purge_time.CopyFrom(to_timestamp(row["delete_time"] + retention))
     if row["failure"] is not None:
         run.failure.CopyFrom(decisions.run_failure_message(row["failure"]))
     if row["decision_label"] is not None:

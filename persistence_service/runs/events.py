@@ -25,7 +25,7 @@ from persistence_service.scalars import from_duration, to_duration, to_timestamp
 
 PROPOSAL, REVIEW, DECISION = "proposal.recorded", "persona_review.recorded", "decision.recorded"
 RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED = "run.completed", "run.failed", "run.cancelled"
-RUN_RESUMED = "run.resumed"
+RUN_RESUMED, RUN_DELETED, RUN_UNDELETED = "run.resumed", "run.deleted", "run.undeleted"
 _REVIEW_STEP = "review_"
 
 
@@ -183,6 +183,21 @@ def decision_annotated_draft(notes: str) -> Draft:
     return Draft("decision.annotated", {"characters": len(notes), "digest": digest})
 
 
+def run_deleted_draft(deletion_id: str) -> Draft:
+    """The run was deleted."""
+    return Draft(RUN_DELETED, {"deletion_id": deletion_id})
+
+
+def run_undeleted_draft(deletion_id: str) -> Draft:
+    """The run was restored."""
+    return Draft(RUN_UNDELETED, {"deletion_id": deletion_id})
+
+
+def run_purged_draft(because: str) -> Draft:
+    """The run was removed for good; what it held is left as digests."""
+    return Draft("run.purged", {"because": because})
+
+
 RUN_STARTED = Draft("run.started")
 RUN_CANCELLED_DRAFT = Draft(RUN_CANCELLED)
 
@@ -271,6 +286,14 @@ def _fill_run_failed(event: RunEvent, stored: StoredEvent) -> None:
     event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
 
 
+def _fill_run_deleted(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_deleted.CopyFrom(event_pb2.RunDeleted(**stored.data))
+
+
+def _fill_run_undeleted(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_undeleted.CopyFrom(event_pb2.RunUndeleted(**stored.data))
+
+
 def _payload(stored: StoredEvent) -> Mapping[Any, Any]:
     if stored.payload is None:
         raise LookupError(f"the payload of entry {stored.sequence} is not there")
@@ -293,6 +316,7 @@ _FILL: dict[str, Callable[[RunEvent, StoredEvent], None]] = {
     RUN_COMPLETED: lambda event, _: event.run_completed.SetInParent(),
     RUN_FAILED: _fill_run_failed,
     RUN_CANCELLED: lambda event, _: event.run_cancelled.SetInParent(),
-    "run.deleted": lambda event, _: event.run_deleted.SetInParent(),
+    RUN_DELETED: _fill_run_deleted,
+    RUN_UNDELETED: _fill_run_undeleted,
     "decision.annotated": lambda event, _: event.decision_annotated.SetInParent(),
 }

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.run_pb2 import Run
 from consensus_rpc.errors import RunNotFound
+from persistence_service.deletion.visible import both
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
@@ -23,7 +24,7 @@ RUNS_PER_READ = 20
 """Runs that are read in one transaction, and held while the reader takes them."""
 
 
-_POSITION = select(RUNS.c.create_time, RUNS.c.run_id)
+_POSITION = both(select(RUNS.c.create_time, RUNS.c.run_id))
 
 
 async def export_runs(
@@ -35,14 +36,21 @@ async def export_runs(
         InvalidPageToken: of another tenant or filter, or none of ours.
     """
     tenant = request.scope.tenant
-    binding = ["export", tenant, request.filter.SerializeToString(deterministic=True).hex()]
+    shown = request.show_deleted
+    name = "export_all" if shown else "export"
+    binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
     position = signer.position(binding, request.page_token) if request.page_token else None
+
+    def whole(connection: Connection, run_id: str) -> Run:
+        rows = repository.find_run(connection, tenant, run_id, show_deleted=shown)
+        return whole_run(rows, records.options.retention)
+
     while True:
-        statement = newest_first(_POSITION, tenant, request.filter, position, RUNS_PER_READ)
+        statement = newest_first(_POSITION[shown], tenant, request.filter, position, RUNS_PER_READ)
 
         def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], Run]]:
             return [
-                ([microseconds(row.create_time), row.run_id], _whole(connection, tenant, row.run_id))
+                ([microseconds(row.create_time), row.run_id], whole(connection, row.run_id))
                 for row in connection.execute(statement).all()
             ]
 
@@ -51,10 +59,6 @@ async def export_runs(
             yield pb.PersistenceServiceExportRunsResponse(run=run, page_token=signer.token(binding, position))
         if len(found) < RUNS_PER_READ:
             return
-
-
-def _whole(connection: Connection, tenant: str, run_id: str) -> Run:
-    return whole_run(repository.find_run(connection, tenant, run_id))
 
 
 async def list_persona_reviews(
@@ -71,10 +75,11 @@ async def list_persona_reviews(
     after = signer.position(binding, request.page_token)[0] if request.page_token else ""
 
     def find(connection: Connection) -> tuple[list[str], list[Any]]:
-        panel = repository.find_panel(connection, tenant, run_id)
+        shown = request.show_deleted
+        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
         if panel is None:
             raise RunNotFound(run_id=run_id)
-        return panel, repository.find_reviews(connection, tenant, run_id)
+        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
 
     panel, rows = await records.read(find, f"runs/{run_id}")
     place = {persona_id: index for index, persona_id in enumerate(panel)}

@@ -155,7 +155,7 @@ class Fold:
             return Done()
         if run.state not in names.OPEN:
             raise IllegalState(run_id=run.run_id, state=run.state, operation="cancel")
-        now = self._moment(run)
+        now = self.moment(run)
         run.end(names.CANCELLED, now)
         run.fencing_token += 1
         self.changes.abandon(run.key, now)
@@ -166,7 +166,7 @@ class Fold:
         """A failed run waits for a process again, with a new deadline and a new budget."""
         run = tracked.run
         self._require(run, names.FAILED, "resume")
-        now = self._moment(run)
+        now = self.moment(run)
         start = run.start_time or now
         run.begin(now)
         run.start_time = start
@@ -185,7 +185,7 @@ class Fold:
         self._require(run, names.COMPLETED, "annotate_decision")
         run.decision_notes = operation.notes or None
         draft = events.decision_annotated_draft(operation.notes)
-        self.changes.journal(tracked, draft, operation.scope, self._moment(run))
+        self.changes.journal(tracked, draft, operation.scope, self.moment(run))
         return Done()
 
     # Work for those who have room.
@@ -197,7 +197,7 @@ class Fold:
     def claim(self, tracked: Tracked, operation: ClaimWork) -> ClaimedRun:
         """Grants a run that nobody works on."""
         run = tracked.run
-        scope, now = Scope(run.tenant, run.caller, run.request_id), self._moment(run)
+        scope, now = Scope(run.tenant, run.caller, run.request_id), self.moment(run)
         if run.state == names.QUEUED:
             run.begin(now)
             self.changes.journal(tracked, events.RUN_STARTED, scope, now)
@@ -214,7 +214,7 @@ class Fold:
     def give_up(self, tracked: Tracked, progress: Progress) -> None:
         """Fails a run that is past its deadline or was taken over too often; it can be resumed by hand."""
         run = tracked.run
-        now = self._moment(run)
+        now = self.moment(run)
         if self._is_past_deadline(run):
             reason, message = ERROR_REASON_RUN_DEADLINE_EXCEEDED, "the run's deadline passed"
         else:
@@ -243,7 +243,7 @@ class Fold:
 
     # What the rules have in common.
 
-    def _moment(self, run: LockedRun) -> datetime:
+    def moment(self, run: LockedRun) -> datetime:
         """Now, or the run's newest change where another server's clock was ahead."""
         return max(self.now, run.update_time)
 
@@ -285,7 +285,7 @@ class Fold:
 
     def _write(self, tracked: Tracked, record: PreparedRecord, scope: Scope) -> Ack:
         run = tracked.run
-        now = self._moment(run)
+        now = self.moment(run)
         for columns in record.attempts:
             self.changes.add_attempt(run.key, columns, now)
         first = run.last_sequence + 1

@@ -35,15 +35,19 @@ async def list_runs(
         InvalidPageToken: of another tenant or filter, or none of ours.
     """
     tenant, size = request.scope.tenant, page_size(request.page_size)
-    binding = ["runs", tenant, request.filter.SerializeToString(deterministic=True).hex()]
+    shown = request.show_deleted
+    name = "all_runs" if shown else "runs"
+    binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
     position = signer.position(binding, request.page_token) if request.page_token else None
-    statement = newest_first(repository.RUN_WITH_SPECIFICATION, tenant, request.filter, position, size + 1)
+    statement = newest_first(
+        repository.RUNS_WITH_SPECIFICATION[shown], tenant, request.filter, position, size + 1
+    )
 
     def find(connection: Connection) -> list[Mapping[Any, Any]]:
         return list(connection.execute(statement).mappings())
 
     rows = await records.read(find, "runs")
-    page = fitting((listed_run(row) for row in rows), size)
+    page = fitting((listed_run(row, records.options.retention) for row in rows), size)
     response = pb.PersistenceServiceListRunsResponse(runs=page)
     if len(rows) > len(page):
         last = rows[len(page) - 1]
@@ -119,17 +123,22 @@ async def list_attempts(
     binding = ["attempts", tenant, run_id]
     after = signer.position(binding, request.page_token) if request.page_token else None
 
+    shown = request.show_deleted
+
     def find(connection: Connection) -> tuple[list[Mapping[Any, Any]], bool]:
-        panel = repository.find_panel(connection, tenant, run_id)
+        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
         steps = step_names(panel or ())
-        keys = find_keys(connection, tenant, run_id, steps)
+        keys = find_keys(connection, tenant, run_id, steps, show_deleted=shown)
         if not keys and panel is None:
             raise RunNotFound(run_id=run_id)
         if after is not None:
             last = sort_key(steps, (after[0], after[1]))
             keys = [key for key in keys if sort_key(steps, key) > last]
         page = keys[:size]
-        return find_attempts(connection, tenant, run_id, steps, page) if page else [], len(keys) > size
+        if not page:
+            return [], False
+        rows = find_attempts(connection, tenant, run_id, steps, page, show_deleted=shown)
+        return rows, len(keys) > size
 
     rows, has_more = await records.read(find, f"runs/{run_id}")
     return _attempts_page(rows, has_more, lambda last: signer.token(binding, last))

@@ -139,6 +139,18 @@ class Annotate(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Operation):
+    """Deletes a run that has ended."""
+
+    deletion_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelete(Operation):
+    """Restores a deleted run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimWork:
     """Asks for leases on runs that nobody works on."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select, tuple_
 
+from persistence_service.deletion.visible import visible
 from persistence_service.runs import events, statements
 from persistence_service.runs.fold import Progress
 from persistence_service.runs.operations import RunKey
@@ -12,19 +13,21 @@ _SPECIFICATIONS = statements.SPECIFICATIONS
 _REVIEWS = statements.PAYLOADS[events.REVIEW]
 _PROPOSALS = statements.PAYLOADS[events.PROPOSAL]
 
-_PANELS = select(
-    _SPECIFICATIONS.c.tenant,
-    _SPECIFICATIONS.c.run_id,
-    _SPECIFICATIONS.c.settings,
-    _PROPOSALS.c.sequence.label("proposal_sequence"),
-).outerjoin(
-    _PROPOSALS,
-    (_PROPOSALS.c.tenant == _SPECIFICATIONS.c.tenant) & (_PROPOSALS.c.run_id == _SPECIFICATIONS.c.run_id),
+_PANELS = visible(
+    select(
+        _SPECIFICATIONS.c.tenant,
+        _SPECIFICATIONS.c.run_id,
+        _SPECIFICATIONS.c.settings,
+        _PROPOSALS.c.sequence.label("proposal_sequence"),
+    ).outerjoin(
+        _PROPOSALS,
+        (_PROPOSALS.c.tenant == _SPECIFICATIONS.c.tenant) & (_PROPOSALS.c.run_id == _SPECIFICATIONS.c.run_id),
+    )
 )
 PANELS = _PANELS.where(
     tuple_(_SPECIFICATIONS.c.tenant, _SPECIFICATIONS.c.run_id).in_(bindparam("keys", expanding=True))
 )
-FINISHED = select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, _REVIEWS.c.persona_id).where(
+FINISHED = visible(select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, _REVIEWS.c.persona_id)).where(
     tuple_(_REVIEWS.c.tenant, _REVIEWS.c.run_id).in_(bindparam("keys", expanding=True))
 )
 

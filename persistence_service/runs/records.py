@@ -1,7 +1,7 @@
 """Runs as servicers use them: written through the writer, read in threads of their own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -45,6 +45,8 @@ class RunOptions:
     write_timeout_seconds: float = 10.0
     max_queued_runs_per_tenant: int = 10_000
     purge_interval_seconds: float = 600.0
+    retention_days: int = 30
+    """How long a deleted run can be restored; 0: for ever."""
     max_records_in_flight: int = 64
     """Records of one stream that wait for their commit; more stay with gRPC's flow control."""
 
@@ -52,6 +54,11 @@ class RunOptions:
     def run_timeout(self) -> timedelta:
         """What holds where a specification names none."""
         return timedelta(seconds=self.run_timeout_seconds)
+
+    @property
+    def retention(self) -> timedelta | None:
+        """From deletion to purging; None: never purged."""
+        return timedelta(days=self.retention_days) if self.retention_days else None
 
 
 class RunRecords:
@@ -61,7 +68,7 @@ class RunRecords:
         """Starts nothing yet."""
         self.options = options or RunOptions()
         self._database = database
-        self.notifier = Notifier[RunHead](database, find_heads, self.options.watch_poll_seconds)
+        self.notifier = Notifier[RunHead](database, _find_heads, self.options.watch_poll_seconds)
         terms = BatchTerms(
             Rules(timedelta(seconds=self.options.lease_seconds), self.options.max_take_overs),
             timedelta(seconds=self.options.idempotency_key_ttl_seconds),
@@ -112,14 +119,17 @@ class RunRecords:
         scopes = [claim.scope]
         return bool(await self.read(lambda connection: find_keys(connection, scopes), "idempotency_keys"))
 
-    async def whole_run(self, key: RunKey) -> Run:
+    async def whole_run(self, key: RunKey, *, show_deleted: bool = False) -> Run:
         """The run with all that is recorded of it.
 
         Raises:
             RunNotFound: the tenant has no such run.
         """
-        rows = await self.read(lambda connection: repository.find_run(connection, *key), f"runs/{key[1]}")
-        return whole_run(rows)
+        rows = await self.read(
+            lambda connection: repository.find_run(connection, *key, show_deleted=show_deleted),
+            f"runs/{key[1]}",
+        )
+        return whole_run(rows, self.options.retention)
 
     async def run_and_attempts(self, key: RunKey) -> tuple[Run, list[Attempt]]:
         """The run, and every call to the model that was made for it.
@@ -135,6 +145,11 @@ class RunRecords:
             return run, [attempt_message(row) for row in rows]
 
         return await self.read(find, f"runs/{key[1]}")
+
+
+def _find_heads(connection: Connection, keys: Sequence[RunKey]) -> list[RunHead]:
+    """Of deleted runs too: who follows one is to find out."""
+    return find_heads(connection, keys, show_deleted=True)
 
 
 def scope_of(scope: CallScope) -> Scope:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 
 from consensus_rpc.errors import RunNotFound
+from persistence_service.deletion.visible import both
 from persistence_service.journal.entries import run_stream
 from persistence_service.runs import events, names
 from persistence_service.runs.convert import RunRows
@@ -24,24 +25,33 @@ from persistence_service.runs.statements import (
 from persistence_service.runs.steps import STEP_EVENTS
 
 _SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
-RUN_WITH_SPECIFICATION = select(
-    *(RUNS.c[name] for name in RUN_COLUMNS),
-    SPECIFICATIONS.c.idea,
-    SPECIFICATIONS.c.context,
-    SPECIFICATIONS.c.settings,
-).join(SPECIFICATIONS, _SAME_RUN)
-FIND_RUN = RUN_WITH_SPECIFICATION.where(
-    RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id")
+# By whether deleted runs are to be shown, like all that follow.
+RUNS_WITH_SPECIFICATION = both(
+    select(
+        *(RUNS.c[name] for name in RUN_COLUMNS),
+        SPECIFICATIONS.c.idea,
+        SPECIFICATIONS.c.context,
+        SPECIFICATIONS.c.settings,
+    ).join(SPECIFICATIONS, _SAME_RUN)
 )
-FIND_SETTINGS = select(SPECIFICATIONS.c.settings).where(
-    SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id")
+RUN_WITH_SPECIFICATION = RUNS_WITH_SPECIFICATION[False]
+FIND_RUN = {
+    deleted: statement.where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id"))
+    for deleted, statement in RUNS_WITH_SPECIFICATION.items()
+}
+FIND_SETTINGS = both(
+    select(SPECIFICATIONS.c.settings).where(
+        SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id")
+    )
 )
-FIND_REVISION = select(
-    REVISIONS.c.edit_notes,
-    REVISIONS.c.edited_proposal,
-    REVISIONS.c.parent_proposal,
-    REVISIONS.c.asked_personas,
-).where(REVISIONS.c.tenant == bindparam("tenant"), REVISIONS.c.run_id == bindparam("run_id"))
+FIND_REVISION = both(
+    select(
+        REVISIONS.c.edit_notes,
+        REVISIONS.c.edited_proposal,
+        REVISIONS.c.parent_proposal,
+        REVISIONS.c.asked_personas,
+    ).where(REVISIONS.c.tenant == bindparam("tenant"), REVISIONS.c.run_id == bindparam("run_id"))
+)
 _ENTRY_COLUMNS = (
     AUDIT_LOG.c.sequence,
     AUDIT_LOG.c.event_time,
@@ -61,22 +71,26 @@ ENTRIES_AFTER = (
     .order_by(AUDIT_LOG.c.sequence)
     .limit(bindparam("limit"))
 )
-ATTEMPT_COUNTS = (
+ATTEMPT_COUNTS = both(
     select(ATTEMPTS.c.step, func.count().label("attempt_count"))
     .where(ATTEMPTS.c.tenant == bindparam("tenant"), ATTEMPTS.c.run_id == bindparam("run_id"))
     .group_by(ATTEMPTS.c.step)
 )
 FIND_PAYLOADS = {
-    event_type: select(*(column for column in table.columns if column.name not in ("tenant", "run_id")))
-    .where(table.c.tenant == bindparam("tenant"), table.c.run_id == bindparam("run_id"))
-    .where(table.c.sequence >= bindparam("first"), table.c.sequence <= bindparam("last"))
-    .order_by(table.c.sequence)
+    event_type: both(
+        select(*(column for column in table.columns if column.name not in ("tenant", "run_id")))
+        .where(table.c.tenant == bindparam("tenant"), table.c.run_id == bindparam("run_id"))
+        .where(table.c.sequence >= bindparam("first"), table.c.sequence <= bindparam("last"))
+        .order_by(table.c.sequence)
+    )
     for event_type, table in PAYLOADS.items()
 }
 _EVERYTHING = {"first": 0, "last": 2**31 - 1}
-HEADS_OF = select(
-    RUNS.c.tenant, RUNS.c.run_id, RUNS.c.last_sequence, RUNS.c.state, RUNS.c.fencing_token
-).where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
+HEADS_OF = both(
+    select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.last_sequence, RUNS.c.state, RUNS.c.fencing_token).where(
+        tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True))
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +114,25 @@ class RunHead:
         return (self.fencing_token, self.last_sequence)
 
 
-def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
+def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: bool = False) -> RunRows:
     """All rows of a run but its attempts.
 
     Raises:
         RunNotFound: the tenant has no such run.
     """
     of_run = {"tenant": tenant, "run_id": run_id}
-    run = connection.execute(FIND_RUN, of_run).mappings().one_or_none()
+    run = connection.execute(FIND_RUN[show_deleted], of_run).mappings().one_or_none()
     if run is None:
         raise RunNotFound(run_id=run_id)
     entries = connection.execute(STEP_ENTRIES, {"tenant": tenant, "stream": run_stream(run_id)})
-    counts = {row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS, of_run)}
+    counts = {row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS[show_deleted], of_run)}
     found = {
-        event_type: connection.execute(statement, of_run | _EVERYTHING).mappings().all()
-        for event_type, statement in FIND_PAYLOADS.items()
+        event_type: connection.execute(statements[show_deleted], of_run | _EVERYTHING).mappings().all()
+        for event_type, statements in FIND_PAYLOADS.items()
     }
-    is_revision = run["run_type"] == names.REVISION
-    revision = connection.execute(FIND_REVISION, of_run).mappings().one_or_none() if is_revision else None
+    revision = None
+    if run["run_type"] == names.REVISION:
+        revision = connection.execute(FIND_REVISION[show_deleted], of_run).mappings().one_or_none()
     proposals, decisions = found[events.PROPOSAL], found[events.DECISION]
     return RunRows(
         run=run,
@@ -130,22 +145,27 @@ def find_run(connection: Connection, tenant: str, run_id: str) -> RunRows:
     )
 
 
-def find_panel(connection: Connection, tenant: str, run_id: str) -> list[str] | None:
+def find_panel(
+    connection: Connection, tenant: str, run_id: str, *, show_deleted: bool = False
+) -> list[str] | None:
     """The run's personas in their order; None when the tenant has no such run."""
-    settings = connection.execute(FIND_SETTINGS, {"tenant": tenant, "run_id": run_id}).scalar_one_or_none()
+    of_run = {"tenant": tenant, "run_id": run_id}
+    settings = connection.execute(FIND_SETTINGS[show_deleted], of_run).scalar_one_or_none()
     return None if settings is None else [persona["persona_id"] for persona in settings["personas"]]
 
 
-def find_reviews(connection: Connection, tenant: str, run_id: str) -> list[Mapping[Any, Any]]:
+def find_reviews(
+    connection: Connection, tenant: str, run_id: str, *, show_deleted: bool = False
+) -> list[Mapping[Any, Any]]:
     """The run's reviews, in the order in which they were recorded."""
     parameters = {"tenant": tenant, "run_id": run_id, **_EVERYTHING}
-    return list(connection.execute(FIND_PAYLOADS[events.REVIEW], parameters).mappings())
+    return list(connection.execute(FIND_PAYLOADS[events.REVIEW][show_deleted], parameters).mappings())
 
 
 def find_events(
-    connection: Connection, tenant: str, run_id: str, after: int, limit: int
+    connection: Connection, tenant: str, run_id: str, after: int, limit: int, *, show_deleted: bool = False
 ) -> list[StoredEvent]:
-    """The run's next events, with their payloads; empty when there are none, or no such run."""
+    """The next events of a run that stands, with their payloads; empty when there are none."""
     parameters = {"tenant": tenant, "stream": run_stream(run_id), "after": after, "limit": limit}
     entries = [StoredEvent(*row) for row in connection.execute(ENTRIES_AFTER, parameters)]
     kinds = {entry.event_type for entry in entries} & FIND_PAYLOADS.keys()
@@ -155,7 +175,7 @@ def find_events(
     of_run = {"tenant": tenant, "run_id": run_id, **window}
     rows: dict[int, Mapping[Any, Any]] = {}
     for kind in kinds:
-        for row in connection.execute(FIND_PAYLOADS[kind], of_run).mappings():
+        for row in connection.execute(FIND_PAYLOADS[kind][show_deleted], of_run).mappings():
             rows[row["sequence"]] = row
     return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
 
@@ -168,6 +188,8 @@ def _joined(entry: StoredEvent, payload: Mapping[Any, Any] | None) -> StoredEven
     )
 
 
-def find_heads(connection: Connection, keys: Sequence[RunKey]) -> list[RunHead]:
+def find_heads(
+    connection: Connection, keys: Sequence[RunKey], *, show_deleted: bool = False
+) -> list[RunHead]:
     """Where these runs stand; those that are not there are left out."""
-    return [RunHead(*row) for row in connection.execute(HEADS_OF, {"keys": keys})]
+    return [RunHead(*row) for row in connection.execute(HEADS_OF[show_deleted], {"keys": keys})]

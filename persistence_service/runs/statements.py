@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select,
 from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.attempts.tables import AttemptRow
+from persistence_service.deletion.visible import everything, visible
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
 from persistence_service.runs import events, names
@@ -46,13 +47,16 @@ KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
 # locked: of a row that is joined but not locked, READ COMMITTED may show a version from before the wait.
 # A run that somebody else has locked is left out, and its operations wait for the next batch: the writer
 # of all streams waits for nobody.
-_RUN_AND_HEAD = select(
-    *(RUNS.c[name] for name in RUN_COLUMNS),
-    HEADS.c.sequence.label("head_sequence"),
-    HEADS.c.hash.label("head_hash"),
-).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id))
+RUN_AND_HEAD = everything(
+    select(
+        *(RUNS.c[name] for name in RUN_COLUMNS),
+        HEADS.c.sequence.label("head_sequence"),
+        HEADS.c.hash.label("head_hash"),
+    ).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id)),
+    "what may be done to a deleted run is judged once it is locked",
+)
 LOCK_RUNS = (
-    _RUN_AND_HEAD.where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
+    RUN_AND_HEAD.where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update(skip_locked=True)
 )
@@ -65,14 +69,19 @@ def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 LOCK_CLAIMABLE = (
-    _RUN_AND_HEAD.where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
+    visible(RUN_AND_HEAD)
+    .where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
     .order_by(RUNS.c.create_time)
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
 )
-RUN_STATES = select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
-    tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True))
+RUNS_THERE = everything(
+    select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
+        tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True))
+    ),
+    "a deleted run that somebody has locked is waited for like any other",
 )
+RUN_STATES = visible(RUNS_THERE)
 
 INSERT_RUNS = insert(RUNS)
 INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
@@ -88,10 +97,11 @@ CHANGING_COLUMNS = tuple(
     not in {*KEY_COLUMNS, "run_type", "caller", "user_id", "request_id", "parent_run_id", "create_time"}
     | {"run_timeout_microseconds"}
 )
-UPDATE_RUNS = (
+UPDATE_RUNS = everything(
     update(RUNS)
     .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
-    .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in CHANGING_COLUMNS})
+    .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in CHANGING_COLUMNS}),
+    "the run is locked, and the change may be that it is deleted or restored",
 )
 UPDATE_HEADS = (
     update(HEADS)
@@ -115,13 +125,14 @@ UPSERT_ATTEMPTS = _insert_attempts.on_conflict_do_update(
     set_=_REPLACED,
     where=_insert_attempts.excluded.state != names.STARTED,
 )
-ABANDON_ATTEMPTS = (
+ABANDON_ATTEMPTS = everything(
     update(ATTEMPTS)
     .where(
         tuple_(ATTEMPTS.c.tenant, ATTEMPTS.c.run_id).in_(bindparam("keys", expanding=True)),
         ATTEMPTS.c.state == names.STARTED,
     )
-    .values(state=names.UNKNOWN)
+    .values(state=names.UNKNOWN),
+    "their runs are locked, and were judged",
 )
 
 INSERT_KEYS = (

@@ -32,11 +32,19 @@ class Page:
 class Watching:
     """One stream of one run's events."""
 
-    def __init__(self, records: RunRecords, stopping: asyncio.Future[None], context: Any) -> None:
+    def __init__(
+        self,
+        records: RunRecords,
+        stopping: asyncio.Future[None],
+        context: Any,
+        *,
+        show_deleted: bool = False,
+    ) -> None:
         """`context` is the call's; `stopping` fails with the reason when all streams are to end."""
         self._records = records
         self._stopping = stopping
         self._context = context
+        self._show_deleted = show_deleted
         self._news = asyncio.Event()
 
     async def run(self, key: RunKey, after: int) -> None:
@@ -73,10 +81,11 @@ class Watching:
         """Raises RunNotFound."""
 
         def find(connection: Connection) -> Page:
-            heads = repository.find_heads(connection, [key])
+            shown = self._show_deleted
+            heads = repository.find_heads(connection, [key], show_deleted=shown)
             if not heads:
                 raise RunNotFound(run_id=key[1])
-            stored = repository.find_events(connection, *key, after, PAGE)
+            stored = repository.find_events(connection, *key, after, PAGE, show_deleted=shown)
             return Page([run_event(key[1], event) for event in stored], heads[0])
 
         return await self._records.read(find, f"runs/{key[1]}")

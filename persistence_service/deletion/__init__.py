@@ -1,0 +1,1 @@
+"""Deletion that can be taken back: the one rule that hides what is deleted, and what ends it for good."""
