@@ -60,6 +60,10 @@ test-clients: $(READY) ## Run the clients written in other languages (needs node
 bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); ARGS=--quick (< 1), ARGS=--large
 	@$(PY) -m tests.benchmarks $(ARGS)
 
+.PHONY: bench-overload
+bench-overload: $(READY) ## Ten times the load that is admitted, for 30 s: goodput, refusals, memory
+	@$(PY) -m tests.benchmarks.overload $(ARGS)
+
 $(VENV)/.bench: requirements-bench.lock $(READY)
 	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
 	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
