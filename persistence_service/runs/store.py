@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Insert
 from sqlalchemy.exc import IntegrityError
 
 from consensus_rpc.errors import ConsensusError, IllegalState
+from persistence_service.database.many import execute_many
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.runs import names, statements
@@ -72,37 +73,37 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
     if created:
         _insert_runs(connection, created, changes)
     if changes.entries:
-        connection.execute(statements.INSERT_ENTRIES, changes.entries)
+        execute_many(connection, statements.INSERT_ENTRIES, changes.entries)
     for event_type, rows in changes.payloads.items():
         run_id = rows[0]["run_id"]
         refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
         _insert(connection, statements.INSERT_PAYLOAD[event_type], rows, refusal)
     if changes.attempts:
-        connection.execute(statements.UPSERT_ATTEMPTS, list(changes.attempts.values()))
+        execute_many(connection, statements.UPSERT_ATTEMPTS, list(changes.attempts.values()))
     if changes.abandoned:
         connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
     if changed:
-        connection.execute(statements.UPDATE_RUNS, [_run_update(each) for each in changed])
+        execute_many(connection, statements.UPDATE_RUNS, [_run_update(each) for each in changed])
     grown = [each for each in changed if each.has_grown]
     if grown:
-        connection.execute(statements.UPDATE_HEADS, [_head_update(each) for each in grown])
+        execute_many(connection, statements.UPDATE_HEADS, [_head_update(each) for each in grown])
     if stale := keys.stale:
         connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
 
 
 def _insert_runs(connection: Connection, created: Sequence[Tracked], changes: Changes) -> None:
     _insert(connection, statements.INSERT_RUNS, [each.run.columns() for each in created], None)
-    connection.execute(statements.INSERT_HEADS, [_head_row(each) for each in created])
-    connection.execute(statements.INSERT_SPECIFICATIONS, changes.specifications)
+    execute_many(connection, statements.INSERT_HEADS, [_head_row(each) for each in created])
+    execute_many(connection, statements.INSERT_SPECIFICATIONS, changes.specifications)
     if changes.revisions:
-        connection.execute(statements.INSERT_REVISIONS, changes.revisions)
+        execute_many(connection, statements.INSERT_REVISIONS, changes.revisions)
 
 
 def _insert(
-    connection: Connection, statement: Executable, rows: list[Columns], refusal: ConsensusError | None
+    connection: Connection, statement: Insert, rows: list[Columns], refusal: ConsensusError | None
 ) -> None:
     try:
-        connection.execute(statement, rows)
+        execute_many(connection, statement, rows)
     except IntegrityError as error:
         raise Conflicted(refusal) from error
 

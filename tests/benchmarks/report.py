@@ -90,7 +90,7 @@ def show(console: Console, figures: Figures, about: dict[str, Any]) -> None:
     plan = about["plan"]
     console.print(
         f"{about['cpus']} CPUs, {about['cpu']}, {about['memory_gib']} GiB; Python {about['python']},"
-        f" PostgreSQL {about['postgresql']} with fsync {about['fsync']}; load average {about['load_before']:.1f};"
+        f" PostgreSQL {about['postgresql']}, fsync {about['fsync']}; load {about['load_before']:.1f};"
         f" model: {plan['single_latency']} s at 1, {plan['crowd_latency']} s at 100 at a time;"
         f" medians of {plan['rounds']} rounds, ± half the range; {about['seconds']} s"
     )
