@@ -24,6 +24,7 @@ from consensus_client.requests import (
     extra_context,
     new_key,
     review_input,
+    submit_request,
 )
 from consensus_client.revisions import RevisionCalls
 from consensus_rpc.client import call_options
@@ -89,6 +90,20 @@ class ReviewClient(RevisionCalls):
             review=review_input(idea, context, user, options), idempotency_key=new_key(idempotency_key)
         )
         return (await self._unary(self._stub.StartReview, request)).run
+
+    async def submit_draft(
+        self,
+        draft_id: str,
+        *,
+        user: str,
+        context: Context | None = None,
+        options: ReviewOptions | None = None,
+        idempotency_key: str | None = None,
+    ) -> run_pb2.Run:
+        """Starts a run whose idea is a draft, for a user who may write in it; returns at once."""
+        request = submit_request(draft_id, user, context, options)
+        request.idempotency_key = new_key(idempotency_key)
+        return (await self._unary(self._stub.SubmitDraft, request)).run
 
     async def get_run(self, run_id: str) -> run_pb2.Run:
         """A run, whole."""

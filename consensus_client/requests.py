@@ -118,6 +118,18 @@ def merge_pages(pages: Sequence[review_service_pb2.DiffRunsResponse]) -> review_
     return whole
 
 
+def submit_request(
+    draft_id: str, user: str, context: Context | None, options: ReviewOptions | None
+) -> review_service_pb2.SubmitDraftRequest:
+    """The request that starts a run from a draft, without its key."""
+    return review_service_pb2.SubmitDraftRequest(
+        draft_id=draft_id,
+        user=user,
+        context=extra_context(context),
+        options=None if options is None else options.message(),
+    )
+
+
 def extra_context(context: Context | None) -> run_pb2.ExtraContext | None:
     """Text or an object, as the contract has it; None when there is nothing."""
     if context is None:
