@@ -13,7 +13,7 @@ from consensus.v1 import event_service_pb2 as events
 from consensus.v1 import metric_service_pb2 as metrics
 from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
 from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
-from consensus_rpc.errors import InvalidField, InvalidPageToken, MessageTooLarge
+from consensus_rpc.errors import DatabaseUnavailable, InvalidField, InvalidPageToken, MessageTooLarge
 from consensus_rpc.status import contract_errors
 from persistence_service.database import Database
 from persistence_service.events.servicer import EventServicer
@@ -210,3 +210,30 @@ async def test_a_forged_page_token_is_refused(call: Any, token: str) -> None:
     for request in (events.ListEventsRequest(page_token=token), metrics.ListMetricsRequest(page_token=token)):
         with pytest.raises(InvalidPageToken):
             await call(request)
+
+
+AWAY: list[Message] = [
+    append(),
+    append(call_key="k"),
+    listed(),
+    events.GetEventStatsRequest(),
+    events.ExportEventsRequest(),
+    events.GetDraftAnalyticsRequest(draft_id="d"),
+    events.GetUserAnalyticsRequest(user="u"),
+    events.GetLeaderboardRequest(kind=BOARD),
+    store(),
+    store(call_key="k"),
+    measured(),
+    metrics.GetMetricRequest(metric_id="m"),
+    metrics.GetMetricStatsRequest(),
+    metrics.ExportMetricsRequest(),
+]
+
+
+@pytest.mark.parametrize("request_", AWAY, ids=lambda request: type(request).__name__)
+async def test_without_its_database_every_call_is_unavailable(
+    call: Any, database: Database, request_: Message
+) -> None:
+    database.close()
+    with pytest.raises(DatabaseUnavailable):
+        await call(request_)
