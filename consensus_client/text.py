@@ -36,6 +36,11 @@ def without_controls(text: str) -> str:
     return "\n".join("".join(_visible(char) for char in line) for line in text.splitlines())
 
 
+def visible(line: str) -> str:
+    """The line with controls written out as `clean` does, but every space kept; line breaks are spaces."""
+    return "".join(_visible(char) for char in line)
+
+
 def _visible(char: str) -> str:
     if char.isprintable() or char == _JOINER:
         return char

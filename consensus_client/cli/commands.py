@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consensus_client.cli import audit, changing, doctor, reading, reporting, reviewing
+from consensus_client.cli import audit, changing, doctor, drafts, reading, reporting, reviewing, revising
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -44,5 +44,5 @@ def consensus(
     """
 
 
-for module in (reviewing, reading, reporting, changing, audit, doctor):
+for module in (reviewing, revising, reading, reporting, changing, drafts, audit, doctor):
     module.register(app)

@@ -88,11 +88,16 @@ def runs(
         str, typer.Option(metavar="TOKEN", help="Where the page before ended.", show_default=False)
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Print all pages.")] = False,
+    export: Annotated[
+        bool,
+        typer.Option("--export", help="Print all of them whole, each as a line of protobuf JSON."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each run as a line of protobuf JSON.")] = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """List runs, newest first; all conditions must hold."""
-    inputs.refuse_together([("--all", everything), ("--page-token", bool(page_token))])
+    paging = [("--all", everything), ("--page-token", bool(page_token)), ("--export", export)]
+    inputs.refuse_together(paging)
     query = RunQuery(
         state=run_pb2.RunState.Value(f"RUN_STATE_{(state or 'unspecified').upper()}"),
         type=run_pb2.RunType.Value(f"RUN_TYPE_{(type_ or 'unspecified').upper()}"),
@@ -104,6 +109,10 @@ def runs(
         created_to=inputs.instant(created_to, is_end=True),
     )
     session = Session(server)
+
+    async def stream(client: ReviewClient) -> None:
+        async for run in client.export_runs(query):
+            say_json(run)
 
     async def read(client: ReviewClient) -> None:
         if everything:
@@ -119,7 +128,7 @@ def runs(
         if more:
             complain(f"more: the same command with --page-token {more}")
 
-    session.run(read)
+    session.run(stream if export else read)
 
 
 def attempts(

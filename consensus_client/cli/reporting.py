@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
-from consensus.v1 import attempt_pb2, run_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_client.cli import options
 from consensus_client.cli.session import Session, complain, say
 from consensus_client.client import ReviewClient
 from consensus_client.report.html import html_report
 from consensus_client.report.markdown import markdown_report
+from consensus_rpc.errors import RunNotFound
 
 
 class Format(StrEnum):
@@ -48,7 +49,7 @@ def report(
     async def write(client: ReviewClient) -> int | None:
         run = await client.get_run(run_id)
         attempts = [attempt async for attempt in client.attempts(run_id, page_size=100)]
-        document = _document(format_, run, attempts)
+        document = _document(format_, run, attempts, await _change(client, run))
         if output is None:
             say(document.rstrip("\n"))
             return None
@@ -68,10 +69,26 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
 
 
-def _document(format_: Format, run: run_pb2.Run, attempts: list[attempt_pb2.Attempt]) -> str:
+async def _change(client: ReviewClient, run: run_pb2.Run) -> review_service_pb2.DiffRunsResponse | None:
+    """What a revision changed; None for a first run, and where its parent is gone."""
+    if not run.parent_run_id:
+        return None
+    try:
+        return await client.diff_runs(run.parent_run_id, run.run_id)
+    except RunNotFound:
+        complain(f"the run that it revises is gone: {run.parent_run_id}")
+        return None
+
+
+def _document(
+    format_: Format,
+    run: run_pb2.Run,
+    attempts: list[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None,
+) -> str:
     match format_:
         case Format.HTML:
-            return html_report(run, attempts)
+            return html_report(run, attempts, change)
         case Format.JSON:
             return json_format.MessageToJson(run, always_print_fields_with_no_presence=True) + "\n"
-    return markdown_report(run, attempts)
+    return markdown_report(run, attempts, change)

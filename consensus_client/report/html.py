@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, run_pb2
+from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_client import text
+from consensus_client.report.change import change_section
 from consensus_client.report.cost import Cost, cost_of
 from consensus_client.report.markup import Child, Markup, element, render
 from consensus_client.view.outcome import label_word
@@ -21,8 +22,12 @@ from consensus_client.view.run import (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def html_report(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> str:
-    """The whole document."""
+def html_report(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None = None,
+) -> str:
+    """The whole document; `change` is what a revision changed about its parent."""
     title = text.clean(run.proposal.title) or f"Run {run.run_id}"
     style = Markup(files("consensus_client.report").joinpath("report.css").read_text(encoding="utf-8"))
     head = element(
@@ -34,7 +39,8 @@ def html_report(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> st
         element("title", f"{verdict(run)}: {title}"),
         element("style", style),
     )
-    body = element("body", element("main", _header(run, title), list(_sections(run, attempts))))
+    changed = change_section(run, change) if change is not None else None
+    body = element("body", element("main", _header(run, title), changed, list(_sections(run, attempts))))
     return f"<!doctype html>\n{render(element('html', head, body, lang='en'))}\n"
 
 
@@ -151,6 +157,9 @@ def _review(review: panel_pb2.PersonaReview) -> Markup:
         "article",
         element("h3", text.clean(review.persona_name), _aside(text.score(review.confidence_score))),
         bar(review.confidence_score),
+        element("p", f"carried over from run {review.reused_from_run_id}", class_="origin")
+        if review.reused_from_run_id
+        else None,
         [
             [element("h4", name, class_=name.lower()), _items(lines)]
             for name, lines in review_sections(review)

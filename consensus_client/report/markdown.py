@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from consensus.v1 import attempt_pb2, run_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_client import text
 from consensus_client.report.cost import cost_of
 from consensus_client.report.html import verdict
+from consensus_client.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_client.view.progress import label, reason
 from consensus_client.view.run import facts, failure_lines, proposal_sections, review_sections
 
@@ -15,9 +16,13 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")
 _AT_START = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)]))")
 
 
-def markdown_report(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> str:
-    """The whole document."""
-    return "\n".join(_lines(run, attempts)) + "\n"
+def markdown_report(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None = None,
+) -> str:
+    """The whole document; `change` is what a revision changed about its parent."""
+    return "\n".join(_lines(run, attempts, change)) + "\n"
 
 
 def escape(words: str) -> str:
@@ -25,10 +30,16 @@ def escape(words: str) -> str:
     return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text.clean(words)))
 
 
-def _lines(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterator[str]:
+def _lines(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None,
+) -> Iterator[str]:
     yield f"# {escape(run.proposal.title) or f'Run {run.run_id}'}"
     yield ""
     yield from _outcome(run)
+    if change is not None:
+        yield from _change(run, change)
     if run.persona_reviews:
         yield from _reviews(run)
     if run.HasField("proposal"):
@@ -60,6 +71,24 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
         yield from (*_heading("Note"), *_paragraphs(text.clean_lines(decision.decision_notes)))
 
 
+def _change(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Iterator[str]:
+    yield from _heading("What changed")
+    yield f"Against run `{run.parent_run_id}`: **{escape(decision_line(change.decision))}**"
+    yield from ("", *_items(reason_lines(change)))
+    if run.specification.revision.edit_notes:
+        yield from ("", "### Edit notes", "")
+        yield from _paragraphs(text.clean_lines(run.specification.revision.edit_notes))
+    yield from (
+        "",
+        "| persona | before | after | delta | adds | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    )
+    yield from (f"| {' | '.join(escape(cell) for cell in row)} |" for row in persona_rows(change))
+    for name, became, lines in changed_sections(change):
+        # Indented, so that no line of a run's text can end the block.
+        yield from ("", f"### {name} ({became})", "", *(f"    {line}" for line in lines))
+
+
 def _scores(run: run_pb2.Run) -> Iterator[str]:
     yield from _heading("Scores")
     yield "| persona | | score | weight | contribution |"
@@ -78,6 +107,8 @@ def _reviews(run: run_pb2.Run) -> Iterator[str]:
     yield from _heading("Reviews")
     for review in run.persona_reviews:
         yield from ("", f"### {escape(review.persona_name)}: {text.score(review.confidence_score)}")
+        if review.reused_from_run_id:
+            yield from ("", f"Carried over from run `{review.reused_from_run_id}`.")
         for name, lines in review_sections(review):
             yield from ("", f"**{name}**", "", *_items(lines))
         yield from ("", f"Effort: {escape(review.estimated_effort)}")

@@ -118,6 +118,8 @@ class Progress:
             parts.append(f"{len(review.blocking_issues)} blocking")
         if review.security_concerns_present:
             parts.append("security-critical")
+        if review.reused_from_run_id:
+            parts.append("carried over")
         line.note = ", ".join(parts)
 
 

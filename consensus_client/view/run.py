@@ -14,6 +14,8 @@ def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
     for line in pairs(facts(run)):
         yield Block(0, line)
     yield from _section("Idea", text.clean_lines(run.specification.idea))
+    if run.specification.revision.edit_notes:
+        yield from _section("Edit notes", text.clean_lines(run.specification.revision.edit_notes))
     if run.HasField("proposal"):
         yield from proposal_blocks(run.proposal)
     if run.steps:
@@ -36,6 +38,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("run", run.run_id),
         ("state", state(run)),
         ("type", text.word(run_pb2.RunType, run.type, "RUN_TYPE_")),
+        ("revises", run.parent_run_id),
         *[
             (f"{name}d" if name == "create" else f"{name}ed", text.instant(at))
             for name, at in times
@@ -95,6 +98,8 @@ def review_blocks(review: panel_pb2.PersonaReview) -> Iterator[Block]:
     yield Block(0, "")
     name, confidence = text.clean(review.persona_name), text.score(review.confidence_score)
     yield Block(0, f"{name}  {confidence}", "bold")
+    if review.reused_from_run_id:
+        yield Block(2, f"carried over from run {review.reused_from_run_id}", "dim")
     for title, lines in review_sections(review):
         yield Block(2, title, "underline")
         for line in lines:

@@ -6,15 +6,25 @@ from typer.testing import CliRunner
 from consensus_client.cli.commands import app
 
 COMMANDS = (
-    "review", "watch", "resume", "show", "runs", "attempts", "personas", "info", "report", "cancel",
-    "annotate", "expand", "doctor", "audit",
+    "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
+    "report", "cancel", "annotate", "expand", "doctor", "draft", "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
-RUNNER = CliRunner(env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": ""})
+DRAFT_COMMANDS = tuple(
+    ["draft", name]
+    for name in (
+        "new", "show", "list", "append", "pass", "invite", "accept", "update", "watch", "submit",
+    )
+)  # fmt: skip
+RUNNER = CliRunner(
+    env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
+)
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS], ids=lambda each: " ".join(each)
+    "arguments",
+    [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS, *DRAFT_COMMANDS],
+    ids=lambda each: " ".join(each),
 )
 def test_help_fits_80_columns(arguments: list[str]) -> None:
     answer = RUNNER.invoke(app, [*arguments, "--help"])
@@ -48,6 +58,14 @@ WRONG = {
     "watch after less than nothing": (["watch", "r1", "--after", "-1"], "--after"),
     "watch without a run": (["watch"], "Missing argument"),
     "resume of two runs": (["resume", "r1", "r2"], "unexpected extra argument"),
+    "revise without an edit": (["revise", "r1"], "give --notes, --edited, or both"),
+    "revise of all and some": (
+        ["revise", "r1", "--notes", "n", "--all", "--persona", "critic"], "do not go together"
+    ),
+    "revise with text for a proposal": (["revise", "r1", "--edited", "{}"], "@ and the name of a file"),
+    "revise with no file": (["revise", "r1", "--edited", "@/no/such"], "cannot read '/no/such'"),
+    "revise with what is no proposal": (["revise", "r1", "--edited", "@Makefile"], "is no proposal in JSON"),
+    "diff of one run": (["diff", "r1"], "Missing argument"),
     "show without a run": (["show"], "Missing argument"),
     "runs in a state that is none": (["runs", "--state", "done"], "--state"),
     "runs since a day that is none": (["runs", "--created-from", "yesterday"], "ISO 8601"),
@@ -71,6 +89,28 @@ WRONG = {
     "audit verify of the server with a key": (["audit", "verify", "--public-key", "00"], "go with EXPORT"),
     "audit export with an argument": (["audit", "export", "file"], "unexpected extra argument"),
     "audit checkpoint with an argument": (["audit", "checkpoint", "file"], "unexpected extra argument"),
+    "draft of nothing": (["draft", "write"], "No such command"),
+    "draft new without a user": (["draft", "new", "T"], "--user"),
+    "draft new for a platform that is none": (
+        ["draft", "new", "T", "--user", "u", "--platform", "fax"], "--platform"
+    ),
+    "draft show without a draft": (["draft", "show"], "Missing argument"),
+    "draft list on pages of 101": (["draft", "list", "--user", "u", "--page-size", "101"], "--page-size"),
+    "draft append without a text": (["draft", "append", "d", "--user", "u"], "Missing argument"),
+    "draft append of a file that is not there": (
+        ["draft", "append", "d", "@/no/such", "--user", "u"], "cannot read '/no/such'"
+    ),
+    "draft pass to nobody": (["draft", "pass", "d", "--user", "u"], "Missing argument"),
+    "draft invite for 721 hours": (["draft", "invite", "d", "--user", "u", "--hours", "721"], "--hours"),
+    "draft invite in a role that is none": (
+        ["draft", "invite", "d", "--user", "u", "--role", "boss"], "--role"
+    ),
+    "draft accept without a token": (["draft", "accept", "d", "--user", "u"], "Missing argument"),
+    "draft update of nothing": (["draft", "update", "d", "--user", "u"], "give --title"),
+    "draft watch after less than nothing": (["draft", "watch", "d", "--after", "-1"], "--after"),
+    "draft submit detached and gated": (
+        ["draft", "submit", "d", "--user", "u", "--detach", "--gate"], "do not go together"
+    ),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
 
