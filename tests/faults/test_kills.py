@@ -9,7 +9,7 @@ import pytest
 from consensus.v1 import persistence_service_pb2, review_service_pb2
 from tests.faults.case import PERSONAS, Case
 from tests.faults.stack import pause
-from tests.support.pair import kinds, review_request
+from tests.support.pair import kinds, review_request, until
 
 TWO = ("critic", "optimist")
 
@@ -95,13 +95,46 @@ async def test_a_stopped_owner_that_goes_on_writes_nothing_and_closes_its_calls(
     assert "run_left" in first.logged()
 
 
-async def test_a_late_write_is_refused_with_lease_lost(case: Case) -> None:
+async def test_a_stopped_owner_goes_on_while_another_works_and_its_late_results_are_refused(
+    case: Case,
+) -> None:
     first, second = case.stack.reviews
-    await case.hold(*TWO, times=1)
+    old = f"{case.mark} old"
+    await case.hold(*TWO, name=old, times=1)
+    await case.hold(*TWO)
+    caller = await case.stream(first)
+    await caller.until("persona_review_ready", 3)
+
+    await pause(first)
+    for persona in TWO:
+        await case.model_wait({"held": 1}, run_id=caller.run_id, persona=persona, attempt=2)
+    stood = case.evidence().snapshot
+    await case.release(old)  # the answers wait in the stopped process's sockets
+    await case.model_wait({"succeeded": 6}, run_id=caller.run_id)
+    first.send(signal.SIGCONT)
+
+    async def has_left() -> bool:
+        lines = first.logged().splitlines()
+        return any("run_left" in line and caller.run_id in line and "LEASE_LOST" in line for line in lines)
+
+    await until(has_left)
+    late = case.evidence().snapshot
+    await case.release()
+
+    assert late.entries == stood.entries
+    assert late.payloads == stood.payloads
+    assert late.attempts == stood.attempts
+    assert kinds(await (await case.watch(second, caller.run_id)).rest())[-1] == "run_completed"
+
+
+async def test_an_older_token_is_refused_with_lease_lost_while_another_works(case: Case) -> None:
+    first, second = case.stack.reviews
+    await case.hold(*TWO)
     caller = await case.stream(first)
     await caller.until("persona_review_ready", 3)
     first.kill()
-    await (await case.watch(second, caller.run_id)).rest()
+    for persona in TWO:
+        await case.model_wait({"held": 1}, run_id=caller.run_id, persona=persona, attempt=2)
     stood = case.evidence().snapshot
 
     client = await case.at(second)
@@ -116,7 +149,9 @@ async def test_a_late_write_is_refused_with_lease_lost(case: Case) -> None:
 
     assert refusal.value.code() is grpc.StatusCode.ABORTED
     assert "LEASE_LOST" in str(refusal.value.trailing_metadata())
-    assert case.evidence().snapshot.runs == stood.runs
+    late = case.evidence().snapshot
+    assert (late.entries, late.attempts) == (stood.entries, stood.attempts)
+    assert late.runs[caller.run_id]["fencing_token"] == stood.runs[caller.run_id]["fencing_token"]
 
 
 async def test_cancelled_on_another_process_its_calls_are_closed(case: Case) -> None:
