@@ -36,6 +36,7 @@ from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.drafts.audited import AuditedDraftServicer
 from persistence_service.drafts.records import DraftOptions, DraftRecords
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.events import repository as events
@@ -81,7 +82,8 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
         else RunServicer(records, signing)
     )
     draft_records = DraftRecords(database, _draft_options(settings))
-    drafts = DraftServicer(database, draft_records, signing)
+    draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
+    drafts = draft_servicer(database, draft_records, signing)
     checkpointer = _checkpointer(settings, database)
     server = Server(
         ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),

@@ -108,7 +108,8 @@ class PersistenceSettings(ServerSettings):
 
     audit_reads: bool = Field(
         False,
-        description="Whether reading runs is entered into the audit trail too, as stream reads/TENANT.",
+        description="Whether reading runs and drafts is entered into the audit trail too, as stream "
+        "reads/TENANT.",
     )
 
     @model_validator(mode="after")

@@ -7,18 +7,13 @@ from typing import Any
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus_journal import Plain
 from persistence_service.database import Database
-from persistence_service.journal.append import append
-from persistence_service.journal.entries import Actor, Draft
+from persistence_service.journal.entries import Actor
+from persistence_service.journal.reads import enter_read
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.records import RunRecords
 from persistence_service.runs.servicer import RunServicer
 
 Context = Any  # as in servicer.py
-
-
-def reads_stream(tenant: str) -> str:
-    """The stream of a tenant's reads; apart from the runs' own, whose entries are their events."""
-    return f"reads/{tenant}"
 
 
 class AuditedRunServicer(RunServicer):
@@ -57,6 +52,13 @@ class AuditedRunServicer(RunServicer):
         await self._enter(request.scope, "persona_reviews.listed", {"run_id": request.run_id})
         return await super().ListPersonaReviews(request, context)
 
+    async def GetDraftText(
+        self, request: pb.GetDraftTextRequest, context: Context
+    ) -> pb.GetDraftTextResponse:
+        """Enters the read, then answers with what a draft says."""
+        await self._enter(request.scope, "draft.read", {"draft_id": request.draft_id})
+        return await super().GetDraftText(request, context)
+
     async def ExportRuns(
         self, request: pb.PersistenceServiceExportRunsRequest, context: Context
     ) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
@@ -75,11 +77,4 @@ class AuditedRunServicer(RunServicer):
 
     async def _enter(self, scope: pb.CallScope, event_type: str, data: dict[str, Plain]) -> None:
         actor = Actor(scope.caller, "", scope.request_id)
-        stream = reads_stream(scope.tenant)
-        await self._database.run(
-            lambda connection: append(
-                connection, scope.tenant, stream, [Draft(event_type, data)], actor, self._database.now
-            ),
-            isolation="READ COMMITTED",
-            resource=stream,
-        )
+        await enter_read(self._database, scope.tenant, actor, event_type, data)

@@ -1,12 +1,14 @@
 """Where AUDIT_READS is true, who looked at what stands in the audit trail; elsewhere it does not."""
 
 from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 
 from consensus.v1 import review_service_pb2
 from consensus.v1.audit_service_pb2 import AuditFilter
 from consensus_client.audit import AuditClient
+from consensus_client.drafts import DraftClient
 from tests.support.pair import Pair
 
 STREAM = AuditFilter(stream="reads/default")
@@ -31,6 +33,22 @@ async def test_reads_are_entered_where_that_is_asked_for(
 ) -> None:
     pair = start_pair(database=database, persistence={"AUDIT_READS": "true"})
     assert await reads_of(pair) == ["run.read", "run.watched", "runs.listed", "attempts.listed"]
+
+
+async def test_reads_of_drafts_are_entered_too(start_pair: Callable[..., Pair]) -> None:
+    pair = start_pair(persistence={"AUDIT_READS": "true"})
+    async with (
+        DraftClient(pair.persistence_address) as drafts,
+        AuditClient(pair.persistence_address) as audit,
+    ):
+        draft_id = (await drafts.create("A draft", user="ann")).draft_id
+        await drafts.get(draft_id)
+        await drafts.list_page("ann")
+        async with aclosing(drafts.watch(draft_id)) as events:
+            await anext(events)
+        page = await audit.list_entries(STREAM)
+    found = [(entry.event_type, entry.user) for entry in reversed(page.entries)]
+    assert found == [("draft.read", ""), ("drafts.listed", "ann"), ("draft.watched", "")]
 
 
 async def test_reads_leave_no_entry_by_default(start_pair: Callable[..., Pair]) -> None:

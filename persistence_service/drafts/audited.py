@@ -1,0 +1,65 @@
+"""DraftServicer that enters reads into the journal, for those who must know who looked at what."""
+# ruff: noqa: N802 - names are those of the generated base
+
+from typing import Any
+
+from consensus.v1 import draft_service_pb2 as pb
+from consensus_journal import Plain
+from consensus_rpc.identity import identity_of
+from consensus_rpc.request_id import current_request_id
+from persistence_service.database import Database
+from persistence_service.drafts.records import DraftRecords
+from persistence_service.drafts.servicer import DraftServicer
+from persistence_service.journal.entries import Actor
+from persistence_service.journal.reads import enter_read
+from persistence_service.paging.tokens import Signing
+
+Context = Any  # as in servicer.py
+
+
+class AuditedDraftServicer(DraftServicer):
+    """Each read leaves an entry before it is answered; without the entry there is no answer."""
+
+    def __init__(self, database: Database, records: DraftRecords, signing: Signing) -> None:
+        """As the servicer's own."""
+        super().__init__(database, records, signing)
+        self._journal = database
+
+    async def GetDraft(self, request: pb.GetDraftRequest, context: Context) -> pb.GetDraftResponse:
+        """Enters the read, then answers with a draft."""
+        await self._enter(context, "draft.read", {"draft_id": request.draft_id})
+        return await super().GetDraft(request, context)
+
+    async def ListDrafts(self, request: pb.ListDraftsRequest, context: Context) -> pb.ListDraftsResponse:
+        """Enters the read, then lists drafts."""
+        await self._enter(context, "drafts.listed", {"page_size": request.page_size}, user=request.user)
+        return await super().ListDrafts(request, context)
+
+    async def ListRingTurns(
+        self, request: pb.ListRingTurnsRequest, context: Context
+    ) -> pb.ListRingTurnsResponse:
+        """Enters the read, then lists turns."""
+        await self._enter(context, "draft.turns_listed", {"draft_id": request.draft_id})
+        return await super().ListRingTurns(request, context)
+
+    async def ListInvitations(
+        self, request: pb.ListInvitationsRequest, context: Context
+    ) -> pb.ListInvitationsResponse:
+        """Enters the read, then lists invitations."""
+        await self._enter(context, "draft.invitations_listed", {"draft_id": request.draft_id})
+        return await super().ListInvitations(request, context)
+
+    async def WatchDraft(  # type: ignore[override]  # as in servicer.py
+        self, request: pb.WatchDraftRequest, context: Context
+    ) -> None:
+        """Enters the read, then streams a draft's events."""
+        data: dict[str, Plain] = {"draft_id": request.draft_id, "after_sequence": request.after_sequence}
+        await self._enter(context, "draft.watched", data)
+        await super().WatchDraft(request, context)
+
+    async def _enter(
+        self, context: Context, event_type: str, data: dict[str, Plain], *, user: str = ""
+    ) -> None:
+        who = identity_of(context)
+        actor = Actor(who.caller, user, current_request_id() or "")
+        await enter_read(self._journal, who.tenant, actor, event_type, data)
