@@ -1,47 +1,32 @@
-"""Revisions of runs through the running pair: who is asked again, what they see, what differs afterwards."""
+"""Revisions of runs through the running pair: who is asked again, what they see, what is stored."""
 
 import asyncio
 import json
-from typing import Any
 
 import grpc
 import pytest
 
 from consensus.v1 import proposal_pb2, review_service_pb2, run_pb2
-from consensus_rpc.errors import (
-    ConsensusError,
-    IdempotencyKeyReused,
-    IllegalState,
-    InvalidField,
-    InvalidPageToken,
-    RunNotFound,
-)
-from consensus_rpc.status import error_from_rpc
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
-from tests.support.pair import Client, kinds, review_request
-from tests.support.revisions import SCORES, revise_request, revised, scored_run, script_scores
+from tests.support.pair import Client, kinds
+from tests.support.revisions import (
+    SCORES,
+    diff,
+    revise_request,
+    revised,
+    scored_run,
+    script_scores,
+)
 
 NOTES = "Tokens expire after one hour."
 QUICK_LEASES = {"LEASE_SECONDS": "1", "WATCH_POLL_SECONDS": "0.1"}
-
-
-async def refusal(call: Any) -> ConsensusError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return error_from_rpc(caught.value)
 
 
 async def asked(client: Client, run_id: str) -> list[str]:
     """The personas that the model was asked for in this run."""
     calls = await client.model.counters(run_id=run_id)
     return sorted(call["persona"] for call in calls["calls"] if call["persona"])
-
-
-async def diff(client: Client, a: str, b: str, **fields: Any) -> review_service_pb2.DiffRunsResponse:
-    request = review_service_pb2.DiffRunsRequest(run_id_a=a, run_id_b=b, **fields)
-    response: review_service_pb2.DiffRunsResponse = await client.review.DiffRuns(request)
-    return response
 
 
 async def test_only_those_that_were_not_content_are_asked_again(client: Client, idea: str, mark: str) -> None:
@@ -114,65 +99,6 @@ async def test_the_stored_diff_has_each_changed_field_before_and_after(
     assert "problem_statement" not in changes
 
 
-async def test_deltas_are_exact(client: Client, idea: str, mark: str) -> None:
-    parent = await scored_run(client, idea, mark)
-    await script_scores(client, mark, {"architect": 0.95, "security_guardian": 0.0})
-
-    revision = await revised(client, parent)
-    found = await diff(client, parent, revision.run_id)
-
-    assert found.relationship == review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B
-    deltas = {each.persona_id: each.score.delta_ten_thousandths for each in found.personas}
-    assert list(deltas.items()) == [
-        ("architect", 3000),
-        ("critic", 0),
-        ("optimist", 0),
-        ("security_guardian", -8500),
-        ("user_advocate", 0),
-    ]
-    guardian = found.personas[3]
-    assert guardian.score.HasField("after_ten_thousandths")
-    assert guardian.score.after_ten_thousandths == 0
-    assert (guardian.security_before, guardian.security_after) == (True, False)
-    assert found.decision.confidence.before_ten_thousandths == 7625
-    assert found.decision.confidence.after_ten_thousandths == 6675
-    assert found.decision.confidence.delta_ten_thousandths == -950
-
-
-async def test_a_comparison_is_whole_over_its_pages(client: Client, idea: str, mark: str) -> None:
-    parent = await scored_run(client, idea, mark)
-    revision = await revised(client, parent)
-
-    whole = await diff(client, parent, revision.run_id, page_size=100)
-    assert whole.next_page_token == ""
-    lines: dict[str, list[str]] = {}
-    token = ""
-    while True:
-        page = await diff(client, parent, revision.run_id, page_size=1, page_token=token)
-        for section in page.sections:
-            lines.setdefault(section.section, []).extend(section.unified_diff_lines)
-        if not (token := page.next_page_token):
-            break
-
-    assert lines == {each.section: list(each.unified_diff_lines) for each in whole.sections}
-    assert f"+- {NOTES}" in lines["assumptions"]
-
-
-@pytest.mark.parametrize("token", ["x", "3", "3.00000000000000000000000000000000"])
-async def test_forged_tokens_of_a_comparison_are_refused(
-    client: Client, idea: str, mark: str, token: str
-) -> None:
-    parent = await scored_run(client, idea, mark)
-    revision = await revised(client, parent)
-    error = await refusal(diff(client, parent, revision.run_id, page_token=token))
-    assert isinstance(error, InvalidPageToken)
-
-
-async def test_a_run_is_not_compared_with_itself(client: Client, idea: str) -> None:
-    error = await refusal(diff(client, "one", "one"))
-    assert isinstance(error, InvalidField)
-
-
 async def test_a_chain_of_revisions_keeps_where_each_review_came_from(
     client: Client, idea: str, mark: str
 ) -> None:
@@ -217,83 +143,6 @@ async def test_an_edited_proposal_is_taken_over(client: Client, idea: str, mark:
     changes = {each.section: each.change for each in found.sections}
     assert changes["proposed_solution"] == review_service_pb2.DIFF_CHANGE_MODIFIED
     assert changes["problem_statement"] == review_service_pb2.DIFF_CHANGE_UNCHANGED
-
-
-BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "no edit": ({"edit_notes": ""}, "edit_notes"),
-    "blank notes": ({"edit_notes": " \n "}, "edit_notes"),
-    "notes beyond their limit": ({"edit_notes": "n" * 10_001}, "edit_notes"),
-    "unknown persona": ({"personas": ["jester"]}, "personas[0]"),
-    "all and some": ({"personas": ["critic"], "all_personas": True}, "personas"),
-    "a temperature of three decimals": (
-        {"options": review_service_pb2.ReviewOptions(review_temperature=0.123)},
-        "options.review_temperature",
-    ),
-    "an edited proposal with a blank field": (
-        {"edited_proposal": proposal_pb2.Proposal(problem_statement=" ", proposed_solution="b")},
-        "edited_proposal.problem_statement",
-    ),
-    "an edited proposal beyond its limit": (
-        {
-            "edited_proposal": proposal_pb2.Proposal(
-                problem_statement="a", proposed_solution="b", assumptions=["a" * 4000] * 25
-            )
-        },
-        "edited_proposal",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-async def test_what_breaks_a_rule_is_refused(client: Client, case: str) -> None:
-    fields, field = BROKEN[case]
-    error = await refusal(client.review.ReviseRun(revise_request("some", **fields)))
-    assert isinstance(error, InvalidField)
-    assert field in {violation.field for violation in error.field_violations}
-
-
-async def test_notes_at_their_limit_are_taken(client: Client, idea: str, mark: str) -> None:
-    parent = await scored_run(client, idea, mark)
-    revision = await revised(client, parent, edit_notes=f" {'n' * 10_000} ")
-    assert len(revision.specification.revision.edit_notes) == 10_000
-
-
-async def test_an_unknown_parent_is_not_found(client: Client) -> None:
-    assert isinstance(await refusal(client.review.ReviseRun(revise_request("none"))), RunNotFound)
-
-
-async def test_a_parent_that_is_not_done_is_refused(client: Client, idea: str, mark: str) -> None:
-    await client.model.script(Rule(step="expand", contains=mark, hold=mark))
-    stream = client.review.StreamReview(review_request(idea))
-    run_id = (await stream.read()).event.run_id
-
-    error = await refusal(client.review.ReviseRun(revise_request(run_id)))
-
-    await client.model.release(mark)
-    assert isinstance(error, IllegalState)
-    assert error.metadata["operation"] == "revise"
-    assert kinds(await client.watch(run_id))[-1] == "run_completed"
-
-
-async def test_one_key_makes_one_revision_however_many_ask(client: Client, idea: str, mark: str) -> None:
-    parent = await scored_run(client, idea, mark)
-    request = revise_request(parent, idempotency_key=mark)
-
-    answers = await asyncio.gather(*(client.review.ReviseRun(request) for _ in range(10)))
-
-    (run_id,) = {each.run.run_id for each in answers}
-    assert kinds(await client.watch(run_id))[-1] == "run_completed"
-    error = await refusal(
-        client.review.ReviseRun(revise_request(parent, idempotency_key=mark, edit_notes="Other."))
-    )
-    assert isinstance(error, IdempotencyKeyReused)
-
-
-async def test_a_key_is_scoped_by_the_parent(client: Client, idea: str, mark: str) -> None:
-    parent = await scored_run(client, idea, mark)
-    first = await revised(client, parent, idempotency_key=mark)
-    second = await revised(client, first.run_id, idempotency_key=mark)
-    assert second.run_id != first.run_id
 
 
 async def test_lists_find_revisions_by_parent_and_type(client: Client, idea: str, mark: str) -> None:

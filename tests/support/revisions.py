@@ -2,7 +2,12 @@
 
 from typing import Any
 
+import grpc
+import pytest
+
 from consensus.v1 import event_pb2, review_service_pb2, run_pb2
+from consensus_rpc.errors import ConsensusError
+from consensus_rpc.status import error_from_rpc
 from offline_model.script import Rule
 from tests.support.pair import Client, kinds
 
@@ -68,3 +73,17 @@ async def revised(client: Client, parent_run_id: str, **fields: Any) -> run_pb2.
     assert kinds(events)[-1] == "run_completed"
     run: run_pb2.Run = await client.get(started.run_id)
     return run
+
+
+async def refusal(call: Any) -> ConsensusError:
+    """What a call is refused with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return error_from_rpc(caught.value)
+
+
+async def diff(client: Client, a: str, b: str, **fields: Any) -> review_service_pb2.DiffRunsResponse:
+    """A page of a comparison."""
+    request = review_service_pb2.DiffRunsRequest(run_id_a=a, run_id_b=b, **fields)
+    response: review_service_pb2.DiffRunsResponse = await client.review.DiffRuns(request)
+    return response
