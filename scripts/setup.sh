@@ -67,5 +67,7 @@ fi
 
 echo "setup: installing the locked libraries"
 export VIRTUAL_ENV="$PWD/.venv"
+# As pip does: the certificates of the system, where a company's own authority stands. The older name too.
+export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true
 "$uv" pip install --quiet --require-hashes -r requirements.lock
 "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
