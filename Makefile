@@ -69,6 +69,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
+.PHONY: bench-lists
+bench-lists: $(READY) ## Page through 100,000 runs and 1,000,000 events: page 1 beside page 1,000
+	@$(PY) -m tests.benchmarks.lists
+
 .PHONY: check
 check: $(READY) ## Format, lint, types, imports, contract, stubs, docs, migrations, lock
 	@$(PY) scripts/check.py
