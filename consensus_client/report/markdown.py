@@ -13,7 +13,7 @@ from consensus_client.view.run import facts, failure_lines, proposal_sections, r
 
 _BAR_CELLS = 20
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")
-_AT_START = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)]))")
+_AT_START = re.compile(r"^(\s*)([#+=-])|^(\s*\d+)([.)])(?=\s|$)")
 
 
 def markdown_report(
@@ -27,7 +27,7 @@ def markdown_report(
 
 def escape(words: str) -> str:
     """One line of a run's text, so that Markdown shows it as it stands."""
-    return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text.clean(words)))
+    return _AT_START.sub(r"\1\3\\\2\4", _SPECIAL.sub(r"\\\1", text.clean(words)))
 
 
 def _lines(
@@ -83,7 +83,8 @@ def _change(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> It
         "| persona | before | after | delta | adds | |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     )
-    yield from (f"| {' | '.join(escape(cell) for cell in row)} |" for row in persona_rows(change))
+    for name, *numbers, notes in persona_rows(change):
+        yield f"| {' | '.join((escape(name), *numbers, notes))} |"
     for name, became, lines in changed_sections(change):
         # Indented, so that no line of a run's text can end the block.
         yield from ("", f"### {name} ({became})", "", *(f"    {line}" for line in lines))

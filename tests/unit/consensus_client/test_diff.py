@@ -4,7 +4,7 @@ import pytest
 
 from consensus.v1 import decision_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_client.report.html import html_report
-from consensus_client.report.markdown import markdown_report
+from consensus_client.report.markdown import escape, markdown_report
 from consensus_client.requests import merge_pages
 from consensus_client.view.diff import decimal, diff_blocks, line_style, movement
 from tests.unit.consensus_client import samples
@@ -152,3 +152,16 @@ def test_the_markdown_report_shows_what_changed_and_nothing_of_it_is_markup() ->
 def test_a_first_runs_report_has_nothing_of_it() -> None:
     assert "What changed" not in html_report(samples.completed_run(), [])
     assert "What changed" not in markdown_report(samples.completed_run(), [])
+
+
+@pytest.mark.parametrize(
+    ("words", "escaped"),
+    [
+        ("1. not a list", "1\\. not a list"),
+        ("2) nor this", "2\\) nor this"),
+        ("0.65", "0.65"),
+        ("-x", "\\-x"),
+    ],
+)
+def test_a_line_is_no_list_in_markdown(words: str, escaped: str) -> None:
+    assert escape(words) == escaped
