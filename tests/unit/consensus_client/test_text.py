@@ -85,7 +85,7 @@ def test_the_reports_of_a_failed_run_say_why() -> None:
     ("given", "shown"),
     [
         ("# heading", r"\# heading"),
-        ("1. item", r"\1. item"),
+        ("1. item", r"1\. item"),
         ("- item", r"\- item"),
         ("a | b", r"a \| b"),
         ("[x](y)", r"\[x\](y)"),
