@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -35,14 +34,13 @@ from persistence_service.config import PersistenceSettings
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
+from persistence_service.deletion.retentions import retentions
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.drafts.audited import AuditedDraftServicer
 from persistence_service.drafts.records import DraftOptions, DraftRecords
 from persistence_service.drafts.servicer import DraftServicer
-from persistence_service.events import repository as events
 from persistence_service.events.servicer import EventServicer
 from persistence_service.idempotency.servicer import IdempotencyServicer
-from persistence_service.metrics import storing as metrics
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
@@ -139,10 +137,13 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
 
 
 def _retentions(settings: PersistenceSettings, database: Database) -> list[Retention]:
-    return [
-        Retention("events", settings.event_retention_days, events.purge_some),
-        Retention("metrics", settings.metric_retention_days, partial(metrics.purge_some, database.now)),
-    ]
+    return retentions(
+        database.now,
+        deleted_days=settings.retention_days,
+        run_days=settings.run_retention_days,
+        event_days=settings.event_retention_days,
+        metric_days=settings.metric_retention_days,
+    )
 
 
 def _checkpointer(settings: PersistenceSettings, database: Database) -> Checkpointer | None:
@@ -167,6 +168,7 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         heartbeat_seconds=settings.heartbeat_seconds,
         slow_consumer_seconds=settings.slow_consumer_seconds,
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
+        retention_days=settings.retention_days,
     )
 
 

@@ -86,6 +86,16 @@ class PersistenceSettings(ServerSettings):
     slow_consumer_seconds: Seconds = Field(
         30.0, ge=1, le=3600, description="A watcher that takes nothing for that long: SLOW_CONSUMER."
     )
+    retention_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="Deleted runs, drafts and metrics can be restored for so long, then they are purged; "
+        "0: never.",
+    )
+    run_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Runs that ended longer ago are purged; 0: never."
+    )
     event_retention_days: int = Field(
         0, ge=0, le=36_500, description="Events stored longer ago are deleted; 0: never."
     )

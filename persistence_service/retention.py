@@ -20,6 +20,7 @@ PURGE_SECONDS = 600.0
 
 PURGED = Counter("consensus_rows_purged", "Rows that were deleted because of their age.", ["table"])
 
+Clock = Callable[[Connection], datetime]
 PurgeSome = Callable[[Connection, datetime, int], int]
 
 
@@ -27,19 +28,24 @@ PurgeSome = Callable[[Connection, datetime, int], int]
 class Retention:
     """How long the rows of a table are kept; 0 days: for ever.
 
-    `purge_some` deletes at most so many rows from before an instant, and answers how many it deleted.
+    `purge_some` deletes at most so many rows from before an instant, and answers how many it deleted;
+    `batch` is how many go in one transaction.
     """
 
     table: str
     days: int
     purge_some: PurgeSome
+    batch: int = BATCH
 
 
-async def purge_all(database: Database, retention: Retention) -> int:
-    """Deletes all rows that are too old, a batch per transaction, so that nobody waits for long; how many."""
-    age, total = timedelta(days=retention.days), 0
+async def purge_all(database: Database, retention: Retention, clock: Clock | None = None) -> int:
+    """Deletes all rows that are too old, a batch per transaction, so that nobody waits for long; how many.
+
+    `clock` is the database's unless given.
+    """
+    now, age, total = clock or database.now, timedelta(days=retention.days), 0
     while count := await database.run(
-        lambda connection: retention.purge_some(connection, database.now(connection) - age, BATCH),
+        lambda connection: retention.purge_some(connection, now(connection) - age, retention.batch),
         isolation="READ COMMITTED",
         resource=retention.table,
     ):

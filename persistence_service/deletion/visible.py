@@ -33,7 +33,8 @@ OF_A_RUN = frozenset(
 
 def visible(statement: Statement) -> Statement:
     """The statement without rows that are deleted; all its tables are there already."""
-    return cast("Statement", statement.where(*_conditions(statement)))
+    filtered = statement.where(*_conditions(statement)).execution_options(**{SHOWS_DELETED: None})
+    return cast("Statement", filtered)
 
 
 def everything(statement: Statement, because: str) -> Statement:

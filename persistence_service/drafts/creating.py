@@ -1,8 +1,6 @@
-"""Creating a draft, and what owners do with it as a whole: change, delete, restore."""
+"""Creating a draft, and changing it as a whole."""
 
 from typing import Any
-
-from uuid_utils.compat import uuid7
 
 from consensus.v1 import draft_service_pb2 as pb
 from consensus_rpc.errors import DuplicateId, InvalidField
@@ -111,31 +109,3 @@ def _apply(change: Change, draft: Row, title: str, state: str) -> None:
         return
     change.note("draft.completed", {**data, "segment_count": draft["segment_count"]})
     change.emit(DRAFT_COMPLETED, segment_count=draft["segment_count"])
-
-
-def delete(change: Change, _request: pb.DeleteDraftRequest) -> pb.DeleteDraftResponse:
-    """The draft and all that stands with it, under one deletion; a deleted one stays as it is."""
-    draft = change.lock(show_deleted=True)
-    change.check_owner(show_deleted=True)
-    if draft["delete_time"] is None:
-        deletion_id = str(uuid7())
-        change.update()
-        for statement in statements.DELETE_WITH.values():
-            change.connection.execute(
-                statement, {**change.of_draft, "at": change.now, "deletion": deletion_id}
-            )
-        change.note("draft.deleted", {"deletion_id": deletion_id})
-    return pb.DeleteDraftResponse(draft=change.short_draft())
-
-
-def undelete(change: Change, _request: pb.UndeleteDraftRequest) -> pb.UndeleteDraftResponse:
-    """All that went with the draft's deletion; one that is not deleted stays as it is."""
-    draft = change.lock(show_deleted=True)
-    change.check_owner(show_deleted=True)
-    if draft["delete_time"] is not None:
-        deletion_id = draft["deletion_id"]
-        change.update()
-        for statement in statements.RESTORE_WITH.values():
-            change.connection.execute(statement, {**change.of_draft, "deletion": deletion_id})
-        change.note("draft.undeleted", {"deletion_id": deletion_id})
-    return pb.UndeleteDraftResponse(draft=change.short_draft())

@@ -18,6 +18,7 @@ from persistence_service.drafts import (
     collaborators,
     convert,
     creating,
+    deleting,
     invitations,
     repository,
     ring,
@@ -85,13 +86,13 @@ class DraftServicer(draft_service_pb2_grpc.DraftServiceServicer):
 
     async def DeleteDraft(self, request: pb.DeleteDraftRequest, context: Context) -> pb.DeleteDraftResponse:
         """Deletes a draft, so that it can be restored."""
-        return await self._change(context, DELETE, request, creating.delete, pb.DeleteDraftResponse)
+        return await self._change(context, DELETE, request, deleting.delete, pb.DeleteDraftResponse)
 
     async def UndeleteDraft(
         self, request: pb.UndeleteDraftRequest, context: Context
     ) -> pb.UndeleteDraftResponse:
         """Restores a draft."""
-        return await self._change(context, UNDELETE, request, creating.undelete, pb.UndeleteDraftResponse)
+        return await self._change(context, UNDELETE, request, deleting.undelete, pb.UndeleteDraftResponse)
 
     async def AppendSegment(
         self, request: pb.AppendSegmentRequest, context: Context

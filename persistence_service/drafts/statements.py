@@ -1,9 +1,10 @@
-"""The statements over drafts, made once. Every read of rows that can be deleted is built by `standing`."""
+"""The statements over drafts, made once."""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, select, tuple_, update
+from sqlalchemy import Select, Table, and_, bindparam, delete, select, tuple_, update
 
+from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.drafts.tables import (
     DraftInvitationRow,
     DraftMemberRow,
@@ -31,32 +32,26 @@ HEADS = table(StreamHeadRow)
 ENTRIES = table(AuditEntryRow)
 
 
-def standing(statement: Select[Any], *tables: Table, show_deleted: bool = False) -> Select[Any]:
-    """The statement without rows of these tables that are deleted, unless those are to be shown."""
-    if show_deleted:
-        return statement
-    return statement.where(*(each.c.delete_time.is_(None) for each in tables))
-
-
-def _of_draft(of: Table, *columns: ColumnElement[Any], show_deleted: bool) -> Select[Any]:
-    statement = select(*(columns or of.columns)).where(
-        of.c.tenant == bindparam("tenant"), of.c.draft_id == bindparam("draft_id")
-    )
-    return standing(statement, of, show_deleted=show_deleted)
+def _of_draft(of: Table, *, show_deleted: bool) -> Select[Any]:
+    return both(
+        select(*of.columns).where(of.c.tenant == bindparam("tenant"), of.c.draft_id == bindparam("draft_id"))
+    )[show_deleted]
 
 
 # Both of each: of what stands, and of all.
 LOCK_DRAFT = {deleted: _of_draft(DRAFTS, show_deleted=deleted).with_for_update() for deleted in (False, True)}
-_WITH_HEAD = select(*DRAFTS.columns, HEADS.c.sequence.label("last_sequence")).join_from(
-    DRAFTS, HEADS, and_(HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id)
+_WITH_HEAD = both(
+    select(*DRAFTS.columns, HEADS.c.sequence.label("last_sequence")).join_from(
+        DRAFTS,
+        HEADS,
+        and_(HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id),
+    )
 )
 FIND_DRAFT = {
-    deleted: standing(
-        _WITH_HEAD.where(DRAFTS.c.tenant == bindparam("tenant"), DRAFTS.c.draft_id == bindparam("draft_id")),
-        DRAFTS,
-        show_deleted=deleted,
+    deleted: statement.where(
+        DRAFTS.c.tenant == bindparam("tenant"), DRAFTS.c.draft_id == bindparam("draft_id")
     )
-    for deleted in (False, True)
+    for deleted, statement in _WITH_HEAD.items()
 }
 FIND_SEGMENTS = {
     deleted: _of_draft(SEGMENTS, show_deleted=deleted).order_by(SEGMENTS.c.position)
@@ -108,13 +103,12 @@ NEWEST_FIRST = (MEMBERS.c.draft_create_time, MEMBERS.c.draft_id)
 def drafts_of_user(*, show_deleted: bool) -> Select[Any]:
     """A user's drafts, newest first; what comes before a page and its size are left open."""
     statement = (
-        _WITH_HEAD.join(
-            MEMBERS, and_(MEMBERS.c.tenant == DRAFTS.c.tenant, MEMBERS.c.draft_id == DRAFTS.c.draft_id)
-        )
+        _WITH_HEAD[show_deleted]
+        .join(MEMBERS, and_(MEMBERS.c.tenant == DRAFTS.c.tenant, MEMBERS.c.draft_id == DRAFTS.c.draft_id))
         .where(MEMBERS.c.tenant == bindparam("tenant"), MEMBERS.c.user_id == bindparam("user_id"))
         .order_by(*(column.desc() for column in NEWEST_FIRST))
     )
-    return standing(statement, DRAFTS, MEMBERS, show_deleted=show_deleted)
+    return both(statement)[show_deleted]
 
 
 ENTRIES_AFTER = (
@@ -146,13 +140,14 @@ PUT_MEMBER = _NEW_MEMBER.on_conflict_do_update(
     index_elements=[column.name for column in MEMBERS.primary_key],
     set_={name: _NEW_MEMBER.excluded[name] for name in ("role", "added_by", "join_time", "is_author")},
 )
-DELETE_MEMBER = MEMBERS.delete().where(
+_LOCKED = "the draft is locked, and was found to stand"
+DELETE_MEMBER = everything(MEMBERS.delete(), _LOCKED).where(
     MEMBERS.c.tenant == bindparam("of_tenant"),
     MEMBERS.c.draft_id == bindparam("of_draft"),
     MEMBERS.c.user_id == bindparam("of_user"),
 )
 MARK_AUTHOR = (
-    update(MEMBERS)
+    everything(update(MEMBERS), _LOCKED)
     .where(
         MEMBERS.c.tenant == bindparam("of_tenant"),
         MEMBERS.c.draft_id == bindparam("of_draft"),
@@ -161,21 +156,17 @@ MARK_AUTHOR = (
     )
     .values(is_author=True)
 )
-UPDATE_DRAFT = update(DRAFTS).where(
+UPDATE_DRAFT = everything(update(DRAFTS), "the draft is locked; it may be the change that restores it").where(
     DRAFTS.c.tenant == bindparam("of_tenant"), DRAFTS.c.draft_id == bindparam("of_draft")
 )
-ANSWER_INVITATION = update(INVITATIONS).where(
+ANSWER_INVITATION = everything(update(INVITATIONS), _LOCKED).where(
     INVITATIONS.c.tenant == bindparam("of_tenant"),
     INVITATIONS.c.draft_id == bindparam("of_draft"),
     INVITATIONS.c.invitation_id == bindparam("of_invitation"),
 )
 DELETE_WITH = {
-    of.name: update(of)
-    .where(
-        of.c.tenant == bindparam("of_tenant"),
-        of.c.draft_id == bindparam("of_draft"),
-        of.c.delete_time.is_(None),
-    )
+    of.name: visible(update(of))
+    .where(of.c.tenant == bindparam("of_tenant"), of.c.draft_id == bindparam("of_draft"))
     .values(
         delete_time=bindparam("at", type_=of.c.delete_time.type),
         deletion_id=bindparam("deletion"),
@@ -183,7 +174,7 @@ DELETE_WITH = {
     for of in (DRAFTS, *CHILDREN)
 }
 RESTORE_WITH = {
-    of.name: update(of)
+    of.name: everything(update(of), "restores what is deleted")
     .where(
         of.c.tenant == bindparam("of_tenant"),
         of.c.draft_id == bindparam("of_draft"),
@@ -192,3 +183,40 @@ RESTORE_WITH = {
     .values(delete_time=None, deletion_id=None)
     for of in (DRAFTS, *CHILDREN)
 }
+
+# Deletion of many drafts at once: in the order of their ids, so that two who do it wait for each other.
+LOCK_DRAFTS_OF_CREATOR = (
+    visible(
+        select(DRAFTS.c.draft_id).join(
+            MEMBERS, and_(MEMBERS.c.tenant == DRAFTS.c.tenant, MEMBERS.c.draft_id == DRAFTS.c.draft_id)
+        )
+    )
+    .where(
+        MEMBERS.c.tenant == bindparam("tenant"),
+        MEMBERS.c.user_id == bindparam("user_id"),
+        DRAFTS.c.creator == MEMBERS.c.user_id,
+    )
+    .order_by(DRAFTS.c.draft_id)
+    .with_for_update(of=DRAFTS)
+)
+LOCK_DRAFTS_OF_DELETION = (
+    everything(select(DRAFTS.c.draft_id), "restores what is deleted")
+    .where(DRAFTS.c.tenant == bindparam("tenant"), DRAFTS.c.deletion_id == bindparam("deletion"))
+    .order_by(DRAFTS.c.draft_id)
+    .with_for_update()
+)
+_PURGED = "removes what was deleted long ago"
+LOCK_DELETED_LONG_AGO = (
+    everything(select(DRAFTS.c.tenant, DRAFTS.c.draft_id), _PURGED)
+    .where(DRAFTS.c.delete_time < bindparam("before", type_=DRAFTS.c.delete_time.type))
+    .order_by(DRAFTS.c.delete_time)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+# The draft goes first: what belongs to it stays as long as it stands.
+PURGE = tuple(
+    everything(delete(of), _PURGED).where(
+        tuple_(of.c.tenant, of.c.draft_id).in_(bindparam("keys", expanding=True))
+    )
+    for of in (DRAFTS, *CHILDREN)
+)

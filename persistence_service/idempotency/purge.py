@@ -4,11 +4,12 @@ import asyncio
 from datetime import datetime
 
 from prometheus_client import Counter
-from sqlalchemy import Connection, and_, bindparam, delete, exists, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, exists, select, tuple_
 
 from consensus_rpc.errors import ConsensusError
 from consensus_rpc.log import get_logger
 from persistence_service.database import Database
+from persistence_service.deletion.visible import visible
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.runs import names
 from persistence_service.runs.tables import RunRow
@@ -20,8 +21,8 @@ PURGED = Counter("consensus_idempotency_keys_purged", "Expired idempotency keys 
 
 _KEYS = IdempotencyKeyRow.__table__
 _KEY = tuple_(*_KEYS.primary_key)
-_IS_OPEN = exists().where(
-    and_(
+_IS_OPEN = exists(
+    visible(select(RunRow.run_id)).where(
         RunRow.tenant == IdempotencyKeyRow.tenant,
         RunRow.run_id == IdempotencyKeyRow.run_id,
         RunRow.state.in_(sorted(names.OPEN)),

@@ -41,6 +41,10 @@ class Actor:
     request_id: str
 
 
+NOBODY = Actor(caller="", user="", request_id="")
+"""Who acts in the background."""
+
+
 @dataclass(slots=True)
 class Head:
     """Where a stream ends; moves with every entry that is chained to it."""

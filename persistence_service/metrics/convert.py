@@ -55,6 +55,8 @@ def metric_message(metric: StoredMetric) -> pb.Metric:
         user=metric.user_id or "",
         create_time=to_timestamp(metric.create_time),
         update_time=to_timestamp(metric.update_time),
+        delete_time=None if metric.delete_time is None else to_timestamp(metric.delete_time),
+        deletion_id=metric.deletion_id or "",
     )
 
 

@@ -27,6 +27,8 @@ class StoredMetric:
     org_id: str | None
     create_time: datetime
     update_time: datetime
+    delete_time: datetime | None
+    deletion_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,33 @@
-"""Statements over metrics. All that read start from `_of_tenant`, which leaves out what is deleted."""
+"""Statements over metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     Select,
-    and_,
     bindparam,
     case,
     delete,
     func,
     select,
     tuple_,
+    update,
 )
 
 from consensus_journal import canonical_json, digest
 from persistence_service.containment import JsonContains
+from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.keyset import beyond
 from persistence_service.schema import insert
+
+_MARKED_AT_ONCE = 1000
 
 _METRICS = MetricRow.__table__.c
 _STORED = (
@@ -35,6 +38,8 @@ _STORED = (
     _METRICS.org_id,
     _METRICS.create_time,
     _METRICS.update_time,
+    _METRICS.delete_time,
+    _METRICS.deletion_id,
 )
 _NEWEST_FIRST = (_METRICS.create_time, _METRICS.metric_id)
 _NEW = insert(MetricRow)
@@ -49,22 +54,46 @@ _STORE = _NEW.on_conflict_do_update(
         ),
     },
 )
-_AGED = (
-    select(_METRICS.tenant, _METRICS.metric_id)
-    .where(_METRICS.update_time < bindparam("before", type_=_METRICS.update_time.type))
-    .order_by(_METRICS.update_time)
-    .limit(bindparam("max_count"))
+_OF_TENANT = _METRICS.tenant == bindparam("of_tenant")
+_IDS = _METRICS.metric_id.in_(bindparam("ids", expanding=True))
+# Rows are locked in the order of their ids, as storing locks them.
+_LOCK_SOME = (
+    everything(select(_METRICS.metric_id, _METRICS.delete_time), "deleting again changes nothing")
+    .where(_OF_TENANT, _IDS)
+    .order_by(_METRICS.metric_id)
+    .with_for_update()
 )
-_PURGE = (
-    delete(MetricRow)
-    .where(
-        and_(
-            tuple_(_METRICS.tenant, _METRICS.metric_id).in_(_AGED),
-            # Once more: one that was stored again meanwhile is not old any longer.
-            _METRICS.update_time < bindparam("before", type_=_METRICS.update_time.type),
-        )
+_LOCK_OF_USER = (
+    visible(select(_METRICS.metric_id))
+    .where(_OF_TENANT, _METRICS.user_id == bindparam("user"))
+    .order_by(_METRICS.metric_id)
+    .with_for_update()
+)
+_LOCK_OF_DELETION = (
+    everything(select(_METRICS.metric_id), "restores what is deleted")
+    .where(_OF_TENANT, _METRICS.deletion_id == bindparam("deletion"))
+    .order_by(_METRICS.metric_id)
+    .with_for_update()
+)
+_MARK = (
+    everything(update(MetricRow), "they are locked; it deletes or restores them")
+    .where(_OF_TENANT, _IDS)
+    .values(
+        delete_time=bindparam("at", type_=_METRICS.delete_time.type),
+        deletion_id=bindparam("of_deletion"),
     )
-    .returning(_METRICS.tenant, _METRICS.metric_id)
+)
+_REMOVED = "removes what is old, deleted or not"
+_LOCK_OLD = {
+    instant.key: everything(select(_METRICS.tenant, _METRICS.metric_id), _REMOVED)
+    .where(instant < bindparam("before", type_=instant.type))
+    .order_by(instant)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+    for instant in (_METRICS.update_time, _METRICS.delete_time)
+}
+_REMOVE = everything(delete(MetricRow), _REMOVED).where(
+    tuple_(_METRICS.tenant, _METRICS.metric_id).in_(bindparam("keys", expanding=True))
 )
 
 
@@ -113,17 +142,26 @@ def batch_digest(metrics: Sequence[NewMetric]) -> bytes:
     )
 
 
-def find(connection: Connection, tenant: str, metric_id: str) -> StoredMetric | None:
+def find(
+    connection: Connection, tenant: str, metric_id: str, *, show_deleted: bool = False
+) -> StoredMetric | None:
     """The metric, if there is one."""
-    row = connection.execute(_of_tenant(tenant, *_STORED).where(_METRICS.metric_id == metric_id)).first()
+    statement = _of_tenant(tenant, *_STORED, show_deleted=show_deleted)
+    row = connection.execute(statement.where(_METRICS.metric_id == metric_id)).first()
     return None if row is None else _stored(row)
 
 
 def page(
-    connection: Connection, tenant: str, wanted: MetricFilter, after: Sequence[Any] | None, limit: int
+    connection: Connection,
+    tenant: str,
+    wanted: MetricFilter,
+    after: Sequence[Any] | None,
+    limit: int,
+    *,
+    show_deleted: bool = False,
 ) -> list[StoredMetric]:
     """Metrics, newest first, that come after a position (as `position_of` tells it)."""
-    statement = _filtered(_of_tenant(tenant, *_STORED), wanted)
+    statement = _filtered(_of_tenant(tenant, *_STORED, show_deleted=show_deleted), wanted)
     if after is not None:
         statement = statement.where(beyond(_NEWEST_FIRST, after, descending=True))
     statement = statement.order_by(*(column.desc() for column in _NEWEST_FIRST)).limit(limit)
@@ -137,10 +175,41 @@ def count_types(connection: Connection, tenant: str, wanted: MetricFilter, limit
     return [TypeCount(*row) for row in connection.execute(grouped)]
 
 
-def purge_some(connection: Connection, before: datetime, max_count: int) -> list[tuple[str, str]]:
-    """Deletes metrics that were stored last before an instant; tenant and id of each, in order."""
-    purged = connection.execute(_PURGE, {"before": before, "max_count": max_count})
-    return sorted((row.tenant, row.metric_id) for row in purged)
+def lock_some(connection: Connection, tenant: str, ids: Sequence[str]) -> dict[str, bool]:
+    """Those of the metrics that are there, and whether each is deleted; nobody else changes them then."""
+    rows = connection.execute(_LOCK_SOME, {"of_tenant": tenant, "ids": ids})
+    return {row.metric_id: row.delete_time is not None for row in rows}
+
+
+def lock_of_user(connection: Connection, tenant: str, user: str) -> list[str]:
+    """The ids of all metrics that were stored for a user; nobody else changes them then."""
+    return list(connection.scalars(_LOCK_OF_USER, {"of_tenant": tenant, "user": user}))
+
+
+def lock_of_deletion(connection: Connection, tenant: str, deletion_id: str) -> list[str]:
+    """The ids of all metrics that went with a deletion; nobody else changes them then."""
+    return list(connection.scalars(_LOCK_OF_DELETION, {"of_tenant": tenant, "deletion": deletion_id}))
+
+
+def mark(
+    connection: Connection, tenant: str, ids: Sequence[str], deletion_id: str | None, at: datetime | None
+) -> None:
+    """Deletes metrics that are locked; without deletion and instant it restores them."""
+    for start in range(0, len(ids), _MARKED_AT_ONCE):
+        some = ids[start : start + _MARKED_AT_ONCE]
+        of_some = {"of_tenant": tenant, "ids": some, "of_deletion": deletion_id, "at": at}
+        connection.execute(_MARK, of_some)
+
+
+def remove_old(
+    connection: Connection, instant: Literal["update_time", "delete_time"], before: datetime, max_count: int
+) -> list[tuple[str, str]]:
+    """Removes metrics whose instant lies before another; tenant and id of each, in order."""
+    rows = connection.execute(_LOCK_OLD[instant], {"before": before, "max_count": max_count}).all()
+    keys = sorted((row.tenant, row.metric_id) for row in rows)
+    if keys:
+        connection.execute(_REMOVE, {"keys": keys})
+    return keys
 
 
 def position_of(metric: StoredMetric) -> tuple[Any, ...]:
@@ -148,8 +217,8 @@ def position_of(metric: StoredMetric) -> tuple[Any, ...]:
     return (metric.create_time, metric.metric_id)
 
 
-def _of_tenant(tenant: str, *columns: ColumnElement[Any]) -> Select[Any]:
-    return select(*columns).where(_METRICS.tenant == tenant, _METRICS.delete_time.is_(None))
+def _of_tenant(tenant: str, *columns: ColumnElement[Any], show_deleted: bool = False) -> Select[Any]:
+    return both(select(*columns))[show_deleted].where(_METRICS.tenant == tenant)
 
 
 def _filtered(statement: Select[Any], wanted: MetricFilter) -> Select[Any]:

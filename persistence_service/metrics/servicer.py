@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
+from uuid_utils.compat import uuid7
+
 from consensus.v1 import metric_service_pb2 as pb
 from consensus.v1 import metric_service_pb2_grpc
 from consensus_rpc.errors import InvalidField, MetricNotFound
@@ -14,7 +17,7 @@ from persistence_service.database import Connection, Database
 from persistence_service.idempotency.answers import AnswerClaim, answered_once, request_fingerprint
 from persistence_service.idempotency.claims import KeyScope
 from persistence_service.journal.entries import Actor
-from persistence_service.metrics import convert, repository, storing
+from persistence_service.metrics import convert, deleting, repository, storing
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
@@ -22,14 +25,15 @@ from persistence_service.paging.tokens import Signing
 from persistence_service.scalars import EPOCH, MICROSECOND
 from persistence_service.turns import Turns
 
-STORE = "metric.store"
-"""The operation under which keys of StoreMetrics stand."""
+STORE, DELETE, UNDELETE = "metric.store", "metric.delete", "metric.undelete"
+"""The operations under which keys stand."""
 
 MAX_COUNTS = 10_000
 _AT_ONCE = 50
 _RESOURCE = "metrics"
 
 Result = TypeVar("Result")
+Response = TypeVar("Response", bound=Message)
 
 
 class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
@@ -52,35 +56,52 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
             metrics, claim = _prepared(request, identity)
         else:  # long enough for others to wait for the loop
             metrics, claim = await asyncio.to_thread(_prepared, request, identity)
-        actor = Actor(identity.caller, request.user, current_request_id() or "")
+        actor, clock = _actor(identity, request), self._database.now
 
-        def unit(connection: Connection) -> bytes:
-            now = self._database.now(connection)
+        def store(connection: Connection) -> pb.StoreMetricsResponse:
+            storing.store(clock, connection, identity.tenant, actor, metrics, clock(connection))
+            ids = [metric.metric_id for metric in metrics]
+            return pb.StoreMetricsResponse(stored_count=len(ids), metric_ids=ids)
 
-            def effect() -> bytes:
-                storing.store(self._database.now, connection, identity.tenant, actor, metrics, now)
-                ids = [metric.metric_id for metric in metrics]
-                return pb.StoreMetricsResponse(stored_count=len(ids), metric_ids=ids).SerializeToString()
+        return await self._change(identity.tenant, claim, store, pb.StoreMetricsResponse)
 
-            if claim is None:
-                return effect()
-            return answered_once(connection, claim, now, now + self._key_ttl, effect)
+    async def DeleteMetrics(  # noqa: N802 - the contract's name
+        self, request: pb.DeleteMetricsRequest, context: Any
+    ) -> pb.DeleteMetricsResponse:
+        """Deletes metrics as one deletion."""
+        identity, deletion_id = identity_of(context), str(uuid7())
+        tenant, actor, ids = identity.tenant, _actor(identity, request), list(request.metric_ids)
 
-        async with self._turns.of(identity.tenant):
-            answer = await self._database.run(
-                unit,
-                isolation="READ COMMITTED",
-                resource=storing.metrics_stream(identity.tenant),
-                rerun_when_lost=claim is not None,
-            )
-        return pb.StoreMetricsResponse.FromString(answer)
+        def delete(connection: Connection) -> pb.DeleteMetricsResponse:
+            count = deleting.delete(connection, self._database.now, tenant, actor, ids, deletion_id)
+            return pb.DeleteMetricsResponse(deletion_id=deletion_id if count else "", deleted_count=count)
+
+        claim = _claim(identity, DELETE, "", request)
+        return await self._change(tenant, claim, delete, pb.DeleteMetricsResponse)
+
+    async def UndeleteMetrics(  # noqa: N802 - the contract's name
+        self, request: pb.UndeleteMetricsRequest, context: Any
+    ) -> pb.UndeleteMetricsResponse:
+        """Restores the metrics that went with one deletion."""
+        identity, deletion_id = identity_of(context), request.deletion_id
+        tenant, actor = identity.tenant, _actor(identity, request)
+
+        def undelete(connection: Connection) -> pb.UndeleteMetricsResponse:
+            clock = self._database.now
+            count = deleting.undelete_deletion(connection, clock, tenant, actor, deletion_id)
+            return pb.UndeleteMetricsResponse(restored_count=count)
+
+        claim = _claim(identity, UNDELETE, deletion_id, request)
+        return await self._change(tenant, claim, undelete, pb.UndeleteMetricsResponse)
 
     async def GetMetric(  # noqa: N802 - the contract's name
         self, request: pb.GetMetricRequest, context: Any
     ) -> pb.GetMetricResponse:
         """Answers with a metric."""
-        tenant = identity_of(context).tenant
-        metric = await self._read(lambda connection: repository.find(connection, tenant, request.metric_id))
+        tenant, metric_id, shown = identity_of(context).tenant, request.metric_id, request.show_deleted
+        metric = await self._read(
+            lambda connection: repository.find(connection, tenant, metric_id, show_deleted=shown)
+        )
         if metric is None:
             raise MetricNotFound(metric_id=request.metric_id)
         return pb.GetMetricResponse(metric=convert.metric_message(metric))
@@ -91,11 +112,15 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         """Lists metrics, newest first."""
         tenant, size = identity_of(context).tenant, page_size(request.page_size)
         signer = await self._signing.signer()
-        binding = ["metrics", tenant, request.filter.SerializeToString(deterministic=True).hex()]
+        shown = request.show_deleted
+        name = "all_metrics" if shown else "metrics"
+        binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
         wanted = convert.metric_filter(request.filter)
         after = _position(signer.position(binding, request.page_token)) if request.page_token else None
         metrics = await self._read(
-            lambda connection: repository.page(connection, tenant, wanted, after, size + 1)
+            lambda connection: repository.page(
+                connection, tenant, wanted, after, size + 1, show_deleted=shown
+            )
         )
         response = pb.ListMetricsResponse(metrics=fitting(map(convert.metric_message, metrics), size))
         if len(response.metrics) < len(metrics):
@@ -132,6 +157,33 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
                 yield pb.ExportMetricsResponse(metric=convert.metric_message(metric))
             after = repository.position_of(metrics[-1])
 
+    async def _change(
+        self,
+        tenant: str,
+        claim: AnswerClaim | None,
+        effect: Callable[[Connection], Response],
+        answer: type[Response],
+    ) -> Response:
+        """What the effect answers, or what it answered when the key was used first."""
+
+        def unit(connection: Connection) -> bytes:
+            def stored() -> bytes:
+                return effect(connection).SerializeToString()
+
+            if claim is None:
+                return stored()
+            now = self._database.now(connection)
+            return answered_once(connection, claim, now, now + self._key_ttl, stored)
+
+        async with self._turns.of(tenant):
+            response = await self._database.run(
+                unit,
+                isolation="READ COMMITTED",
+                resource=storing.metrics_stream(tenant),
+                rerun_when_lost=claim is not None,
+            )
+        return answer.FromString(response)
+
     async def _read(self, unit: Callable[[Connection], Result]) -> Result:
         return await self._database.run(unit, read_only=True, resource=_RESOURCE)
 
@@ -139,11 +191,18 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
 def _prepared(
     request: pb.StoreMetricsRequest, identity: Identity
 ) -> tuple[list[NewMetric], AnswerClaim | None]:
-    metrics = convert.new_metrics(request.metrics)
+    return convert.new_metrics(request.metrics), _claim(identity, STORE, "", request)
+
+
+def _claim(identity: Identity, operation: str, resource: str, request: Any) -> AnswerClaim | None:
     if not request.idempotency_key:
-        return metrics, None
-    scope = KeyScope(identity.tenant, identity.caller, STORE, "", request.idempotency_key)
-    return metrics, AnswerClaim(scope, request_fingerprint(request))
+        return None
+    scope = KeyScope(identity.tenant, identity.caller, operation, resource, request.idempotency_key)
+    return AnswerClaim(scope, request_fingerprint(request))
+
+
+def _actor(identity: Identity, request: Any) -> Actor:
+    return Actor(identity.caller, request.user, current_request_id() or "")
 
 
 def _next_page(

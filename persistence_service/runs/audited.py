@@ -71,7 +71,7 @@ class AuditedRunServicer(RunServicer):
         self, request: pb.PersistenceServiceWatchRunRequest, context: Context
     ) -> None:
         """Enters the read, then streams a run's events."""
-        data = {"run_id": request.run_id, "after_sequence": request.after_sequence}
+        data: dict[str, Plain] = {"run_id": request.run_id, "after_sequence": request.after_sequence}
         await self._enter(request.scope, "run.watched", data)
         await super().WatchRun(request, context)
 

@@ -12,11 +12,10 @@ from sqlalchemy import Connection
 
 from consensus_rpc.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
-from persistence_service.journal.entries import Head, run_stream
 from persistence_service.runs import deleting, names, statements, store
 from persistence_service.runs.creation import has_parent_proposal, parent_key
 from persistence_service.runs.fold import Fold, Rules
-from persistence_service.runs.locked import Changes, LockedRun, Tracked
+from persistence_service.runs.locked import Changes, LockedRun, Tracked, tracked_run
 from persistence_service.runs.operations import (
     Ack,
     Annotate,
@@ -135,12 +134,8 @@ class _Batch:
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
 
     def _track(self, row: Any) -> Tracked:
-        columns = dict(row)
-        sequence, head_hash = columns.pop("head_sequence"), columns.pop("head_hash")
-        run = LockedRun(**columns)
-        head = Head(run.tenant, run_stream(run.run_id), sequence, bytes(head_hash))
-        tracked = Tracked(run, head)
-        self._runs[run.key] = tracked
+        tracked = tracked_run(row)
+        self._runs[tracked.run.key] = tracked
         return tracked
 
     # The fold.

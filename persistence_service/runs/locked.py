@@ -3,6 +3,7 @@
 `LockedRun` has the columns of `runs` under their names, so that a row becomes one and one becomes a row.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,6 +102,14 @@ class Tracked:
     def new(cls, run: LockedRun, head_hash: bytes) -> "Tracked":
         """A run that did not exist."""
         return cls(run, Head(run.tenant, run_stream(run.run_id), 0, head_hash), is_new=True, is_changed=True)
+
+
+def tracked_run(row: Mapping[Any, Any]) -> Tracked:
+    """A run that was read with the end of its journal, both locked."""
+    columns = dict(row)
+    sequence, head_hash = columns.pop("head_sequence"), columns.pop("head_hash")
+    run = LockedRun(**columns)
+    return Tracked(run, Head(run.tenant, run_stream(run.run_id), sequence, bytes(head_hash)))
 
 
 @dataclass(slots=True)

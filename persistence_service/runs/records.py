@@ -16,6 +16,7 @@ from persistence_service.attempts.repository import find_attempts
 from persistence_service.database import Database
 from persistence_service.idempotency.claims import Claim, KeyScope
 from persistence_service.idempotency.purge import purge_for_ever
+from persistence_service.journal.append import Clock
 from persistence_service.journal.notifier import Notifier
 from persistence_service.runs import repository
 from persistence_service.runs.admission import QueueLimit, count_queued
@@ -108,6 +109,17 @@ class RunRecords:
     async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
         """What `fn` reads, from one snapshot."""
         return await self._database.run(fn, read_only=True, resource=resource)
+
+    async def change(
+        self, fn: Callable[[Connection, Clock], Result], resource: str, *, rerun_when_lost: bool
+    ) -> Result:
+        """What `fn` answers once its own transaction is committed; for what is no writer's operation."""
+        return await self._database.run(
+            lambda connection: fn(connection, self._database.now),
+            isolation="READ COMMITTED",
+            resource=resource,
+            rerun_when_lost=rerun_when_lost,
+        )
 
     async def _count_queued(self, tenant: str, limit: int) -> int:
         return await self.read(lambda connection: count_queued(connection, tenant, limit), "runs")

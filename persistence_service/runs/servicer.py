@@ -7,19 +7,23 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.attempts.convert import attempt_columns
+from persistence_service.deletion.user_data import delete_user_data, undelete_user_data
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.idempotency.claims import (
     ANNOTATE,
     CANCEL,
+    DELETE,
     RESUME,
     REVISE,
     START,
     SUBMIT,
+    UNDELETE,
     Claim,
     KeyTable,
 )
@@ -33,9 +37,11 @@ from persistence_service.runs.operations import (
     Cancel,
     ClaimWork,
     Create,
+    Delete,
     Expansion,
     Follow,
     Resume,
+    Undelete,
 )
 from persistence_service.runs.recording import Recording
 from persistence_service.runs.records import RunRecords, claim_of, scope_of
@@ -103,7 +109,8 @@ class RunServicer(PersistenceServiceServicer):
         self, request: pb.PersistenceServiceGetRunRequest, context: Context
     ) -> pb.PersistenceServiceGetRunResponse:
         """Answers with a run, whole."""
-        run = await self._records.whole_run((request.scope.tenant, request.run_id))
+        key = (request.scope.tenant, request.run_id)
+        run = await self._records.whole_run(key, show_deleted=request.show_deleted)
         return pb.PersistenceServiceGetRunResponse(run=run)
 
     async def ListRuns(
@@ -137,7 +144,8 @@ class RunServicer(PersistenceServiceServicer):
         self, request: pb.PersistenceServiceWatchRunRequest, context: Context
     ) -> None:
         """Streams a run's events. Writes to the context itself, so that a stalled write can be given up."""
-        watching = Watching(self._records, self._stopping, context)
+        shown = request.show_deleted
+        watching = Watching(self._records, self._stopping, context, show_deleted=shown)
         await watching.run((request.scope.tenant, request.run_id), request.after_sequence)
 
     async def CancelRun(
@@ -161,6 +169,44 @@ class RunServicer(PersistenceServiceServicer):
         )
         run = await self._records.whole_run((scope.tenant, request.run_id))
         return pb.PersistenceServiceResumeRunResponse(run=run)
+
+    async def DeleteRun(
+        self, request: pb.PersistenceServiceDeleteRunRequest, context: Context
+    ) -> pb.PersistenceServiceDeleteRunResponse:
+        """Deletes a run, so that it can be restored."""
+        scope = scope_of(request.scope)
+        await self._records.write(
+            Delete(
+                scope=scope,
+                run_id=request.run_id,
+                claim=_claim(request, DELETE, resource=request.run_id),
+                deletion_id=str(uuid7()),
+            )
+        )
+        run = await self._records.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        return pb.PersistenceServiceDeleteRunResponse(run=run)
+
+    async def UndeleteRun(
+        self, request: pb.PersistenceServiceUndeleteRunRequest, context: Context
+    ) -> pb.PersistenceServiceUndeleteRunResponse:
+        """Restores a run."""
+        scope = scope_of(request.scope)
+        claim = _claim(request, UNDELETE, resource=request.run_id)
+        await self._records.write(Undelete(scope=scope, run_id=request.run_id, claim=claim))
+        run = await self._records.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        return pb.PersistenceServiceUndeleteRunResponse(run=run)
+
+    async def DeleteUserData(
+        self, request: pb.PersistenceServiceDeleteUserDataRequest, context: Context
+    ) -> pb.PersistenceServiceDeleteUserDataResponse:
+        """Deletes a user's runs, drafts and metrics."""
+        return await delete_user_data(self._records, request)
+
+    async def UndeleteUserData(
+        self, request: pb.PersistenceServiceUndeleteUserDataRequest, context: Context
+    ) -> pb.PersistenceServiceUndeleteUserDataResponse:
+        """Restores what went with one deletion."""
+        return await undelete_user_data(self._records, request)
 
     async def AnnotateDecision(
         self, request: pb.PersistenceServiceAnnotateDecisionRequest, context: Context

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select,
 from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.attempts.tables import AttemptRow
-from persistence_service.deletion.visible import everything, visible
+from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
 from persistence_service.runs import events, names
@@ -47,16 +47,17 @@ KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
 # locked: of a row that is joined but not locked, READ COMMITTED may show a version from before the wait.
 # A run that somebody else has locked is left out, and its operations wait for the next batch: the writer
 # of all streams waits for nobody.
-RUN_AND_HEAD = everything(
+RUNS_AND_HEADS = both(
     select(
         *(RUNS.c[name] for name in RUN_COLUMNS),
         HEADS.c.sequence.label("head_sequence"),
         HEADS.c.hash.label("head_hash"),
-    ).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id)),
-    "what may be done to a deleted run is judged once it is locked",
+    ).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id))
 )
+# Of deleted runs too: what may be done to one is judged once it is locked.
 LOCK_RUNS = (
-    RUN_AND_HEAD.where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
+    RUNS_AND_HEADS[True]
+    .where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update(skip_locked=True)
 )
@@ -69,7 +70,7 @@ def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 LOCK_CLAIMABLE = (
-    visible(RUN_AND_HEAD)
+    RUNS_AND_HEADS[False]
     .where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
     .order_by(RUNS.c.create_time)
     .limit(bindparam("max_count"))

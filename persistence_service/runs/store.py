@@ -84,11 +84,20 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
         connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
     if changed:
         execute_many(connection, statements.UPDATE_RUNS, [_run_update(each) for each in changed])
-    grown = [each for each in changed if each.has_grown]
-    if grown:
-        execute_many(connection, statements.UPDATE_HEADS, [_head_update(each) for each in grown])
+    _move_heads(connection, changed)
     if stale := keys.stale:
         connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
+
+
+def write_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
+    """Writes the entries alone, for runs that are no longer there."""
+    execute_many(connection, statements.INSERT_ENTRIES, changes.entries)
+    _move_heads(connection, runs)
+
+
+def _move_heads(connection: Connection, runs: Sequence[Tracked]) -> None:
+    if grown := [each for each in runs if each.has_grown]:
+        execute_many(connection, statements.UPDATE_HEADS, [_head_update(each) for each in grown])
 
 
 def _insert_runs(connection: Connection, created: Sequence[Tracked], changes: Changes) -> None:

@@ -81,7 +81,10 @@ READS: dict[str, Read] = {
     ),
     "metrics with data": lambda c: metrics.page(c, "default", MetricFilter(data={"n": 7}), None, LIMIT),
     "a metric": lambda c: metrics.find(c, "default", "m7"),
-    "metrics to purge": lambda c: metrics.purge_some(c, instant(-1), 500),
+    "metrics that are old": lambda c: metrics.remove_old(c, "update_time", instant(-1), 500),
+    "metrics that were deleted": lambda c: metrics.remove_old(c, "delete_time", instant(-1), 500),
+    "metrics of a user, to delete": lambda c: metrics.lock_of_user(c, "default", "u3"),
+    "metrics of a deletion": lambda c: metrics.lock_of_deletion(c, "default", "d-1"),
 }
 
 

@@ -17,7 +17,7 @@ from consensus_rpc.errors import IdempotencyKeyReused, InvalidField, InvalidPage
 from consensus_rpc.status import contract_errors
 from persistence_service.audit.repository import stream
 from persistence_service.database import Database
-from persistence_service.metrics import storing
+from persistence_service.metrics import deleting
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.tokens import Signing
@@ -286,7 +286,7 @@ async def test_old_metrics_are_purged_a_few_at_a_time_with_an_entry_each(
     await store(stub, *(metric(f"m{number}") for number in range(5)))
     old = database.unit_of_work(database.now, read_only=True)
     await store(stub, metric("m0"), metric("new"))
-    purge = partial(storing.purge_some, database.now)
+    purge = partial(deleting.purge_stored, database.now)
     counts = [
         database.unit_of_work(lambda connection: purge(connection, old, 3), isolation="READ COMMITTED")
         for _ in range(3)
@@ -295,7 +295,7 @@ async def test_old_metrics_are_purged_a_few_at_a_time_with_an_entry_each(
     assert await listed(stub) == ["new", "m0"]
     (found,) = database.unit_of_work(lambda connection: stream(connection, "default", "metrics/default"))
     purged = [each.data for each in found.entries if each.event_type == "metric.purged"]
-    assert purged == [{"count": 3}, {"count": 1}]
+    assert purged == [{"count": 3, "because": "age"}, {"count": 1, "because": "age"}]
 
 
 async def test_a_full_batch_is_stored_by_one_statement(database: Database, stub: Any) -> None:
