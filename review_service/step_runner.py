@@ -69,8 +69,13 @@ class StepRunner:
             retry=_is_followed,
             before_sleep=course.record_failure,
         )
-        end: Succeeded[T] | GaveUp = await retrying(course.call_once)
-        return end
+        try:
+            end: Succeeded[T] | GaveUp = await retrying(course.call_once)
+            return end
+        finally:
+            # What it was to do next leads back to itself, and to the run with all that it holds: without
+            # this a finished run stayed in memory until the garbage collector came by.
+            retrying.iter_state.reset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ class Units:
             return result
         except (DBAPIError, PoolTimeout, _WriteLockBusy) as error:
             raise self._translated(error, terms) from _cause(error)
+        finally:
+            retrying.iter_state.reset()  # what it was to do next leads back to itself: garbage, if left
 
     def _attempt(self, fn: Unit[Result], terms: Terms, connect: Connect) -> Result:
         self._check()

@@ -1,7 +1,9 @@
 """How a step goes from call to call: recorded, retried, repaired, given up."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +15,7 @@ from offline_model.server import OfflineModel
 from review_service import expander as expanding
 from review_service import reviewer as reviewing
 from review_service.model import ModelClient, ModelOptions
+from review_service.step_runner import StepRunner
 from review_service.steps import StepBudget, Succeeded
 from tests.support.engine import (
     NO_DEADLINE,
@@ -291,3 +294,23 @@ async def test_a_failed_record_of_a_failure_ends_the_step(model: ModelClient, co
         await desk.review()
 
     assert (await control.counters())["total"]["started"] == 1
+
+
+class WatchedRecorder(Recorder):
+    """A recorder of which it can be told whether it is still there."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_nothing_of_a_step_that_ended_stays_in_memory(model: ModelClient) -> None:
+    recorder = WatchedRecorder()
+    watched = weakref.ref(recorder)
+    budget = StepBudget(deadline=NO_DEADLINE)
+    gc.disable()
+    try:
+        outcome = await expanding.Expander(StepRunner(model)).expand("r", specification(), budget, recorder)
+        assert isinstance(outcome, Succeeded)
+        del recorder
+        assert watched() is None
+    finally:
+        gc.enable()
