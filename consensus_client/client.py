@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, review_service_pb2, run_pb2
+from consensus_client.deletions import DeletionCalls
 from consensus_client.following import (
     STREAM_MESSAGES,
     Cursor,
@@ -36,7 +37,7 @@ Response = TypeVar("Response")
 Call = grpc.aio.UnaryStreamCall[Any, Any]
 
 
-class ReviewClient(RevisionCalls):
+class ReviewClient(RevisionCalls, DeletionCalls):
     """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
@@ -105,25 +106,37 @@ class ReviewClient(RevisionCalls):
         request.idempotency_key = new_key(idempotency_key)
         return (await self._unary(self._stub.SubmitDraft, request)).run
 
-    async def get_run(self, run_id: str) -> run_pb2.Run:
-        """A run, whole."""
-        request = review_service_pb2.GetRunRequest(run_id=run_id)
+    async def get_run(self, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
+        """A run, whole; a deleted one only where asked for."""
+        request = review_service_pb2.GetRunRequest(run_id=run_id, show_deleted=show_deleted)
         return (await self._unary(self._stub.GetRun, request)).run
 
     async def list_runs(
-        self, query: RunQuery | None = None, *, page_size: int = 0, page_token: str = ""
+        self,
+        query: RunQuery | None = None,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        show_deleted: bool = False,
     ) -> review_service_pb2.ListRunsResponse:
-        """A page of runs, newest first; `page_size` 1 to 100, 0 for 30."""
+        """A page of runs, newest first; `page_size` 1 to 100, 0 for 30. Deleted ones only where asked for."""
         request = review_service_pb2.ListRunsRequest(
-            filter=(query or RunQuery()).message(), page_size=page_size, page_token=page_token
+            filter=(query or RunQuery()).message(),
+            page_size=page_size,
+            page_token=page_token,
+            show_deleted=show_deleted,
         )
         return await self._unary(self._stub.ListRuns, request)
 
-    async def runs(self, query: RunQuery | None = None, *, page_size: int = 0) -> AsyncIterator[run_pb2.Run]:
+    async def runs(
+        self, query: RunQuery | None = None, *, page_size: int = 0, show_deleted: bool = False
+    ) -> AsyncIterator[run_pb2.Run]:
         """All runs of all pages, newest first."""
         token = ""
         while True:
-            page = await self.list_runs(query, page_size=page_size, page_token=token)
+            page = await self.list_runs(
+                query, page_size=page_size, page_token=token, show_deleted=show_deleted
+            )
             for run in page.runs:
                 yield run
             token = page.next_page_token

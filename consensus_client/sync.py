@@ -15,6 +15,7 @@ from consensus_client.requests import (
     review_input,
     submit_request,
 )
+from consensus_client.sync_deletions import SyncDeletionCalls
 from consensus_client.sync_revisions import SyncRevisionCalls
 from consensus_rpc.client import call_options
 from consensus_rpc.errors import ConsensusError
@@ -34,7 +35,7 @@ class Stream(Protocol):
         """Ends the call."""
 
 
-class SyncReviewClient(SyncRevisionCalls):
+class SyncReviewClient(SyncRevisionCalls, SyncDeletionCalls):
     """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
@@ -103,25 +104,35 @@ class SyncReviewClient(SyncRevisionCalls):
         request.idempotency_key = new_key(idempotency_key)
         return (self._unary(self._stub.SubmitDraft, request)).run
 
-    def get_run(self, run_id: str) -> run_pb2.Run:
-        """A run, whole."""
-        request = review_service_pb2.GetRunRequest(run_id=run_id)
+    def get_run(self, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
+        """A run, whole; a deleted one only where asked for."""
+        request = review_service_pb2.GetRunRequest(run_id=run_id, show_deleted=show_deleted)
         return (self._unary(self._stub.GetRun, request)).run
 
     def list_runs(
-        self, query: RunQuery | None = None, *, page_size: int = 0, page_token: str = ""
+        self,
+        query: RunQuery | None = None,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        show_deleted: bool = False,
     ) -> review_service_pb2.ListRunsResponse:
-        """A page of runs, newest first; `page_size` 1 to 100, 0 for 30."""
+        """A page of runs, newest first; `page_size` 1 to 100, 0 for 30. Deleted ones only where asked for."""
         request = review_service_pb2.ListRunsRequest(
-            filter=(query or RunQuery()).message(), page_size=page_size, page_token=page_token
+            filter=(query or RunQuery()).message(),
+            page_size=page_size,
+            page_token=page_token,
+            show_deleted=show_deleted,
         )
         return self._unary(self._stub.ListRuns, request)
 
-    def runs(self, query: RunQuery | None = None, *, page_size: int = 0) -> Iterator[run_pb2.Run]:
+    def runs(
+        self, query: RunQuery | None = None, *, page_size: int = 0, show_deleted: bool = False
+    ) -> Iterator[run_pb2.Run]:
         """All runs of all pages, newest first."""
         token = ""
         while True:
-            page = self.list_runs(query, page_size=page_size, page_token=token)
+            page = self.list_runs(query, page_size=page_size, page_token=token, show_deleted=show_deleted)
             yield from page.runs
             token = page.next_page_token
             if not token:

@@ -58,6 +58,7 @@ class JournalFollower:
         context: Any,
         *,
         is_patient: bool = False,
+        show_deleted: bool = False,
     ) -> None:
         """Sends the events that the caller does not have, to the last; a broken connection is replaced.
 
@@ -72,7 +73,7 @@ class JournalFollower:
         while True:
             before = sender.last_sequence
             try:
-                await self._watch(scope, sender, context)
+                await self._watch(scope, sender, context, show_deleted=show_deleted)
                 return
             except ConsensusError as error:
                 if isinstance(error, ShuttingDown) and self._draining.is_set():
@@ -89,9 +90,19 @@ class JournalFollower:
             backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
 
     async def _watch(
-        self, scope: persistence_service_pb2.CallScope, sender: EventSender[Any], context: Any
+        self,
+        scope: persistence_service_pb2.CallScope,
+        sender: EventSender[Any],
+        context: Any,
+        *,
+        show_deleted: bool,
     ) -> None:
-        request = WatchRequest(scope=scope, run_id=sender.run_id, after_sequence=sender.last_sequence)
+        request = WatchRequest(
+            scope=scope,
+            run_id=sender.run_id,
+            after_sequence=sender.last_sequence,
+            show_deleted=show_deleted,
+        )
         watch = self._stub.WatchRun(request, **call_options(context))
         drained = asyncio.create_task(self._draining.wait())
         try:
@@ -106,7 +117,12 @@ class JournalFollower:
             watch.cancel()
 
     async def raise_ending(
-        self, scope: persistence_service_pb2.CallScope, sender: EventSender[Any], context: Any
+        self,
+        scope: persistence_service_pb2.CallScope,
+        sender: EventSender[Any],
+        context: Any,
+        *,
+        show_deleted: bool = False,
     ) -> None:
         """Ends the stream of a run that came to no decision.
 
@@ -116,7 +132,7 @@ class JournalFollower:
         if sender.ending is not None:
             error = error_of_event(sender.ending)
         else:  # the caller had the last event before
-            request = GetRunRequest(scope=scope, run_id=sender.run_id)
+            request = GetRunRequest(scope=scope, run_id=sender.run_id, show_deleted=show_deleted)
             with persistence_errors():
                 error = error_of_run((await self._stub.GetRun(request, **call_options(context))).run)
         if error is not None:

@@ -36,7 +36,8 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.GetRunResponse:
         """See the contract."""
         bind_contextvars(run_id=request.run_id)
-        return review_service_pb2.GetRunResponse(run=await self.run(request.run_id, context))
+        run = await self.run(request.run_id, context, show_deleted=request.show_deleted)
+        return review_service_pb2.GetRunResponse(run=run)
 
     async def ListRuns(
         self, request: review_service_pb2.ListRunsRequest, context: Any
@@ -47,6 +48,7 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
             filter=request.filter if request.HasField("filter") else None,
             page_size=request.page_size,
             page_token=request.page_token,
+            show_deleted=request.show_deleted,
         )
         answer = await self.ask(self._stub.ListRuns, asked, context)
         return review_service_pb2.ListRunsResponse(runs=answer.runs, next_page_token=answer.next_page_token)
@@ -61,6 +63,7 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
             run_id=request.run_id,
             page_size=request.page_size,
             page_token=request.page_token,
+            show_deleted=request.show_deleted,
         )
         answer = await self.ask(self._stub.ListAttempts, asked, context)
         return review_service_pb2.ListAttemptsResponse(
@@ -77,6 +80,7 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
             run_id=request.run_id,
             page_size=request.page_size,
             page_token=request.page_token,
+            show_deleted=request.show_deleted,
         )
         answer = await self.ask(self._stub.ListPersonaReviews, asked, context)
         return review_service_pb2.ListPersonaReviewsResponse(
@@ -91,6 +95,7 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
             scope=scope_of(context),
             filter=request.filter if request.HasField("filter") else None,
             page_token=request.page_token,
+            show_deleted=request.show_deleted,
         )
         call = self._stub.ExportRuns(asked, **call_options(context))
         try:
@@ -112,10 +117,10 @@ class ReadingServicer(review_service_pb2_grpc.ReviewServiceServicer):
         binding = (scope_of(context).tenant, *ids)
         return diff_page(whole, binding, request.page_size, request.page_token)
 
-    async def run(self, run_id: str, context: Any) -> run_pb2.Run:
+    async def run(self, run_id: str, context: Any, *, show_deleted: bool = False) -> run_pb2.Run:
         """A run, whole."""
         asked = persistence_service_pb2.PersistenceServiceGetRunRequest(
-            scope=scope_of(context), run_id=run_id
+            scope=scope_of(context), run_id=run_id, show_deleted=show_deleted
         )
         run: run_pb2.Run = (await self.ask(self._stub.GetRun, asked, context)).run
         return run

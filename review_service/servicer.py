@@ -16,6 +16,7 @@ from consensus_rpc.errors import RunNotFound
 from consensus_rpc.log import bind_contextvars
 from review_service import items
 from review_service.config import ReviewSettings
+from review_service.deleting import DeletingServicer
 from review_service.expander import first_attempt
 from review_service.expansion import Expansion
 from review_service.fingerprint import idempotency_claim
@@ -31,7 +32,7 @@ from review_service.ledger import NewRun
 from review_service.panel import Engine
 from review_service.persistence import Stub
 from review_service.personas import Panel
-from review_service.reading import ReadingServicer, scope_of
+from review_service.reading import scope_of
 from review_service.revising import plan_revision
 from review_service.revision_intake import check_revise_request
 from review_service.specification import expansion_specification, run_specification
@@ -40,7 +41,7 @@ from review_service.words import EXPAND
 from review_service.worker import Worker
 
 
-class ReviewServicer(ReadingServicer):
+class ReviewServicer(DeletingServicer):
     """Answers for runs; keeps none."""
 
     def __init__(

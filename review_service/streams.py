@@ -85,8 +85,9 @@ class Streams:
         sender = await self._sender(
             context, review_service_pb2.WatchRunResponse, request.run_id, request.after_sequence
         )
-        await self._journal.follow(scope, sender, context)
-        await self._journal.raise_ending(scope, sender, context)
+        shown = request.show_deleted
+        await self._journal.follow(scope, sender, context, show_deleted=shown)
+        await self._journal.raise_ending(scope, sender, context, show_deleted=shown)
 
     async def _sender(
         self, context: Any, make: Any, run_id: str, after_sequence: int = 0

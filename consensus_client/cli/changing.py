@@ -43,7 +43,7 @@ def annotate(
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Note something about a run's decision; replaces the note before."""
+    """Set or remove the note about a run's decision."""
     if remove == (note is not None):
         raise typer.BadParameter("give either a note or --remove")
     words = "" if note is None else inputs.idea_text(note)

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from consensus_client.cli import audit, changing, doctor, drafts, reading, reporting, reviewing, revising
+from consensus_client.cli import (
+    audit,
+    changing,
+    deleting,
+    doctor,
+    drafts,
+    reading,
+    reporting,
+    reviewing,
+    revising,
+)
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -44,5 +54,5 @@ def consensus(
     """
 
 
-for module in (reviewing, revising, reading, reporting, changing, drafts, audit, doctor):
+for module in (reviewing, revising, reading, reporting, changing, deleting, drafts, audit, doctor):
     module.register(app)

@@ -127,10 +127,13 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
         f"{pool.checked_out_count} of {pool.size} in use, {pool.overflow_count} beyond, "
         f"{pool.waiting_count} waiting",
     )
-    if status.HasField("oldest_queued_run_time"):
-        yield Finding(
-            "queue", is_well=True, seen=f"oldest run since {text.instant(status.oldest_queued_run_time)}"
-        )
+    waits = status.HasField("oldest_queued_run_time")
+    oldest = f"oldest run since {text.instant(status.oldest_queued_run_time)}" if waits else "no run waits"
+    yield Finding("queue", is_well=True, seen=oldest)
+    for each in status.tables:
+        about = "about " if each.is_estimate else ""
+        seen = f"{about}{text.count(each.row_count, 'row')}"
+        yield Finding(f"table {text.clean(each.table)}", is_well=True, seen=seen)
 
 
 async def _health(channel: grpc.aio.Channel, service: str) -> Finding:

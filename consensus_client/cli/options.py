@@ -46,6 +46,7 @@ Timeout = Annotated[
         min=0.1, metavar="SECONDS", help="Stop waiting after this time; the run goes on.", show_default=False
     ),
 ]
+Deleted = Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
 Idea = Annotated[
     str,

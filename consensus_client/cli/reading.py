@@ -47,13 +47,16 @@ class Label(StrEnum):
 
 
 def show(
-    run_id: options.RunId, json: options.Json = False, server: options.Server = options.DEFAULT_SERVER
+    run_id: options.RunId,
+    deleted: options.Deleted = False,
+    json: options.Json = False,
+    server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show a run as it stands: proposal, steps, reviews, decision."""
+    """Show a run as it stands, from its idea to its decision."""
     session = Session(server)
 
     async def read(client: ReviewClient) -> None:
-        run = await client.get_run(run_id)
+        run = await client.get_run(run_id, show_deleted=deleted)
         if json:
             say_json(run)
         else:
@@ -83,6 +86,7 @@ def runs(
     created_to: Annotated[
         str | None, typer.Option(metavar="TIME", help="Created then or earlier.", show_default=False)
     ] = None,
+    deleted: options.Deleted = False,
     page_size: Annotated[int, typer.Option(min=1, max=100, metavar="1..100", help="Runs per page.")] = 30,
     page_token: Annotated[
         str, typer.Option(metavar="TOKEN", help="Where the page before ended.", show_default=False)
@@ -98,6 +102,7 @@ def runs(
     """List runs, newest first; all conditions must hold."""
     paging = [("--all", everything), ("--page-token", bool(page_token)), ("--export", export)]
     inputs.refuse_together(paging)
+    inputs.refuse_together([("--export", export), ("--deleted", deleted)])
     query = RunQuery(
         state=run_pb2.RunState.Value(f"RUN_STATE_{(state or 'unspecified').upper()}"),
         type=run_pb2.RunType.Value(f"RUN_TYPE_{(type_ or 'unspecified').upper()}"),
@@ -116,9 +121,12 @@ def runs(
 
     async def read(client: ReviewClient) -> None:
         if everything:
-            found, more = [run async for run in client.runs(query, page_size=100)], ""
+            found = [run async for run in client.runs(query, page_size=100, show_deleted=deleted)]
+            more = ""
         else:
-            page = await client.list_runs(query, page_size=page_size, page_token=page_token)
+            page = await client.list_runs(
+                query, page_size=page_size, page_token=page_token, show_deleted=deleted
+            )
             found, more = list(page.runs), page.next_page_token
         if json:
             for run in found:
@@ -197,7 +205,7 @@ def _run_lines(found: list[run_pb2.Run]) -> list[str]:
         [
             run.run_id,
             text.instant(run.create_time).removesuffix(" UTC"),
-            state(run),
+            f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
             label_word(run.decision.label) if run.HasField("decision") else "",
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
             text.shorten(run.specification.idea, _IDEA_CHARACTERS),

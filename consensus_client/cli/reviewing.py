@@ -162,7 +162,7 @@ def resume(
     timeout: options.Timeout = None,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Go on with a failed run: only what is missing is asked again."""
+    """Go on with a failed run: ask only what is missing."""
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
     session = Session(server)
     session.progress.run_id = run_id

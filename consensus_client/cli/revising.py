@@ -54,7 +54,7 @@ def revise(
     ] = "",
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Revise a completed run: fold edits in, and review it anew.
+    """Revise a completed run: fold edits in, review anew.
 
     Only the personas that were not content are asked again; the others'
     reviews are carried over.

@@ -44,6 +44,9 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
             for name, at in times
             if at.seconds
         ],
+        ("deleted", text.instant(run.delete_time) if run.HasField("delete_time") else ""),
+        ("deletion", run.deletion_id),
+        ("purged after", text.instant(run.purge_time) if run.HasField("purge_time") else ""),
         ("took", "" if took is None else f"{took:.2f} s"),
         ("caller", text.clean(run.caller)),
         ("user", text.clean(specification.user)),

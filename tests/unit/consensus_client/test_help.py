@@ -7,7 +7,8 @@ from consensus_client.cli.commands import app
 
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
-    "report", "cancel", "annotate", "expand", "doctor", "draft", "audit",
+    "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "doctor", "draft",
+    "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -40,6 +41,11 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 
 
 WRONG = {
+    "undelete of nothing": (["undelete"], "give either a run or --deletion"),
+    "undelete of a run and of a deletion": (["undelete", "r1", "--deletion", "d1"], "either a run or"),
+    "delete of a run without a name": (["delete"], "Missing argument"),
+    "delete of a nameless person's data": (["delete-user-data"], "Missing argument"),
+    "export of deleted runs": (["runs", "--export", "--deleted"], "do not go together"),
     "no command of that name": (["approve"], "No such command"),
     "review without an idea": (["review"], "Missing argument"),
     "review of a file that is not there": (["review", "@/no/such/file"], "cannot read '/no/such/file'"),
