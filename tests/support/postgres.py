@@ -11,11 +11,12 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 
@@ -84,8 +85,10 @@ class Cluster(Server):
     It outlives neither `close` nor the process that made it.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, primary: "Cluster | None" = None, **settings: str) -> None:
         """Make the files and start the server; `settings` go over `SETTINGS`.
+
+        With a `primary` it is a standby of it, which streams until `promote`.
 
         Raises:
             RuntimeError: if PostgreSQL does not start; carries what it said.
@@ -99,8 +102,12 @@ class Cluster(Server):
         )
         super().__init__(f"postgresql://postgres@127.0.0.1:{_free_port()}/postgres")
         try:
-            self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
-                      "--locale=C")  # fmt: skip
+            if primary is None:
+                self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
+                          "--locale=C")  # fmt: skip
+            else:
+                self._run("pg_basebackup", f"--dbname={primary.admin_url}", "--write-recovery-conf",
+                          "--checkpoint=fast", "--no-sync")  # fmt: skip
             self.start()
         except BaseException:
             self.close()
@@ -131,6 +138,26 @@ class Cluster(Server):
     def restart(self, mode: StopMode = "fast") -> None:
         self.stop(mode)
         self.start()
+
+    def kill(self) -> None:
+        """End the server and all its processes at once, as when its host dies."""
+        assert self.pid is not None
+        postmaster = psutil.Process(self.pid)
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # its number may soon be another's
+
+    def require_standby(self) -> None:
+        """From now on a commit is acknowledged once a standby has it on disk as well."""
+        self._execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self._execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Make a standby a primary of its own."""
+        self._run("pg_ctl", "promote", "--wait")
 
     def close(self) -> None:
         """Stop the server and remove its files, by the same hand that does it after a crash."""
