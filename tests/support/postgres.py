@@ -85,7 +85,7 @@ class Cluster(Server):
     It outlives neither `close` nor the process that made it.
     """
 
-    def __init__(self, primary: "Cluster | None" = None, **settings: str) -> None:
+    def __init__(self, primary: "Cluster | None" = None, /, **settings: str) -> None:
         """Make the files and start the server; `settings` go over `SETTINGS`.
 
         With a `primary` it is a standby of it, which streams until `promote`.
