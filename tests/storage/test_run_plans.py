@@ -9,7 +9,9 @@ from sqlalchemy import Connection, Select, text
 
 from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.runs.deleting_many import LOCK_OF_DELETION, LOCK_OF_USER
 from persistence_service.runs.listing import newest_first
+from persistence_service.runs.purging import LOCK_DELETED_BEFORE, LOCK_ENDED_BEFORE
 from persistence_service.runs.repository import RUN_WITH_SPECIFICATION
 from tests.support import postgres
 from tests.support.many_runs import FILL_RUNS, FIRST_RUN, ROWS
@@ -85,3 +87,19 @@ def test_no_list_of_runs_reads_a_table_from_end_to_end(
 def test_a_page_costs_what_it_shows_and_not_what_is_there(full: Database, name: str) -> None:
     plan = plan_of(full, newest_first(RUN_WITH_SPECIFICATION, "default", FILTERS[name], LATER, 31))
     assert plan["Total Cost"] < 500
+
+
+DELETION = {
+    "of a user, to delete": LOCK_OF_USER.params(tenant="default", user="u-77"),
+    "of a deletion": LOCK_OF_DELETION.params(tenant="default", deletion="d-1"),
+    "deleted long ago": LOCK_DELETED_BEFORE.limit(50).params(before=FIRST_RUN),
+    "ended long ago": LOCK_ENDED_BEFORE.limit(50).params(before=FIRST_RUN),
+}
+
+
+@pytest.mark.parametrize("statement", DELETION.values(), ids=DELETION.keys())
+def test_runs_to_delete_or_purge_are_found_by_an_index(full: Database, statement: Select[Any]) -> None:
+    plan = plan_of(full, statement)
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "runs"]
+    assert scans
+    assert not [node for node in scans if node["Node Type"] == "Seq Scan"], plan
