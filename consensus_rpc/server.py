@@ -20,7 +20,7 @@ from consensus_rpc.metrics import MetricsPage, RpcMetrics, default_metrics, serv
 from consensus_rpc.server_options import ServerOptions, parse_server_args
 from consensus_rpc.settings_types import split_host_port
 
-__all__ = ["Server", "ServerOptions", "parse_server_args", "run"]
+__all__ = ["CannotListenError", "Server", "ServerOptions", "parse_server_args", "run"]
 
 _log = get_logger()
 
@@ -32,6 +32,10 @@ _GOODBYE_SECONDS = 0.2
 _UNWIND_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class CannotListenError(RuntimeError):
+    """The address cannot be bound."""
 
 
 class Server:
@@ -75,14 +79,17 @@ class Server:
         """Binds and listens; then `address` says where, the log too, and the port file if asked for.
 
         Raises:
-            RuntimeError: when the address cannot be bound.
+            CannotListenError: when the address cannot be bound.
         """
         await self._health.attach(self.grpc)
         if self._options.reflection:
             names = (*self._service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self.grpc)
         host, _ = split_host_port(self._options.listen)
-        port = self.grpc.add_insecure_port(self._options.listen)
+        try:
+            port = self.grpc.add_insecure_port(self._options.listen)
+        except RuntimeError as error:
+            raise CannotListenError(f"cannot listen on {self._options.listen}: is it in use?") from error
         await self.grpc.start()
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._start_metrics()
@@ -180,7 +187,19 @@ def tune_garbage_collection() -> None:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a process's main coroutine, on uvloop where it is installed."""
+    """Runs a process's main coroutine, on uvloop where it is installed.
+
+    Raises:
+        SystemExit: 1, after a line in the log, when the server cannot listen.
+    """
+    try:
+        _run(main)
+    except CannotListenError as refusal:
+        _log.critical("start_refused", reason=str(refusal))
+        raise SystemExit(1) from None
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
     try:
         import uvloop
     except ImportError:

@@ -181,7 +181,9 @@ def _draft_options(settings: PersistenceSettings) -> DraftOptions:
     )
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False
+)
 
 PortFile = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")

@@ -13,6 +13,7 @@ from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from consensus_rpc.client import ChannelOptions, open_channel
 from consensus_rpc.log import configure_logging, get_logger
 from consensus_rpc.server import Server, ServerOptions, run
+from consensus_rpc.tracing import configure_tracing
 from review_service.config import ReviewSettings
 from review_service.expander import Expander
 from review_service.follow import JournalFollower
@@ -38,6 +39,7 @@ _RETRY_READS = {
 
 async def main(settings: ReviewSettings, port_file: Path | None) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
+    stop_tracing = configure_tracing("review_service")
     get_logger().info("settings", **settings.masked())
     panel = load_panel()
     model = ModelClient(_model_options(settings))
@@ -77,7 +79,7 @@ async def main(settings: ReviewSettings, port_file: Path | None) -> None:
     try:
         await server.start()
         worker.start_claiming()
-        await server.serve(on_drain=drain)
+        await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
         health.cancel()
         await asyncio.gather(health, return_exceptions=True)
@@ -100,7 +102,9 @@ def _lease_owner() -> str:
     return f"{socket.gethostname()[:100]}:{os.getpid()}:{str(uuid7())[-12:]}"
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False
+)
 
 PortFile = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")

@@ -50,7 +50,8 @@ def consensus(
       11   with --gate: the decision is reject
       130  interrupted by Ctrl-C
 
-    CONSENSUS_SERVER names the review service for every command.
+    CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
+    service, which draft (except submit), audit and doctor ask.
     """
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from grpc import StatusCode
+
 from consensus_client import text
 from consensus_rpc.errors import (
     CallDeadlineExceeded,
@@ -16,6 +18,7 @@ from consensus_rpc.errors import (
     RunFailed,
     RunNotFound,
     ServerUnreachable,
+    UnclassifiedError,
 )
 
 _MAX_MESSAGE_CHARACTERS = 1000
@@ -83,6 +86,8 @@ def _advice_for_call(error: ConsensusError, command: Command) -> str:
             return f"{command('show', run_id)} shows where it stands"
         case CallDeadlineExceeded() if run_id:
             return f"the run goes on: {command('watch', run_id)}"
+        case UnclassifiedError() if error.status_code is StatusCode.UNIMPLEMENTED:
+            return "is this the right service, and as new as this command? --help says which one it asks"
         case InternalError():
             return "the service's log has the cause under the request id"
     return ""

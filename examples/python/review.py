@@ -26,4 +26,6 @@ async def main(idea: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f'usage: {sys.argv[0]} "An idea in a few sentences."')
     sys.exit(asyncio.run(main(sys.argv[1])))

@@ -214,6 +214,8 @@ class Database:
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:
             self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            # Ideas and drafts are nobody else's to read; SQLite gives its other files the same mode.
+            self.options.sqlite_path.touch(mode=0o600, exist_ok=True)
             self._lock.acquire(wait)
 
     def _start_probe(self) -> None:

@@ -27,8 +27,8 @@ class Ticket:
 
 
 def new_ticket() -> Ticket:
-    """An id that sorts after earlier ones, and a token that nobody guesses."""
-    return Ticket(str(uuid7()), secrets.token_urlsafe(TOKEN_BYTES))
+    """An id that sorts after earlier ones, and a token that nobody guesses; it never begins with a dash."""
+    return Ticket(str(uuid7()), secrets.token_hex(TOKEN_BYTES))
 
 
 def token_digest(token: str) -> bytes:

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from consensus_rpc import errors
-from consensus_rpc.server import Server, ServerOptions
+from consensus_rpc.server import CannotListenError, Server, ServerOptions
 from consensus_rpc.status import contract_errors
 from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Running, serving
 
@@ -87,7 +87,7 @@ def _read(address: str) -> str:
 async def test_a_taken_port_is_an_error_and_not_shared(running: Running) -> None:
     twin = Server(ServerOptions(listen=running.server.address), service_names=[])
 
-    with pytest.raises(RuntimeError, match="bind"):
+    with pytest.raises(CannotListenError, match="in use"):
         await twin.start()
 
 
@@ -221,7 +221,7 @@ async def test_a_failing_hook_does_not_keep_the_server_from_stopping() -> None:
 PROCESS = """
 import asyncio, sys
 from consensus_rpc.log import configure_logging
-from consensus_rpc.server import Server, ServerOptions, parse_server_args, run
+from consensus_rpc.server import CannotListenError, Server, ServerOptions, parse_server_args, run
 from tests.unit.consensus_rpc.conftest import Probe
 
 async def main(port_file):
