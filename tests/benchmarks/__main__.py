@@ -1,7 +1,7 @@
 """The benchmark: the review pair beside the floors, in one run, taking turns.
 
 `make bench` (under six minutes), `make bench ARGS=--quick` (under one), `ARGS=--large` adds 2,000 reviews
-at once. Prints a table, writes build/bench/bench.json and plots.
+at once. Prints a table, writes build/bench/bench.json, tables.md and plots.
 """
 
 import argparse
@@ -130,6 +130,7 @@ def main() -> None:
     report.show(console, figures, facts)
     document = report.document(figures, facts)
     (arguments.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (arguments.output / "tables.md").write_text(report.markdown(figures), encoding="utf-8")
     plots.draw(figures, arguments.output, console)
 
 

@@ -68,7 +68,8 @@ class Sdk:
         limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         self._client = openai.AsyncOpenAI(
             api_key="sk-benchmark-0123456789", base_url=f"{model_url}/v1", max_retries=0,
-            http_client=openai.DefaultAioHttpClient(limits=limits),
+            # Five seconds to connect, the default, are too few for 2,500 calls at once.
+            http_client=openai.DefaultAioHttpClient(limits=limits), timeout=httpx2.Timeout(600, connect=60),
         )  # fmt: skip
 
     async def expand(self, run_id: str) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class Plan:
 
 
 WHOLE = Plan(
-    rounds=5, single_reviews=4, single_latency=0.25, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
-    saturating=150, concurrency=64, burst=500, burst_latency=5.0, ack_runs=200, replays=100,
+    rounds=5, single_reviews=3, single_latency=0.25, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
+    saturating=100, concurrency=64, burst=500, burst_latency=5.0, ack_runs=200, replays=100,
 )  # fmt: skip
 QUICK = Plan(
     rounds=1, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=1.0, crowds=(),
@@ -107,7 +107,7 @@ class Bench:
         """So many under way, begun at even intervals."""
         self.set_latency(plan.crowd_latency)
         whole = CALLS_IN_SEQUENCE * plan.crowd_latency
-        count = round(in_flight / whole * (plan.crowd_seconds if in_flight >= 100 else 2 * whole))
+        count = round(in_flight / whole * (plan.crowd_seconds if in_flight >= 100 else whole))
         with self._writes(contender, f"crowd_{in_flight}", count):
             result = self._load(contender, load="spaced", count=count, interval=whole / in_flight)
         self._note_latencies(contender, in_flight, [latency - whole for latency in result["latencies"]])
@@ -119,7 +119,7 @@ class Bench:
         cpu, loader_cpu = contender.cpu_seconds(), cpu_seconds(contender.loader.pid)
         with self._writes(contender, "saturated", count):
             result = self._load(contender, load="closed", count=count, concurrency=plan.concurrency)
-        self.figures.add(contender.name, "reviews_per_s", count / result["seconds"])
+        self.figures.add(contender.name, "reviews_per_s", len(result["latencies"]) / result["seconds"])
         self.figures.add(contender.name, "cpu_ms", (contender.cpu_seconds() - cpu) / count * 1000)
         if contender.loader.pid not in contender.pids:
             caller_ms = (cpu_seconds(contender.loader.pid) - loader_cpu) / count * 1000

@@ -146,6 +146,24 @@ def _verdict(target: Target, value: float, bound: float) -> str:
     return f"{sign} {number(bound)} {'met' if target.meets(value, bound) else 'not met'}"
 
 
+def markdown(figures: Figures) -> str:
+    """Both tables for a page of documentation."""
+    names = [name for name in NAMES if name in figures.values]
+    rows = [["figure", *(NAMES[name] for name in names)], ["---", *("---:" for _ in names)]]
+    for figure, label in ROWS.items():
+        cells = [_cell(figures, name, figure) for name in names]
+        if any(cells):
+            rows.append([label, *cells])
+    targets = [["target", "measured", "must", "aim"], ["---", "---:", "---:", "---:"]]
+    for target in TARGETS:
+        value = target.value(figures)
+        if value is not None:
+            bounds = (_verdict(target, value, target.must), _verdict(target, value, target.aim))
+            targets.append([target.name, f"{number(value)} {target.unit}".strip(), *bounds])
+    lines = ["| " + " | ".join(row) + " |" for row in (*rows, [], *targets)]
+    return "\n".join(line if line != "|  |" else "" for line in lines) + "\n"
+
+
 def document(figures: Figures, about: dict[str, Any]) -> dict[str, Any]:
     """All that was measured, as JSON data."""
     measured = [(target, target.value(figures)) for target in TARGETS]
