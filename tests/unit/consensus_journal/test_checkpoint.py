@@ -95,6 +95,19 @@ def test_a_chain_computed_anew_is_found_by_a_checkpoint() -> None:
     assert found == [StreamFinding(STREAM, 1, Fault.RECOMPUTED)]
 
 
+def test_an_entry_taken_out_of_an_export_is_named() -> None:
+    entries = chain(6)
+    verdict = verdict_of([*entries[:2], *entries[3:]], head_of(entries), [])
+    assert verdict.findings == (StreamFinding(STREAM, 3, Fault.MISSING),)
+
+
+def test_entries_swapped_in_an_export_are_named() -> None:
+    entries = chain(6)
+    swapped = [*entries[:2], replace(entries[3], sequence=3), replace(entries[2], sequence=4), *entries[4:]]
+    verdict = verdict_of(swapped, head_of(entries), [])
+    assert verdict.findings == (StreamFinding(STREAM, 3, Fault.ALTERED),)
+
+
 def test_a_stream_that_is_gone_is_found_by_a_checkpoint() -> None:
     verdict = verdict_of([], None, checkpoints_at(chain(3), 3))
     assert verdict.findings == (StreamFinding(STREAM, 1, Fault.CUT_OFF),)
