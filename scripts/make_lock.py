@@ -1,5 +1,5 @@
 """Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
--bench.lock (what `make bench` adds).
+-bench.lock (what `make bench` adds), and -peers.lock (the environment that `make bench-peers` makes).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
@@ -26,7 +26,10 @@ LOCKS = {
     "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
     "requirements-runtime.lock": [PART, "pyproject.toml"],
     "requirements-bench.lock": [PART, "--group=pyproject.toml:bench"],
+    "requirements-peers.lock": ["--constraint=-", "--group=pyproject.toml:peers"],
 }
+PEERS_OWN = ("uuid-utils",)
+"""What the peers need in another version than ours; all else that both use is the same for both."""
 
 
 def header() -> str:
@@ -37,11 +40,18 @@ def header() -> str:
     return f"# Made by `make lock`; never edit it.\n# Dependencies in pyproject.toml: sha256 {digest}\n"
 
 
+def shared_with_peers() -> bytes:
+    """The versions in requirements.lock that hold for the peers too."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = (line.removesuffix("\\") for line in lines if "==" in line)
+    return "\n".join(pin for pin in pins if not pin.startswith(PEERS_OWN)).encode()
+
+
 def make(name: str, options: list[str], upgrade: bool) -> None:
     """Resolve anew into `name`, keeping the versions that stand there unless `upgrade`."""
     extra = ["--upgrade"] if upgrade else []
     command = [*UV, *COMMON, *options, *extra, f"--output-file={name}"]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, input=shared_with_peers())
     path = ROOT / name
     path.write_text(header() + path.read_text(encoding="utf-8"), encoding="utf-8")
 
