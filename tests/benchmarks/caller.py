@@ -1,5 +1,6 @@
 """A caller of review services in turn, as cheap as Python allows: a channel each, messages left as bytes."""
 
+import asyncio
 import itertools
 import sys
 import uuid
@@ -33,7 +34,11 @@ def main(*addresses: str) -> None:
         async def replay() -> None:
             await send("benchmark-replay")
 
-        return {"review": review, "replay": replay}
+        async def twice() -> None:
+            key = str(uuid.uuid4())
+            await asyncio.gather(send(key), send(key))
+
+        return {"review": review, "replay": replay, "twice": twice}
 
     obey(make)
 

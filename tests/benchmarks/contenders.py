@@ -22,10 +22,10 @@ _SAMPLE_SECONDS = 0.05
 class Loader:
     """A process that loads something, command by command."""
 
-    def __init__(self, module: str, *arguments: str, folder: Path) -> None:
+    def __init__(self, module: str, *arguments: str, folder: Path, python: str = sys.executable) -> None:
         self._log = (folder / f"{module.rpartition('.')[2]}.log").open("ab")
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], cwd=folder, env=clean_environment(),
+            [python, "-m", module, *arguments], cwd=folder, env=clean_environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         self._read()
@@ -73,7 +73,7 @@ class Contender:
         return sum(cpu_seconds(pid) for pid in self.pids)
 
     def memory(self) -> int:
-        return sum(psutil.Process(pid).memory_info().rss for pid in self.pids)
+        return sum(resident_bytes(pid) for pid in self.pids)
 
     @contextlib.contextmanager
     def memory_peak(self) -> Iterator["Peak"]:
@@ -123,6 +123,16 @@ def cpu_seconds(pid: int) -> float:
             total += times.user + times.system
             if each is process:
                 total += times.children_user + times.children_system
+    return total
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process and its children."""
+    process = psutil.Process(pid)
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += each.memory_info().rss
     return total
 
 

@@ -132,9 +132,8 @@ async def conduct(model: Sdk | Http, store: Store | NoStore) -> None:
         return float(review["confidence_score"])
 
     scores = await asyncio.gather(*(ask(persona) for persona in job.PERSONA_MESSAGES))
-    decision = {"confidence": sum(scores) / len(scores), "scores": scores, "why": "x" * 900}
     await store.write(
-        ("INSERT INTO floor_decisions VALUES (%s, %s)", (run_id, Json(decision))),
+        ("INSERT INTO floor_decisions VALUES (%s, %s)", (run_id, Json(job.decide(scores)))),
         ("UPDATE floor_runs SET state = 'COMPLETED', decision = 'approve' WHERE id = %s", (run_id,)),
     )
 

@@ -1,6 +1,7 @@
 """A model that answers after a set time and costs almost nothing: fixed bytes, HTTP/1.1 by hand.
 
-`python -m tests.benchmarks.model --port-file PATH`; `POST /latency` with seconds as its body sets the time.
+`python -m tests.benchmarks.model --port-file PATH`; `POST /latency` with seconds as its body sets the time,
+`GET /calls` says how many calls came so far.
 """
 
 import asyncio
@@ -59,13 +60,17 @@ def answer_bytes(output: str) -> bytes:
 
 _PROPOSAL = answer_bytes(PROPOSAL)
 _REVIEW = answer_bytes(REVIEW)
-_EMPTY = _OK + b"2" + _HEADER_END + b"{}"
+
+
+def _small(body: bytes) -> bytes:
+    return _OK + str(len(body)).encode() + _HEADER_END + body
 
 
 class Connection(asyncio.Protocol):
     """One connection; requests come one after the other."""
 
     latency = 0.0
+    calls = 0
 
     def __init__(self) -> None:
         self._got = bytearray()
@@ -93,8 +98,12 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"post /latency"):
             Connection.latency = float(body)
-            self._send(_EMPTY)
+            self._send(_small(b"{}"))
             return
+        if head.startswith(b"get /calls"):
+            self._send(_small(str(Connection.calls).encode()))
+            return
+        Connection.calls += 1
         # Only the schema of a review has a score.
         answer = _REVIEW if b"confidence_score" in body else _PROPOSAL
         if Connection.latency > 0:
