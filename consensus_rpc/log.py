@@ -39,17 +39,22 @@ def get_logger() -> structlog.typing.FilteringBoundLogger:
 
 
 def configure_logging(
-    service: str, *, level: str = "INFO", log_format: LogFormat = "auto", stream: TextIO | None = None
+    service: str,
+    *,
+    level: str = "INFO",
+    log_format: LogFormat = "auto",
+    stream: TextIO | None = None,
+    worker: int | None = None,
 ) -> None:
     """Sends structlog's and the standard library's events to one stream (stderr), in one format.
 
-    Every event gets `service`, its level and a UTC time; what is bound in the context (request and run id) is
-    added. JSON escapes whatever could break a line; the text format does so itself, so that no value can
-    forge a line of its own.
+    Every event gets `service`, `worker` where there are several, its level and a UTC time; what is bound in
+    the context (request and run id) is added. JSON escapes whatever could break a line; the text format does
+    so itself, so that no value can forge a line of its own.
     """
     stream = stream or sys.stderr
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
-    shared = _shared_processors(service)
+    shared = _shared_processors(service, worker)
     render: Processor = _TextRenderer() if as_text else structlog.processors.JSONRenderer(_dumps)
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
@@ -60,9 +65,11 @@ def configure_logging(
     _route_standard_library(shared, render, number, stream)
 
 
-def _shared_processors(service: str) -> list[Processor]:
+def _shared_processors(service: str, worker: int | None) -> list[Processor]:
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.setdefault("service", service)
+        if worker is not None:
+            event.setdefault("worker", worker)
         return event
 
     return [

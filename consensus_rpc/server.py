@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,6 +16,7 @@ from consensus_rpc.health import Health
 from consensus_rpc.interceptor import RpcInterceptor
 from consensus_rpc.log import get_logger
 from consensus_rpc.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
+from consensus_rpc.port_file import write_port_file
 from consensus_rpc.server_options import ServerOptions, parse_server_args
 from consensus_rpc.settings_types import split_host_port
 
@@ -54,6 +54,8 @@ class Server:
         self._health = Health(self._service_names)
         self._stop_requested = asyncio.Event()
         self._metrics_page: MetricsPage | None = None
+        self._is_announced = False
+        self._is_signalled = False
         self.address = ""
         self.metrics_address = ""
         interceptor = RpcInterceptor(
@@ -79,7 +81,7 @@ class Server:
         """Binds and listens; then `address` says where, the log too, and the port file if asked for.
 
         Raises:
-            CannotListenError: when the address cannot be bound.
+            CannotListenError: when the address, or that of the metrics, cannot be bound.
         """
         await self._health.attach(self.grpc)
         if self._options.reflection:
@@ -95,11 +97,17 @@ class Server:
         self._start_metrics()
         _log.info("listening", address=self.address, metrics_address=self.metrics_address)
         if self._options.port_file is not None:
-            _write_whole(self._options.port_file, f"{self.address}\n")
+            write_port_file(self._options.port_file, self.address)
 
     async def set_serving(self, name: str, serving: bool) -> None:
         """Says whether a service can do its work: what health checks of its name are answered with."""
         await self._health.set_serving(name, serving)
+
+    def announce(self) -> None:
+        """Tells the supervisor, where there is one, that this worker has started; once."""
+        if self._options.place is not None and not self._is_announced:
+            self._is_announced = True
+            self._options.place.announce()
 
     def request_stop(self) -> None:
         """Begins the drain, as SIGTERM does."""
@@ -114,6 +122,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
+        if self._options.place is not None:
+            loop.add_reader(self._options.place.lifeline, self._on_supervisor_gone)
         if self._options.tune_gc:
             tune_garbage_collection()
         try:
@@ -150,14 +160,25 @@ class Server:
     def _start_metrics(self) -> None:
         if self._options.metrics_listen is None:
             return
-        self._metrics_page = serve_metrics(*split_host_port(self._options.metrics_listen))
+        try:
+            self._metrics_page = serve_metrics(*split_host_port(self._options.metrics_listen))
+        except OSError as error:
+            reason = f"cannot serve metrics on {self._options.metrics_listen}: is it in use?"
+            raise CannotListenError(reason) from error
         self.metrics_address = self._metrics_page.address
 
+    def _on_supervisor_gone(self) -> None:
+        """The pipe has ended: the supervisor wants a drain, or is no more."""
+        assert self._options.place is not None
+        asyncio.get_running_loop().remove_reader(self._options.place.lifeline)
+        self._stop_requested.set()
+
     def _on_signal(self, number: int) -> None:
-        if self._stop_requested.is_set():
+        if self._is_signalled:
             _log.warning("stopped_at_once", signal=signal.Signals(number).name)
             sys.stderr.flush()
             os._exit(128 + number)
+        self._is_signalled = True
         self._stop_requested.set()
 
 
@@ -170,13 +191,6 @@ async def _bounded(hook: Hook, seconds: float) -> None:
         _log.warning("hook_timed_out", seconds=seconds)
     except Exception as error:  # noqa: BLE001 - stopping goes on whatever the hook's fault is
         _log.error("hook_failed", exc_info=error)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file so that nobody ever reads half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def tune_garbage_collection() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from consensus_rpc.place import Place, nth_address
 from consensus_rpc.settings import ServerSettings
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -29,16 +30,29 @@ class ServerOptions:
     max_connection_age_seconds: float = 1800.0
     max_connection_age_grace_seconds: float = 660.0
     max_message_bytes: int = MAX_MESSAGE_BYTES
-    reuse_port: bool = False
     tune_gc: bool = True
+    place: Place | None = None
 
     @classmethod
-    def from_settings(cls, settings: ServerSettings, *, listen: str, port_file: Path | None = None) -> Self:
-        """The options that the settings say."""
+    def from_settings(
+        cls,
+        settings: ServerSettings,
+        *,
+        listen: str,
+        port_file: Path | None = None,
+        place: Place | None = None,
+    ) -> Self:
+        """The options that the settings say.
+
+        A worker shares its supervisor's port, leaves the port file to it, and has a metrics port of its own:
+        METRICS_LISTEN's and its number.
+        """
+        metrics = settings.metrics_listen
         return cls(
-            listen=listen,
-            port_file=port_file,
-            metrics_listen=settings.metrics_listen,
+            listen=place.listen if place else listen,
+            port_file=None if place else port_file,
+            metrics_listen=nth_address(metrics, place.index) if metrics and place else metrics,
+            place=place,
             reflection=settings.reflection,
             max_calls_in_flight=settings.max_calls_in_flight,
             drain_grace_seconds=settings.drain_grace_seconds,
@@ -54,7 +68,7 @@ class ServerOptions:
     def channel_arguments(self) -> list[tuple[str, int]]:
         """gRPC's own names; a misspelt one is silently ignored, so a test reads them back."""
         return [
-            ("grpc.so_reuseport", int(self.reuse_port)),
+            ("grpc.so_reuseport", int(self.place is not None)),
             # Up to twice the limit the server refuses with details, beyond it gRPC without.
             ("grpc.max_receive_message_length", 2 * self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),

@@ -26,6 +26,11 @@ HostPort = Annotated[str, AfterValidator(check_host_port), Allowed("host:port, s
 Target = Annotated[str, AfterValidator(check_target), Allowed("host:port or dns:///host:port")]
 """Where a client connects to."""
 
+WorkerCount = Annotated[int, Field(ge=1, le=64)]
+"""How many processes share a service's port."""
+
+WORKERS = "Processes that share the port, about one per core."
+
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 """A span in seconds; its bounds stand at the field."""
 

@@ -21,8 +21,10 @@ from consensus.v1 import (
     persistence_service_pb2_grpc,
 )
 from consensus_rpc.log import configure_logging, get_logger
+from consensus_rpc.place import Place
 from consensus_rpc.server import Server, ServerOptions, run
 from consensus_rpc.tracing import configure_tracing
+from consensus_rpc.workers import supervise
 from persistence_service.audit.checkpoints import (
     Checkpointer,
     CheckpointFile,
@@ -62,7 +64,7 @@ SERVICES = (
 REFUSED = 1
 
 
-async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
+async def main(settings: PersistenceSettings, port_file: Path | None, place: Place | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
     Raises:
@@ -82,9 +84,11 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     draft_records = DraftRecords(database, _draft_options(settings))
     draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
     drafts = draft_servicer(database, draft_records, signing)
-    checkpointer = _checkpointer(settings, database)
+    checkpointer = _checkpointer(settings, database, place)
     server = Server(
-        ServerOptions.from_settings(settings, listen=settings.persistence_listen, port_file=port_file),
+        ServerOptions.from_settings(
+            settings, listen=settings.persistence_listen, port_file=port_file, place=place
+        ),
         service_names=SERVICES,
     )
     persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, server.grpc)
@@ -109,6 +113,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None) -> None:
     async def report(serving: bool) -> None:
         for name in SERVICES:
             await server.set_serving(name, serving)
+        server.announce()  # not before: a database that must not be used is to be said by one worker alone
 
     async def drain() -> None:
         runs.drain()
@@ -146,14 +151,16 @@ def _retentions(settings: PersistenceSettings, database: Database) -> list[Reten
     )
 
 
-def _checkpointer(settings: PersistenceSettings, database: Database) -> Checkpointer | None:
+def _checkpointer(
+    settings: PersistenceSettings, database: Database, place: Place | None
+) -> Checkpointer | None:
     key, path = settings.audit_signing_key, settings.audit_checkpoint_file
     if key is None or path is None:
         return None
     return Checkpointer(
         database,
         signing_key(key.get_secret_value()),
-        CheckpointFile(path),
+        CheckpointFile(place.own_file(path) if place else path),
         interval_seconds=settings.audit_checkpoint_seconds,
     )
 
@@ -191,24 +198,42 @@ PortFile = Annotated[
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; wins over PERSISTENCE_LISTEN.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Processes that share the port, one per core; wins over PERSISTENCE_WORKERS."
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context, port_file: PortFile = None, listen: Listen = None) -> None:
+def default(
+    context: typer.Context, port_file: PortFile = None, listen: Listen = None, workers: Workers = None
+) -> None:
     """The persistence service: owns the database, and keeps runs and their journals, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """
     if context.invoked_subcommand is None:
-        serve(port_file, listen)
+        serve(port_file, listen, workers)
 
 
 @app.command()
-def serve(port_file: PortFile = None, listen: Listen = None) -> None:
+def serve(port_file: PortFile = None, listen: Listen = None, workers: Workers = None) -> None:
     """Serve until told to stop, then drain; the default."""
-    settings = _load(**({"persistence_listen": listen} if listen else {}))
+    given = {"persistence_listen": listen or None, "persistence_workers": workers}
+    settings = _load(**{name: value for name, value in given.items() if value is not None})
+    place = Place.current()
+    if settings.persistence_workers > 1 and place is None:
+        supervise(
+            "persistence_service",
+            settings,
+            count=settings.persistence_workers,
+            listen=settings.persistence_listen,
+            port_file=port_file,
+        )
     with _refusals_shown():
-        run(main(settings, port_file))
+        run(main(settings, port_file, place))
 
 
 @app.command()
@@ -253,9 +278,15 @@ def list_settings() -> None:
         )
 
 
-def _load(**overrides: str) -> PersistenceSettings:
+def _load(**overrides: str | int) -> PersistenceSettings:
     settings = PersistenceSettings.load_or_exit(**overrides)
-    configure_logging("persistence_service", level=settings.log_level, log_format=settings.log_format)
+    place = Place.current()
+    configure_logging(
+        "persistence_service",
+        level=settings.log_level,
+        log_format=settings.log_format,
+        worker=place.index if place else None,
+    )
     return settings
 
 

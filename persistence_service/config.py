@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy import URL
 
-from consensus_rpc.settings import HostPort, Seconds, ServerSettings
+from consensus_rpc.settings import WORKERS, HostPort, Seconds, ServerSettings, WorkerCount
 from consensus_rpc.settings_text import Allowed
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
@@ -37,6 +37,7 @@ class PersistenceSettings(ServerSettings):
     persistence_listen: HostPort = Field(
         "127.0.0.1:50052", description="Where PersistenceService and DiagnosticsService listen."
     )
+    persistence_workers: WorkerCount = Field(1, description=f"{WORKERS} More than one needs PostgreSQL.")
     database_url: DatabaseUrl | None = Field(
         None,
         description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set.",
@@ -133,6 +134,15 @@ class PersistenceSettings(ServerSettings):
         parts = self._given_parts()
         if self.database_url is not None and parts:
             raise ValueError(f"DATABASE_URL: given beside {', '.join(parts)}; set the one or the others")
+        return self
+
+    @model_validator(mode="after")
+    def _one_process_per_file(self) -> Self:
+        if self.persistence_workers > 1 and self.url().get_backend_name() == "sqlite":
+            raise ValueError(
+                f"PERSISTENCE_WORKERS: given {self.persistence_workers}, but a SQLite database takes one "
+                "process; use PostgreSQL for more"
+            )
         return self
 
     def _given_parts(self) -> list[str]:

@@ -12,8 +12,10 @@ from uuid_utils.compat import uuid7
 from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from consensus_rpc.client import ChannelOptions, open_channel
 from consensus_rpc.log import configure_logging, get_logger
+from consensus_rpc.place import Place
 from consensus_rpc.server import Server, ServerOptions, run
 from consensus_rpc.tracing import configure_tracing
+from consensus_rpc.workers import supervise
 from review_service.config import ReviewSettings
 from review_service.expander import Expander
 from review_service.follow import JournalFollower
@@ -37,7 +39,7 @@ _RETRY_READS = {
 }
 
 
-async def main(settings: ReviewSettings, port_file: Path | None) -> None:
+async def main(settings: ReviewSettings, port_file: Path | None, place: Place | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
     stop_tracing = configure_tracing("review_service")
     get_logger().info("settings", **settings.masked())
@@ -56,7 +58,9 @@ async def main(settings: ReviewSettings, port_file: Path | None) -> None:
         claim_interval_seconds=settings.claim_interval_seconds,
     )
     server = Server(
-        ServerOptions.from_settings(settings, listen=settings.review_listen, port_file=port_file),
+        ServerOptions.from_settings(
+            settings, listen=settings.review_listen, port_file=port_file, place=place
+        ),
         service_names=[REVIEW_SERVICE],
     )
     streams = Streams(
@@ -78,6 +82,7 @@ async def main(settings: ReviewSettings, port_file: Path | None) -> None:
     health = asyncio.create_task(follow_health(channel, report))
     try:
         await server.start()
+        server.announce()
         worker.start_claiming()
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
@@ -112,6 +117,10 @@ PortFile = Annotated[
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; wins over REVIEW_LISTEN.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Processes that share the port, one per core; wins over REVIEW_WORKERS."),
+]
 Persistence = Annotated[
     str | None,
     typer.Option(metavar="TARGET", help="Where PersistenceService is; wins over PERSISTENCE_ADDRESS."),
@@ -124,22 +133,48 @@ def default(
     port_file: PortFile = None,
     listen: Listen = None,
     persistence_address: Persistence = None,
+    workers: Workers = None,
 ) -> None:
     """The review service: reviews ideas with five personas, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """
     if context.invoked_subcommand is None:
-        serve(port_file, listen, persistence_address)
+        serve(port_file, listen, persistence_address, workers)
 
 
 @app.command()
-def serve(port_file: PortFile = None, listen: Listen = None, persistence_address: Persistence = None) -> None:
+def serve(
+    port_file: PortFile = None,
+    listen: Listen = None,
+    persistence_address: Persistence = None,
+    workers: Workers = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain (also what happens without a command)."""
-    given = {"review_listen": listen, "persistence_address": persistence_address}
-    settings = ReviewSettings.load_or_exit(**{name: value for name, value in given.items() if value})
-    configure_logging("review_service", level=settings.log_level, log_format=settings.log_format)
-    run(main(settings, port_file))
+    given = {
+        "review_listen": listen or None,
+        "persistence_address": persistence_address or None,
+        "review_workers": workers,
+    }
+    settings = ReviewSettings.load_or_exit(
+        **{name: value for name, value in given.items() if value is not None}
+    )
+    place = Place.current()
+    configure_logging(
+        "review_service",
+        level=settings.log_level,
+        log_format=settings.log_format,
+        worker=place.index if place else None,
+    )
+    if settings.review_workers > 1 and place is None:
+        supervise(
+            "review_service",
+            settings,
+            count=settings.review_workers,
+            listen=settings.review_listen,
+            port_file=port_file,
+        )
+    run(main(settings, port_file, place))
 
 
 @app.command("settings")

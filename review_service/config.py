@@ -4,7 +4,15 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from consensus_rpc.settings import HostPort, Hundredths, Seconds, ServerSettings, Target
+from consensus_rpc.settings import (
+    WORKERS,
+    HostPort,
+    Hundredths,
+    Seconds,
+    ServerSettings,
+    Target,
+    WorkerCount,
+)
 from review_service.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
@@ -14,6 +22,7 @@ class ReviewSettings(ServerSettings):
     """Settings of the review service; each is the environment variable of its name in capitals."""
 
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where ReviewService listens.")
+    review_workers: WorkerCount = Field(1, description=WORKERS)
     persistence_address: Target = Field(
         "127.0.0.1:50052",
         description="Where PersistenceService is; `dns:///name:port` spreads over all of its replicas.",
