@@ -64,6 +64,17 @@ bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); AR
 bench-overload: $(READY) ## Ten times the load that is admitted, for 30 s: goodput, refusals, memory
 	@$(PY) -m tests.benchmarks.overload $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: $(VENV)/.bench build/peers/.ready ## The pair beside LangGraph and DBOS (< 8 minutes); ARGS=--quick (< 2)
+	@$(PY) -m tests.benchmarks.peers $(ARGS)
+
+# The peers need other versions of some libraries than the pair does.
+build/peers/.ready: requirements-peers.lock $(READY)
+	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
+	  "$$uv" venv --quiet --allow-existing --python $(PY) build/peers/.venv && \
+	  VIRTUAL_ENV="$$PWD/build/peers/.venv" "$$uv" pip sync --quiet --require-hashes requirements-peers.lock
+	@touch $@
+
 $(VENV)/.bench: requirements-bench.lock $(READY)
 	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
 	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock

@@ -44,10 +44,13 @@ class Loader:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
-            said = Path(self._log.name).read_text(encoding="utf-8")[-2000:]
-            raise RuntimeError(f"a loader ended:\n{said}")
+            raise RuntimeError(f"a loader ended:\n{self.said()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def said(self) -> str:
+        """The last of what it wrote to its log: each review that failed is a line there."""
+        return Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def close(self) -> None:
         assert self._popen.stdin is not None
