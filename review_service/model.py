@@ -7,19 +7,19 @@ the only way to keep usage, status and headers of an answer that is incomplete.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-import aiohttp
 import httpx2
 import openai
+from pydantic_core import to_json
 
 from consensus.v1 import errors_pb2
 from review_service.calls import Answer, CallFailure, CallReport, ModelCall
 from review_service.envelope import read_envelope
+from review_service.model_http import SentOnce, SingleExchange
 from review_service.model_telemetry import Observation, observed
 from review_service.provider_faults import failure_of_status, plain
 from review_service.retry_after import retry_after_seconds
@@ -30,13 +30,15 @@ _NO_TELEMETRY = {
     f"X-Stainless-{name}": openai.Omit()
     for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 }
-_NO_RETRY_TELEMETRY: dict[str, str | openai.Omit] = {
-    "x-stainless-retry-count": openai.Omit(),
-    "x-stainless-read-timeout": openai.Omit(),
+_OPTIONS: openai.RequestOptions = {
+    "headers": {"x-stainless-retry-count": openai.Omit(), "x-stainless-read-timeout": openai.Omit()},
+    # What the library would else make anew for each call.
+    "security": {"bearer_auth": True},
+    "params": {},
+    "timeout": None,
+    "max_retries": 0,
+    "idempotency_key": "",
 }
-
-_CONNECT_SECONDS = 10.0
-_KEEPALIVE_SECONDS = 30.0
 
 _NO_KEY = CallFailure(
     CallReport(),
@@ -57,11 +59,13 @@ class ModelOptions:
 class ModelClient:
     """Calls the model. One per process, made inside its event loop: it keeps the connections."""
 
-    __slots__ = ("_client",)
+    __slots__ = ("_client", "_url")
 
     def __init__(self, options: ModelOptions) -> None:
         """Opens nothing yet; without a key no call is ever made."""
         self._client = _open(options) if options.api_key else None
+        # Whole, so that it need not be joined for each call.
+        self._url = str(self._client.base_url.join("responses")) if self._client else ""
 
     @property
     def has_api_key(self) -> bool:
@@ -90,49 +94,32 @@ class ModelClient:
         """Sends, waits for the whole answer, and tells failures apart by what happened."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                body = [_body(observation.call)]
-                headers = _NO_RETRY_TELEMETRY | {"content-length": str(len(body[0]))}
                 response = await client.post(
-                    "/responses",
+                    self._url,
                     cast_to=httpx2.Response,
-                    content=_sent_once(body),
-                    options={"headers": headers},
+                    content=SentOnce(_body(observation.call)),
+                    options=_OPTIONS,
                 )
-        except TimeoutError:
+        except (TimeoutError, openai.APITimeoutError):
             return _timed_out(observation)
         except openai.APIStatusError as error:
             report = _report(observation, error.response)
             wait = retry_after_seconds(error.response.headers, datetime.now(UTC))
             return failure_of_status(report, _error_codes(error.body), wait)
-        except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            return _timed_out(observation) if _is_timeout(error) else _not_reached(observation)
+        except openai.OpenAIError:
+            return _not_reached(observation)
         return read_envelope(response.content, _report(observation, response))
 
 
 def _open(options: ModelOptions) -> openai.AsyncOpenAI:
     """The library's client over aiohttp, with room for every call that may be in flight."""
-    limits = httpx2.Limits(
-        max_connections=options.max_calls_in_flight,
-        max_keepalive_connections=options.max_calls_in_flight,
-        keepalive_expiry=_KEEPALIVE_SECONDS,
-    )
-    # Reading has no limit of its own: `call` bounds the whole attempt. Redirects would carry the key and the
-    # prompt to a host that nobody chose.
-    timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)
-    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False)
     return openai.AsyncOpenAI(
         api_key=options.api_key,
         base_url=options.base_url,
-        timeout=timeout,
         max_retries=0,
         default_headers=cast("dict[str, str]", _NO_TELEMETRY),  # its types do not know that it takes Omit
-        http_client=transport,
+        http_client=SingleExchange(max_connections=options.max_calls_in_flight),
     )
-
-
-async def _sent_once(body: list[bytes]) -> AsyncIterator[bytes]:
-    """Yields the body and lets go of it: the answer may take minutes, and nothing is ever sent again."""
-    yield body.pop()
 
 
 def _body(call: ModelCall) -> bytes:
@@ -159,7 +146,7 @@ def _body(call: ModelCall) -> bytes:
     }
     if call.temperature is not None:
         body["temperature"] = call.temperature
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(body)
 
 
 def _report(observation: Observation, response: httpx2.Response) -> CallReport:
@@ -180,19 +167,6 @@ def _not_reached(observation: Observation) -> CallFailure:
     report = CallReport(latency_seconds=observation.seconds())
     message = "The model's provider could not be reached, or broke off the connection."
     return CallFailure(report, errors_pb2.ERROR_REASON_LLM_UNAVAILABLE, message)
-
-
-def _is_timeout(error: BaseException) -> bool:
-    """Whether time ran out, rather than a connection failing.
-
-    The aiohttp backend reports refused and reset connections as timeouts too; what raised first tells.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, TimeoutError):  # aiohttp's timeouts are these
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def _error_codes(body: object) -> list[str]:

@@ -14,11 +14,12 @@ from tests.support.engine import model_call
 
 
 @asynccontextmanager
-async def answering(raw: bytes) -> AsyncIterator[ModelClient]:
-    """A client of a server that answers every request with these bytes and closes."""
+async def serving(raw: bytes, asked: list[str]) -> AsyncIterator[int]:
+    """A server that answers every request with these bytes and closes; notes their first lines."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0].decode())
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
         writer.write(raw)
@@ -26,9 +27,15 @@ async def answering(raw: bytes) -> AsyncIterator[ModelClient]:
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    model = ModelClient(ModelOptions(api_key="sk-offline", base_url=f"http://{host}:{port}/v1"))
     async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def answering(raw: bytes) -> AsyncIterator[ModelClient]:
+    """A client of such a server."""
+    async with serving(raw, []) as port:
+        model = ModelClient(ModelOptions(api_key="sk-offline", base_url=f"http://127.0.0.1:{port}/v1"))
         yield model
         await model.aclose()
 
@@ -118,3 +125,18 @@ async def test_names_that_look_like_none_are_dropped() -> None:
 
     assert answer.report.provider_request_id == ""
     assert answer.report.answered_model == ""
+
+
+@pytest.mark.parametrize(("bypassed", "is_used"), [("", True), ("model.invalid", False)])
+async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, bypassed: str, is_used: bool
+) -> None:
+    asked: list[str] = []
+    async with serving(message(), asked) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", bypassed)
+        model = ModelClient(ModelOptions(api_key="sk-offline", base_url="http://model.invalid/v1"))
+        await model.call(model_call(), 5)
+        await model.aclose()
+
+    assert asked == (["POST http://model.invalid/v1/responses HTTP/1.1"] if is_used else [])

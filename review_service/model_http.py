@@ -1,0 +1,113 @@
+"""What carries the `openai` package's requests: each sent once, as it is, over one aiohttp session.
+
+`httpx2`, which the package builds on, would do more around a call than the call itself costs: flows for
+authentication and redirects, cookies, a stream around the answer. None of that is wanted here.
+"""
+
+import functools
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
+
+_CONNECT_SECONDS = 10.0
+_KEEPALIVE_SECONDS = 30.0
+
+
+class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
+    """A request's body, to both libraries. It is let go of as it is sent: the answer may take minutes."""
+
+    def __init__(self, content: bytes) -> None:
+        """Takes all of it; nothing is ever sent a second time."""
+        super().__init__(content)
+        self._length = len(content)
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes, also once they are gone."""
+        return self._length
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Sends it."""
+        content, self._value = self._value, b""
+        await writer.write(content)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yields what is left of it."""
+        yield self._value
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """What is left of it as text."""
+        return str(self._value, encoding, errors)
+
+
+class SingleExchange(httpx2.AsyncClient):
+    """Sends a request and reads the whole answer; follows nothing, keeps no cookies.
+
+    Cancelling closes the connection. Made inside the event loop; `aclose` ends it.
+    """
+
+    def __init__(self, *, max_connections: int) -> None:
+        """Opens nothing yet."""
+        super().__init__(transport=httpx2.AsyncBaseTransport())  # stands for none: `send` uses the session
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=httpx2.create_ssl_context()
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The attempt as a whole is bounded by who makes it.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            auto_decompress=False,  # the answer's own class does it
+        )
+        self._proxy = functools.cache(_proxy)
+
+    def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
+        """The library's request, whose content is SentOnce; nothing of a client's own is merged into it."""
+        return httpx2.Request(method, _parsed(url), headers=parts["headers"], stream=parts["content"])
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """One request, one answer.
+
+        Raises:
+            httpx2.TimeoutException: no connection within ten seconds.
+            httpx2.TransportError: no connection, or one that broke, or no HTTP on it.
+            httpx2.DecodingError: the answer is not encoded as it says.
+        """
+        try:
+            answer = await self._session.request(
+                request.method,
+                str(request.url),
+                headers=CIMultiDict(request.headers.multi_items()),
+                data=request.stream,
+                # The key and the prompt must not go to a host that nobody chose.
+                allow_redirects=False,
+                proxy=self._proxy(request.url.scheme, request.url.host),
+            )
+            content = await answer.read()
+        except TimeoutError as error:  # aiohttp's timeouts are these
+            raise httpx2.TimeoutException(str(error), request=request) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx2.TransportError(str(error), request=request) from error
+        return httpx2.Response(answer.status, headers=answer.raw_headers, content=content, request=request)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._session.close()
+        await super().aclose()
+
+
+@functools.lru_cache(maxsize=8)  # there is only one
+def _parsed(url: httpx2.URL | str) -> httpx2.URL:
+    return httpx2.URL(url)
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host."""
+    if proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(scheme) or proxies.get("all")
