@@ -9,7 +9,9 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -37,27 +39,28 @@ SELECT avg(commits) FROM (
 ) AS runs
 """
 
-Step = tuple[str, Callable[[], None]]
+Step = tuple[str, partial[None]]
 
 
 @contextlib.contextmanager
 def contenders(cluster: Cluster, folder: Path, model_url: str, names: list[str]) -> Iterator[list[Contender]]:
-    """All contenders, running, each on a database of its own."""
+    """All contenders, running, each on a database of its own; they start at the same time."""
     with contextlib.ExitStack() as stack:
-        running = []
-        for name in names:
-            if name == targets.PAIR_SQLITE:
-                url = f"sqlite:///{folder / 'pair.db'}"
-            else:
-                url = cluster.create_database()
-            if name.startswith("pair"):
-                contender = start_pair(name, model_url, url, folder / name)
-            else:
-                make_tables(url)
-                contender = start_floor(name, model_url, url, folder)
-            stack.callback(contender.close)
-            running.append(contender)
-        yield running
+        with ThreadPoolExecutor() as pool:
+            starts = [pool.submit(start, cluster, folder, model_url, name) for name in names]
+        for each in starts:
+            if each.exception() is None:
+                stack.callback(each.result().close)
+        yield [each.result() for each in starts]
+
+
+def start(cluster: Cluster, folder: Path, model_url: str, name: str) -> Contender:
+    """A contender, once it can be loaded."""
+    url = f"sqlite:///{folder / 'pair.db'}" if name == targets.PAIR_SQLITE else cluster.create_database()
+    if name.startswith("pair"):
+        return start_pair(name, model_url, url, folder / name)
+    make_tables(url)
+    return start_floor(name, model_url, url, folder)
 
 
 def steps(bench: Bench, running: list[Contender], plan: Plan, *, large: bool) -> list[Step]:
@@ -65,31 +68,45 @@ def steps(bench: Bench, running: list[Contender], plan: Plan, *, large: bool) ->
     work: list[Step] = [(f"warming up {each.name}", partial(bench.warm_up, each)) for each in running]
     # First, while no earlier load has left memory to be used again.
     work += [
-        (f"{plan.burst} at once, {each.name}", partial(bench.burst, each, plan.burst, plan.burst_latency))
+        (
+            f"{plan.burst} at once, {each.name}",
+            partial(bench.burst, each, plan.burst, plan.burst_latency, plan.burst_name),
+        )
         for each in running
+        if is_pair(each) or each.name in plan.burst_floors
     ]
     for number in range(plan.rounds):
         turns = running[number % len(running) :] + running[: number % len(running)]
         for each in turns:
-            label = f"round {number + 1}, {each.name}"
-            work += [
-                (label, partial(bench.single, each, plan)),
-                (label, partial(bench.crowd, each, plan, 100)),
-                (label, partial(bench.saturate, each, plan)),
-                (label, partial(bench.acks, each, plan)),
-            ]
+            work += [(f"round {number + 1}, {each.name}", step) for step in turn(bench, each, plan, number)]
+        if number in (0, plan.rounds - 1):
+            work += [(f"memory at rest, {each.name}", partial(bench.rest, each)) for each in running]
     for in_flight in plan.crowds:
         work += [
             (f"{in_flight} at a time, {each.name}", partial(bench.crowd, each, plan, in_flight))
             for each in running
         ]
     work += [(f"replays, {each.name}", partial(bench.replay, each, plan)) for each in running]
+    work += [(f"single calls, {each.name}", partial(bench.unary, each, plan)) for each in running]
     if large:
         crush = [each for each in running if each.name in (targets.PAIR, targets.HTTP_INSERTS)]
         work += [
             (f"2,000 at once, {each.name}", partial(bench.burst, each, 2000, 20.0, "crush")) for each in crush
         ]
     return work
+
+
+def turn(bench: Bench, contender: Contender, plan: Plan, number: int) -> Iterator[partial[None]]:
+    """A contender's part of a round."""
+    yield partial(bench.single, contender, plan)
+    if is_pair(contender) or number < plan.floor_crowds:
+        yield partial(bench.crowd, contender, plan, 100)
+    yield partial(bench.saturate, contender, plan)
+    yield partial(bench.acks, contender, plan)
+
+
+def is_pair(contender: Contender) -> bool:
+    return contender.name.startswith("pair")
 
 
 def note_commits_in_sequence(cluster: Cluster, figures: Figures) -> None:
@@ -122,11 +139,12 @@ def main() -> None:
         folder = Path(name)
         model = start_process("tests.benchmarks.model", folder, clean_environment(), name="model")
         try:
-            _measure(cluster, folder, model, figures, plan, arguments, console)
+            seconds = _measure(cluster, folder, model, figures, plan, arguments, console)
         finally:
             model.stop()
     arguments.output.mkdir(parents=True, exist_ok=True)
     facts = report.facts(plan, time.monotonic() - began)
+    facts["seconds_of_steps"] = {name: round(each, 1) for name, each in seconds.items()}
     report.show(console, figures, facts)
     document = report.document(figures, facts)
     (arguments.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -142,7 +160,10 @@ def _measure(
     plan: Plan,
     arguments: argparse.Namespace,
     console: Console,
-) -> None:
+) -> dict[str, float]:
+    """Does it all; seconds that each kind of step took."""
+    seconds: dict[str, float] = defaultdict(float)
+    began = time.monotonic()
     model_url = f"http://127.0.0.1:{wait_started(model)}"
     bench = Bench(cluster, model_url, figures)
     columns = (
@@ -152,13 +173,17 @@ def _measure(
         contenders(cluster, folder, model_url, arguments.only) as running,
         Progress(*columns, console=console, transient=True) as progress,
     ):
+        seconds["start"] = time.monotonic() - began
         work = steps(bench, running, plan, large=arguments.large)
         task = progress.add_task("", total=len(work))
         for label, step in work:
             progress.update(task, description=label)
+            begin = time.monotonic()
             step()
+            seconds[step.func.__name__] += time.monotonic() - begin
             progress.advance(task)
         note_commits_in_sequence(cluster, figures)
+    return seconds
 
 
 if __name__ == "__main__":

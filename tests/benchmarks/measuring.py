@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg2
 
-from tests.benchmarks.contenders import Contender, cpu_seconds
+from tests.benchmarks import unary
+from tests.benchmarks.contenders import Contender, Loader, cpu_seconds
 from tests.benchmarks.job import CALLS_IN_SEQUENCE
 from tests.support.postgres import Cluster
 
@@ -21,7 +22,11 @@ KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. Latencies and intervals in seconds."""
+    """How much is measured. Latencies and intervals in seconds.
+
+    Only a burst of 500 with 5 s is the target's: any other is named `few`. Of the floors only `burst_floors`
+    have one, and a crowd of 100 only in `floor_crowds` rounds: there is no target for theirs.
+    """
 
     rounds: int
     single_reviews: int
@@ -33,17 +38,23 @@ class Plan:
     concurrency: int
     burst: int
     burst_latency: float
+    burst_name: str
+    burst_floors: tuple[str, ...]
+    floor_crowds: int
     ack_runs: int
     replays: int
+    unary_calls: int
 
 
 WHOLE = Plan(
     rounds=5, single_reviews=3, single_latency=0.25, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
-    saturating=100, concurrency=64, burst=500, burst_latency=5.0, ack_runs=200, replays=100,
+    saturating=100, concurrency=64, burst=500, burst_latency=5.0, burst_name="burst",
+    burst_floors=("sdk", "http_inserts"), floor_crowds=2, ack_runs=200, replays=100, unary_calls=100,
 )  # fmt: skip
 QUICK = Plan(
     rounds=1, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=1.0, crowds=(),
-    saturating=100, concurrency=64, burst=200, burst_latency=0.5, ack_runs=100, replays=50,
+    saturating=100, concurrency=64, burst=200, burst_latency=0.5, burst_name="few",
+    burst_floors=(), floor_crowds=0, ack_runs=100, replays=50, unary_calls=50,
 )  # fmt: skip
 
 
@@ -85,6 +96,7 @@ class Bench:
         self._cluster = cluster
         self._model_url = model_url
         self.figures = figures
+        self._resting: dict[str, int] = {}
 
     def set_latency(self, seconds: float) -> None:
         request = urllib.request.Request(f"{self._model_url}/latency", data=str(seconds).encode())
@@ -104,13 +116,14 @@ class Bench:
         self._note_latencies(contender, 1, added)
 
     def crowd(self, contender: Contender, plan: Plan, in_flight: int) -> None:
-        """So many under way, begun at even intervals."""
+        """So many under way, begun at even intervals: measured once as many are, for `crowd_seconds`."""
         self.set_latency(plan.crowd_latency)
         whole = CALLS_IN_SEQUENCE * plan.crowd_latency
-        count = round(in_flight / whole * (plan.crowd_seconds if in_flight >= 100 else whole))
+        count = in_flight + round(in_flight / whole * plan.crowd_seconds)
         with self._writes(contender, f"crowd_{in_flight}", count):
             result = self._load(contender, load="spaced", count=count, interval=whole / in_flight)
-        self._note_latencies(contender, in_flight, [latency - whole for latency in result["latencies"]])
+        added = [latency - whole for latency in result["latencies"][in_flight:]]
+        self._note_latencies(contender, in_flight, added)
 
     def saturate(self, contender: Contender, plan: Plan) -> None:
         """As many as it can, with a model that answers at once."""
@@ -153,6 +166,28 @@ class Bench:
         self._check(contender, result)
         self.figures.add(contender.name, "replay_p50_ms", percentile(result["latencies"], 0.5) * 1000)
         self.figures.add(contender.name, "replay_p99_ms", percentile(result["latencies"], 0.99) * 1000)
+
+    def unary(self, contender: Contender, plan: Plan) -> None:
+        """Single calls of the persistence service, one at a time."""
+        if contender.acks is None:
+            return
+        service = contender.others[-1]
+        with closing(Loader(unary.__name__, service.address, folder=service.log.parent)) as loader:
+            self._check(contender, loader.load(job="prepare", load="closed", count=1, concurrency=1))
+            for call in unary.CALLS:
+                result = loader.load(job=call, load="closed", count=plan.unary_calls, concurrency=1)
+                self._check(contender, result)
+                if milliseconds := [latency * 1000 for latency in result["latencies"]]:
+                    self.figures.add(contender.name, f"{call}_p50_ms", percentile(milliseconds, 0.5))
+
+    def rest(self, contender: Contender) -> None:
+        """Notes the memory at rest; from the second time on, what it has grown since the first."""
+        resting = contender.memory()
+        if contender.name in self._resting:
+            grown = resting - self._resting[contender.name]
+            self.figures.add(contender.name, "grown_mib", grown / KIB / KIB)
+        else:
+            self._resting[contender.name] = resting
 
     def _load(self, contender: Contender, **command: Any) -> Mapping[str, Any]:
         result = contender.loader.load(job="review", **command)
