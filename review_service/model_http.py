@@ -48,22 +48,28 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
 class SingleExchange(httpx2.AsyncClient):
     """Sends a request and reads the whole answer; follows nothing, keeps no cookies.
 
-    Cancelling closes the connection. Made inside the event loop; `aclose` ends it.
+    Cancelling closes the connection. Used inside one event loop; `aclose` ends it.
     """
 
     def __init__(self, *, max_connections: int) -> None:
         """Opens nothing yet."""
         super().__init__(transport=httpx2.AsyncBaseTransport())  # stands for none: `send` uses the session
-        self._session = aiohttp.ClientSession(
+        self._max_connections = max_connections
+        self._proxy = functools.cache(_proxy)
+
+    @functools.cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=httpx2.create_ssl_context()
+                limit=self._max_connections,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                ssl=httpx2.create_ssl_context(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             # The attempt as a whole is bounded by who makes it.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             auto_decompress=False,  # the answer's own class does it
         )
-        self._proxy = functools.cache(_proxy)
 
     def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
         """The library's request, whose content is SentOnce; nothing of a client's own is merged into it."""
@@ -96,7 +102,8 @@ class SingleExchange(httpx2.AsyncClient):
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._session.close()
+        if "_session" in self.__dict__:
+            await self._session.close()
         await super().aclose()
 
 
