@@ -54,7 +54,8 @@ class Loader:
 
     def close(self) -> None:
         assert self._popen.stdin is not None
-        self._popen.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended, with a command still on its way
+            self._popen.stdin.close()
         self._popen.wait(30)
         assert self._popen.stdout is not None
         self._popen.stdout.close()

@@ -55,7 +55,8 @@ class Run:
     bench: Bench
     model_url: str
     failed: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-    ended: set[str] = field(default_factory=set)
+    ended: dict[str, str] = field(default_factory=dict)
+    """The load in which a contender ended."""
 
     def do(self, load: str, contender: Contender, step: Callable[[], None]) -> None:
         """Does a step, within its time; a contender that ends in it takes part in nothing more."""
@@ -69,7 +70,7 @@ class Run:
             step()
         except (RuntimeError, BrokenPipeError) as error:
             sys.stderr.write(f"{contender.name} ended, {load}: {error}\n")
-            self.ended.add(contender.name)
+            self.ended[contender.name] = load
             self.bench.figures.failed[contender.name] += 1
         finally:
             timer.cancel()
@@ -196,7 +197,7 @@ def main() -> int:
             model.stop()
     about: dict[str, Any] = facts(replace(plan, rounds=done), time.monotonic() - began)
     about["peers"] = versions()
-    report.write(arguments.output, console, figures, about, run.failed)
+    report.write(arguments.output, console, figures, about, run.failed, run.ended)
     return 0
 
 

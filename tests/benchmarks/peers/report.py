@@ -66,8 +66,18 @@ Rows = list[list[str]]
 Failed = Mapping[str, Mapping[str, int]]
 
 
-def write(folder: Path, console: Console, figures: Figures, about: dict[str, Any], failed: Failed) -> None:
-    """Prints both tables and writes peers.json, peers.md, peers.png and peers.svg."""
+def write(
+    folder: Path,
+    console: Console,
+    figures: Figures,
+    about: dict[str, Any],
+    failed: Failed,
+    ended: Mapping[str, str],
+) -> None:
+    """Prints both tables and writes peers.json, peers.md, peers.png and peers.svg.
+
+    `failed`: reviews by contender and load; `ended`: the load that was a contender's last.
+    """
     plan = about["plan"]
     console.print(
         f"{about['cpus']} CPUs, {about['cpu']}, {about['memory_gib']} GiB; Python {about['python']},"
@@ -78,7 +88,7 @@ def write(folder: Path, console: Console, figures: Figures, about: dict[str, Any
     )
     console.print(", ".join(f"{name} {version}" for name, version in about["peers"].items()))
     tables = {
-        "The same job, taking turns": measured(figures, failed),
+        "The same job, taking turns": measured(figures, failed, ended),
         f"Pair against peers ({TIMES}: how many times better the pair is)": against(figures, failed),
     }
     for title, rows in tables.items():
@@ -86,6 +96,7 @@ def write(folder: Path, console: Console, figures: Figures, about: dict[str, Any
     folder.mkdir(parents=True, exist_ok=True)
     document = {
         "facts": about, "figures": figures.values, "failed": figures.failed, "failed_by_load": failed,
+        "ended": ended,
         "pair_is_better": {row: {name: _better(figures, row, name) for name in PEERS} for row in ROWS},
     }  # fmt: skip
     (folder / "peers.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -94,11 +105,14 @@ def write(folder: Path, console: Console, figures: Figures, about: dict[str, Any
     _draw(figures, folder, console)
 
 
-def measured(figures: Figures, failed: Failed) -> Rows:
+def measured(figures: Figures, failed: Failed, ended: Mapping[str, str]) -> Rows:
     """Each figure of each contender; failures by the load that they happened in."""
     rows = [["figure", *NAMES.values()]]
     rows += [[label, *(_cell(figures, name, figure) for name in NAMES)] for figure, label in ROWS.items()]
-    rows.append(["reviews that failed", *(_failures(failed.get(name, {})) for name in NAMES)])
+    failures = [
+        f"ended in {ended[name]}" if name in ended else _failures(failed.get(name, {})) for name in NAMES
+    ]
+    rows.append(["reviews that failed", *failures])
     return rows
 
 
@@ -106,7 +120,8 @@ def against(figures: Figures, failed: Failed) -> Rows:
     """For each figure how many times better the pair is than each peer, and who is ahead of all."""
     rows = [["figure", *(f"to {NAMES[name]}" for name in PEERS), "ahead"]]
     for figure, label in ROWS.items():
-        if figures.median(PAIR, figure) is not None and any(figures.median(name, figure) for name in PEERS):
+        missing = figures.median(PAIR, figure) is None and not failed.get(PAIR, {}).get(_LOAD[figure])
+        if not missing and any(figures.median(name, figure) for name in PEERS):
             compared = [_compare(figures, failed, figure, name) for name in PEERS]
             ahead = [name for _, name in compared if name != PAIR]
             rows.append([label, *(ratio for ratio, _ in compared), ", ".join(ahead) or PAIR])
