@@ -9,6 +9,7 @@ import grpc
 
 from consensus_rpc.deadline import TimeLeft, hop_timeout
 from consensus_rpc.request_id import REQUEST_ID_KEY, current_request_id, new_request_id
+from consensus_rpc.spread import SpreadChannel
 from consensus_rpc.tracing import trace_metadata
 
 __all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "hop_timeout", "open_channel"]
@@ -26,14 +27,19 @@ _RETRY_POLICY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
-    """How a channel behaves; `retry_reads` maps a service's full name to its unary methods without effects.
+    """How a channel behaves.
 
-    Only those are sent again by gRPC on UNAVAILABLE: whether a change took effect is not known then.
+    With more than one connection calls use them in turn, so that they reach several processes that share a
+    port: the kernel spreads connections over these, and never calls.
+
+    `retry_reads` maps a service's full name to its unary methods without effects. Only those are sent again
+    by gRPC on UNAVAILABLE: whether a change took effect is not known then.
     """
 
     retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_message_bytes: int = 4 * 1024 * 1024
     max_reconnect_backoff_seconds: float = 2.0
+    connections: int = 1
 
     def service_config(self) -> str:
         """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
@@ -65,12 +71,17 @@ class ChannelOptions:
             # The services speak to their neighbours, never through a proxy of the environment.
             ("grpc.enable_http_proxy", 0),
             ("grpc.http2.bdp_probe", 0),
+            # Else channels of one process to one address share a connection.
+            ("grpc.use_local_subchannel_pool", int(self.connections > 1)),
         ]
 
 
 def open_channel(target: str, options: ChannelOptions | None = None) -> grpc.aio.Channel:
     """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used."""
-    return grpc.aio.insecure_channel(target, options=(options or ChannelOptions()).channel_arguments())
+    options = options or ChannelOptions()
+    arguments = options.channel_arguments()
+    channels = [grpc.aio.insecure_channel(target, options=arguments) for _ in range(options.connections)]
+    return channels[0] if len(channels) == 1 else SpreadChannel(channels)
 
 
 class CallOptions(TypedDict):

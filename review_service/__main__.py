@@ -48,7 +48,10 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
     runner = StepRunner(model)
     engine = Engine(Expander(runner), Reviewer(runner, panel))
 
-    channel = open_channel(settings.persistence_address, ChannelOptions(retry_reads=_RETRY_READS))
+    channel = open_channel(
+        settings.persistence_address,
+        ChannelOptions(retry_reads=_RETRY_READS, connections=settings.persistence_connections),
+    )
     stub = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
     ledger = Ledger(stub, _lease_owner(), clock=asyncio.get_running_loop().time)
     worker = Worker(

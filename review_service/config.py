@@ -27,6 +27,12 @@ class ReviewSettings(ServerSettings):
         "127.0.0.1:50052",
         description="Where PersistenceService is; `dns:///name:port` spreads over all of its replicas.",
     )
+    persistence_connections: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Connections to it, used in turn; several reach several processes that share its port.",
+    )
 
     openai_api_key: SecretStr | None = Field(
         None,

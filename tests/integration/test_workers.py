@@ -1,5 +1,6 @@
 """Several processes of one service on one port: spread, replaced, drained, and never left behind."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -20,7 +21,8 @@ from consensus.v1 import (
     review_service_pb2,
     review_service_pb2_grpc,
 )
-from tests.support.pair import PERSISTENCE, wait_serving
+from consensus_rpc.client import ChannelOptions, open_channel
+from tests.support.pair import API_KEY, PERSISTENCE, REVIEW, drained, review_request, wait_serving
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 WAIT_SECONDS = 30.0
@@ -72,13 +74,21 @@ def has_ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_connections_are_spread_over_all_workers(tmp_path: Path) -> None:
-    with running("review_service", tmp_path) as service:
-        for _ in range(CONNECTIONS):
-            ask(service.address)
-        answered = {line["worker"] for line in logged(service) if "GetServiceInfo" in str(line)}
-        assert answered == {0, 1}
-        assert len(children(service)) == 2
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Two workers of the review service, for tests that do them no harm."""
+    with running(
+        "review_service", tmp_path_factory.mktemp("workers"), METRICS_LISTEN="127.0.0.1:0"
+    ) as service:
+        yield service
+
+
+def test_connections_are_spread_over_all_workers(undisturbed: Process) -> None:
+    for _ in range(CONNECTIONS):
+        ask(undisturbed.address)
+    answered = {line["worker"] for line in logged(undisturbed) if "GetServiceInfo" in str(line)}
+    assert answered == {0, 1}
+    assert len(children(undisturbed)) == 2
 
 
 def test_workers_of_persistence_share_one_postgresql(postgres_url: str, tmp_path: Path) -> None:
@@ -151,18 +161,16 @@ def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
         assert [line["event"] for line in logged(service)].count("drained") == 2
 
 
-def test_the_port_is_kept_from_services_that_do_not_share_it(tmp_path: Path) -> None:
-    with running("review_service", tmp_path) as service:
-        for workers in ("1", "2"):
-            done = command("review_service", "--listen", service.address, "--workers", workers)
-            assert done.returncode == 1
-            assert f"cannot listen on {service.address}: is it in use?" in done.stderr
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_port_is_kept_from_another_service(undisturbed: Process, workers: str) -> None:
+    done = command("review_service", "--listen", undisturbed.address, "--workers", workers)
+    assert done.returncode == 1
+    assert f"cannot listen on {undisturbed.address}: is it in use?" in done.stderr
 
 
-def test_each_worker_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> None:
-    with running("review_service", tmp_path, METRICS_LISTEN="127.0.0.1:0") as service:
-        pages = {line["metrics_address"] for line in logged(service) if "metrics_address" in line}
-        assert len(pages) == 2
+def test_each_worker_shows_its_metrics_on_a_port_of_its_own(undisturbed: Process) -> None:
+    pages = {line["metrics_address"] for line in logged(undisturbed) if "metrics_address" in line}
+    assert len(pages) == 2
 
 
 def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -202,3 +210,30 @@ def test_one_worker_is_the_service_itself(tmp_path: Path) -> None:
     with running("review_service", tmp_path, workers=1) as service:
         assert children(service) == []
         ask(service.address)
+
+
+async def test_reviews_through_workers_of_both_services_reach_all_of_them(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    model = start_process("offline_model", tmp_path, clean_environment())
+    try:
+        base_url = f"http://127.0.0.1:{wait_started(model)}/v1"
+        with (
+            running("persistence_service", tmp_path, DATABASE_URL=postgres_url) as persistence,
+            running(
+                "review_service", tmp_path, PERSISTENCE_ADDRESS=persistence.address,
+                PERSISTENCE_CONNECTIONS="8", OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=base_url,
+            ) as review,
+        ):  # fmt: skip
+            wait_serving(review.address, REVIEW)
+            async with open_channel(review.address, ChannelOptions(connections=CONNECTIONS)) as channel:
+                stub: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
+                request = review_request("A rota lets two wards swap shifts on one page.")
+                calls = [stub.StreamReview(request, wait_for_ready=True) for _ in range(CONNECTIONS)]
+                for messages in await asyncio.gather(*map(drained, calls)):
+                    assert messages[-1].event.HasField("run_completed")
+            for service, method in ((review, "StreamReview"), (persistence, "RecordRun")):
+                finished = [line for line in logged(service) if line["event"] == "rpc_finished"]
+                assert {line["worker"] for line in finished if method in line["method"]} == {0, 1}
+    finally:
+        model.stop()

@@ -162,3 +162,35 @@ async def test_calls_are_spread_over_all_addresses_of_a_name() -> None:
 
     assert one.probe.requests
     assert two.probe.requests
+
+
+async def test_calls_take_turns_over_the_connections_of_a_channel() -> None:
+    async with serving(Probe()) as running:
+        peers: list[str] = []
+
+        async def record(_request: Any, context: Any) -> None:
+            peers.append(context.peer())
+
+        running.probe.act = record
+        async with open_channel(running.server.address, ChannelOptions(connections=3)) as channel:
+            method: Any = channel.unary_unary(f"/{SERVICE}/UnaryUnary")
+            for _ in range(6):
+                await method(Request(run_id="r1").SerializeToString())
+        assert len(set(peers)) == 3
+        assert peers[:3] == peers[3:]
+
+
+async def test_channels_to_one_address_share_a_connection_unless_told_otherwise() -> None:
+    async with serving(Probe()) as running:
+        peers: list[str] = []
+
+        async def record(_request: Any, context: Any) -> None:
+            peers.append(context.peer())
+
+        running.probe.act = record
+        address = running.server.address
+        async with open_channel(address) as first, open_channel(address) as second:
+            for channel in (first, second):
+                method: Any = channel.unary_unary(f"/{SERVICE}/UnaryUnary")
+                await method(Request(run_id="r1").SerializeToString())
+        assert len(set(peers)) == 1
