@@ -64,6 +64,10 @@ bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); AR
 bench-overload: $(READY) ## Ten times the load that is admitted, for 30 s: goodput, refusals, memory
 	@$(PY) -m tests.benchmarks.overload $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(VENV)/.bench ## Reviews/s by 1, 2, 4 review and 1, 2 persistence processes (< 4 minutes); ARGS=--quick
+	@$(PY) -m tests.benchmarks.scale $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: $(VENV)/.bench build/peers/.ready ## The pair beside LangGraph and DBOS (< 8 minutes); ARGS=--quick (< 2)
 	@$(PY) -m tests.benchmarks.peers $(ARGS)
@@ -81,7 +85,7 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 	@touch $@
 
 .PHONY: bench-lists
-bench-lists: $(READY) ## Page through 100,000 runs and 1,000,000 events: page 1 beside page 1,000
+bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
 
 .PHONY: check
