@@ -47,9 +47,9 @@ class Plan:
 
 
 WHOLE = Plan(
-    rounds=5, single_reviews=3, single_latency=0.25, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
+    rounds=5, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
     saturating=100, concurrency=64, burst=500, burst_latency=5.0, burst_name="burst",
-    burst_floors=("sdk", "http_inserts"), floor_crowds=2, ack_runs=200, replays=100, unary_calls=100,
+    burst_floors=("sdk", "http_inserts"), floor_crowds=1, ack_runs=200, replays=100, unary_calls=100,
 )  # fmt: skip
 QUICK = Plan(
     rounds=1, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=1.0, crowds=(),
@@ -116,10 +116,11 @@ class Bench:
         self._note_latencies(contender, 1, added)
 
     def crowd(self, contender: Contender, plan: Plan, in_flight: int) -> None:
-        """So many under way, begun at even intervals: measured once as many are, for `crowd_seconds`."""
+        """So many under way, begun at even intervals: measured once as many are, for a while."""
         self.set_latency(plan.crowd_latency)
         whole = CALLS_IN_SEQUENCE * plan.crowd_latency
-        count = in_flight + round(in_flight / whole * plan.crowd_seconds)
+        seconds = plan.crowd_seconds if in_flight >= 100 else plan.crowd_latency
+        count = in_flight + round(in_flight / whole * seconds)
         with self._writes(contender, f"crowd_{in_flight}", count):
             result = self._load(contender, load="spaced", count=count, interval=whole / in_flight)
         added = [latency - whole for latency in result["latencies"][in_flight:]]
