@@ -38,8 +38,8 @@ OUTPUT = ROOT / "build" / "bench"
 PYTHON = ROOT / "build" / "peers" / ".venv" / "bin" / "python"
 PLAN = replace(WHOLE, single_reviews=5, saturating=75, crowds=())
 QUICK_PLAN = replace(QUICK, saturating=50)
-ROUNDS_SECONDS = 330.0
-"""No round is begun later than that: on a slow machine fewer rounds, not more minutes."""
+MEASURING_SECONDS = 430.0
+"""A round that would not end by then is not begun: on a slow machine fewer rounds, not more minutes."""
 STEP_SECONDS = 120.0
 """A contender that takes longer for one load is ended, and counts as failed in it and in all later ones."""
 TWICE = 3
@@ -147,11 +147,12 @@ def measure(run: Run, running: list[Contender], plan: Plan, console: Console) ->
         TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
     first, later = opening(run, running, plan), rounds(run, running, plan)
-    began, done = time.monotonic(), 0
+    began, done, longest = time.monotonic(), 0, 0.0
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(first) + sum(map(len, later)))
         for number, batch in enumerate((first, *later)):
-            if number > 1 and time.monotonic() - began > ROUNDS_SECONDS:
+            begin = time.monotonic()
+            if number > 1 and begin - began + longest > MEASURING_SECONDS:
                 break
             for load, contender, step in batch:
                 label = f"round {number}, {load}" if number else load
@@ -159,6 +160,7 @@ def measure(run: Run, running: list[Contender], plan: Plan, console: Console) ->
                 run.do(load, contender, step)
                 progress.advance(task)
             done = number
+            longest = max(longest, time.monotonic() - begin) if number else 0.0
     return done
 
 
