@@ -4,15 +4,28 @@ Primary keys are `(tenant, id)`. Every type here means the same on PostgreSQL an
 and ordering in SQL agree with Python.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, LargeBinary, MetaData, String, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 __all__ = [
+    "CLOCK",
     "DIGEST_BYTES",
     "Base",
     "Digest",
@@ -24,6 +37,7 @@ __all__ = [
     "index_of_present",
     "insert",
     "metadata",
+    "sqlite_clock",
     "text_column",
 ]
 
@@ -118,6 +132,15 @@ class UtcTime(TypeDecorator[datetime]):
             return EPOCH + timedelta(microseconds=value)
         instant: datetime = value
         return instant.astimezone(UTC)
+
+
+CLOCK = func.clock_timestamp(type_=UtcTime)
+"""The database's clock as a part of a statement; on SQLite the host's, by a function of every connection."""
+
+
+def sqlite_clock() -> int:
+    """What SQLite calls for `CLOCK`: microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 class Digest(TypeDecorator[bytes]):

@@ -5,15 +5,43 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, literal_column, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Row,
+    Select,
+    exists,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from consensus_journal import Entry, StreamHead
 from persistence_service.audit.filter import EntryFilter
+from persistence_service.deletion.visible import everything
+from persistence_service.journal.entries import RUN_STREAMS
 from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.runs.tables import RunRow
 from persistence_service.scalars import microseconds
 
 _ENTRY = tuple(AuditEntryRow.__table__.columns)
-_HEAD = (StreamHeadRow.tenant, StreamHeadRow.stream, StreamHeadRow.sequence, StreamHeadRow.hash)
+_HEAD = StreamHeadRow.__table__.c
+_HEADS = select(_HEAD.tenant, _HEAD.stream, _HEAD.sequence, _HEAD.hash)
+# A run keeps the end of its own journal until it is purged.
+_RUN = RunRow.__table__.c
+_HEADS_OF_RUNS = everything(
+    select(_RUN.tenant, (RUN_STREAMS + _RUN.run_id).label("stream"), _RUN.last_sequence, _RUN.head_hash),
+    "a deleted run keeps its journal",
+)
+# Whether an entry's stream ends somewhere.
+_HAS_HEAD = exists().where(_HEAD.tenant == AuditEntryRow.tenant, _HEAD.stream == AuditEntryRow.stream)
+_HAS_RUN = everything(
+    select(literal_column("1")).where(
+        _RUN.tenant == AuditEntryRow.tenant, AuditEntryRow.stream == RUN_STREAMS + _RUN.run_id
+    ),
+    "a deleted run keeps its journal",
+).exists()
 _NEWEST_FIRST = (AuditEntryRow.event_time, AuditEntryRow.stream, AuditEntryRow.sequence)
 
 
@@ -74,42 +102,47 @@ def _filtered(statement: Select[Any], wanted: EntryFilter) -> Select[Any]:
 
 def streams(connection: Connection, tenant: str, *, after: str, limit: int) -> list[Stream]:
     """The next streams that have a head, in order of their names, with all their entries."""
-    heads = connection.execute(
-        select(*_HEAD)
-        .where(StreamHeadRow.tenant == tenant, StreamHeadRow.stream > after)
-        .order_by(StreamHeadRow.stream)
-        .limit(limit)
-    ).all()
-    return _with_entries(connection, tenant, [StreamHead(*head) for head in heads])
+    others = _HEADS.where(_HEAD.tenant == tenant, _HEAD.stream > after)
+    found = _heads(connection, others.order_by(_HEAD.stream).limit(limit))
+    if after < RUN_STREAMS or after.startswith(RUN_STREAMS):
+        # Compared with the run's own id, so that its index serves.
+        runs = _HEADS_OF_RUNS.where(_RUN.tenant == tenant, _RUN.run_id > after.removeprefix(RUN_STREAMS))
+        if after < RUN_STREAMS:
+            runs = _HEADS_OF_RUNS.where(_RUN.tenant == tenant)
+        found += _heads(connection, runs.order_by(_RUN.run_id).limit(limit))
+    return _with_entries(connection, tenant, sorted(found, key=lambda head: head.stream)[:limit])
 
 
 def stream(connection: Connection, tenant: str, name: str) -> list[Stream]:
     """One stream; none when there is neither head nor entry."""
-    head = connection.execute(
-        select(*_HEAD).where(StreamHeadRow.tenant == tenant, StreamHeadRow.stream == name)
-    ).first()
-    if head is not None:
-        return _with_entries(connection, tenant, [StreamHead(*head)])
+    heads = _heads(connection, _HEADS.where(_HEAD.tenant == tenant, _HEAD.stream == name))
+    if name.startswith(RUN_STREAMS):
+        run_id = name.removeprefix(RUN_STREAMS)
+        heads += _heads(connection, _HEADS_OF_RUNS.where(_RUN.tenant == tenant, _RUN.run_id == run_id))
+    if heads:
+        return _with_entries(connection, tenant, heads)
     entries = tuple(_entries(connection, tenant, [name]))
     return [Stream(tenant, name, None, entries)] if entries else []
 
 
 def headless_streams(connection: Connection, tenant: str) -> list[Stream]:
     """Streams that have entries and no head: somebody wrote past the service. Reads every entry's key."""
-    head = exists().where(
-        StreamHeadRow.tenant == AuditEntryRow.tenant, StreamHeadRow.stream == AuditEntryRow.stream
-    )
     names = connection.scalars(
-        select(AuditEntryRow.stream).where(AuditEntryRow.tenant == tenant, ~head).distinct()
+        select(AuditEntryRow.stream).where(AuditEntryRow.tenant == tenant, ~_HAS_HEAD, ~_HAS_RUN).distinct()
     ).all()
     return [found for name in sorted(names) for found in stream(connection, tenant, name)]
 
 
 def grown_heads(connection: Connection, since: datetime | None) -> list[StreamHead]:
     """Heads of all tenants that moved at that instant or later; None: all of them."""
-    statement = select(*_HEAD)
+    others, runs = _HEADS, _HEADS_OF_RUNS
     if since is not None:
-        statement = statement.where(StreamHeadRow.update_time >= since)
+        others = others.where(_HEAD.update_time >= since)
+        runs = runs.where(_RUN.update_time >= since)
+    return _heads(connection, others) + _heads(connection, runs)
+
+
+def _heads(connection: Connection, statement: Executable) -> list[StreamHead]:
     return [StreamHead(*row) for row in connection.execute(statement)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, func, select
+from sqlalchemy import Connection, Engine, QueuePool, select
 from sqlalchemy.exc import DBAPIError
 
 from consensus_rpc.errors import DatabaseUnavailable
@@ -22,9 +22,10 @@ from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.threads import Threads
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
+from persistence_service.schema import CLOCK
 
 log = get_logger()
-_CLOCK = select(func.clock_timestamp())
+_CLOCK = select(CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,6 @@ class Database:
         self._lock = FileLock(options.sqlite_path) if options.backend == "sqlite" else None
         self._units = Units(
             options.backend,
-            options.statement_timeout,
             check=self._availability.check,
             suspect=self._suspect,
         )
@@ -197,8 +197,7 @@ class Database:
         """The database's clock, in UTC with microseconds: PostgreSQL's own, the host's for SQLite."""
         if self.backend == "sqlite":
             return datetime.now(UTC)
-        instant: datetime = connection.execute(_CLOCK).scalar_one()
-        return instant.astimezone(UTC)
+        return connection.execute(_CLOCK).scalar_one()
 
     def pool_state(self) -> PoolState:
         """Counts of this moment."""

@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from consensus_rpc.log import get_logger
 from persistence_service.containment import SQLITE_FUNCTION, contains_text
 from persistence_service.database.options import DatabaseOptions
+from persistence_service.schema import CLOCK, sqlite_clock
 
 READ_ONLY = "consensus_read_only"
 """Execution option of connections that only read; on SQLite they do not take the write lock."""
@@ -22,6 +23,7 @@ READ_ONLY = "consensus_read_only"
 APPLICATION_NAME = "consensus_persistence"
 CONNECT_TIMEOUT_SECONDS = 2
 # A process that stops inside a transaction would keep its rows locked for everyone else.
+LOCK_TIMEOUT_MS = 50
 IDLE_IN_TRANSACTION_MS = 10_000
 # With three tries and the pauses between them a locked file is reported within two seconds.
 SQLITE_BUSY_TIMEOUT_MS = 500
@@ -132,8 +134,10 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
 
 def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) -> None:
     def connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
-        prepare = _prepare_sqlite if options.backend == "sqlite" else _prepare_postgresql
-        prepare(connection)
+        if options.backend == "sqlite":
+            _prepare_sqlite(connection)
+        else:
+            _prepare_postgresql(connection, options.statement_timeout)
         connections.add(connection)
         log.debug("database_connected", backend=options.backend)
 
@@ -145,12 +149,17 @@ def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) 
         event.listen(engine, "begin", _begin_sqlite)
 
 
-def _prepare_postgresql(connection: psycopg2.extensions.connection) -> None:
+def _prepare_postgresql(connection: psycopg2.extensions.connection, statement_timeout: float) -> None:
+    """Sets for the session what would cost every transaction a round trip."""
+    settings = {
+        "TimeZone": "UTC",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MS}ms",
+        "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
+        "statement_timeout": f"{round(statement_timeout * 1000)}ms",
+    }
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SET TimeZone = 'UTC'; SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
-        )
+        cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
     connection.autocommit = False
 
 
@@ -163,6 +172,7 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}").close()
     connection.create_function(SQLITE_FUNCTION, 2, contains_text, deterministic=True)
+    connection.create_function(CLOCK.name, 0, sqlite_clock)
 
 
 def _begin_sqlite(connection: Connection) -> None:

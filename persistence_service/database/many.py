@@ -1,4 +1,4 @@
-"""One statement for many rows: made once, executed as it stands.
+"""One statement for many rows, and several of them in one round trip: made once, executed as they stand.
 
 SQLAlchemy makes such a statement anew for every number of rows, and sends as many updates as there are
 rows; on PostgreSQL both cost more than the rows themselves. Here the statement is compiled once, and its
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, String, Update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
@@ -21,6 +22,7 @@ _ROW_OF_VALUES = re.compile(r"VALUES (\((?:%\(\w+\)s(?:::\w+)?(?:, )?)+\))")
 
 Rows = Sequence[Mapping[str, Any]]
 Statement = Insert | Update
+Work = tuple[Statement, Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +39,75 @@ class _Shape:
     def text(self, count: int) -> str:
         return self.before + ", ".join([self.row] * count) + self.after
 
-    def parameters(self, rows: Rows) -> tuple[Any, ...]:
+    def parameters(self, rows: Rows) -> list[Any]:
         values = [
             row[name] if process is None else process(row[name])
             for row in rows
             for name, process in self.columns
         ]
-        return (*values, *self.constants)
+        values += self.constants
+        return values
 
 
 _shapes: weakref.WeakKeyDictionary[Statement, _Shape] = weakref.WeakKeyDictionary()
 
 
-def execute_many(connection: Connection, statement: Statement, rows: Rows) -> None:
-    """Executes an INSERT of whole rows, or an UPDATE by bound parameters, for each of `rows` (at least one).
+class RowsRefused(Exception):  # noqa: N818 - it says what happened
+    """Rows of `statement` broke a constraint; `error` is the database's."""
+
+    def __init__(self, statement: Statement, error: IntegrityError) -> None:
+        super().__init__()
+        self.statement = statement
+        self.error = error
+
+
+def execute_all(connection: Connection, work: Sequence[Work]) -> None:
+    """Executes INSERTs of whole rows and UPDATEs by bound parameters, in their order, each for all its rows.
+
+    What has no rows is left out.
 
     Raises:
+        RowsRefused: rows broke a constraint.
         DBAPIError: as `Connection.execute`.
     """
-    if connection.dialect.name != "postgresql":
-        connection.execute(statement, rows)
+    work = [(statement, rows) for statement, rows in work if rows]
+    if connection.dialect.name == "postgresql":
+        _execute_together(connection, work)
         return
+    for statement, rows in work:
+        try:
+            connection.execute(statement, rows)
+        except IntegrityError as error:
+            raise RowsRefused(statement, error) from error
+
+
+def _execute_together(connection: Connection, work: Sequence[Work]) -> None:
+    shapes = [(_shape_of(statement, connection.dialect), rows) for statement, rows in work]
+    if not shapes:
+        return
+    text = "; ".join(shape.text(len(rows)) for shape, rows in shapes)
+    parameters = tuple(value for shape, rows in shapes for value in shape.parameters(rows))
+    try:
+        connection.exec_driver_sql(text, parameters)
+    except IntegrityError as error:
+        refused = _table_of(error)
+        for statement, _ in work:
+            if getattr(statement.table, "name", "") == refused:
+                raise RowsRefused(statement, error) from error
+        raise
+
+
+def _table_of(error: IntegrityError) -> str | None:
+    """The table whose constraint was broken, as PostgreSQL says it."""
+    diagnosis: Any = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "table_name", None)
+
+
+def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
     shape = _shapes.get(statement)
     if shape is None:
-        shape = _shapes[statement] = _shape(statement, connection.dialect)
-    connection.exec_driver_sql(shape.text(len(rows)), shape.parameters(rows))
+        shape = _shapes[statement] = _shape(statement, dialect)
+    return shape
 
 
 def _shape(statement: Statement, dialect: Dialect) -> _Shape:

@@ -27,7 +27,6 @@ Unit = Callable[[Connection], Result]
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1
 JITTER = 0.1
-LOCK_TIMEOUT_MS = 50
 
 log = get_logger()
 
@@ -55,7 +54,6 @@ class Units:
     def __init__(
         self,
         backend: Backend,
-        statement_timeout: float,
         *,
         check: Callable[[], None],
         suspect: Callable[[], None],
@@ -69,10 +67,6 @@ class Units:
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
-        self._limits = (
-            f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; "
-            f"SET LOCAL statement_timeout = '{round(statement_timeout * 1000)}ms'"
-        )
 
     def run(self, fn: Unit[Result], terms: Terms, connect: Connect) -> Result:
         """What `fn` answers, once its transaction is committed.
@@ -103,8 +97,6 @@ class Units:
         with self._turn(terms), connect() as pooled:
             connection = self._configured(pooled, terms)
             with connection.begin():
-                if self._backend == "postgresql":
-                    connection.exec_driver_sql(self._limits)
                 return fn(connection)
 
     def _configured(self, connection: Connection, terms: Terms) -> Connection:

@@ -91,6 +91,10 @@ class Head:
         }
 
 
+RUN_STREAMS = "runs/"
+"""What the streams of runs begin with."""
+
+
 def run_stream(run_id: str) -> str:
     """The stream of a run's entries."""
-    return f"runs/{run_id}"
+    return RUN_STREAMS + run_id

@@ -50,7 +50,7 @@ class AuditEntryRow(Base):
 
 
 class StreamHeadRow(Base):
-    """The newest entry of each stream. Outlives what the stream is about."""
+    """The newest entry of each stream but those of runs, which keep it themselves until they are purged."""
 
     __tablename__ = "stream_heads"
 

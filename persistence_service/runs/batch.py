@@ -6,12 +6,12 @@ The transaction may be run again as a whole, so nothing outside it is changed be
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from consensus_rpc.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
+from persistence_service.journal.entries import Columns
 from persistence_service.runs import deleting, names, statements, store
 from persistence_service.runs.creation import has_parent_proposal, parent_key
 from persistence_service.runs.fold import Fold, Rules
@@ -81,12 +81,14 @@ class _Batch:
         self._broken: dict[int, ConsensusError] = {}
         self._held_elsewhere: set[RunKey] = set()
         self._work: list[Tracked] = []
+        self._now: datetime | None = None
+        """The clock, as soon as a statement has read it."""
 
     def run(self) -> BatchResult:
         claims = [op.claim for op in self._operations if isinstance(op, Operation) and op.claim]
         self._keys = self._claim_keys(claims) if claims else KeyTable({}, {})
         self._lock_runs()
-        now = self._terms.clock(self._connection)
+        now = self._now or self._terms.clock(self._connection)
         self._changes = Changes()
         self._fold = Fold(self._terms.rules, now, self._changes)
         self._find_work(now)
@@ -99,7 +101,7 @@ class _Batch:
     # Before the fold: keys, locks, work.
 
     def _claim_keys(self, claims: list[Claim]) -> KeyTable:
-        now = self._terms.clock(self._connection)
+        now = self._now = self._terms.clock(self._connection)
         keys = store.claim_keys(self._connection, claims, now, now + self._terms.key_ttl)
         if keys.followed:
             rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
@@ -110,8 +112,10 @@ class _Batch:
         keys = sorted({op.key for op in self._operations if isinstance(op, Operation)})
         if not keys:
             return
-        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}):
-            self._track(row._mapping)
+        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
+            columns = dict(row)
+            self._now = columns.pop("now")
+            self._track(columns)
         new = {op.key for op in self._operations if isinstance(op, Create)}
         if missing := sorted(set(keys) - self._runs.keys() - new):
             rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
@@ -123,9 +127,9 @@ class _Batch:
             return
         # Runs that this batch has locked already may be changed by it: left for the next claim.
         parameters = {"now": now, "max_count": wanted + len(self._runs)}
-        for row in self._connection.execute(statements.LOCK_CLAIMABLE, parameters).all():
-            if (row.tenant, row.run_id) not in self._runs:
-                self._work.append(self._track(row._mapping))
+        for row in self._connection.execute(statements.LOCK_CLAIMABLE, parameters).mappings().all():
+            if (row["tenant"], row["run_id"]) not in self._runs:
+                self._work.append(self._track(dict(row)))
         overdue = [each for each in self._work if self._fold.overdue(each.run)]
         if overdue:
             progress = progress_of(self._connection, [each.run.key for each in overdue])
@@ -133,8 +137,8 @@ class _Batch:
                 self._fold.give_up(each, progress[each.run.key])
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
 
-    def _track(self, row: Any) -> Tracked:
-        tracked = tracked_run(row)
+    def _track(self, columns: Columns) -> Tracked:
+        tracked = tracked_run(columns)
         self._runs[tracked.run.key] = tracked
         return tracked
 

@@ -11,11 +11,11 @@ from persistence_service.journal.append import Clock
 from persistence_service.runs import deleting, names, store
 from persistence_service.runs.locked import Changes, Tracked, tracked_run
 from persistence_service.runs.operations import Scope
-from persistence_service.runs.statements import RUNS, RUNS_AND_HEADS
+from persistence_service.runs.statements import RUNS, WHOLE_RUNS
 
 # In the order in which everybody locks runs.
 LOCK_OF_USER = (
-    RUNS_AND_HEADS[False]
+    WHOLE_RUNS[False]
     .where(
         RUNS.c.tenant == bindparam("tenant"),
         RUNS.c.user_id == bindparam("user"),
@@ -25,7 +25,7 @@ LOCK_OF_USER = (
     .with_for_update()
 )
 LOCK_OF_DELETION = (
-    RUNS_AND_HEADS[True]
+    WHOLE_RUNS[True]
     .where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.deletion_id == bindparam("deletion"))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update()
@@ -61,4 +61,4 @@ def undelete_deletion(connection: Connection, clock: Clock, scope: Scope, deleti
 
 
 def _locked(connection: Connection, lock: Select[Any], parameters: dict[str, str]) -> Sequence[Tracked]:
-    return [tracked_run(row) for row in connection.execute(lock, parameters).mappings()]
+    return [tracked_run(dict(row)) for row in connection.execute(lock, parameters).mappings()]

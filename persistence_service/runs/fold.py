@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from consensus.v1.errors_pb2 import ERROR_REASON_ATTEMPTS_EXHAUSTED, ERROR_REASON_RUN_DEADLINE_EXCEEDED
 from consensus.v1.run_pb2 import RunFailure
-from consensus_journal import FIRST_PREVIOUS_HASH
 from consensus_rpc.errors import DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs import events, names
 from persistence_service.runs.creation import new_run, revision_columns, specification_columns
@@ -65,7 +64,7 @@ class Fold:
         """A run that does not exist yet."""
         scope = operation.scope
         run = new_run(operation, self.now)
-        tracked = Tracked.new(run, FIRST_PREVIOUS_HASH)
+        tracked = Tracked.of(run, None)
         if operation.first_record is not None and operation.lease_owner is not None:
             run.begin(self.now)
             run.grant(operation.lease_owner, self.rules.lease, self.now)

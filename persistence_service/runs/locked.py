@@ -3,11 +3,11 @@
 `LockedRun` has the columns of `runs` under their names, so that a row becomes one and one becomes a row.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from consensus_journal import FIRST_PREVIOUS_HASH
 from persistence_service.journal.entries import Actor, Columns, Draft, Head, run_stream
 from persistence_service.runs import names
 from persistence_service.runs.operations import Ack, RunKey, Scope
@@ -37,6 +37,7 @@ class LockedRun:
     take_over_count: int = 0
     barren_take_over_count: int = 0
     last_sequence: int = 0
+    head_hash: bytes = FIRST_PREVIOUS_HASH
     last_record_id: int = 0
     fencing_token: int = 0
     lease_owner: str | None = None
@@ -83,7 +84,20 @@ class LockedRun:
 
 
 RUN_COLUMNS = tuple(column.name for column in fields(LockedRun))
-KEY_COLUMNS = ("tenant", "run_id")
+_SET_ONCE = frozenset(
+    {
+        "tenant",
+        "run_id",
+        "run_type",
+        "caller",
+        "user_id",
+        "request_id",
+        "parent_run_id",
+        "run_timeout_microseconds",
+        "create_time",
+    }
+)
+CHANGING_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _SET_ONCE)
 
 
 @dataclass(slots=True)
@@ -92,24 +106,32 @@ class Tracked:
 
     run: LockedRun
     head: Head
-    is_new: bool = False
+    stored: Columns | None = None
+    """The row as it was read; None for a run that did not exist."""
     is_changed: bool = False
-    has_grown: bool = False
-    """Whether its journal has."""
     acks: dict[int, Ack] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, run: LockedRun, head_hash: bytes) -> "Tracked":
-        """A run that did not exist."""
-        return cls(run, Head(run.tenant, run_stream(run.run_id), 0, head_hash), is_new=True, is_changed=True)
+    def of(cls, run: LockedRun, stored: Columns | None) -> "Tracked":
+        """A run that was locked, or one that is new."""
+        head = Head(run.tenant, run_stream(run.run_id), run.last_sequence, run.head_hash)
+        return cls(run, head, stored, is_changed=stored is None)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the run did not exist."""
+        return self.stored is None
+
+    def changed_columns(self) -> tuple[str, ...]:
+        """The columns in which a run that was read is another now, in the order of its row."""
+        stored = self.stored or {}
+        return tuple(name for name in CHANGING_COLUMNS if getattr(self.run, name) != stored[name])
 
 
-def tracked_run(row: Mapping[Any, Any]) -> Tracked:
-    """A run that was read with the end of its journal, both locked."""
-    columns = dict(row)
-    sequence, head_hash = columns.pop("head_sequence"), columns.pop("head_hash")
-    run = LockedRun(**columns)
-    return Tracked(run, Head(run.tenant, run_stream(run.run_id), sequence, bytes(head_hash)))
+def tracked_run(row: Columns) -> Tracked:
+    """A run that was read under its lock; keeps the row."""
+    row["head_hash"] = bytes(row["head_hash"])  # psycopg2 gives a memoryview
+    return Tracked.of(LockedRun(**row), row)
 
 
 @dataclass(slots=True)
@@ -132,9 +154,9 @@ class Changes:
         run = tracked.run
         actor = Actor(scope.caller, run.user_id, scope.request_id)
         self.entries.append(tracked.head.chain(draft, actor, now, record_id))
-        run.last_sequence = tracked.head.sequence
+        run.last_sequence, run.head_hash = tracked.head.sequence, tracked.head.hash
         run.update_time = now
-        tracked.is_changed = tracked.has_grown = True
+        tracked.is_changed = True
 
     def add_payload(self, tracked: Tracked, event_type: str, columns: Columns) -> None:
         """A payload of the entry that was chained last."""

@@ -16,22 +16,22 @@ from persistence_service.runs.statements import (
     PAYLOADS,
     REVISIONS,
     RUNS,
-    RUNS_AND_HEADS,
     SPECIFICATIONS,
+    WHOLE_RUNS,
 )
 
 _PURGED = "removes what is old, deleted or not"
 _BEFORE = bindparam("before", type_=RUNS.c.create_time.type)
 # Runs that somebody has locked are left for the next round.
 LOCK_DELETED_BEFORE = (
-    RUNS_AND_HEADS[True]
+    WHOLE_RUNS[True]
     .where(RUNS.c.delete_time < _BEFORE)
     .order_by(RUNS.c.delete_time)
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
 )
 LOCK_ENDED_BEFORE = (
-    RUNS_AND_HEADS[True]
+    WHOLE_RUNS[True]
     .where(RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN)))
     .order_by(RUNS.c.finish_time)
     .limit(bindparam("max_count"))
@@ -60,7 +60,7 @@ def _purge(
     clock: Clock, connection: Connection, lock: Select[Any], before: datetime, max_count: int, because: str
 ) -> int:
     rows = connection.execute(lock, {"before": before, "max_count": max_count}).mappings().all()
-    purged = [tracked_run(row) for row in rows]
+    purged = [tracked_run(dict(row)) for row in rows]
     if not purged:
         return 0
     changes, now = Changes(), clock(connection)
@@ -71,5 +71,5 @@ def _purge(
     keys = sorted(each.run.key for each in purged)
     for statement in REMOVE:
         connection.execute(statement, {"keys": keys})
-    store.write_journal(connection, purged, changes)
+    store.leave_journal(connection, purged, changes)
     return len(purged)

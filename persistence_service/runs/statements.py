@@ -1,9 +1,10 @@
 """The statements of the write path, made once: Core, with bound parameters or many rows each."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.attempts.tables import AttemptRow
@@ -11,7 +12,7 @@ from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
 from persistence_service.runs import events, names
-from persistence_service.runs.locked import KEY_COLUMNS, RUN_COLUMNS
+from persistence_service.runs.locked import RUN_COLUMNS
 from persistence_service.runs.tables import (
     DecisionRow,
     PersonaReviewRow,
@@ -20,7 +21,7 @@ from persistence_service.runs.tables import (
     RunRow,
     RunSpecificationRow,
 )
-from persistence_service.schema import Base
+from persistence_service.schema import CLOCK, Base
 
 
 def table(row: type[Base]) -> Table:
@@ -43,20 +44,15 @@ PAYLOADS: Mapping[str, Table] = {
 }
 KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
 
-# Lock order: idempotency keys sorted, then run rows sorted. Both the run and the end of its journal are
-# locked: of a row that is joined but not locked, READ COMMITTED may show a version from before the wait.
-# A run that somebody else has locked is left out, and its operations wait for the next batch: the writer
-# of all streams waits for nobody.
-RUNS_AND_HEADS = both(
-    select(
-        *(RUNS.c[name] for name in RUN_COLUMNS),
-        HEADS.c.sequence.label("head_sequence"),
-        HEADS.c.hash.label("head_hash"),
-    ).join(HEADS, and_(HEADS.c.tenant == RUNS.c.tenant, HEADS.c.stream == "runs/" + RUNS.c.run_id))
-)
-# Of deleted runs too: what may be done to one is judged once it is locked.
+# Lock order: idempotency keys sorted, then run rows sorted. A run's row also holds the end of its journal,
+# so that one lock serves both. A run that somebody else has locked is left out, and its operations wait for
+# the next batch: the writer of all streams waits for nobody.
+WHOLE_RUNS = both(select(*(RUNS.c[name] for name in RUN_COLUMNS)))
+# Of deleted runs too: what may be done to one is judged once it is locked. The clock is read on the way:
+# nobody waits for a lock here, so that it is as good as read afterwards.
 LOCK_RUNS = (
-    RUNS_AND_HEADS[True]
+    WHOLE_RUNS[True]
+    .add_columns(CLOCK.label("now"))
     .where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update(skip_locked=True)
@@ -70,7 +66,7 @@ def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 LOCK_CLAIMABLE = (
-    RUNS_AND_HEADS[False]
+    WHOLE_RUNS[False]
     .where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
     .order_by(RUNS.c.create_time)
     .limit(bindparam("max_count"))
@@ -91,28 +87,17 @@ INSERT_ENTRIES = insert(AUDIT_LOG)
 INSERT_HEADS = insert(HEADS)
 INSERT_PAYLOAD = {event_type: insert(payload_table) for event_type, payload_table in PAYLOADS.items()}
 
-CHANGING_COLUMNS = tuple(
-    name
-    for name in RUN_COLUMNS
-    if name
-    not in {*KEY_COLUMNS, "run_type", "caller", "user_id", "request_id", "parent_run_id", "create_time"}
-    | {"run_timeout_microseconds"}
-)
-UPDATE_RUNS = everything(
-    update(RUNS)
-    .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
-    .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in CHANGING_COLUMNS}),
-    "the run is locked, and the change may be that it is deleted or restored",
-)
-UPDATE_HEADS = (
-    update(HEADS)
-    .where(HEADS.c.tenant == bindparam("of_tenant"), HEADS.c.stream == bindparam("of_stream"))
-    .values(
-        sequence=bindparam("new_sequence"),
-        hash=bindparam("new_hash", type_=HEADS.c.hash.type),
-        update_time=bindparam("new_update_time", type_=HEADS.c.update_time.type),
+
+@cache
+def update_runs(columns: tuple[str, ...]) -> Update:
+    """The statement that changes these columns, of which few combinations ever change together."""
+    return everything(
+        update(RUNS)
+        .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
+        .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in columns}),
+        "the run is locked, and the change may be that it is deleted or restored",
     )
-)
+
 
 # An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing.
 _insert_attempts = insert(ATTEMPTS)

@@ -1,18 +1,17 @@
-"""Writes what a batch changed: a statement per table, each with many rows."""
+"""Writes what a batch changed: a statement per table, each with many rows, all in one round trip."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
 
-from consensus_rpc.errors import ConsensusError, IllegalState
-from persistence_service.database.many import execute_many
+from consensus_rpc.errors import IllegalState
+from persistence_service.database.many import RowsRefused, Work, execute_all
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.runs import names, statements
-from persistence_service.runs.locked import Changes, Tracked
+from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import Ack, RunKey
 from persistence_service.writer import Conflicted
 
@@ -68,53 +67,51 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
     """
     if keys.replaced:
         raise Conflicted(None)
-    created = [each for each in runs if each.is_new]
-    changed = [each for each in runs if each.is_changed and not each.is_new]
-    if created:
-        _insert_runs(connection, created, changes)
-    if changes.entries:
-        execute_many(connection, statements.INSERT_ENTRIES, changes.entries)
-    for event_type, rows in changes.payloads.items():
-        run_id = rows[0]["run_id"]
-        refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
-        _insert(connection, statements.INSERT_PAYLOAD[event_type], rows, refusal)
-    if changes.attempts:
-        execute_many(connection, statements.UPSERT_ATTEMPTS, list(changes.attempts.values()))
+    _execute(connection, [*_insertions(runs, changes), *_updates(runs)], changes)
     if changes.abandoned:
         connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
-    if changed:
-        execute_many(connection, statements.UPDATE_RUNS, [_run_update(each) for each in changed])
-    _move_heads(connection, changed)
     if stale := keys.stale:
         connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
 
 
-def write_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
-    """Writes the entries alone, for runs that are no longer there."""
-    execute_many(connection, statements.INSERT_ENTRIES, changes.entries)
-    _move_heads(connection, runs)
+def leave_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
+    """Writes the last entries of runs that are no longer there, and the ends of their journals."""
+    heads = [_head_row(each) for each in runs]
+    execute_all(connection, [(statements.INSERT_ENTRIES, changes.entries), (statements.INSERT_HEADS, heads)])
 
 
-def _move_heads(connection: Connection, runs: Sequence[Tracked]) -> None:
-    if grown := [each for each in runs if each.has_grown]:
-        execute_many(connection, statements.UPDATE_HEADS, [_head_update(each) for each in grown])
+def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
+    yield statements.INSERT_RUNS, [each.run.columns() for each in runs if each.is_new]
+    yield statements.INSERT_SPECIFICATIONS, changes.specifications
+    yield statements.INSERT_REVISIONS, changes.revisions
+    yield statements.INSERT_ENTRIES, changes.entries
+    for event_type, rows in changes.payloads.items():
+        yield statements.INSERT_PAYLOAD[event_type], rows
+    yield statements.UPSERT_ATTEMPTS, list(changes.attempts.values())
 
 
-def _insert_runs(connection: Connection, created: Sequence[Tracked], changes: Changes) -> None:
-    _insert(connection, statements.INSERT_RUNS, [each.run.columns() for each in created], None)
-    execute_many(connection, statements.INSERT_HEADS, [_head_row(each) for each in created])
-    execute_many(connection, statements.INSERT_SPECIFICATIONS, changes.specifications)
-    if changes.revisions:
-        execute_many(connection, statements.INSERT_REVISIONS, changes.revisions)
+def _updates(runs: Sequence[Tracked]) -> Iterator[Work]:
+    """Runs that were there, by the columns that changed: most records change the same few."""
+    by_columns: dict[tuple[str, ...], list[Columns]] = {}
+    for each in runs:
+        if not each.is_new and each.is_changed and (columns := each.changed_columns()):
+            by_columns.setdefault(columns, []).append(_run_update(each.run, columns))
+    for columns, rows in by_columns.items():
+        yield statements.update_runs(columns), rows
 
 
-def _insert(
-    connection: Connection, statement: Insert, rows: list[Columns], refusal: ConsensusError | None
-) -> None:
+def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> None:
     try:
-        execute_many(connection, statement, rows)
-    except IntegrityError as error:
-        raise Conflicted(refusal) from error
+        execute_all(connection, work)
+    except RowsRefused as refused:
+        for event_type, rows in changes.payloads.items():
+            if refused.statement is statements.INSERT_PAYLOAD[event_type]:
+                run_id = rows[0]["run_id"]
+                refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
+                raise Conflicted(refusal) from refused
+        if refused.statement is statements.INSERT_RUNS:
+            raise Conflicted(None) from refused
+        raise refused.error from None
 
 
 def _scope_tuple(scope: KeyScope) -> tuple[str, ...]:
@@ -144,18 +141,6 @@ def _head_row(tracked: Tracked) -> Columns:
     }
 
 
-def _head_update(tracked: Tracked) -> Columns:
-    head = tracked.head
-    return {
-        "of_tenant": head.tenant,
-        "of_stream": head.stream,
-        "new_sequence": head.sequence,
-        "new_hash": head.hash,
-        "new_update_time": tracked.run.update_time,
-    }
-
-
-def _run_update(tracked: Tracked) -> Columns:
-    run = tracked.run
-    columns = {f"new_{name}": getattr(run, name) for name in statements.CHANGING_COLUMNS}
-    return {"of_tenant": run.tenant, "of_run_id": run.run_id, **columns}
+def _run_update(run: LockedRun, columns: Sequence[str]) -> Columns:
+    values = {f"new_{name}": getattr(run, name) for name in columns}
+    return {"of_tenant": run.tenant, "of_run_id": run.run_id, **values}

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema import (
     Base,
+    Digest,
     Identifier,
     Json,
     TenThousandths,
@@ -49,7 +50,9 @@ class RunRow(Base):
     take_over_count: Mapped[int] = mapped_column(Integer)
     # Take-overs since the newest acknowledged record; releases by draining do not count.
     barren_take_over_count: Mapped[int] = mapped_column(Integer)
+    # The end of its journal: sequence and hash of the newest entry.
     last_sequence: Mapped[int] = mapped_column(Integer)
+    head_hash: Mapped[bytes] = mapped_column(Digest)
     last_record_id: Mapped[int] = mapped_column(BigInteger)
     # Lease, by the clock of the database. No expire time: nobody holds it.
     fencing_token: Mapped[int] = mapped_column(BigInteger)

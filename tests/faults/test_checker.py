@@ -141,7 +141,7 @@ def _edited_entry(evidence: Any) -> None:
 
 
 def _cut_off_head(evidence: Any) -> None:
-    evidence.snapshot.heads.clear()
+    _entries(evidence).pop()
 
 
 def _two_runs_of_a_key(evidence: Any) -> None:

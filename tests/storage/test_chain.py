@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, select, text
 from consensus_journal import Entry, Fault, Finding, Head, verify_stream
 from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.tables import AuditEntryRow
 from persistence_service.runs.payloads import REVIEW_COLUMNS, payload_of
-from persistence_service.runs.tables import PersonaReviewRow
+from persistence_service.runs.tables import PersonaReviewRow, RunRow
 from persistence_service.scalars import microseconds
 from tests.support.records import Service
 
@@ -28,12 +28,10 @@ async def verified(database: Database, run_id: str) -> Finding | None:
             .where(AuditEntryRow.stream == run_stream(run_id))
             .order_by(AuditEntryRow.sequence)
         )
-        head = connection.execute(
-            select(StreamHeadRow.sequence, StreamHeadRow.hash).where(
-                StreamHeadRow.stream == run_stream(run_id)
-            )
+        run = connection.execute(
+            select(RunRow.last_sequence, RunRow.head_hash).where(RunRow.run_id == run_id)
         ).one()
-        return verify_stream(map(entry, rows), Head(head.sequence, bytes(head.hash)))
+        return verify_stream(map(entry, rows), Head(run.last_sequence, bytes(run.head_hash)))
 
     return await database.run(read, read_only=True)
 

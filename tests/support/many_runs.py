@@ -13,7 +13,7 @@ SETTINGS = (
 FILL_RUNS = f"""
 INSERT INTO runs (tenant, run_id, run_type, state, caller, user_id, request_id, parent_run_id,
     decision_label, confidence, decision_policy_version, run_timeout_microseconds, retry_count,
-    take_over_count, barren_take_over_count, last_sequence, last_record_id, fencing_token,
+    take_over_count, barren_take_over_count, last_sequence, head_hash, last_record_id, fencing_token,
     lease_was_released, create_time, update_time)
 SELECT 'default', 'run-' || lpad(n::text, 6, '0'),
     CASE WHEN n % 1000 = 1 THEN 'REVISION' ELSE 'INITIAL' END,
@@ -22,7 +22,7 @@ SELECT 'default', 'run-' || lpad(n::text, 6, '0'),
     CASE WHEN n % 50 = 3 OR n % 5000 = 2 THEN NULL
         ELSE (ARRAY['APPROVE', 'REVISE', 'REVISE', 'REJECT'])[1 + n % 4] END,
     CASE WHEN n % 50 = 3 OR n % 5000 = 2 THEN NULL ELSE (n * 7919) % 10000 END, '1.0.0',
-    600000000, 0, 0, 0, 24, 8, 1, false,
+    600000000, 0, 0, 0, 24, decode(repeat('00', 32), 'hex'), 8, 1, false,
     timestamptz '{FIRST_RUN.isoformat()}' + n * interval '1 second', now()
 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO run_specifications (tenant, run_id, idea, settings)

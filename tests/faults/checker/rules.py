@@ -127,13 +127,9 @@ def no_lease_is_overdue(evidence: Evidence) -> Iterator[str]:
 
 def chains_verify(evidence: Evidence) -> Iterator[str]:
     """Each journal's hashes are those of its entries, up to the head."""
-    for run_id in evidence.snapshot.runs:
-        head = evidence.snapshot.heads.get(run_id)
-        if head is None:
-            yield f"{run_id} has no head"
-            continue
+    for run_id, run in evidence.snapshot.runs.items():
         entries = map(_entry, evidence.snapshot.entries.get(run_id, ()))
-        finding = verify_against(entries, Head(head["sequence"], bytes(head["hash"])), [])
+        finding = verify_against(entries, Head(run["last_sequence"], bytes(run["head_hash"])), [])
         if finding is not None:
             yield f"{run_id} entry {finding.sequence}: {finding.fault}"
 

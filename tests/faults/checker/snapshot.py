@@ -15,7 +15,7 @@ from persistence_service.runs import names
 from persistence_service.runs.convert import whole_run
 from persistence_service.runs.events import run_event
 from persistence_service.runs.repository import find_events, find_run
-from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, HEADS, KEYS, PAYLOADS, RUNS
+from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, KEYS, PAYLOADS, RUNS
 
 Row = Mapping[str, Any]
 _EVENTS_OF_A_RUN = 10_000
@@ -29,7 +29,6 @@ class Snapshot:
     runs: Mapping[str, Row]
     entries: Mapping[str, Sequence[Row]]
     """The journal of each run, in order."""
-    heads: Mapping[str, Row]
     payloads: Mapping[str, Mapping[str, Sequence[Row]]]
     """By event type, then by run: proposals, reviews, decisions."""
     attempts: Mapping[str, Sequence[Row]]
@@ -61,7 +60,6 @@ def load(database_url: str, *, without: Collection[str] = ()) -> Snapshot:
             now=_now(connection),
             runs=runs,
             entries=_of_streams(connection, AUDIT_LOG, runs),
-            heads={run_id: rows[0] for run_id, rows in _of_streams(connection, HEADS, runs).items()},
             payloads={kind: _by_run(connection, table, without) for kind, table in PAYLOADS.items()},
             attempts=_by_run(connection, ATTEMPTS, without),
             keys=[row for row in _rows(connection, KEYS) if row["run_id"] not in without],

@@ -40,7 +40,7 @@ class Bench:
 
     def run(self, resource: str = "runs/7", *, rerun_when_lost: bool = False) -> str:
         units = Units(
-            "sqlite", 1.0, check=lambda: None, suspect=self._suspect, sleep=self.pauses.append,
+            "sqlite", check=lambda: None, suspect=self._suspect, sleep=self.pauses.append,
             chance=lambda: self.chance,
         )  # fmt: skip
         return units.run(self._unit, Terms(resource=resource, rerun_when_lost=rerun_when_lost), self._connect)
