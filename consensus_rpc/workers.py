@@ -11,13 +11,11 @@ where an init system has sent it to all processes: a second one ends a server at
 
 import argparse
 import asyncio
-import errno
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from consensus_rpc.log import LogFormat, configure_logging, get_logger
 from consensus_rpc.place import Place, nth_address
 from consensus_rpc.port_file import write_port_file
-from consensus_rpc.settings_types import split_host_port
+from consensus_rpc.shared_port import PortTakenError, reserved
 
 if TYPE_CHECKING:
     from consensus_rpc.settings import ServerSettings  # a supervisor needs no pydantic
@@ -50,10 +48,6 @@ class Plan:
     grace_seconds: float
     port_file: Path | None
     command: Sequence[str]
-
-
-class PortTakenError(Exception):
-    """Somebody else listens there."""
 
 
 class _GaveUp(Exception):  # noqa: N818 - says what happened
@@ -92,47 +86,6 @@ def supervise(
 def _refuse(reason: str) -> NoReturn:
     _log.critical("start_refused", reason=reason)
     raise SystemExit(1)
-
-
-@contextmanager
-def reserved(listen: str) -> Iterator[str]:
-    """Keeps a port for workers that bind it too, and yields its address; port 0 takes a free one.
-
-    Raises:
-        PortTakenError: it is in use, be it by workers of another supervisor, or cannot be bound at all.
-    """
-    host, port = split_host_port(listen)
-    with ExitStack() as held:
-        bound = 0
-        for family, _, _, _, address in _addresses(host, port):
-            try:
-                _probe(family, (address[0], bound or port, *address[2:]))
-                kept = held.enter_context(socket.socket(family))
-                kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                kept.bind((address[0], bound or port, *address[2:]))
-                bound = kept.getsockname()[1]
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise PortTakenError(listen) from error
-        if not bound:
-            raise PortTakenError(listen)
-        yield f"{listen.rpartition(':')[0]}:{bound}"
-
-
-def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        raise PortTakenError(f"{host}:{port}") from error
-    return list(dict.fromkeys(found))
-
-
-def _probe(family: int, address: tuple[object, ...]) -> None:
-    """Binds the address as one who does not share it: SO_REUSEPORT alone would join whoever does."""
-    with closing(socket.socket(family)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
 
 
 def next_delay(delay: float, lived_seconds: float) -> float:

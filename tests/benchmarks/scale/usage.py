@@ -43,12 +43,13 @@ class Usage:
         ):
             return f"persistence, held to {self.held_to:.2f} of a core each"
         if self.machine >= _FULL * self.cores:
-            most = max(self.by_process, key=self.of)
-            others = f", {self.others:.2f} by other work" if self.others >= 0.1 else ""
-            return f"the cores: {self.machine:.2f} of {self.cores} busy, most by {most}{others}"
-        for component, shares in self.by_process.items():
-            if max(shares) >= _FULL and component != "PostgreSQL":
-                return f"one core: a process of {component} used {max(shares):.2f} of it"
+            shares = {name: self.of(name) for name in self.by_process} | {"other work": self.others}
+            most = sorted(shares.items(), key=lambda item: item[1], reverse=True)[:3]
+            users = ", ".join(f"{name} {share:.2f}" for name, share in most)
+            return f"the cores: {self.machine:.2f} of {self.cores} busy ({users})"
+        for component, each in self.by_process.items():
+            if max(each) >= _FULL and component != "PostgreSQL":
+                return f"one core: a process of {component} used {max(each):.2f} of it"
         return f"no core: {self.machine:.2f} of {self.cores} busy, the rest was waiting"
 
 

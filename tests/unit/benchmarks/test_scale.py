@@ -25,12 +25,18 @@ def usage(
 @pytest.mark.parametrize(
     ("measured", "said"),
     [
-        (usage(1.95, review=1.2), "the cores: 1.95 of 2 busy, most by review"),
-        (usage(1.95), "the cores: 1.95 of 2 busy, most by review, 0.75 by other work"),
+        (
+            usage(1.95, review=1.2),
+            "the cores: 1.95 of 2 busy (review 1.20, persistence 0.40, PostgreSQL 0.20)",
+        ),
+        (usage(1.95), "the cores: 1.95 of 2 busy (other work 0.75, review 0.50, persistence 0.40)"),
         (usage(1.5, (0.95,), review=0.2), "one core: a process of persistence used 0.95 of it"),
         (usage(1.2), "no core: 1.20 of 2 busy, the rest was waiting"),
         (usage(1.2, (0.24, 0.24), 0.25), "persistence, held to 0.25 of a core each"),
-        (usage(2.0, (0.15, 0.15), 0.25), "the cores: 2.00 of 2 busy, most by review, 0.90 by other work"),
+        (
+            usage(2.0, (0.15, 0.15), 0.25),
+            "the cores: 2.00 of 2 busy (other work 0.90, review 0.50, persistence 0.30)",
+        ),
     ],
 )
 def test_the_limit_is_what_was_used_up(measured: Usage, said: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 from consensus_rpc.place import ENVIRONMENT, Place, nth_address
 from consensus_rpc.server_options import ServerOptions
 from consensus_rpc.settings import ServerSettings
-from consensus_rpc.workers import LONGEST_DELAY_SECONDS, PortTakenError, exit_code, next_delay, reserved
+from consensus_rpc.shared_port import PortTakenError, reserved
+from consensus_rpc.workers import LONGEST_DELAY_SECONDS, exit_code, next_delay
 
 
 def place(index: int) -> Place:
