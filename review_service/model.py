@@ -7,6 +7,7 @@ the only way to keep usage, status and headers of an answer that is incomplete.
 """
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from consensus.v1 import errors_pb2
 from review_service.calls import Answer, CallFailure, CallReport, ModelCall
 from review_service.envelope import read_envelope
 from review_service.model_http import SentOnce, SingleExchange
-from review_service.model_telemetry import Observation, observed
+from review_service.model_telemetry import Observation
 from review_service.provider_faults import failure_of_status, plain
 from review_service.retry_after import retry_after_seconds
 
@@ -79,36 +80,25 @@ class ModelClient:
         """
         if self._client is None:
             return _NO_KEY
-        with observed(call) as observation:
-            observation.outcome = await self._attempt(self._client, observation, timeout_seconds)
+        with Observation(call) as observation:
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    response = await self._client.post(
+                        self._url,
+                        cast_to=httpx2.Response,
+                        content=SentOnce(functools.partial(_body, call)),
+                        options=_OPTIONS,
+                    )
+            except (TimeoutError, openai.OpenAIError) as error:
+                observation.outcome = _failure(error, observation)
+            else:
+                observation.outcome = read_envelope(response.content, _report(observation, response))
             return observation.outcome
 
     async def aclose(self) -> None:
         """Closes all connections."""
         if self._client is not None:
             await self._client.close()
-
-    async def _attempt(
-        self, client: openai.AsyncOpenAI, observation: Observation, timeout_seconds: float
-    ) -> Answer | CallFailure:
-        """Sends, waits for the whole answer, and tells failures apart by what happened."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                response = await client.post(
-                    self._url,
-                    cast_to=httpx2.Response,
-                    content=SentOnce(_body(observation.call)),
-                    options=_OPTIONS,
-                )
-        except (TimeoutError, openai.APITimeoutError):
-            return _timed_out(observation)
-        except openai.APIStatusError as error:
-            report = _report(observation, error.response)
-            wait = retry_after_seconds(error.response.headers, datetime.now(UTC))
-            return failure_of_status(report, _error_codes(error.body), wait)
-        except openai.OpenAIError:
-            return _not_reached(observation)
-        return read_envelope(response.content, _report(observation, response))
 
 
 def _open(options: ModelOptions) -> openai.AsyncOpenAI:
@@ -157,14 +147,17 @@ def _report(observation: Observation, response: httpx2.Response) -> CallReport:
     )
 
 
-def _timed_out(observation: Observation) -> CallFailure:
+def _failure(error: TimeoutError | openai.OpenAIError, observation: Observation) -> CallFailure:
+    """What kept the model from answering."""
+    if isinstance(error, openai.APIStatusError):
+        report = _report(observation, error.response)
+        wait = retry_after_seconds(error.response.headers, datetime.now(UTC))
+        return failure_of_status(report, _error_codes(error.body), wait)
     seconds = observation.seconds()
-    message = f"The model did not answer within {seconds:.1f} s."
-    return CallFailure(CallReport(latency_seconds=seconds), errors_pb2.ERROR_REASON_LLM_TIMEOUT, message)
-
-
-def _not_reached(observation: Observation) -> CallFailure:
-    report = CallReport(latency_seconds=observation.seconds())
+    report = CallReport(latency_seconds=seconds)
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        message = f"The model did not answer within {seconds:.1f} s."
+        return CallFailure(report, errors_pb2.ERROR_REASON_LLM_TIMEOUT, message)
     message = "The model's provider could not be reached, or broke off the connection."
     return CallFailure(report, errors_pb2.ERROR_REASON_LLM_UNAVAILABLE, message)
 

@@ -5,7 +5,7 @@ authentication and redirects, cookies, a stream around the answer. None of that 
 """
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -19,30 +19,32 @@ _KEEPALIVE_SECONDS = 30.0
 
 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
-    """A request's body, to both libraries. It is let go of as it is sent: the answer may take minutes."""
+    """A request's body, to both libraries; its bytes exist while they are measured and while they are sent.
 
-    def __init__(self, content: bytes) -> None:
-        """Takes all of it; nothing is ever sent a second time."""
-        super().__init__(content)
-        self._length = len(content)
+    Many calls may wait for their connections at once, and then for minutes for their answers.
+    """
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        """`make` gives the same bytes each time."""
+        super().__init__(make)
+        self._length = len(make())
 
     @property
     def size(self) -> int:
-        """Its length in bytes, also once they are gone."""
+        """Its length in bytes."""
         return self._length
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Sends it."""
-        content, self._value = self._value, b""
-        await writer.write(content)
+        await writer.write(self._value())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yields what is left of it."""
-        yield self._value
+        """Yields all of it."""
+        yield self._value()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """What is left of it as text."""
-        return str(self._value, encoding, errors)
+        """All of it as text."""
+        return str(self._value(), encoding, errors)
 
 
 class SingleExchange(httpx2.AsyncClient):

@@ -1,9 +1,7 @@
 """Spans and metrics of calls to the model, by OpenTelemetry's gen_ai conventions; never content."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Self
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -23,32 +21,35 @@ _duration = _meter.create_histogram(
 )
 
 
-@dataclass(slots=True)
 class Observation:
-    """A call that is being watched; `outcome` is set when it is known, and stays None if it was cancelled."""
+    """A span around a call, and its metrics at the end.
 
-    call: ModelCall
-    started: float = field(default_factory=time.perf_counter)
-    outcome: Answer | CallFailure | None = None
+    `outcome` is set when it is known, and stays None if the call was cancelled.
+    """
+
+    __slots__ = ("_span", "_started", "call", "outcome")
+
+    def __init__(self, call: ModelCall) -> None:
+        """Begins with the block."""
+        self.call = call
+        self.outcome: Answer | CallFailure | None = None
+
+    def __enter__(self) -> Self:
+        """Starts the span; it is nobody's parent, so that it need not be the current one."""
+        self._started = time.perf_counter()
+        self._span = _tracer.start_span(f"chat {self.call.model}", kind=SpanKind.CLIENT)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it."""
+        if self._span.is_recording():
+            _describe(self._span, self)
+        self._span.end()
+        _measure(self)
 
     def seconds(self) -> float:
         """Time since it began."""
-        return time.perf_counter() - self.started
-
-
-@contextmanager
-def observed(call: ModelCall) -> Iterator[Observation]:
-    """A span around a call, and its metrics at the end."""
-    observation = Observation(call)
-    with _tracer.start_as_current_span(
-        f"chat {call.model}", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
-    ) as span:
-        try:
-            yield observation
-        finally:
-            if span.is_recording():
-                _describe(span, observation)
-            _measure(observation)
+        return time.perf_counter() - self._started
 
 
 def _common(call: ModelCall) -> dict[str, AttributeValue]:
