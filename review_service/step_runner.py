@@ -62,6 +62,16 @@ class StepRunner:
         if budget.used >= request.policy.max_attempts:
             return _exhausted(budget)
         course = _Course(request, budget, recorder, self._model, self._timing, self._gate)
+        outcome = await course.call_once()
+        return await self._repeated(course, outcome) if isinstance(outcome, _Again) else outcome
+
+    async def _repeated(self, course: "_Course[T]", first: "_Again") -> Succeeded[T] | GaveUp:
+        """What a step comes to whose first call failed; the others cost nothing of what retrying takes."""
+        ended = [first]
+
+        async def next_call() -> Succeeded[T] | GaveUp | _Again:
+            return ended.pop() if ended else await course.call_once()
+
         retrying = AsyncRetrying(
             sleep=self._timing.sleep,
             stop=stop_never,  # budget and deadline are part of the decision that `_Again` carries
@@ -70,7 +80,7 @@ class StepRunner:
             before_sleep=course.record_failure,
         )
         try:
-            end: Succeeded[T] | GaveUp = await retrying(course.call_once)
+            end: Succeeded[T] | GaveUp = await retrying(next_call)
             return end
         finally:
             # What it was to do next leads back to itself, and to the run with all that it holds: without
