@@ -100,11 +100,13 @@ class Units:
                 return fn(connection)
 
     def _configured(self, connection: Connection, terms: Terms) -> Connection:
-        if self._backend == "sqlite":
-            return connection.execution_options(**{READ_ONLY: terms.read_only})
-        return connection.execution_options(
-            isolation_level=terms.isolation, postgresql_readonly=terms.read_only
-        )
+        wanted: dict[str, object] = {READ_ONLY: terms.read_only}
+        if self._backend == "postgresql":
+            wanted = {"isolation_level": terms.isolation, "postgresql_readonly": terms.read_only}
+        # Each setting leaves a callback for the connection's return, and a kept connection never returns.
+        if wanted.items() <= connection.get_execution_options().items():
+            return connection
+        return connection.execution_options(**wanted)
 
     @contextmanager
     def _turn(self, terms: Terms) -> Iterator[None]:

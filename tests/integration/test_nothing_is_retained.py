@@ -161,15 +161,7 @@ async def settled(pair: Services, base: dict[str, Living] | None = None) -> dict
     return before
 
 
-POSTGRESQL = pytest.param(
-    "postgresql",
-    marks=pytest.mark.xfail(
-        reason="each execution_options() on the writer's kept connection leaves a callback for its return"
-    ),
-)
-
-
-@pytest.fixture(params=["sqlite", POSTGRESQL])
+@pytest.fixture(params=["sqlite", "postgresql"])
 async def services(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Services]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'consensus.db'}"
