@@ -8,7 +8,7 @@ import sqlalchemy
 from consensus_rpc.errors import QuorumNotMet
 from consensus_rpc.status import contract_errors
 from offline_model.script import Rule
-from tests.support.pair import Client, Pair, kinds, review_request
+from tests.support.pair import Client, Pair, kinds, review_request, until
 
 REQUEST_ID = "trace-me-42"
 
@@ -23,6 +23,11 @@ def audit_entries(pair: Pair, run_id: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(query, {"stream": f"runs/{run_id}"}).mappings()]
     finally:
         engine.dispose()
+
+
+def log_of(pair: Pair, run_id: str) -> list[dict[str, Any]]:
+    """What the review service logged of a run."""
+    return [line for line in pair.log_lines(pair.review) if line.get("run_id") == run_id]
 
 
 async def failed_run(client: Client, idea: str, mark: str) -> tuple[list[Any], QuorumNotMet, dict[str, str]]:
@@ -54,7 +59,12 @@ async def test_one_run_id_leads_through_events_errors_logs_and_audit(
     assert {entry["request_id"] for entry in entries} == {REQUEST_ID}
     assert {entry["caller"] for entry in entries} == {"anonymous"}
 
-    review_log = [line for line in pair.log_lines(pair.review) if line.get("run_id") == run_id]
+    # The call's own line is written once its answer has left.
+    async def is_whole() -> bool:
+        return "rpc_finished" in {line["event"] for line in log_of(pair, run_id)}
+
+    await until(is_whole)
+    review_log = log_of(pair, run_id)
     assert {line["request_id"] for line in review_log} == {REQUEST_ID}
     named = [line["event"] for line in review_log]
     assert named.count("step_completed") == 5
