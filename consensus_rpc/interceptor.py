@@ -108,6 +108,7 @@ async def _take_many(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[
         call.received += 1
         check_request(request)
         yield request
+        del request  # the next one may be long in coming
 
 
 def _answering_one(

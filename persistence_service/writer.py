@@ -102,7 +102,7 @@ class WriterLimits:
     """How much may wait, and how much goes into one transaction."""
 
     max_waiting: int = 20_000
-    max_batch: int = 256
+    max_batch: int = 64
 
 
 @dataclass(slots=True)
@@ -182,6 +182,7 @@ class Writer(Generic[OperationType, OutcomeType]):
         try:
             while batch := self._next_batch():
                 self._commit(connection, batch)
+                del batch  # the next one may be long in coming
         finally:
             connection.close()
 

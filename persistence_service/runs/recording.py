@@ -79,13 +79,14 @@ class Recording:
         Raises:
             ConsensusError: the refusal that ends the stream.
         """
-        first = await anext(requests, None)
-        if first is None:
+        begun = await self._begin(requests)
+        if begun is None:
             return
-        begun = await self._begin(first)
         bind_contextvars(run_id=self._run_id)
+        is_followed = begun.WhichOneof("message") == "follow"
         yield begun
-        if begun.WhichOneof("message") == "follow":
+        del begun  # the stream goes on for as long as the run
+        if is_followed:
             return
         with self._records.notifier.following(self._key, self._on_change):
             reader = asyncio.create_task(self._read(requests))
@@ -96,6 +97,7 @@ class Recording:
                         raise reply
                     yield await reply.message()
                     self._room.release()
+                    del reply
             finally:
                 self._stopping.remove_done_callback(self._end)
                 reader.cancel()
@@ -108,7 +110,10 @@ class Recording:
 
     # The first message.
 
-    async def _begin(self, first: RecordRunRequest) -> RecordRunResponse:
+    async def _begin(self, requests: Requests) -> RecordRunResponse | None:
+        first = await anext(requests, None)
+        if first is None:
+            return None
         match first.WhichOneof("message"):
             case "create":
                 return await self._create(first.create)
@@ -164,6 +169,7 @@ class Recording:
                 self._replies.put_nowait(self._take(request))
                 if request.HasField("release_lease"):
                     break
+                del request  # the next one may be long in coming
         except ConsensusError as refusal:  # of the contract's rules, or of what the tables can hold
             self._replies.put_nowait(refusal)
         else:
