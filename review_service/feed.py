@@ -1,30 +1,28 @@
-"""The events of one run in this process's memory, for whoever follows it here."""
+"""The events of one run on their way to the caller who follows it in this process."""
 
 import asyncio
+from collections.abc import Iterator
 
 from consensus.v1 import event_pb2
 from review_service.events import is_ending
 
 
 class Feed:
-    """Events 1, 2, 3 … of a run, appended as they become durable; bounded by what one run leaves."""
+    """Events 1, 2, 3 … of a run, appended as they become durable, gone once taken; for one follower."""
 
-    __slots__ = ("_changed", "events", "has_stopped")
+    __slots__ = ("_changed", "_events", "has_stopped", "is_complete")
 
     def __init__(self) -> None:
-        """Starts empty."""
+        """Starts empty; `is_complete`: the run's last event was published."""
         self._changed = asyncio.Event()
-        self.events: list[event_pb2.RunEvent] = []
+        self._events: list[event_pb2.RunEvent] = []
         self.has_stopped = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether it holds the run's last event."""
-        return bool(self.events) and is_ending(self.events[-1])
+        self.is_complete = False
 
     def publish(self, event: event_pb2.RunEvent) -> None:
         """Appends the run's next event, which must be durable."""
-        self.events.append(event)
+        self._events.append(event)
+        self.is_complete = is_ending(event)
         self._changed.set()
 
     def stop(self) -> None:
@@ -32,8 +30,13 @@ class Feed:
         self.has_stopped = True
         self._changed.set()
 
-    async def wait_beyond(self, count: int) -> None:
-        """Waits until there are more than `count` events, or no more will come."""
-        while len(self.events) <= count and not self.has_stopped:
+    def take(self) -> Iterator[event_pb2.RunEvent]:
+        """The events that are there, and those that come while they are taken."""
+        while self._events:
+            yield self._events.pop(0)
+
+    async def wait(self) -> None:
+        """Waits until there is an event to take, or no more will come."""
+        while not self._events and not self.has_stopped:
             self._changed.clear()
             await self._changed.wait()

@@ -29,16 +29,13 @@ async def follow_feed(feed: Feed, sender: EventSender[Any], heartbeat_seconds: f
     Raises:
         SlowConsumer: when the caller takes nothing for too long.
     """
-    sent = 0
     while True:
-        while sent < len(feed.events):
-            await sender.send(feed.events[sent])
-            sent += 1
+        await sender.send_all(feed.take())
         if feed.has_stopped:
             return
         try:
             async with asyncio.timeout(heartbeat_seconds):
-                await feed.wait_beyond(sent)
+                await feed.wait()
         except TimeoutError:
             await sender.heartbeat()
 

@@ -1,7 +1,7 @@
 """One caller's stream of a run's events: in order, each once, with signs of life and a bound on waiting."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from consensus.v1 import event_pb2
@@ -56,6 +56,15 @@ class EventSender(Generic[M]):
             self.ending = event
         elif event.WhichOneof("payload") == "run_resumed":
             self.ending = None
+
+    async def send_all(self, events: Iterable[event_pb2.RunEvent]) -> None:
+        """Sends these one after the other, and keeps none of them.
+
+        Raises:
+            SlowConsumer: when the caller takes nothing for too long.
+        """
+        for event in events:
+            await self.send(event)
 
     async def heartbeat(self) -> None:
         """Sends a sign of life.
