@@ -5,6 +5,7 @@ records are in flight at once and none waits for the one before. The stream outl
 cut it is attached again with the same token, and what was not acknowledged is sent again under its id.
 """
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ class Ledger:
     ) -> RunLedger:
         lease = Lease(self._clock)
         lease.granted(granted, sent_at)
-        attach = self._attach_request(scope, run_id, lease.token)
+        attach = functools.partial(self._attach_request, scope, run_id, lease.token)
         ledger = RunLedger(self._stub, attach, lease, outbox, clock=self._clock)
         ledger.start(stream)
         return ledger

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from consensus.v1 import attempt_pb2, persistence_service_pb2
@@ -39,8 +39,10 @@ class RunLedger:
     the token may still be the current one: the lease's time and as long again.
     """
 
-    def __init__(self, stub: Stub, attach: Request, lease: Lease, outbox: Outbox, *, clock: Clock) -> None:
-        """`attach` is the first message of the connections after the first."""
+    def __init__(
+        self, stub: Stub, attach: Callable[[], Request], lease: Lease, outbox: Outbox, *, clock: Clock
+    ) -> None:
+        """`attach` makes the first message of the connections after the first."""
         self._stub = stub
         self._attach = attach
         self._lease = lease
@@ -50,6 +52,7 @@ class RunLedger:
         self._is_stalled = False
         self._renewal_due = False
         self._renewal_sent_at: float | None = None
+        self._renewal: asyncio.TimerHandle | None = None
         self._parting: Request | None = None  # the last message; an empty one only ends the stream
         self._task: asyncio.Task[None] | None = None
         self.lost: asyncio.Future[ConsensusError] = asyncio.get_running_loop().create_future()
@@ -120,7 +123,7 @@ class RunLedger:
         """Reads, writes and renews on one connection; returns why it ended, None when it was parted with."""
         self._is_stalled, self._renewal_sent_at = False, None
         writer = asyncio.create_task(self._write(stream))
-        renewer = asyncio.create_task(self._renew(stream))
+        self._renew_later(stream)
         try:
             while (message := await read(stream)) is not None:
                 self._take(message)
@@ -128,15 +131,16 @@ class RunLedger:
         except ConsensusError as error:
             return error
         except asyncio.CancelledError:
-            # The renewer ends a connection that no longer answers; else it is this task that is cancelled.
+            # A renewal ends a connection that no longer answers; else it is this task that is cancelled.
             if self._is_stalled and not _is_being_cancelled():
                 return PersistenceUnavailable()
             raise
         finally:
             stream.cancel()
+            if self._renewal is not None:
+                self._renewal.cancel()
             writer.cancel()
-            renewer.cancel()
-            await asyncio.gather(writer, renewer, return_exceptions=True)
+            await asyncio.gather(writer, return_exceptions=True)
 
     @property
     def _awaits_renewal(self) -> bool:
@@ -174,16 +178,20 @@ class RunLedger:
                 await _say_goodbye(stream, self._parting)
                 return
 
-    async def _renew(self, stream: Stream) -> None:
-        """Asks for a renewal at each third of the lease; a connection that left one unanswered ends."""
-        while True:
-            await asyncio.sleep(self._lease.renewal_seconds)
-            if self._awaits_renewal:
-                self._is_stalled = True
-                stream.cancel()
-                return
-            self._renewal_due = True
-            self._wake.set()
+    def _renew_later(self, stream: Stream) -> None:
+        """Asks for a renewal at each third of the lease: a timer, where a task would take 2 KiB."""
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_later(self._lease.renewal_seconds, self._renew, stream)
+
+    def _renew(self, stream: Stream) -> None:
+        """Has a renewal sent; a connection that left one unanswered ends."""
+        if self._awaits_renewal:
+            self._is_stalled = True
+            stream.cancel()
+            return
+        self._renewal_due = True
+        self._wake.set()
+        self._renew_later(stream)
 
     async def _attached_again(self) -> Stream:
         """A new connection of the same run.
@@ -198,7 +206,7 @@ class RunLedger:
             backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
             sent_at = self._clock()
             try:
-                stream, answer = await open_stream(self._stub, self._attach, answer_within=_ATTACH_SECONDS)
+                stream, answer = await open_stream(self._stub, self._attach(), answer_within=_ATTACH_SECONDS)
             except ConsensusError as error:
                 if not is_passing(error) or self._clock() >= gives_up_at:
                     raise
