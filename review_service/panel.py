@@ -43,7 +43,8 @@ class PanelRun:
         self._engine = engine
         self._ledger = ledger
         self._progress = progress
-        self._in_flight: dict[str, attempt_pb2.Attempt] = {}
+        # The attempt of each step that is calling the model; None for its first, which can be made again.
+        self._in_flight: dict[str, attempt_pb2.Attempt | None] = {}
 
     async def finish(self) -> None:
         """Works until the record that ends the run is durable.
@@ -72,12 +73,11 @@ class PanelRun:
 
     async def _work(self) -> list[RecordItem]:
         """Returns how the run ends."""
-        if self._progress.proposal is None:
+        if not self._progress.is_expanded:
             outcome = await self._expand()
             if outcome is not None:
                 return items.expand_failed(outcome)
-        assert self._progress.proposal is not None
-        await self._review(self._progress.proposal)
+        await self._review()
         return self._ending()
 
     def _ending(self) -> list[RecordItem]:
@@ -104,15 +104,17 @@ class PanelRun:
         ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number, diff)
         await self._ledger.record([outcome.attempt, *attempts], [*ready, *starts])
         _log.info("step_completed", step=EXPAND, attempts=outcome.attempt.attempt_number)
-        progress.proposal = outcome.result
+        progress.expanded(outcome.result)
         return None
 
-    async def _review(self, proposal: proposal_pb2.Proposal) -> None:
+    async def _review(self) -> None:
         """Asks all personas that are missing at once; each result is recorded as it comes."""
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        task = self._engine.reviewer.prepare(progress.run_id, progress.specification, proposal)
+        task = self._engine.reviewer.prepare(
+            progress.run_id, progress.specification, progress.take_proposal()
+        )
         await _all(self._review_one(task, each) for each in to_ask)
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
@@ -144,7 +146,7 @@ class PanelRun:
         firsts = {step: self._first_attempt(step) for step in steps if not progress.has_history(step)}
         attempts = [attempt for step, attempt in firsts.items() if step not in progress.first_recorded]
         starts = [items.step_started(step) for step in steps if step not in progress.begun]
-        self._in_flight |= firsts
+        self._in_flight |= dict.fromkeys(firsts)
         progress.first_recorded |= firsts.keys()
         progress.begun |= set(steps)
         return attempts, starts
@@ -176,13 +178,16 @@ class PanelRun:
         """Ends the run at its first step that is not done."""
         progress = self._progress
         undone = [review_step(each) for each in progress.persona_ids if each not in progress.reviews]
-        failed = EXPAND if progress.proposal is None else (undone or [AGGREGATE])[0]
+        failed = (undone or [AGGREGATE])[0] if progress.is_expanded else EXPAND
         finished = [each for each in progress.persona_ids if each in progress.reviews]
         return items.cut_short(reason, message, failed, finished)
 
     def _unknown_attempts(self) -> list[attempt_pb2.Attempt]:
         """The calls that were cut: they may have been answered and billed."""
-        return [unknown_attempt(attempt) for attempt in self._in_flight.values()]
+        return [
+            unknown_attempt(self._first_attempt(step) if attempt is None else attempt)
+            for step, attempt in self._in_flight.items()
+        ]
 
 
 def _diff_from_parent(

@@ -16,15 +16,16 @@ _TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, ru
 class Progress:
     """A run's specification, deadline (loop time, seconds), and what is recorded.
 
-    `begun` holds the steps that are RUNNING, `first_recorded` those whose first attempt is recorded by this
-    worker. `attempts` are those of earlier workers; they count against the steps' budgets if they began at
-    `budget_start_time` or later.
+    `proposal` is there until it is taken. `begun` holds the steps that are RUNNING, `first_recorded` those
+    whose first attempt is recorded by this worker. `attempts` are those of earlier workers; they count against
+    the steps' budgets if they began at `budget_start_time` or later.
     """
 
     run_id: str
     specification: run_pb2.RunSpecification
     deadline: float
     is_over: bool = False
+    is_expanded: bool = False
     proposal: proposal_pb2.Proposal | None = None
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
     failures: dict[str, errors_pb2.ErrorReason.ValueType] = field(default_factory=dict)
@@ -42,6 +43,16 @@ class Progress:
     def to_ask(self) -> list[str]:
         """Personas that have neither answered nor given up, in persona order."""
         return [each for each in self.persona_ids if each not in self.reviews and each not in self.failures]
+
+    def expanded(self, proposal: proposal_pb2.Proposal) -> None:
+        """Notes the proposal that is recorded."""
+        self.is_expanded, self.proposal = True, proposal
+
+    def take_proposal(self) -> proposal_pb2.Proposal:
+        """Hands the proposal over, once: the reviews may take minutes, and only its text is needed then."""
+        proposal, self.proposal = self.proposal, None
+        assert proposal is not None, "reviews begin once, with a proposal"
+        return proposal
 
     def has_history(self, step: str) -> bool:
         """Whether an earlier worker called the model for this step."""
@@ -75,6 +86,7 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         specification=run.specification,
         deadline=deadline,
         is_over=run.state in _TERMINAL,
+        is_expanded=run.HasField("proposal"),
         proposal=run.proposal if run.HasField("proposal") else None,
         reviews={review.persona_id: review for review in run.persona_reviews},
         failures=failed,

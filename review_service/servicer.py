@@ -40,6 +40,8 @@ from review_service.streams import Streams
 from review_service.words import EXPAND
 from review_service.worker import Worker
 
+_FIRST_ITEMS = (items.step_started(EXPAND),)
+
 
 class ReviewServicer(DeletingServicer):
     """Answers for runs; keeps none."""
@@ -80,7 +82,7 @@ class ReviewServicer(DeletingServicer):
             specification=specification,
             idempotency=idempotency_claim(request, request.idempotency_key),
             first_attempts=[first_attempt(specification)],
-            first_items=[items.step_started(EXPAND)],
+            first_items=_FIRST_ITEMS,
         )
         cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
         await self._streams.review(run, context, cancels_on_disconnect=cancels)
