@@ -17,8 +17,8 @@ class Progress:
     """A run's specification, deadline (loop time, seconds), and what is recorded.
 
     `proposal` is there until it is taken. `begun` holds the steps that are RUNNING, `first_recorded` those
-    whose first attempt is recorded by this worker. `attempts` are those of earlier workers; they count against
-    the steps' budgets if they began at `budget_start_time` or later.
+    whose first attempt is recorded by this worker. `attempts` are those of earlier workers; they count
+    against the steps' budgets if they began at `budget_start_time` or later.
     """
 
     run_id: str
