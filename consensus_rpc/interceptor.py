@@ -97,26 +97,31 @@ def _wrapped_handler(handler: Handler, calls: _Calls, max_message_bytes: int) ->
     )
 
 
-def _take_one(call: Call, request: Any) -> Any:
+Take = Callable[[Call, Any, Any], Any]
+"""A call's request or requests, checked: from the call, what gRPC hands over, and the context."""
+
+
+def _take_one(call: Call, request: Any, _context: Any) -> Any:
     call.received = 1
     check_request(request)
     return request
 
 
-async def _take_many(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
+async def _take_many(call: Call, _requests: Any, context: Any) -> AsyncIterator[Any]:
+    """Reads from the context itself: gRPC's iterator holds each message until the next has come."""
+    while (request := await context.read()) is not grpc.aio.EOF:
         call.received += 1
         check_request(request)
         yield request
-        del request  # the next one may be long in coming
+        del request
 
 
 def _answering_one(
-    calls: _Calls, take: Callable[[Call, Any], Any], behaviour: Behaviour, serialize: Callable[[Any], bytes]
+    calls: _Calls, take: Take, behaviour: Behaviour, serialize: Callable[[Any], bytes]
 ) -> Behaviour:
     async def answer(request: Any, context: Any) -> bytes:
         async with calls.begin(context) as call:
-            response = serialize(await behaviour(take(call, request), context))
+            response = serialize(await behaviour(take(call, request, context), context))
             call.sent = 1
             return response
         raise AssertionError("a call that failed was answered")  # __aexit__ raises; for the type checker
@@ -125,13 +130,13 @@ def _answering_one(
 
 
 def _answering_many(
-    calls: _Calls, take: Callable[[Call, Any], Any], behaviour: Behaviour, serialize: Callable[[Any], bytes]
+    calls: _Calls, take: Take, behaviour: Behaviour, serialize: Callable[[Any], bytes]
 ) -> Behaviour:
     async def answer(request: Any, context: Any) -> None:
         async with (
             calls.begin(context) as call,
             # Closed here, when the call ends, and not whenever the garbage collector comes by.
-            aclosing(behaviour(take(call, request), context)) as responses,
+            aclosing(behaviour(take(call, request, context), context)) as responses,
         ):
             async for response in responses:
                 if not call.sent:
@@ -143,10 +148,10 @@ def _answering_many(
     return answer
 
 
-def _answering_itself(calls: _Calls, take: Callable[[Call, Any], Any], behaviour: Behaviour) -> Behaviour:
+def _answering_itself(calls: _Calls, take: Take, behaviour: Behaviour) -> Behaviour:
     async def answer(request: Any, context: Any) -> None:
         async with calls.begin(context) as call:
             call.sent = None
-            await behaviour(take(call, request), context)
+            await behaviour(take(call, request, context), context)
 
     return answer
