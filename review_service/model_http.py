@@ -75,7 +75,10 @@ class SingleExchange(httpx2.AsyncClient):
 
     def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
         """The library's request, whose content is SentOnce; nothing of a client's own is merged into it."""
-        return httpx2.Request(method, _parsed(url), headers=parts["headers"], stream=parts["content"])
+        headers, items = _shared(tuple(parts["headers"]))
+        return httpx2.Request(
+            method, _parsed(url), headers=headers, stream=parts["content"], extensions={"headers": items}
+        )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
         """One request, one answer.
@@ -89,7 +92,7 @@ class SingleExchange(httpx2.AsyncClient):
             answer = await self._session.request(
                 request.method,
                 str(request.url),
-                headers=CIMultiDict(request.headers.multi_items()),
+                headers=request.extensions["headers"],
                 data=request.stream,
                 # The key and the prompt must not go to a host that nobody chose.
                 allow_redirects=False,
@@ -109,9 +112,16 @@ class SingleExchange(httpx2.AsyncClient):
         await super().aclose()
 
 
-@functools.lru_cache(maxsize=8)  # there is only one
+# Address and headers are the same for each call: calls in flight share one of either.
+@functools.lru_cache(maxsize=8)
 def _parsed(url: httpx2.URL | str) -> httpx2.URL:
     return httpx2.URL(url)
+
+
+@functools.lru_cache(maxsize=8)
+def _shared(items: tuple[tuple[str, str], ...]) -> tuple[httpx2.Headers, CIMultiDict[str]]:
+    """The headers, for either library."""
+    return httpx2.Headers(items), CIMultiDict(items)
 
 
 def _proxy(scheme: str, host: str) -> str | None:
