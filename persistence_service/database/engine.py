@@ -1,6 +1,7 @@
 """Engines: every connection is set up alike, and known, so that a stuck one can be freed."""
 
 import contextlib
+import json
 import os
 import socket
 import sqlite3
@@ -8,6 +9,7 @@ import threading
 import weakref
 from typing import Any
 
+import orjson
 import psycopg2.extensions
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -109,6 +111,8 @@ def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
     engine = create_engine(
         options.url,
         connect_args=_connect_arguments(options),
+        json_serializer=_json_text,
+        json_deserializer=orjson.loads,
         hide_parameters=True,  # parameters are content
         pool_recycle=options.pool_recycle,
         # A file's connection does not get lost.
@@ -117,6 +121,14 @@ def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
     )
     _listen(engine, options, connections)
     return engine
+
+
+def _json_text(value: Any) -> str:
+    """What a JSON column is sent: by orjson, or by the standard library for integers beyond 64 bits."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, allow_nan=False)
 
 
 def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:

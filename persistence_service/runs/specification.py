@@ -4,13 +4,15 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
 from consensus.v1.panel_pb2 import Persona
 from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecification
-from consensus_journal import digest, reference_json
+from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.revisions import revision_columns
 from persistence_service.scalars import (
@@ -56,12 +58,19 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     context = _context_text(specification.context) if specification.HasField("context") else None
     settings = _settings(specification)
     idea = storable(specification.idea, f"{FIELD}.idea")
-    whole = {"user": specification.user, "idea": idea, "context": context, "settings": settings}
+    whole: dict[str, Any] = {
+        "user": specification.user,
+        "idea": idea,
+        "context": context,
+        "settings": settings,
+    }
     parent_run_id = specification.revision.parent_run_id or None
     revision = revision_columns(specification.revision) if parent_run_id is not None else None
     if revision is not None:
         whole["revision"] = {"parent_run_id": parent_run_id, **revision}
-    canonical = reference_json(whole)
+    # Runs differ in what they are about, and seldom in their settings.
+    whole["settings"] = orjson.Fragment(_canonical_settings(orjson.dumps(settings)))
+    canonical = canonical_json(whole)
     storable_json([settings, revision], canonical, FIELD)
     return SpecificationRow(
         user=storable(specification.user, f"{FIELD}.user"),
@@ -128,6 +137,12 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
             "required_personas": list(quorum.required_personas),
         }
     return settings
+
+
+@lru_cache(maxsize=256)
+def _canonical_settings(settings: bytes) -> bytes:
+    """The RFC 8785 form of settings, which hold fractions, given as any JSON."""
+    return reference_json(orjson.loads(settings))
 
 
 def _persona_settings(persona: Persona) -> dict[str, Any]:
