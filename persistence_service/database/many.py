@@ -1,24 +1,25 @@
-"""One statement for many rows, and several of them in one round trip: made once, executed as they stand.
+"""Statements for many rows, several of them in one round trip: made once, executed as they stand.
 
-SQLAlchemy makes such a statement anew for every number of rows, and sends as many updates as there are
-rows; on PostgreSQL both cost more than the rows themselves. Here the statement is compiled once, and its
-row of placeholders repeated: `INSERT … VALUES (…), (…)`, and `UPDATE … FROM (VALUES (…), (…))`. Updates lock
-in no order of their own, so the rows must be locked already. SQLite prepares once and runs per row, which is
-cheap where there is no round trip.
+On PostgreSQL a statement takes all its rows as one parameter, a list of JSON objects: `INSERT … SELECT …
+FROM json_to_recordset(…)`, and `UPDATE … FROM json_to_recordset(…)`. Rows as lists of values cost the driver
+seven times and the server half as much again, since every value is quoted, parsed and planned by itself.
+Updates lock in no order of their own, so the rows must be locked already. SQLite prepares once and runs per
+row, which is cheap where there is no round trip.
 """
 
 import re
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Dialect, Insert, String, Update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
-_ROW_OF_VALUES = re.compile(r"VALUES (\((?:%\(\w+\)s(?:::\w+)?(?:, )?)+\))")
+_ROW_OF_VALUES = re.compile(r"VALUES \(((?:%\(\w+\)s(?:::\w+)?(?:, )?)+)\)")
 
 Rows = Sequence[Mapping[str, Any]]
 Statement = Insert | Update
@@ -27,26 +28,13 @@ Work = tuple[Statement, Rows]
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A statement around its rows; `columns` are the values of a row in order, with what the driver needs."""
+    """A statement whose first parameter is its rows, followed by the `constants` that it binds itself."""
 
-    before: str
-    row: str
-    after: str
-    columns: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    text: str
     constants: tuple[Any, ...]
-    """What the statement itself binds, after its rows."""
 
-    def text(self, count: int) -> str:
-        return self.before + ", ".join([self.row] * count) + self.after
-
-    def parameters(self, rows: Rows) -> list[Any]:
-        values = [
-            row[name] if process is None else process(row[name])
-            for row in rows
-            for name, process in self.columns
-        ]
-        values += self.constants
-        return values
+    def parameters(self, rows: Rows) -> tuple[Any, ...]:
+        return (orjson.dumps(rows, default=_json_value).decode(), *self.constants)
 
 
 _shapes: weakref.WeakKeyDictionary[Statement, _Shape] = weakref.WeakKeyDictionary()
@@ -85,7 +73,7 @@ def _execute_together(connection: Connection, work: Sequence[Work]) -> None:
     shapes = [(_shape_of(statement, connection.dialect), rows) for statement, rows in work]
     if not shapes:
         return
-    text = "; ".join(shape.text(len(rows)) for shape, rows in shapes)
+    text = "; ".join(shape.text for shape, _ in shapes)
     parameters = tuple(value for shape, rows in shapes for value in shape.parameters(rows))
     try:
         connection.exec_driver_sql(text, parameters)
@@ -103,6 +91,13 @@ def _table_of(error: IntegrityError) -> str | None:
     return getattr(diagnosis, "table_name", None)
 
 
+def _json_value(value: object) -> str:
+    """What JSON cannot say, as PostgreSQL reads it from a text; instants orjson writes itself."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"no row holds a {type(value).__name__}")
+
+
 def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
     shape = _shapes.get(statement)
     if shape is None:
@@ -113,43 +108,37 @@ def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
 def _shape(statement: Statement, dialect: Dialect) -> _Shape:
     compiled: Any = statement.compile(dialect=dialect)
     if isinstance(statement, Insert):
-        before, row, after = _around_values(compiled.string)
+        before, names, after = _around_values(compiled.string)
+        source = f"SELECT {', '.join(names)} FROM {_records(names, compiled, dialect)}"  # noqa: S608 - columns
     else:
-        before, row, after = _from_values(compiled, dialect)
-    names = _PLACEHOLDER.findall(row)
-    columns = tuple((name, _processor(compiled.binds[name].type, dialect)) for name in names)
-    constants = tuple(compiled.params[name] for name in _PLACEHOLDER.findall(after))
-    return _Shape(before, _plain(row), _plain(after), columns, constants)
+        before, names, after = _around_condition(compiled.string)
+        source = f" FROM {_records(names, compiled, dialect)}"
+    bound = _PLACEHOLDER.findall(after)
+    return _Shape(
+        before + source + _PLACEHOLDER.sub("%s", after), tuple(compiled.params[name] for name in bound)
+    )
 
 
-def _plain(text: str) -> str:
-    """The text with its named placeholders as nameless ones; casts stay."""
-    return _PLACEHOLDER.sub(lambda found: found[0].replace(f"({found[1]})", ""), text)
-
-
-def _around_values(text: str) -> tuple[str, str, str]:
+def _around_values(text: str) -> tuple[str, list[str], str]:
+    """`INSERT INTO t (x, y) VALUES (%(x)s, %(y)s) …` without its row, which names the columns."""
     found = _ROW_OF_VALUES.search(text)
     assert found is not None, "an insert of whole rows"
-    return text[: found.start(1)], found[1], text[found.end() :]
+    return text[: found.start()], _PLACEHOLDER.findall(found[1]), text[found.end() :]
 
 
-def _from_values(compiled: Any, dialect: Dialect) -> tuple[str, str, str]:
-    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from a list of rows."""
-    text: str = compiled.string
+def _around_condition(text: str) -> tuple[str, list[str], str]:
+    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from what is `given`."""
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    types = {name: _sql_type(compiled.binds[name].type, dialect) for name in names}
-    text = _PLACEHOLDER.sub(lambda found: f"CAST(given.{found[1]} AS {types[found[1]]})", text)
-    head, where, condition = text.partition(" WHERE ")
+    head, where, condition = _PLACEHOLDER.sub(r"given.\1", text).partition(" WHERE ")
     assert where, "an update of certain rows"
-    row = "(" + ", ".join(f"%({name})s" for name in names) + ")"
-    return f"{head} FROM (VALUES ", row, f") AS given ({', '.join(names)}){where}{condition}"
+    return head, names, where + condition
+
+
+def _records(names: Sequence[str], compiled: Any, dialect: Dialect) -> str:
+    columns = (f"{name} {_sql_type(compiled.binds[name].type, dialect)}" for name in names)
+    return f"json_to_recordset(%s) AS given({', '.join(columns)})"
 
 
 def _sql_type(kind: TypeEngine[Any], dialect: Dialect) -> str:
-    """The type to which a value of the list is cast. Not VARCHAR(n): that would cut what is too long."""
+    """The type of a value in the list. Not VARCHAR(n): that would cut what is too long."""
     return "TEXT" if isinstance(kind, String) else kind.compile(dialect=dialect)
-
-
-def _processor(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    processor: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
-    return processor
