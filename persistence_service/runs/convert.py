@@ -10,10 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from consensus.v1.decision_pb2 import Decision
 from consensus.v1.run_pb2 import Run
 from persistence_service.runs import decisions, names, payloads
-from persistence_service.runs.events import StoredEvent
 from persistence_service.runs.revisions import revision_message
 from persistence_service.runs.specification import specification_message
 from persistence_service.runs.steps import fold_steps
+from persistence_service.runs.stored_events import StoredEvent
 from persistence_service.scalars import to_timestamp
 
 Row = Mapping[Any, Any]

@@ -11,7 +11,6 @@ from persistence_service.deletion.visible import both
 from persistence_service.journal.entries import run_stream
 from persistence_service.runs import events, names
 from persistence_service.runs.convert import RunRows
-from persistence_service.runs.events import StoredEvent
 from persistence_service.runs.locked import RUN_COLUMNS
 from persistence_service.runs.operations import RunKey
 from persistence_service.runs.statements import (
@@ -23,6 +22,7 @@ from persistence_service.runs.statements import (
     SPECIFICATIONS,
 )
 from persistence_service.runs.steps import STEP_EVENTS
+from persistence_service.runs.stored_events import StoredEvent
 
 _SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
 # By whether deleted runs are to be shown, like all that follow.

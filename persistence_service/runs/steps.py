@@ -15,7 +15,7 @@ from consensus.v1.run_pb2 import (
     StepState,
 )
 from persistence_service.runs import decisions, events
-from persistence_service.runs.events import StoredEvent
+from persistence_service.runs.stored_events import StoredEvent
 from persistence_service.scalars import to_timestamp
 
 EXPAND, AGGREGATE = "expand", "aggregate_decision"

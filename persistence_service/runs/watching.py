@@ -13,10 +13,10 @@ from consensus.v1.event_pb2 import Heartbeat, RunEvent
 from consensus.v1.persistence_service_pb2 import PersistenceServiceWatchRunResponse as Response
 from consensus_rpc.errors import RunNotFound, SlowConsumer
 from persistence_service.runs import names, repository
-from persistence_service.runs.events import run_event
 from persistence_service.runs.operations import RunKey
 from persistence_service.runs.records import RunRecords
 from persistence_service.runs.repository import RunHead
+from persistence_service.runs.stored_events import run_event
 
 PAGE = 50
 

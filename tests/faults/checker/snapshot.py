@@ -13,9 +13,9 @@ from consensus.v1 import run_pb2
 from persistence_service.database import normalise_url
 from persistence_service.runs import names
 from persistence_service.runs.convert import whole_run
-from persistence_service.runs.events import run_event
 from persistence_service.runs.repository import find_events, find_run
 from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, KEYS, PAYLOADS, RUNS
+from persistence_service.runs.stored_events import run_event
 
 Row = Mapping[str, Any]
 _EVENTS_OF_A_RUN = 10_000

@@ -16,8 +16,9 @@ from consensus.v1.persistence_service_pb2 import RecordItem
 from consensus_rpc.errors import InvalidField
 from persistence_service.attempts.convert import attempt_columns, attempt_message
 from persistence_service.runs import decisions, payloads
-from persistence_service.runs.events import StoredEvent, item_draft, run_event
+from persistence_service.runs.events import item_draft
 from persistence_service.runs.specification import specification_message, specification_row
+from persistence_service.runs.stored_events import StoredEvent, run_event
 from persistence_service.scalars import from_timestamp, to_timestamp
 from tests.support import messages, records
 

@@ -11,8 +11,8 @@ from consensus.v1.run_pb2 import (
     Step,
     StepState,
 )
-from persistence_service.runs.events import StoredEvent
 from persistence_service.runs.steps import fold_steps
+from persistence_service.runs.stored_events import StoredEvent
 from persistence_service.scalars import to_timestamp
 from tests.support.records import PERSONAS
 
