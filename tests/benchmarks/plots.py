@@ -1,5 +1,7 @@
 """The plots, where matplotlib is installed (`make bench` sees to it)."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ from tests.benchmarks.report import NAMES
 _IN_FLIGHT = (1, 10, 30, 100)
 
 
-def draw(figures: Figures, folder: Path, console: Console) -> None:
-    """Writes latency.png, latency.svg, throughput.png and throughput.svg."""
+Maker = Callable[[Any], Any]
+"""Makes a figure with pyplot, which it is given."""
+
+
+def save(folder: Path, console: Console, makers: Mapping[str, Maker]) -> None:
+    """Writes a PNG and an SVG of each figure, under its name."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -22,13 +28,24 @@ def draw(figures: Figures, folder: Path, console: Console) -> None:
     mpl.rcParams["svg.hashsalt"] = "consensus"
     from matplotlib import pyplot as plt
 
-    for name, fill in (("latency", _latency), ("throughput", _throughput)):
-        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-        fill(axes, figures)
+    for name, make in makers.items():
+        figure = make(plt)
         figure.savefig(folder / f"{name}.png", dpi=150)
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         plt.close(figure)
     console.print(f"plots and figures: {folder}")
+
+
+def draw(figures: Figures, folder: Path, console: Console) -> None:
+    """Writes the plots of latency and of throughput."""
+
+    def make(fill: Callable[[Any, Figures], None], plt: Any) -> Any:
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+        fill(axes, figures)
+        return figure
+
+    makers = {"latency": partial(make, _latency), "throughput": partial(make, _throughput)}
+    save(folder, console, makers)
 
 
 def _latency(axes: Any, figures: Figures) -> None:

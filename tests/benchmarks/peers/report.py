@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import plots
 from tests.benchmarks.measuring import Figures
 from tests.benchmarks.report import number
 from tests.benchmarks.targets import PAIR, SDK, TIMES
@@ -181,26 +182,17 @@ def _markdown(rows: Rows) -> str:
 
 
 def _draw(figures: Figures, folder: Path, console: Console) -> None:
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        console.print("no plot: matplotlib is not installed")
-        return
-    mpl.use("agg")
-    mpl.rcParams["svg.hashsalt"] = "consensus"
-    from matplotlib import pyplot as plt
+    def make(plt: Any) -> Any:
+        figure, grid = plt.subplots(2, 3, figsize=(12, 5), layout="constrained")
+        for axes, row in zip(grid.flat, _PLOTTED, strict=True):
+            known = [(name, figures.median(name, row)) for name in NAMES]
+            bars = [(name, value) for name, value in known if value is not None]
+            colors = ["tab:blue" if name == PAIR else "tab:gray" for name, _ in bars]
+            drawn = axes.barh([NAMES[name] for name, _ in bars], [value for _, value in bars], color=colors)
+            axes.bar_label(drawn, labels=[number(value) for _, value in bars], padding=3)
+            axes.invert_yaxis()
+            axes.margins(x=0.2)
+            axes.set_title(ROWS[row] + (" (more is better)" if row in MORE_IS_BETTER else ""), fontsize=10)
+        return figure
 
-    figure, grid = plt.subplots(2, 3, figsize=(12, 5), layout="constrained")
-    for axes, row in zip(grid.flat, _PLOTTED, strict=True):
-        known = [(name, figures.median(name, row)) for name in NAMES]
-        bars = [(name, value) for name, value in known if value is not None]
-        colors = ["tab:blue" if name == PAIR else "tab:gray" for name, _ in bars]
-        drawn = axes.barh([NAMES[name] for name, _ in bars], [value for _, value in bars], color=colors)
-        axes.bar_label(drawn, labels=[number(value) for _, value in bars], padding=3)
-        axes.invert_yaxis()
-        axes.margins(x=0.2)
-        axes.set_title(ROWS[row] + (" (more is better)" if row in MORE_IS_BETTER else ""), fontsize=10)
-    figure.savefig(folder / "peers.png", dpi=150)
-    figure.savefig(folder / "peers.svg", metadata={"Date": None})
-    plt.close(figure)
-    console.print(f"plot and figures: {folder}")
+    plots.save(folder, console, {"peers": make})

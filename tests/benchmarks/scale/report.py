@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import plots
 from tests.benchmarks.report import number
 from tests.benchmarks.scale.layouts import Layout
 from tests.benchmarks.scale.usage import Usage
@@ -203,24 +204,18 @@ def document(samples: Samples, about: Mapping[str, Any]) -> dict[str, Any]:
 
 def draw(samples: Samples, folder: Path, console: Console) -> None:
     """Writes scale.png and scale.svg: rates, and the cores that each component used."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        console.print("no plot: matplotlib is not installed")
-        return
-    mpl.use("agg")
-    mpl.rcParams["svg.hashsalt"] = "consensus"
-    from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(2, 1, figsize=(8, 7), layout="constrained")
-    titles = {"reviews": "review x persistence processes", "records": "persistence processes alone"}
-    for each, (what, title) in zip(axes, titles.items(), strict=True):
-        _bars(each, {point: found for point, found in samples.items() if point.what == what and found}, what)
-        each.set(xlabel="cores used", title=f"{title}: cores, and {what}/s")
-    figure.savefig(folder / "scale.png", dpi=150)
-    figure.savefig(folder / "scale.svg", metadata={"Date": None})
-    plt.close(figure)
-    console.print(f"plot and figures: {folder}")
+    def make(plt: Any) -> Any:
+        figure, axes = plt.subplots(2, 1, figsize=(8, 7), layout="constrained")
+        titles = {"reviews": "review x persistence processes", "records": "persistence processes alone"}
+        for each, (what, title) in zip(axes, titles.items(), strict=True):
+            _bars(
+                each, {point: found for point, found in samples.items() if point.what == what and found}, what
+            )
+            each.set(xlabel="cores used", title=f"{title}: cores, and {what}/s")
+        return figure
+
+    plots.save(folder, console, {"scale": make})
 
 
 def _bars(axes: Any, samples: Samples, what: str) -> None:
