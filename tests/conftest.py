@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -12,6 +13,10 @@ from tests.support import postgres
 # gRPC's handlers of fork now and then crash a child that is about to become another program; read when gRPC
 # starts, so before any test does.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# What a shell starts in the background ignores SIGINT, and so would every process that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:

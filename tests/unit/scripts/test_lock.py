@@ -10,11 +10,12 @@ ROOT = Path(__file__).resolve().parents[3]
 LOCKS = (
     "requirements.lock", "requirements-build.lock", "requirements-runtime.lock", "requirements-bench.lock",
 )  # fmt: skip
+PEERS = "requirements-peers.lock"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in (*LOCKS, "pyproject.toml", "scripts/make_lock.py"):
+    for name in (*LOCKS, PEERS, "pyproject.toml", "scripts/make_lock.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -45,7 +46,7 @@ def test_a_new_dependency_puts_every_lock_out_of_step(tree: Path) -> None:
     )
     done = check(tree)
     assert done.returncode == 1
-    assert [name for name in LOCKS if f"{name} is out of step" not in done.stdout] == []
+    assert [name for name in (*LOCKS, PEERS) if f"{name} is out of step" not in done.stdout] == []
 
 
 def test_a_lock_that_names_an_address_is_refused(tree: Path) -> None:
@@ -61,7 +62,12 @@ def test_the_parts_hold_the_versions_of_the_whole(part: str) -> None:
     assert {name: versions(part)[name] for name in shared}.items() <= whole.items()
 
 
-@pytest.mark.parametrize("name", LOCKS)
+def test_what_the_peers_share_with_us_is_the_same_version_but_for_one() -> None:
+    whole, peers = versions("requirements.lock"), versions(PEERS)
+    assert [name for name in peers.keys() & whole.keys() if peers[name] != whole[name]] == ["uuid-utils"]
+
+
+@pytest.mark.parametrize("name", [*LOCKS, PEERS])
 def test_every_version_has_its_hashes(name: str) -> None:
     entries = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
     assert [line for line in entries if not line.startswith("#") and "--hash=sha256:" not in line] == []
