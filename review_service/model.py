@@ -22,6 +22,7 @@ from review_service.calls import Answer, CallFailure, CallReport, ModelCall
 from review_service.envelope import read_envelope
 from review_service.model_http import SentOnce, SingleExchange
 from review_service.model_telemetry import Observation
+from review_service.pace import Pace
 from review_service.provider_faults import failure_of_status, plain
 from review_service.retry_after import retry_after_seconds
 
@@ -40,6 +41,9 @@ _OPTIONS: openai.RequestOptions = {
     "max_retries": 0,
     "idempotency_key": "",
 }
+
+# Calls that begin, and answers that are taken up: about 20 ms of work.
+_CALLS_PER_TURN = 64
 
 _NO_KEY = CallFailure(
     CallReport(),
@@ -60,11 +64,12 @@ class ModelOptions:
 class ModelClient:
     """Calls the model. One per process, made inside its event loop: it keeps the connections."""
 
-    __slots__ = ("_client", "_url")
+    __slots__ = ("_client", "_pace", "_url")
 
     def __init__(self, options: ModelOptions) -> None:
         """Opens nothing yet; without a key no call is ever made."""
         self._client = _open(options) if options.api_key else None
+        self._pace = Pace(_CALLS_PER_TURN)
         # Whole, so that it need not be joined for each call.
         self._url = str(self._client.base_url.join("responses")) if self._client else ""
 
@@ -76,10 +81,12 @@ class ModelClient:
     async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
         """Makes one attempt: the model's text, or why there is none.
 
-        `timeout_seconds` bounds all of it, however slowly bytes trickle in. Cancelling closes the connection.
+        `timeout_seconds` bounds all of it once its turn has come, however slowly bytes trickle in. Cancelling
+        closes the connection.
         """
         if self._client is None:
             return _NO_KEY
+        await self._pace.turn()
         with Observation(call) as observation:
             try:
                 async with asyncio.timeout(timeout_seconds):
@@ -92,7 +99,9 @@ class ModelClient:
             except (TimeoutError, openai.OpenAIError) as error:
                 observation.outcome = _failure(error, observation)
             else:
-                observation.outcome = read_envelope(response.content, _report(observation, response))
+                report = _report(observation, response)
+                await self._pace.turn()
+                observation.outcome = read_envelope(response.content, report)
             return observation.outcome
 
     async def aclose(self) -> None:
