@@ -218,18 +218,28 @@ def draw(samples: Samples, folder: Path, console: Console) -> None:
     plots.save(folder, console, {"scale": make})
 
 
+_COLORS = {
+    "review": "tab:blue",
+    "persistence": "tab:orange",
+    "PostgreSQL": "tab:green",
+    "model": "tab:red",
+    "caller": "tab:purple",
+    "other work": "tab:gray",
+}
+
+
 def _bars(axes: Any, samples: Samples, what: str) -> None:
     names = [point.name for point in samples]
     left = [0.0] * len(names)
     for component in (*COMPONENTS[what], "other work"):
         widths = [median(each, partial(_share, component)) for each in samples.values()]
-        axes.barh(names, widths, left=left, label=component)
+        axes.barh(names, widths, left=left, label=component, color=_COLORS[component])
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for row, (end, each) in enumerate(zip(left, samples.values(), strict=True)):
         axes.text(end + 0.03, row, f"{rate(each):,.0f}/s", va="center")
     axes.set_xlim(0, max(left, default=1.0) * 1.2)
     axes.invert_yaxis()
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _share(component: str, sample: Sample) -> float:
