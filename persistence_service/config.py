@@ -52,7 +52,8 @@ class PersistenceSettings(ServerSettings):
     db_user: str = Field("postgres", min_length=1, max_length=63, description="The role to connect as.")
     db_password: SecretStr | None = Field(None, description="The role's password.")
     db_pool: Literal["queue", "null"] = Field(
-        "queue", description="`queue` keeps connections; `null` opens one per use, for poolers in between (in session mode)."
+        "queue",
+        description="`queue` keeps connections; `null` opens one per use, for poolers (in session mode).",
     )
     db_pool_size: int = Field(5, ge=1, le=100, description="Connections that the pool keeps.")
     db_max_overflow: int = Field(10, ge=0, le=100, description="Connections beyond them under load.")
