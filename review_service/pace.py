@@ -8,7 +8,7 @@ class Pace:
     """Keeps the turns of one event loop short when thousands want to begin something in the same one.
 
     All that is ready runs before the loop looks at its sockets again: 10,000 calls begun in one turn would
-    leave streams, health checks and keepalive unanswered for seconds.
+    leave streams unread for seconds, so that renewed leases look unanswered and health checks are late.
     """
 
     __slots__ = ("_begun", "_is_turning", "_most", "_waiting")
