@@ -65,6 +65,11 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+def from_microseconds(microseconds: int) -> datetime:
+    """The instant that is so long after 1970, in UTC."""
+    return EPOCH + microseconds * MICROSECOND
+
+
 def to_duration(nanoseconds: int) -> Duration:
     """The span on the wire; both parts have the sign of the whole."""
     seconds, nanos = divmod(abs(nanoseconds), NANOS)

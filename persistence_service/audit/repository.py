@@ -21,11 +21,13 @@ from consensus_journal import Entry, StreamHead
 from persistence_service.audit.filter import EntryFilter
 from persistence_service.deletion.visible import everything
 from persistence_service.journal.entries import RUN_STREAMS
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.packing import unpack
+from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
 from persistence_service.runs.tables import RunRow
 from persistence_service.scalars import microseconds
 
-_ENTRY = tuple(AuditEntryRow.__table__.columns)
+_ENTRY = AUDIT_LOG.c
+_JOURNAL = JournalRow.__table__.c
 _HEAD = StreamHeadRow.__table__.c
 _HEADS = select(_HEAD.tenant, _HEAD.stream, _HEAD.sequence, _HEAD.hash)
 # A run keeps the end of its own journal until it is purged.
@@ -35,14 +37,14 @@ _HEADS_OF_RUNS = everything(
     "a deleted run keeps its journal",
 )
 # Whether an entry's stream ends somewhere.
-_HAS_HEAD = exists().where(_HEAD.tenant == AuditEntryRow.tenant, _HEAD.stream == AuditEntryRow.stream)
+_HAS_HEAD = exists().where(_HEAD.tenant == _JOURNAL.tenant, _HEAD.stream == _JOURNAL.stream)
 _HAS_RUN = everything(
     select(literal_column("1")).where(
-        _RUN.tenant == AuditEntryRow.tenant, AuditEntryRow.stream == RUN_STREAMS + _RUN.run_id
+        _RUN.tenant == _JOURNAL.tenant, _JOURNAL.stream == RUN_STREAMS + _RUN.run_id
     ),
     "a deleted run keeps its journal",
 ).exists()
-_NEWEST_FIRST = (AuditEntryRow.event_time, AuditEntryRow.stream, AuditEntryRow.sequence)
+_NEWEST_FIRST = (_ENTRY.event_time, _ENTRY.stream, _ENTRY.sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +75,31 @@ def page(
 
 def page_statement(tenant: str, wanted: EntryFilter, after: Position | None, limit: int) -> Select[Any]:
     """The statement of a page."""
-    statement = _filtered(select(*_ENTRY).where(AuditEntryRow.tenant == tenant), wanted)
+    statement = _filtered(select(*_ENTRY).where(_ENTRY.tenant == tenant), wanted)
     if after is not None:
         position = (after.event_time, after.stream, after.sequence)
-        statement = statement.where(tuple_(*_NEWEST_FIRST) < position)
+        # The time alone as well, for the index, which knows nothing of single entries.
+        statement = statement.where(_ENTRY.event_time <= after.event_time, tuple_(*_NEWEST_FIRST) < position)
     return statement.order_by(*(column.desc() for column in _NEWEST_FIRST)).limit(limit)
 
 
 def _filtered(statement: Select[Any], wanted: EntryFilter) -> Select[Any]:
     for column, value in (
-        (AuditEntryRow.stream, wanted.stream),
-        (AuditEntryRow.event_type, wanted.event_type),
-        (AuditEntryRow.caller, wanted.caller),
-        (AuditEntryRow.user_id, wanted.user),
+        (_ENTRY.stream, wanted.stream),
+        (_ENTRY.event_type, wanted.event_type),
+        (_ENTRY.caller, wanted.caller),
+        (_ENTRY.user_id, wanted.user),
     ):
         if value:
             statement = statement.where(column == value)
     if wanted.min_severity:
         # A literal, so that the planner sees that the index of what went wrong serves.
         least: ColumnElement[int] = literal_column(str(int(wanted.min_severity)))
-        statement = statement.where(AuditEntryRow.severity >= least)
+        statement = statement.where(_ENTRY.commit_severity >= least, _ENTRY.severity >= least)
     if wanted.time_from is not None:
-        statement = statement.where(AuditEntryRow.event_time >= wanted.time_from)
+        statement = statement.where(_ENTRY.event_time >= wanted.time_from)
     if wanted.time_to is not None:
-        statement = statement.where(AuditEntryRow.event_time <= wanted.time_to)
+        statement = statement.where(_ENTRY.event_time <= wanted.time_to)
     return statement
 
 
@@ -128,7 +131,7 @@ def stream(connection: Connection, tenant: str, name: str) -> list[Stream]:
 def headless_streams(connection: Connection, tenant: str) -> list[Stream]:
     """Streams that have entries and no head: somebody wrote past the service. Reads every entry's key."""
     names = connection.scalars(
-        select(AuditEntryRow.stream).where(AuditEntryRow.tenant == tenant, ~_HAS_HEAD, ~_HAS_RUN).distinct()
+        select(_JOURNAL.stream).where(_JOURNAL.tenant == tenant, ~_HAS_HEAD, ~_HAS_RUN).distinct()
     ).all()
     return [found for name in sorted(names) for found in stream(connection, tenant, name)]
 
@@ -161,8 +164,8 @@ def entry_of(row: Row[Any]) -> Entry:
         persona_id=row.persona_id,
         data=row.data,
         record_id=row.record_id,
-        payload_digest=row.payload_digest,
-        previous_hash=row.previous_hash,
+        payload_digest=None if row.payload_digest is None else bytes.fromhex(row.payload_digest),
+        previous_hash=bytes.fromhex(row.previous_hash),
     )
 
 
@@ -175,8 +178,8 @@ def _with_entries(connection: Connection, tenant: str, heads: Sequence[StreamHea
 
 def _entries(connection: Connection, tenant: str, names: Sequence[str]) -> Iterable[Entry]:
     rows = connection.execute(
-        select(*_ENTRY)
-        .where(AuditEntryRow.tenant == tenant, AuditEntryRow.stream.in_(names))
-        .order_by(AuditEntryRow.stream, AuditEntryRow.sequence)
+        select(*_JOURNAL)
+        .where(_JOURNAL.tenant == tenant, _JOURNAL.stream.in_(names))
+        .order_by(_JOURNAL.stream, _JOURNAL.first_sequence)
     )
-    return (entry_of(row) for row in rows)
+    return (entry for row in rows for entry in unpack(row))

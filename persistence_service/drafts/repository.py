@@ -6,10 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from consensus_journal import Entry
 from consensus_rpc.errors import DraftNotFound
 from persistence_service.drafts import statements
 from persistence_service.drafts.convert import DraftRows, Row
+from persistence_service.journal.stream import entries_after
 from persistence_service.paging.keyset import beyond
+from persistence_service.scalars import from_microseconds
 
 DraftKey = tuple[str, str]
 """Tenant and draft id."""
@@ -135,8 +138,8 @@ def find_member(
 
 def find_events(connection: Connection, key: DraftKey, after: int, limit: int) -> list[StoredEvent]:
     """The draft's next events, those about segments with them."""
-    parameters = {"tenant": key[0], "stream": draft_stream(key[1]), "after": after, "limit": limit}
-    events = [StoredEvent(*row) for row in connection.execute(statements.ENTRIES_AFTER, parameters)]
+    entries = entries_after(connection, key[0], draft_stream(key[1]), after, limit)
+    events = [_event(entry) for entry in entries]
     positions = [event.data["position"] for event in events if "segment_id" in event.data]
     if not positions:
         return events
@@ -151,6 +154,11 @@ def find_heads(connection: Connection, keys: Sequence[DraftKey]) -> list[DraftHe
     streams = [(tenant, draft_stream(draft_id)) for tenant, draft_id in keys]
     found = connection.execute(statements.HEADS_OF, {"streams": streams})
     return [DraftHead(row.tenant, row.stream.removeprefix(_STREAM), row.sequence) for row in found]
+
+
+def _event(entry: Entry) -> StoredEvent:
+    time = from_microseconds(entry.event_time_us)
+    return StoredEvent(entry.sequence, time, entry.event_type, entry.user, dict(entry.data))
 
 
 def _joined(event: StoredEvent, segments: dict[int, Row]) -> StoredEvent:

@@ -12,7 +12,7 @@ from persistence_service.drafts.tables import (
     DraftSegmentRow,
     DraftTurnRow,
 )
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.tables import StreamHeadRow
 from persistence_service.schema import Base, insert
 
 
@@ -29,7 +29,6 @@ MEMBERS = table(DraftMemberRow)
 INVITATIONS = table(DraftInvitationRow)
 CHILDREN = (SEGMENTS, TURNS, MEMBERS, INVITATIONS)
 HEADS = table(StreamHeadRow)
-ENTRIES = table(AuditEntryRow)
 
 
 def _of_draft(of: Table, *, show_deleted: bool) -> Select[Any]:
@@ -111,22 +110,6 @@ def drafts_of_user(*, show_deleted: bool) -> Select[Any]:
     return both(statement)[show_deleted]
 
 
-ENTRIES_AFTER = (
-    select(
-        ENTRIES.c.sequence,
-        ENTRIES.c.event_time,
-        ENTRIES.c.event_type,
-        ENTRIES.c.user_id,
-        ENTRIES.c.data,
-    )
-    .where(
-        ENTRIES.c.tenant == bindparam("tenant"),
-        ENTRIES.c.stream == bindparam("stream"),
-        ENTRIES.c.sequence > bindparam("after"),
-    )
-    .order_by(ENTRIES.c.sequence)
-    .limit(bindparam("limit"))
-)
 HEADS_OF = select(HEADS.c.tenant, HEADS.c.stream, HEADS.c.sequence).where(
     tuple_(HEADS.c.tenant, HEADS.c.stream).in_(bindparam("streams", expanding=True))
 )

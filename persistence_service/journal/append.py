@@ -7,7 +7,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from consensus_journal import FIRST_PREVIOUS_HASH
 from persistence_service.journal.entries import Actor, Draft, Head
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.packing import pack
+from persistence_service.journal.tables import JournalRow, StreamHeadRow
 from persistence_service.schema import insert
 
 Clock = Callable[[Connection], datetime]
@@ -27,7 +28,7 @@ _MOVE = (
         update_time=bindparam("new_time", type_=StreamHeadRow.update_time.type),
     )
 )
-_ADD = insert(AuditEntryRow)
+_ADD = insert(JournalRow)
 
 
 def append(
@@ -40,7 +41,7 @@ def append(
     """
     head = _locked(connection, tenant, stream) or _begun(connection, tenant, stream, clock)
     now = clock(connection)
-    connection.execute(_ADD, [head.chain(draft, actor, now, None) for draft in drafts])
+    connection.execute(_ADD, pack(head.chain(draft, actor, now, None) for draft in drafts))
     connection.execute(
         _MOVE,
         {

@@ -54,8 +54,8 @@ class Head:
     sequence: int
     hash: bytes
 
-    def chain(self, draft: Draft, actor: Actor, time: datetime, record_id: int | None) -> Columns:
-        """The row of the next entry."""
+    def chain(self, draft: Draft, actor: Actor, time: datetime, record_id: int | None) -> Entry:
+        """The next entry."""
         entry = Entry(
             tenant=self.tenant,
             stream=self.stream,
@@ -73,22 +73,7 @@ class Head:
             previous_hash=self.hash,
         )
         self.sequence, self.hash = entry.sequence, entry_hash(entry)
-        return {
-            "tenant": entry.tenant,
-            "stream": entry.stream,
-            "sequence": entry.sequence,
-            "event_time": time,
-            "event_type": entry.event_type,
-            "caller": entry.caller,
-            "user_id": entry.user,
-            "request_id": entry.request_id,
-            "severity": entry.severity,
-            "persona_id": entry.persona_id,
-            "data": entry.data,
-            "record_id": entry.record_id,
-            "payload_digest": entry.payload_digest,
-            "previous_hash": entry.previous_hash,
-        }
+        return entry
 
 
 RUN_STREAMS = "runs/"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from consensus_journal import FIRST_PREVIOUS_HASH
+from consensus_journal import FIRST_PREVIOUS_HASH, Entry
 from persistence_service.journal.entries import Actor, Columns, Draft, Head, run_stream
 from persistence_service.runs import names
 from persistence_service.runs.operations import Ack, RunKey, Scope
@@ -136,9 +136,9 @@ def tracked_run(row: Columns) -> Tracked:
 
 @dataclass(slots=True)
 class Changes:
-    """Rows that a batch adds, in the order in which they came to be."""
+    """What a batch adds, in the order in which it came to be: entries of journals, and rows."""
 
-    entries: list[Columns] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     specifications: list[Columns] = field(default_factory=list)
     revisions: list[Columns] = field(default_factory=list)
     payloads: dict[str, list[Columns]] = field(default_factory=dict)

@@ -6,23 +6,24 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 
+from consensus_journal import Entry
 from consensus_rpc.errors import RunNotFound
 from persistence_service.deletion.visible import both
 from persistence_service.journal.entries import run_stream
+from persistence_service.journal.stream import all_entries, entries_after
 from persistence_service.runs import events, names
 from persistence_service.runs.convert import RunRows
 from persistence_service.runs.locked import RUN_COLUMNS
 from persistence_service.runs.operations import RunKey
 from persistence_service.runs.statements import (
     ATTEMPTS,
-    AUDIT_LOG,
     PAYLOADS,
     REVISIONS,
     RUNS,
     SPECIFICATIONS,
 )
-from persistence_service.runs.steps import STEP_EVENTS
 from persistence_service.runs.stored_events import StoredEvent
+from persistence_service.scalars import from_microseconds
 
 _SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
 # By whether deleted runs are to be shown, like all that follow.
@@ -51,25 +52,6 @@ FIND_REVISION = both(
         REVISIONS.c.parent_proposal,
         REVISIONS.c.asked_personas,
     ).where(REVISIONS.c.tenant == bindparam("tenant"), REVISIONS.c.run_id == bindparam("run_id"))
-)
-_ENTRY_COLUMNS = (
-    AUDIT_LOG.c.sequence,
-    AUDIT_LOG.c.event_time,
-    AUDIT_LOG.c.event_type,
-    AUDIT_LOG.c.persona_id,
-    AUDIT_LOG.c.data,
-)
-_IN_STREAM = and_(AUDIT_LOG.c.tenant == bindparam("tenant"), AUDIT_LOG.c.stream == bindparam("stream"))
-STEP_ENTRIES = (
-    select(*_ENTRY_COLUMNS)
-    .where(_IN_STREAM, AUDIT_LOG.c.event_type.in_(STEP_EVENTS))
-    .order_by(AUDIT_LOG.c.sequence)
-)
-ENTRIES_AFTER = (
-    select(*_ENTRY_COLUMNS)
-    .where(_IN_STREAM, AUDIT_LOG.c.sequence > bindparam("after"))
-    .order_by(AUDIT_LOG.c.sequence)
-    .limit(bindparam("limit"))
 )
 ATTEMPT_COUNTS = both(
     select(ATTEMPTS.c.step, func.count().label("attempt_count"))
@@ -124,7 +106,6 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
     run = connection.execute(FIND_RUN[show_deleted], of_run).mappings().one_or_none()
     if run is None:
         raise RunNotFound(run_id=run_id)
-    entries = connection.execute(STEP_ENTRIES, {"tenant": tenant, "stream": run_stream(run_id)})
     counts = {row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS[show_deleted], of_run)}
     found = {
         event_type: connection.execute(statements[show_deleted], of_run | _EVERYTHING).mappings().all()
@@ -136,7 +117,7 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
     proposals, decisions = found[events.PROPOSAL], found[events.DECISION]
     return RunRows(
         run=run,
-        entries=[StoredEvent(*row) for row in entries],
+        entries=[_event(entry) for entry in all_entries(connection, tenant, run_stream(run_id))],
         attempt_counts=counts,
         proposal=proposals[0] if proposals else None,
         reviews=found[events.REVIEW],
@@ -166,8 +147,8 @@ def find_events(
     connection: Connection, tenant: str, run_id: str, after: int, limit: int, *, show_deleted: bool = False
 ) -> list[StoredEvent]:
     """The next events of a run that stands, with their payloads; empty when there are none."""
-    parameters = {"tenant": tenant, "stream": run_stream(run_id), "after": after, "limit": limit}
-    entries = [StoredEvent(*row) for row in connection.execute(ENTRIES_AFTER, parameters)]
+    found = entries_after(connection, tenant, run_stream(run_id), after, limit)
+    entries = [_event(entry) for entry in found]
     kinds = {entry.event_type for entry in entries} & FIND_PAYLOADS.keys()
     if not kinds:
         return entries
@@ -178,6 +159,11 @@ def find_events(
         for row in connection.execute(FIND_PAYLOADS[kind][show_deleted], of_run).mappings():
             rows[row["sequence"]] = row
     return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
+
+
+def _event(entry: Entry) -> StoredEvent:
+    time = from_microseconds(entry.event_time_us)
+    return StoredEvent(entry.sequence, time, entry.event_type, entry.persona_id, dict(entry.data))
 
 
 def _joined(entry: StoredEvent, payload: Mapping[Any, Any] | None) -> StoredEvent:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from persistence_service.attempts.tables import AttemptRow
 from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.idempotency.tables import IdempotencyKeyRow
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
 from persistence_service.runs import events, names
 from persistence_service.runs.locked import RUN_COLUMNS
 from persistence_service.runs.tables import (
@@ -33,7 +33,7 @@ def table(row: type[Base]) -> Table:
 RUNS = table(RunRow)
 SPECIFICATIONS = table(RunSpecificationRow)
 REVISIONS = table(RevisionRow)
-AUDIT_LOG = table(AuditEntryRow)
+JOURNAL = table(JournalRow)
 HEADS = table(StreamHeadRow)
 ATTEMPTS = table(AttemptRow)
 KEYS = table(IdempotencyKeyRow)
@@ -83,7 +83,7 @@ RUN_STATES = visible(RUNS_THERE)
 INSERT_RUNS = insert(RUNS)
 INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
 INSERT_REVISIONS = insert(REVISIONS)
-INSERT_ENTRIES = insert(AUDIT_LOG)
+INSERT_JOURNAL = insert(JOURNAL)
 INSERT_HEADS = insert(HEADS)
 INSERT_PAYLOAD = {event_type: insert(payload_table) for event_type, payload_table in PAYLOADS.items()}
 

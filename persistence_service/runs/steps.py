@@ -20,17 +20,6 @@ from persistence_service.scalars import to_timestamp
 
 EXPAND, AGGREGATE = "expand", "aggregate_decision"
 
-STEP_EVENTS = (
-    "step.started",
-    "step.completed",
-    "step.skipped",
-    "step.failed",
-    events.RUN_RESUMED,
-    events.RUN_FAILED,
-    events.RUN_CANCELLED,
-)
-"""The entries that steps are folded from."""
-
 
 @dataclass(slots=True)
 class _Step:

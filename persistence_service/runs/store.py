@@ -10,6 +10,7 @@ from consensus_rpc.errors import IllegalState
 from persistence_service.database.many import RowsRefused, Work, execute_all
 from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
 from persistence_service.journal.entries import Columns, run_stream
+from persistence_service.journal.packing import pack
 from persistence_service.runs import names, statements
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import Ack, RunKey
@@ -77,14 +78,15 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
 def leave_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
     """Writes the last entries of runs that are no longer there, and the ends of their journals."""
     heads = [_head_row(each) for each in runs]
-    execute_all(connection, [(statements.INSERT_ENTRIES, changes.entries), (statements.INSERT_HEADS, heads)])
+    rows = pack(changes.entries)
+    execute_all(connection, [(statements.INSERT_JOURNAL, rows), (statements.INSERT_HEADS, heads)])
 
 
 def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_RUNS, [each.run.columns() for each in runs if each.is_new]
     yield statements.INSERT_SPECIFICATIONS, changes.specifications
     yield statements.INSERT_REVISIONS, changes.revisions
-    yield statements.INSERT_ENTRIES, changes.entries
+    yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows
     yield statements.UPSERT_ATTEMPTS, list(changes.attempts.values())

@@ -17,14 +17,14 @@ from tests.support.pair import kinds
 _RAISING = """
 CREATE SEQUENCE {counter};
 CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF NEW.event_type = 'proposal.recorded' AND nextval('{counter}') <= {times} THEN
+    IF NEW.entries::text LIKE '%"proposal.recorded"%' AND nextval('{counter}') <= {times} THEN
         RAISE EXCEPTION 'injected' USING ERRCODE = '{code}';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER {function} BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION {function}();
+CREATE TRIGGER {function} BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION {function}();
 """
-_CALMING = "DROP TRIGGER {function} ON audit_log; DROP FUNCTION {function}; DROP SEQUENCE {counter};"
+_CALMING = "DROP TRIGGER {function} ON journal; DROP FUNCTION {function}; DROP SEQUENCE {counter};"
 
 
 @contextmanager

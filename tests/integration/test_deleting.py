@@ -122,7 +122,7 @@ async def test_the_command_asks_before_it_deletes_a_persons_data(pair: Pair, mar
 
 def test_the_doctor_shows_the_rows_of_each_table(pair: Pair) -> None:
     seen = consensus(pair, "doctor").stdout
-    for table in ("runs", "drafts", "metrics", "events", "audit_log", "idempotency_keys"):
+    for table in ("runs", "drafts", "metrics", "events", "journal", "idempotency_keys"):
         assert f"table {table} " in seen
     assert "no run waits" in seen or "oldest run since" in seen
     assert "in use" in seen

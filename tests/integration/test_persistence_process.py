@@ -84,7 +84,7 @@ def test_db_reset_with_the_name_leaves_an_empty_schema_at_head_and_lists_its_tab
     command("migrate", DATABASE_URL=url)
     done = command("db-reset", "--confirm", name_of(url), DATABASE_URL=url)
     assert done.returncode == 0, done.stderr
-    assert {"  runs", "  audit_log", "  decisions"} <= set(done.stdout.splitlines())
+    assert {"  runs", "  journal", "  decisions"} <= set(done.stdout.splitlines())
 
 
 def test_db_reset_of_a_file_in_use_is_refused(tmp_path: Path) -> None:

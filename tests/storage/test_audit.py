@@ -27,19 +27,20 @@ from persistence_service.audit.checkpoints import (
 from persistence_service.audit.servicer import AuditServicer
 from persistence_service.database import Database
 from persistence_service.journal.entries import Actor, Draft, Head, Severity
-from persistence_service.journal.tables import AuditEntryRow, StreamHeadRow
+from persistence_service.journal.packing import pack
+from persistence_service.journal.tables import JournalRow, StreamHeadRow
 from persistence_service.paging.tokens import Signing
 
 START = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-ENTRY = AuditEntryRow.__table__.c
+JOURNAL = JournalRow.__table__.c
 HEAD = StreamHeadRow.__table__.c
 
 
 def write_stream(database: Database, stream: str, length: int, *, tenant: str = "default") -> None:
     """Entries as the service writes them; every third is an error, every second by another caller."""
     head = Head(tenant, stream, 0, FIRST_PREVIOUS_HASH)
-    rows = [
+    entries = [
         head.chain(
             Draft(
                 "step.failed" if number % 3 == 0 else "step.started",
@@ -54,7 +55,7 @@ def write_stream(database: Database, stream: str, length: int, *, tenant: str = 
     ]
 
     def write(connection: Connection) -> None:
-        connection.execute(insert(AuditEntryRow), rows)
+        connection.execute(insert(JournalRow), pack(entries))
         columns = {"sequence": head.sequence, "hash": head.hash, "update_time": database.now(connection)}
         connection.execute(insert(StreamHeadRow), {"tenant": tenant, "stream": stream, **columns})
 
@@ -69,7 +70,7 @@ def tamper(database: Database, change: Callable[[Connection], Any]) -> None:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
         else:
             for name in connection.scalars(
-                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'")
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'journal'")
             ).all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
         change(connection)
@@ -118,33 +119,34 @@ async def test_a_whole_trail_verifies(database: Database, stub: Any) -> None:
 
 
 def entry_is(sequence: int, stream: str = "runs/b") -> Any:
-    return (ENTRY.stream == stream) & (ENTRY.sequence == sequence)
+    """The row of an entry that stands alone in its own."""
+    return (JOURNAL.stream == stream) & (JOURNAL.first_sequence == sequence)
 
 
 def swap(connection: Connection) -> None:
     for before, after in ((2, 9), (3, 2), (9, 3)):
-        connection.execute(update(AuditEntryRow).where(entry_is(before)).values(sequence=after))
+        connection.execute(update(JournalRow).where(entry_is(before)).values(first_sequence=after))
 
 
 def cut_off(connection: Connection) -> None:
-    connection.execute(delete(AuditEntryRow).where(ENTRY.stream == "runs/b", ENTRY.sequence > 3))
+    connection.execute(delete(JournalRow).where(JOURNAL.stream == "runs/b", JOURNAL.first_sequence > 3))
 
 
 def insert_another(connection: Connection) -> None:
-    row = connection.execute(select(AuditEntryRow.__table__).where(entry_is(5))).mappings().one()
-    connection.execute(insert(AuditEntryRow), {**row, "sequence": 6})
+    row = connection.execute(select(JournalRow.__table__).where(entry_is(5))).mappings().one()
+    connection.execute(insert(JournalRow), {**row, "first_sequence": 6})
 
 
 TAMPERINGS = [
     pytest.param(
         lambda connection: connection.execute(
-            update(AuditEntryRow).where(entry_is(3)).values(caller="somebody else")
+            update(JournalRow).where(entry_is(3)).values(caller="somebody else")
         ),
         (3, pb.AUDIT_FAULT_ALTERED),
         id="edited",
     ),
     pytest.param(
-        lambda connection: connection.execute(delete(AuditEntryRow).where(entry_is(2))),
+        lambda connection: connection.execute(delete(JournalRow).where(entry_is(2))),
         (2, pb.AUDIT_FAULT_MISSING),
         id="deleted",
     ),
@@ -176,7 +178,7 @@ async def test_a_tail_cut_off_with_its_head_is_found_by_a_checkpoint(database: D
     await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
 
     def cut_both(connection: Connection) -> None:
-        last = connection.execute(select(ENTRY.previous_hash).where(entry_is(4))).scalar_one()
+        last = connection.execute(select(JOURNAL.previous_hashes).where(entry_is(4))).scalar_one()
         cut_off(connection)
         connection.execute(update(StreamHeadRow).values(sequence=3, hash=last))
 
@@ -190,7 +192,7 @@ async def test_a_stream_removed_whole_is_found_by_a_checkpoint(database: Databas
     tamper(
         database,
         lambda connection: (
-            connection.execute(delete(AuditEntryRow)),
+            connection.execute(delete(JournalRow)),
             connection.execute(delete(StreamHeadRow)),
         ),
     )

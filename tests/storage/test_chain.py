@@ -1,17 +1,18 @@
 """The journal of every run verifies, and whoever changes a row of it is found."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text, update
 
-from consensus_journal import Entry, Fault, Finding, Head, verify_stream
+from consensus_journal import Fault, Finding, Head, verify_stream
 from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
-from persistence_service.journal.tables import AuditEntryRow
+from persistence_service.journal.stream import all_entries
+from persistence_service.journal.tables import AUDIT_LOG, JournalRow
 from persistence_service.runs.payloads import REVIEW_COLUMNS, payload_of
 from persistence_service.runs.tables import PersonaReviewRow, RunRow
-from persistence_service.scalars import microseconds
 from tests.support.records import Service
 
 
@@ -23,36 +24,13 @@ async def finished(service: Service) -> str:
 
 async def verified(database: Database, run_id: str) -> Finding | None:
     def read(connection: Connection) -> Finding | None:
-        rows = connection.execute(
-            select(*AuditEntryRow.__table__.columns)
-            .where(AuditEntryRow.stream == run_stream(run_id))
-            .order_by(AuditEntryRow.sequence)
-        )
+        entries = all_entries(connection, "default", run_stream(run_id))
         run = connection.execute(
             select(RunRow.last_sequence, RunRow.head_hash).where(RunRow.run_id == run_id)
         ).one()
-        return verify_stream(map(entry, rows), Head(run.last_sequence, bytes(run.head_hash)))
+        return verify_stream(entries, Head(run.last_sequence, bytes(run.head_hash)))
 
     return await database.run(read, read_only=True)
-
-
-def entry(row: Row[Any]) -> Entry:
-    return Entry(
-        tenant=row.tenant,
-        stream=row.stream,
-        sequence=row.sequence,
-        event_time_us=microseconds(row.event_time),
-        event_type=row.event_type,
-        caller=row.caller,
-        user=row.user_id,
-        request_id=row.request_id,
-        severity=row.severity,
-        persona_id=row.persona_id,
-        data=row.data,
-        record_id=row.record_id,
-        payload_digest=row.payload_digest and bytes(row.payload_digest),
-        previous_hash=bytes(row.previous_hash),
-    )
 
 
 async def test_a_finished_run_verifies(service: Service) -> None:
@@ -68,20 +46,87 @@ async def test_a_run_that_two_replicas_wrote_verifies(service: Service, second_s
     assert await verified(service.database, worker.run_id) is None
 
 
-@pytest.mark.parametrize("column", ["caller", "event_type", "request_id", "user_id"])
-async def test_an_altered_entry_is_named(service: Service, column: str) -> None:
+# The row that holds the fifth entry holds the fourth to the tenth: what the proposal's record left.
+HOLDS_THE_FIFTH = "first_sequence = 4"
+
+
+@pytest.mark.parametrize("column", ["caller", "request_id", "user_id"])
+async def test_what_the_entries_of_a_commit_share_is_not_altered_unseen(
+    service: Service, column: str
+) -> None:
     run_id = await finished(service)
-    await tamper(service.database, f"UPDATE audit_log SET {column} = 'forged' WHERE sequence = 5")
+    await tamper(service.database, f"UPDATE journal SET {column} = 'forged' WHERE {HOLDS_THE_FIFTH}")
+    # Which of two neighbours that do not fit was altered, when both were, no hash can tell.
     assert await verified(service.database, run_id) == Finding(5, Fault.ALTERED)
 
 
-async def test_a_deleted_entry_is_named(service: Service) -> None:
+async def test_a_commit_that_is_gone_is_named_by_its_first_entry(service: Service) -> None:
     run_id = await finished(service)
-    await tamper(service.database, "DELETE FROM audit_log WHERE sequence = 5")
-    assert await verified(service.database, run_id) == Finding(5, Fault.MISSING)
+    await tamper(service.database, f"DELETE FROM journal WHERE {HOLDS_THE_FIFTH}")
+    assert await verified(service.database, run_id) == Finding(4, Fault.MISSING)
 
 
-async def tamper(database: Database, statement: str) -> None:
+Packed = list[tuple[Any, bytes]]
+"""The entries of a row, the fourth of the stream first, each with the hash of the one before it."""
+
+
+def with_fifth(entry: Any) -> Callable[[Packed], Packed]:
+    return lambda packed: [packed[0], (entry, packed[1][1]), *packed[2:]]
+
+
+FORGERIES: dict[str, tuple[Callable[[Packed], Packed], int]] = {
+    "another type": (with_fifth(["step.failed", 2, None, {"step": "expand", "attempt_count": 1}]), 5),
+    "another record": (with_fifth(["step.completed", 9, None, {"step": "expand", "attempt_count": 1}]), 5),
+    "a persona": (with_fifth(["step.completed", 2, "critic", {"step": "expand", "attempt_count": 1}]), 5),
+    "other data": (with_fifth(["step.completed", 2, None, {"step": "expand", "attempt_count": 2}]), 5),
+    "a severity": (with_fifth(["step.completed", 2, None, {"step": "expand", "attempt_count": 1}, 40]), 5),
+    "a digest": (
+        with_fifth(["step.completed", 2, None, {"step": "expand", "attempt_count": 1}, 20, "ab" * 32]),
+        5,
+    ),
+    "no data": (with_fifth(["step.completed", 2, None]), 5),
+    "no digest": (with_fifth(["step.completed", 2, None, {}, 20, "no digest"]), 5),
+    "nothing": (with_fifth(None), 5),
+    "an empty array": (with_fifth([]), 5),
+    "a text": (with_fifth("step.completed"), 5),
+    "another hash": (lambda packed: [packed[0], (packed[1][0], bytes(32)), *packed[2:]], 5),
+    "swapped": (lambda packed: [packed[0], packed[2], packed[1], *packed[3:]], 5),
+    "inserted": (lambda packed: [*packed[:2], *packed[1:]], 6),
+    "removed": (lambda packed: [packed[0], *packed[2:]], 5),
+    "the last removed": (lambda packed: packed[:-1], 10),
+    "the last without a hash": (lambda packed: [*packed[:-1], (packed[-1][0], b"")], 10),
+    "all removed": (lambda _: [], 4),
+}
+
+
+@pytest.mark.parametrize(("forge", "named"), FORGERIES.values(), ids=FORGERIES.keys())
+async def test_the_first_entry_that_is_not_what_was_written_is_named(
+    service: Service, forge: Callable[[Packed], Packed], named: int
+) -> None:
+    run_id = await finished(service)
+    await tamper(service.database, lambda connection: rewrite(connection, forge))
+    found = await verified(service.database, run_id)
+    assert found is not None
+    assert found.sequence == named
+
+
+async def test_what_is_written_back_as_it_was_verifies(service: Service) -> None:
+    run_id = await finished(service)
+    same = with_fifth(["step.completed", 2, None, {"step": "expand", "attempt_count": 1}])
+    await tamper(service.database, lambda connection: rewrite(connection, same))
+    assert await verified(service.database, run_id) is None
+
+
+def rewrite(connection: Connection, forge: Callable[[Packed], Packed]) -> None:
+    held = JournalRow.first_sequence == 4
+    row = connection.execute(select(JournalRow.entries, JournalRow.previous_hashes).where(held)).one()
+    hashes = [bytes(row.previous_hashes)[at : at + 32] for at in range(0, 32 * len(row.entries), 32)]
+    packed = forge(list(zip(row.entries, hashes, strict=True)))
+    entries, joined = [entry for entry, _ in packed], b"".join(digest for _, digest in packed)
+    connection.execute(update(JournalRow).where(held).values(entries=entries, previous_hashes=joined))
+
+
+async def tamper(database: Database, forge: str | Callable[[Connection], None]) -> None:
     """Changes the journal as somebody with every right could, past its triggers."""
 
     def change(connection: Connection) -> None:
@@ -89,11 +134,11 @@ async def tamper(database: Database, statement: str) -> None:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
         else:
             names = connection.execute(
-                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'")
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'journal'")
             )
             for name in names.scalars().all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
-        connection.execute(text(statement))
+        connection.execute(text(forge)) if isinstance(forge, str) else forge(connection)
 
     await database.run(change)
 
@@ -103,9 +148,9 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
 
     def read(connection: Connection) -> tuple[dict[int, bytes], dict[int, bytes]]:
         entries = connection.execute(
-            select(AuditEntryRow.sequence, AuditEntryRow.payload_digest).where(
-                AuditEntryRow.stream == run_stream(run_id),
-                AuditEntryRow.event_type == "persona_review.recorded",
+            select(AUDIT_LOG.c.sequence, AUDIT_LOG.c.payload_digest).where(
+                AUDIT_LOG.c.stream == run_stream(run_id),
+                AUDIT_LOG.c.event_type == "persona_review.recorded",
             )
         )
         reviews = connection.execute(
@@ -115,7 +160,7 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
             row["sequence"]: payload_of({name: row[name] for name in REVIEW_COLUMNS}, "review").digest
             for row in reviews
         }
-        return {row.sequence: bytes(row.payload_digest) for row in entries}, stored
+        return {row.sequence: bytes.fromhex(row.payload_digest) for row in entries}, stored
 
     recorded, stored = await service.database.run(read, read_only=True)
     assert len(recorded) == 5

@@ -58,7 +58,7 @@ async def test_it_counts_the_rows_of_every_table(database: Database) -> None:
         table.table: (table.row_count, table.is_estimate) for table in (await status_of(database)).tables
     }
     assert tables["signing_keys"] == (3, False)
-    assert {"runs", "audit_log", "attempts", "decisions", "idempotency_keys"} <= set(tables)
+    assert {"runs", "journal", "attempts", "decisions", "idempotency_keys"} <= set(tables)
 
 
 async def test_the_oldest_queued_run_of_any_tenant_is_told(database: Database) -> None:

@@ -26,7 +26,7 @@ from persistence_service.database import Database
 from persistence_service.drafts import collaborators, segments
 from persistence_service.drafts.tables import DraftRow, DraftSegmentRow, DraftTurnRow
 from persistence_service.events.tables import EventRow
-from persistence_service.journal.tables import AuditEntryRow
+from persistence_service.journal.tables import AUDIT_LOG
 from tests.support.drafts import EDITOR, OWNER, VIEWER, Drafts
 
 
@@ -366,9 +366,7 @@ async def test_every_change_leaves_an_entry_without_content(drafts: Drafts, data
     await drafts.call("DeleteDraft", draft_id=draft_id, user="ann")
     entries = database.unit_of_work(
         lambda connection: (
-            connection.execute(select(AuditEntryRow.__table__).order_by(AuditEntryRow.sequence))
-            .mappings()
-            .all()
+            connection.execute(select(AUDIT_LOG).order_by(AUDIT_LOG.c.sequence)).mappings().all()
         ),
         read_only=True,
     )
@@ -385,7 +383,7 @@ async def test_every_change_leaves_an_entry_without_content(drafts: Drafts, data
     assert {(entry["stream"], entry["user_id"]) for entry in entries} == {(f"drafts/{draft_id}", "ann")}
     assert "anary" not in str([dict(entry) for entry in entries])
     assert entries[1]["data"]["length"] == len("canary words")
-    assert len(entries[1]["payload_digest"]) == 32
+    assert len(entries[1]["payload_digest"]) == 64
 
 
 async def test_drafts_tell_the_event_store(drafts: Drafts, database: Database) -> None:

@@ -175,6 +175,6 @@ def _entry(row: Row) -> Entry:
         persona_id=row["persona_id"],
         data=row["data"],
         record_id=row["record_id"],
-        payload_digest=None if digest is None else bytes(digest),
-        previous_hash=bytes(row["previous_hash"]),
+        payload_digest=None if digest is None else bytes.fromhex(digest),
+        previous_hash=bytes.fromhex(row["previous_hash"]),
     )

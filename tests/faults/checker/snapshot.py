@@ -11,10 +11,11 @@ from sqlalchemy.pool import NullPool
 
 from consensus.v1 import run_pb2
 from persistence_service.database import normalise_url
+from persistence_service.journal.tables import AUDIT_LOG
 from persistence_service.runs import names
 from persistence_service.runs.convert import whole_run
 from persistence_service.runs.repository import find_events, find_run
-from persistence_service.runs.statements import ATTEMPTS, AUDIT_LOG, KEYS, PAYLOADS, RUNS
+from persistence_service.runs.statements import ATTEMPTS, KEYS, PAYLOADS, RUNS
 from persistence_service.runs.stored_events import run_event
 
 Row = Mapping[str, Any]
@@ -59,7 +60,7 @@ def load(database_url: str, *, without: Collection[str] = ()) -> Snapshot:
         return Snapshot(
             now=_now(connection),
             runs=runs,
-            entries=_of_streams(connection, AUDIT_LOG, runs),
+            entries=_of_streams(connection, runs),
             payloads={kind: _by_run(connection, table, without) for kind, table in PAYLOADS.items()},
             attempts=_by_run(connection, ATTEMPTS, without),
             keys=[row for row in _rows(connection, KEYS) if row["run_id"] not in without],
@@ -87,12 +88,13 @@ def _by_run(connection: Connection, table: Table, without: Collection[str]) -> M
     return found
 
 
-def _of_streams(connection: Connection, table: Table, runs: Collection[str]) -> dict[str, list[Row]]:
+def _of_streams(connection: Connection, runs: Collection[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
-    for row in _rows(connection, table):
+    ordered = select(AUDIT_LOG).order_by(AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.sequence)
+    for row in connection.execute(ordered).mappings():
         run_id = row["stream"].removeprefix("runs/")
         if run_id in runs:
-            found[run_id].append(row)
+            found[run_id].append(dict(row))
     return found
 
 

@@ -76,7 +76,7 @@ def test_a_new_run_has_its_lease_its_deadline_and_its_first_three_entries() -> N
     assert run.lease_expire_time == NOON + RULES.lease
     assert run.expire_time == NOON + timedelta(seconds=600)
     assert answer.ack == Ack(1, 3, 3, NOON)
-    assert [entry["record_id"] for entry in fold.changes.entries] == [None, None, 1]
+    assert [entry.record_id for entry in fold.changes.entries] == [None, None, 1]
 
 
 def test_a_queued_run_has_neither_lease_nor_deadline() -> None:

@@ -37,7 +37,7 @@ Statement = Select[Any] | Update | Delete
 POSTGRESQL, SQLITE = postgresql.dialect(), sqlite.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 NEVER_DELETED = {
-    "audit_log",
+    "journal",
     "events",
     "idempotency_keys",
     "schema_compatibility",
