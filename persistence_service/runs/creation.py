@@ -41,6 +41,17 @@ def specification_columns(operation: Create) -> Columns:
         "run_id": operation.run_id,
         "idea": specification.idea,
         "context": specification.context,
+        "draft_id": specification.draft_id,
+        "settings_digest": specification.settings_digest,
+    }
+
+
+def settings_columns(operation: Create) -> Columns:
+    """The row of its settings, which other runs may have written before."""
+    specification = operation.specification
+    return {
+        "tenant": operation.scope.tenant,
+        "digest": specification.settings_digest,
         "settings": specification.settings,
     }
 

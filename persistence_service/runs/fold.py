@@ -11,7 +11,12 @@ from consensus.v1.errors_pb2 import ERROR_REASON_ATTEMPTS_EXHAUSTED, ERROR_REASO
 from consensus.v1.run_pb2 import RunFailure
 from consensus_rpc.errors import DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs import events, names
-from persistence_service.runs.creation import new_run, revision_columns, specification_columns
+from persistence_service.runs.creation import (
+    new_run,
+    revision_columns,
+    settings_columns,
+    specification_columns,
+)
 from persistence_service.runs.locked import Changes, LockedRun, Tracked
 from persistence_service.runs.operations import (
     Ack,
@@ -69,7 +74,7 @@ class Fold:
             run.begin(self.now)
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             self._check(run, operation.first_record)
-        self.changes.specifications.append(specification_columns(operation))
+        self.changes.specify(specification_columns(operation), settings_columns(operation))
         if (revision := revision_columns(operation)) is not None:
             self.changes.revisions.append(revision)
         created = events.run_created_draft(operation.specification, run.state)

@@ -139,6 +139,8 @@ class Changes:
     """What a batch adds, in the order in which it came to be: entries of journals, and rows."""
 
     entries: list[Entry] = field(default_factory=list)
+    settings: dict[tuple[str, bytes], Columns] = field(default_factory=dict)
+    """By tenant and digest, each once; they may be there already."""
     specifications: list[Columns] = field(default_factory=list)
     revisions: list[Columns] = field(default_factory=list)
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
@@ -157,6 +159,11 @@ class Changes:
         run.last_sequence, run.head_hash = tracked.head.sequence, tracked.head.hash
         run.update_time = now
         tracked.is_changed = True
+
+    def specify(self, specification: Columns, settings: Columns) -> None:
+        """What a new run is to do, with the settings that it names."""
+        self.settings[(settings["tenant"], settings["digest"])] = settings
+        self.specifications.append(specification)
 
     def add_payload(self, tracked: Tracked, event_type: str, columns: Columns) -> None:
         """A payload of the entry that was chained last."""

@@ -9,7 +9,7 @@ from persistence_service.runs import events, statements
 from persistence_service.runs.fold import Progress
 from persistence_service.runs.operations import RunKey
 
-_SPECIFICATIONS = statements.SPECIFICATIONS
+_SETTINGS, _SPECIFICATIONS = statements.SETTINGS, statements.SPECIFICATIONS
 _REVIEWS = statements.PAYLOADS[events.REVIEW]
 _PROPOSALS = statements.PAYLOADS[events.PROPOSAL]
 
@@ -17,9 +17,12 @@ _PANELS = visible(
     select(
         _SPECIFICATIONS.c.tenant,
         _SPECIFICATIONS.c.run_id,
-        _SPECIFICATIONS.c.settings,
+        _SETTINGS.c.settings,
         _PROPOSALS.c.sequence.label("proposal_sequence"),
-    ).outerjoin(
+    )
+    .select_from(_SPECIFICATIONS)
+    .join(_SETTINGS, statements.SPECIFIED_SETTINGS)
+    .outerjoin(
         _PROPOSALS,
         (_PROPOSALS.c.tenant == _SPECIFICATIONS.c.tenant) & (_PROPOSALS.c.run_id == _SPECIFICATIONS.c.run_id),
     )

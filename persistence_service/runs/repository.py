@@ -20,7 +20,9 @@ from persistence_service.runs.statements import (
     PAYLOADS,
     REVISIONS,
     RUNS,
+    SETTINGS,
     SPECIFICATIONS,
+    SPECIFIED_SETTINGS,
 )
 from persistence_service.runs.stored_events import StoredEvent
 from persistence_service.scalars import from_microseconds
@@ -32,8 +34,11 @@ RUNS_WITH_SPECIFICATION = both(
         *(RUNS.c[name] for name in RUN_COLUMNS),
         SPECIFICATIONS.c.idea,
         SPECIFICATIONS.c.context,
-        SPECIFICATIONS.c.settings,
-    ).join(SPECIFICATIONS, _SAME_RUN)
+        SPECIFICATIONS.c.draft_id,
+        SETTINGS.c.settings,
+    )
+    .join(SPECIFICATIONS, _SAME_RUN)
+    .join(SETTINGS, SPECIFIED_SETTINGS)
 )
 RUN_WITH_SPECIFICATION = RUNS_WITH_SPECIFICATION[False]
 FIND_RUN = {
@@ -41,9 +46,9 @@ FIND_RUN = {
     for deleted, statement in RUNS_WITH_SPECIFICATION.items()
 }
 FIND_SETTINGS = both(
-    select(SPECIFICATIONS.c.settings).where(
-        SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id")
-    )
+    select(SETTINGS.c.settings)
+    .join(SPECIFICATIONS, SPECIFIED_SETTINGS)
+    .where(SPECIFICATIONS.c.tenant == bindparam("tenant"), SPECIFICATIONS.c.run_id == bindparam("run_id"))
 )
 FIND_REVISION = both(
     select(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -35,7 +36,11 @@ class SpecificationRow:
     user: str
     idea: str
     context: str | None
+    draft_id: str | None
     settings: dict[str, Any]
+    """What runs seldom differ in."""
+    settings_digest: bytes
+    """SHA-256 of the canonical form of the settings."""
     run_timeout_microseconds: int
     digest: bytes
     """SHA-256 of the canonical form of all of it."""
@@ -58,25 +63,25 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     context = _context_text(specification.context) if specification.HasField("context") else None
     settings = _settings(specification)
     idea = storable(specification.idea, f"{FIELD}.idea")
-    whole: dict[str, Any] = {
-        "user": specification.user,
-        "idea": idea,
-        "context": context,
-        "settings": settings,
-    }
+    whole: dict[str, Any] = {"user": specification.user, "idea": idea, "context": context}
     parent_run_id = specification.revision.parent_run_id or None
     revision = revision_columns(specification.revision) if parent_run_id is not None else None
     if revision is not None:
         whole["revision"] = {"parent_run_id": parent_run_id, **revision}
-    # Runs differ in what they are about, and seldom in their settings.
-    whole["settings"] = orjson.Fragment(_canonical_settings(orjson.dumps(settings)))
+    draft_id = specification.draft_id or None
+    shared = _canonical_settings(orjson.dumps(settings))
+    # In the canonical form of the whole the draft is one of the settings.
+    own = shared if draft_id is None else _canonical_settings(orjson.dumps(settings | {"draft_id": draft_id}))
+    whole["settings"] = orjson.Fragment(own.form)
     canonical = canonical_json(whole)
     storable_json([settings, revision], canonical, FIELD)
     return SpecificationRow(
         user=storable(specification.user, f"{FIELD}.user"),
         idea=idea,
         context=context,
+        draft_id=draft_id,
         settings=settings,
+        settings_digest=shared.digest,
         run_timeout_microseconds=timeout // 1000,
         digest=digest(canonical),
         parent_run_id=parent_run_id,
@@ -84,19 +89,18 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     )
 
 
-def specification_message(
-    user: str, idea: str, context: str | None, settings: dict[str, Any]
-) -> RunSpecification:
-    """The specification that a row was made of."""
+def specification_message(row: Mapping[Any, Any]) -> RunSpecification:
+    """The specification that was stored: the run's user, its specification's columns, and the settings."""
+    settings, context = row["settings"], row["context"]
     message = RunSpecification(
-        idea=idea,
-        user=user,
+        idea=row["idea"],
+        user=row["user_id"],
         expand_model=settings["expand_model"],
         review_model=settings["review_model"],
         persona_template_version=settings["persona_template_version"],
         policy_version=settings["policy_version"],
         personas=[_persona_message(persona) for persona in settings["personas"]],
-        draft_id=settings.get("draft_id", ""),
+        draft_id=row["draft_id"] or "",
     )
     if (timeout := settings.get("run_timeout_ns")) is not None:
         message.run_timeout.CopyFrom(to_duration(timeout))
@@ -121,8 +125,6 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
         "policy_version": specification.policy_version,
         "personas": [_persona_settings(persona) for persona in specification.personas],
     }
-    if specification.draft_id:
-        settings["draft_id"] = specification.draft_id
     for name in ("expand_temperature", "review_temperature"):
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
@@ -139,10 +141,17 @@ def _settings(specification: RunSpecification) -> dict[str, Any]:
     return settings
 
 
+@dataclass(frozen=True, slots=True)
+class _Canonical:
+    form: bytes
+    digest: bytes
+
+
 @lru_cache(maxsize=256)
-def _canonical_settings(settings: bytes) -> bytes:
-    """The RFC 8785 form of settings, which hold fractions, given as any JSON."""
-    return reference_json(orjson.loads(settings))
+def _canonical_settings(settings: bytes) -> _Canonical:
+    """The RFC 8785 form of settings, which hold fractions, given as any JSON; runs seldom differ in them."""
+    form = reference_json(orjson.loads(settings))
+    return _Canonical(form, digest(form))
 
 
 def _persona_settings(persona: Persona) -> dict[str, Any]:

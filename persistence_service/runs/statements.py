@@ -19,6 +19,7 @@ from persistence_service.runs.tables import (
     ProposalVersionRow,
     RevisionRow,
     RunRow,
+    RunSettingsRow,
     RunSpecificationRow,
 )
 from persistence_service.schema import CLOCK, Base
@@ -31,6 +32,7 @@ def table(row: type[Base]) -> Table:
 
 
 RUNS = table(RunRow)
+SETTINGS = table(RunSettingsRow)
 SPECIFICATIONS = table(RunSpecificationRow)
 REVISIONS = table(RevisionRow)
 JOURNAL = table(JournalRow)
@@ -44,9 +46,13 @@ PAYLOADS: Mapping[str, Table] = {
 }
 KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
 
-# Lock order: idempotency keys sorted, then run rows sorted. A run's row also holds the end of its journal,
-# so that one lock serves both. A run that somebody else has locked is left out, and its operations wait for
-# the next batch: the writer of all streams waits for nobody.
+SPECIFIED_SETTINGS = and_(
+    SETTINGS.c.tenant == SPECIFICATIONS.c.tenant, SETTINGS.c.digest == SPECIFICATIONS.c.settings_digest
+)
+
+# Lock order: idempotency keys sorted, then run rows sorted, then new settings sorted. A run's row also holds
+# the end of its journal, so that one lock serves both. A run that somebody else has locked is left out, and
+# its operations wait for the next batch: the writer of all streams waits for nobody.
 WHOLE_RUNS = both(select(*(RUNS.c[name] for name in RUN_COLUMNS)))
 # Of deleted runs too: what may be done to one is judged once it is locked. The clock is read on the way:
 # nobody waits for a lock here, so that it is as good as read afterwards.
@@ -81,6 +87,8 @@ RUNS_THERE = everything(
 RUN_STATES = visible(RUNS_THERE)
 
 INSERT_RUNS = insert(RUNS)
+# Settings that are there, as nearly always, are neither locked nor written.
+INSERT_SETTINGS = insert(SETTINGS).on_conflict_do_nothing(index_elements=["tenant", "digest"])
 INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
 INSERT_REVISIONS = insert(REVISIONS)
 INSERT_JOURNAL = insert(JOURNAL)

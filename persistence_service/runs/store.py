@@ -84,6 +84,8 @@ def leave_journal(connection: Connection, runs: Sequence[Tracked], changes: Chan
 
 def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_RUNS, [each.run.columns() for each in runs if each.is_new]
+    # In one order, for whoever is about to insert the same ones is waited for.
+    yield statements.INSERT_SETTINGS, [changes.settings[key] for key in sorted(changes.settings)]
     yield statements.INSERT_SPECIFICATIONS, changes.specifications
     yield statements.INSERT_REVISIONS, changes.revisions
     yield statements.INSERT_JOURNAL, pack(changes.entries)

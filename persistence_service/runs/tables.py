@@ -135,6 +135,19 @@ class RunRow(Base):
     )
 
 
+class RunSettingsRow(Base):
+    """Settings as any number of a tenant's runs have them: models, temperatures, retry policy, panel, quorum,
+    versions. Insert-only, kept when no run names them any more.
+    """
+
+    __tablename__ = "run_settings"
+
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    # SHA-256 of their canonical form.
+    digest: Mapped[bytes] = mapped_column(Digest, primary_key=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
 class RunSpecificationRow(Base):
     """What a run is to do; written once."""
 
@@ -145,8 +158,10 @@ class RunSpecificationRow(Base):
     idea: Mapped[str] = mapped_column(Text)
     # JSON text, {"text": …} or {"object": …}, kept to the letter; absent when the caller added nothing.
     context: Mapped[str | None] = mapped_column(Text)
-    # Everything else: models, temperatures, retry policy, panel, quorum, versions.
-    settings: Mapped[dict[str, Any]] = mapped_column(Json)
+    # The draft that was submitted.
+    draft_id: Mapped[str | None] = mapped_column(Identifier)
+    # Everything else. No foreign key: it would lock the row that all new runs name, which nothing removes.
+    settings_digest: Mapped[bytes] = mapped_column(Digest)
 
 
 class RevisionRow(Base):

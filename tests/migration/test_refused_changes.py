@@ -10,6 +10,7 @@ from persistence_service.database.migrating import upgrade
 from persistence_service.tables import metadata
 from tests.support.rows import any_row
 
+ONLY_ADDED = ["journal", "run_settings"]
 OF_A_RUN = ["run_specifications", "revisions", "proposal_versions", "persona_reviews", "decisions"]
 
 
@@ -18,7 +19,7 @@ def filled(engine: Engine) -> Engine:
     """A row in every table, all of one run."""
     upgrade(engine)
     with engine.connect() as connection, connection.begin():
-        for name in ("runs", "journal", *OF_A_RUN):
+        for name in ("runs", *ONLY_ADDED, *OF_A_RUN):
             table = metadata.tables[name]
             connection.execute(table.insert().values(any_row(table)))
     return engine
@@ -37,15 +38,16 @@ def in_transaction(engine: Engine, work: Callable[[Connection], None]) -> None:
         work(connection)
 
 
-@pytest.mark.parametrize("table", ["journal", *OF_A_RUN])
+@pytest.mark.parametrize("table", [*ONLY_ADDED, *OF_A_RUN])
 def test_no_row_is_changed(filled: Engine, table: str) -> None:
     with pytest.raises(DBAPIError, match="UPDATE refused"):
         run(filled, f"UPDATE {table} SET tenant = 'another'")
 
 
-def test_no_entry_of_the_journal_is_removed(filled: Engine) -> None:
+@pytest.mark.parametrize("table", ONLY_ADDED)
+def test_what_outlives_runs_is_not_removed(filled: Engine, table: str) -> None:
     with pytest.raises(DBAPIError, match="DELETE refused"):
-        run(filled, "DELETE FROM runs", "DELETE FROM journal")
+        run(filled, "DELETE FROM runs", f"DELETE FROM {table}")
 
 
 @pytest.mark.parametrize("table", OF_A_RUN)
@@ -61,7 +63,7 @@ def test_what_belonged_to_a_run_may_follow_it(filled: Engine, table: str) -> Non
         assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
 
 
-@pytest.mark.parametrize("table", ["journal", *OF_A_RUN])
+@pytest.mark.parametrize("table", [*ONLY_ADDED, *OF_A_RUN])
 def test_no_table_is_emptied_at_a_stroke(filled: Engine, table: str) -> None:
     emptied = "TRUNCATE" if filled.dialect.name == "postgresql" else "DELETE FROM"
     with pytest.raises(DBAPIError, match="refused"):

@@ -12,6 +12,7 @@ from persistence_service.database.migrating import SCRIPTS, check, current_revis
 from persistence_service.tables import metadata
 from tests.support.processes import clean_environment
 
+LIBRARIES = {"collections", "alembic", "hashlib", "sqlalchemy", "typing"}
 MIGRATE = [sys.executable, "-m", "persistence_service", "migrate"]
 
 
@@ -69,7 +70,7 @@ def test_revisions_import_no_code_of_the_project() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in imports_of(node)
     }
-    assert {name.partition(".")[0] for name in imported} <= {"collections", "alembic", "sqlalchemy", "typing"}
+    assert {name.partition(".")[0] for name in imported} <= LIBRARIES
 
 
 def imports_of(node: ast.AST) -> list[str]:

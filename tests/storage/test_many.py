@@ -1,16 +1,23 @@
 """Statements for many rows, several at once: each row as it was given, on both databases."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from consensus_rpc.errors import DatabaseError
 from persistence_service.database import Connection, Database
 from persistence_service.database.many import RowsRefused, Work, execute_all
-from persistence_service.runs.statements import HEADS, INSERT_HEADS, INSERT_SPECIFICATIONS
-from persistence_service.runs.statements import SPECIFICATIONS as TABLE
+from persistence_service.runs.statements import (
+    HEADS,
+    INSERT_HEADS,
+    INSERT_SETTINGS,
+    INSERT_SPECIFICATIONS,
+    SETTINGS,
+    SPECIFICATIONS,
+)
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOVE = (
@@ -33,6 +40,18 @@ def heads(connection: Connection) -> dict[str, tuple[int, bytes]]:
 
 def add(database: Database, *rows: dict[str, Any]) -> None:
     database.unit_of_work(lambda connection: execute_all(connection, [(INSERT_HEADS, rows)]))
+
+
+def specification(idea: str) -> dict[str, Any]:
+    return {
+        "tenant": "t", "run_id": "r", "idea": idea, "context": None, "draft_id": None,
+        "settings_digest": bytes(32),
+    }  # fmt: skip
+
+
+def only_row(database: Database, table: Table) -> dict[str, Any]:
+    found = database.unit_of_work(lambda connection: connection.execute(select(table)).mappings().one())
+    return {name: bytes(value) if isinstance(value, memoryview) else value for name, value in found.items()}
 
 
 def moves(**sequences: int) -> list[dict[str, Any]]:
@@ -61,7 +80,7 @@ def test_statements_come_in_their_order_and_those_without_rows_not_at_all(databa
 
 
 def test_the_statement_whose_rows_break_a_constraint_is_named(database: Database) -> None:
-    row: dict[str, Any] = {"tenant": "t", "run_id": "r", "idea": "", "context": None, "settings": {}}
+    row = specification("")
     work: list[Work] = [(INSERT_HEADS, [head("a")]), (INSERT_SPECIFICATIONS, [row, row])]
     with pytest.raises(RowsRefused) as refused:
         database.unit_of_work(lambda connection: execute_all(connection, work))
@@ -73,10 +92,20 @@ def test_the_statement_whose_rows_break_a_constraint_is_named(database: Database
     "idea", ["100 % (s) %s %(idea)s %%", "'; DROP TABLE runs; --", "\\' \u2028 \U0001f600"]
 )
 def test_text_arrives_as_it_was_given(database: Database, idea: str) -> None:
-    row = {"tenant": "t", "run_id": "r", "idea": idea, "context": None, "settings": {"%s": [idea, None]}}
-    database.unit_of_work(lambda connection: execute_all(connection, [(INSERT_SPECIFICATIONS, [row])]))
-    found = database.unit_of_work(lambda connection: connection.execute(select(TABLE)).mappings().one())
-    assert dict(found) == row
+    row = specification(idea)
+    shared = {"tenant": "t", "digest": bytes(32), "settings": {"%s": [idea, None]}}
+    work: list[Work] = [(INSERT_SETTINGS, [shared]), (INSERT_SPECIFICATIONS, [row])]
+    database.unit_of_work(lambda connection: execute_all(connection, work))
+    for table, given in ((SETTINGS, shared), (SPECIFICATIONS, row)):
+        assert only_row(database, table) == given
+
+
+def test_a_row_that_is_there_is_left_as_it_is_and_harms_no_other(database: Database) -> None:
+    rows = [{"tenant": "t", "digest": bytes([n]) * 32, "settings": {"n": n}} for n in range(3)]
+    for work in ([(INSERT_SETTINGS, rows[:1])], [(INSERT_SETTINGS, rows)]):
+        database.unit_of_work(partial(execute_all, work=work))
+    found = database.unit_of_work(lambda connection: connection.execute(select(SETTINGS.c.settings)).all())
+    assert sorted(row.settings["n"] for row in found) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no lengths

@@ -1,8 +1,10 @@
 """What only a server can do to the writer: lock a row from another session, lose a connection."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
@@ -11,8 +13,10 @@ import pytest
 from consensus_rpc.errors import LockTimeout
 from persistence_service import writer as writing
 from persistence_service.database import Database
+from persistence_service.database.engine import LOCK_TIMEOUT_MS
+from persistence_service.runs.specification import specification_row
 from tests.support import postgres
-from tests.support.records import Service, happy_records
+from tests.support.records import Service, happy_records, specification
 
 
 @pytest.fixture
@@ -85,3 +89,52 @@ async def test_records_of_a_run_that_was_locked_stay_in_order(
         other_session.connection.rollback()
         acks = [(await worker.answer()).ack.record_id for _ in happy_records()]
     assert acks == [each.record_id for each in happy_records()]
+
+
+SETTINGS_ROW = "SELECT ctid, xmin, xmax FROM run_settings"
+
+
+async def test_settings_that_are_there_are_neither_locked_nor_written(
+    service: Service, other_session: psycopg2.extensions.cursor
+) -> None:
+    await service.queued()
+    other_session.execute(SETTINGS_ROW)
+    before = other_session.fetchall()
+    assert [xmax for _, _, xmax in before] == ["0"]
+    for _ in range(5):
+        await service.queued()
+    other_session.execute(SETTINGS_ROW)
+    assert other_session.fetchall() == before  # a lock would stand in xmax
+    other_session.execute(f"{SETTINGS_ROW} FOR UPDATE")
+    await service.queued()
+
+
+INSERT_SETTINGS = "INSERT INTO run_settings (tenant, digest, settings) VALUES ('default', %s, %s)"
+
+
+def insert_settings(session: psycopg2.extensions.cursor) -> None:
+    """What another process does with a run of the same settings, up to its commit."""
+    row = specification_row(specification(), timedelta(hours=1))
+    session.execute(INSERT_SETTINGS, (row.settings_digest, json.dumps(row.settings)))
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+async def test_whoever_is_about_to_insert_the_same_settings_is_waited_for(
+    service: Service, other_session: psycopg2.extensions.cursor, end: str
+) -> None:
+    insert_settings(other_session)
+    waiting = asyncio.ensure_future(service.queued())
+    await asyncio.sleep(2.5 * LOCK_TIMEOUT_MS / 1000)  # a statement has given up, and the batch runs again
+    getattr(other_session.connection, end)()
+    run = await waiting
+    assert (await service.run(run.run_id)).specification == specification()
+
+
+async def test_new_settings_that_stay_uncommitted_are_reported_and_hold_up_no_other_settings(
+    service: Service, other_session: psycopg2.extensions.cursor
+) -> None:
+    insert_settings(other_session)
+    with pytest.raises(LockTimeout):
+        await service.queued()
+    async with service.created(specification=specification(expand_model="another")) as free:
+        await free.finish()

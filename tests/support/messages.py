@@ -229,4 +229,5 @@ specifications = st.builds(
     quorum=maybe(st.builds(run_pb2.Quorum, min_personas=counts, required_personas=lists(names))),
     run_timeout=maybe(st.integers(1, 9 * 10**6).map(lambda seconds: Duration(seconds=seconds))),
     policy_version=texts,
+    draft_id=st.just("") | names,
 )

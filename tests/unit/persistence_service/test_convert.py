@@ -59,8 +59,14 @@ def test_an_event_that_is_read_is_the_one_that_was_sent(payload: Message) -> Non
 @given(messages.specifications)
 def test_a_specification_is_kept_whole(sent: run_pb2.RunSpecification) -> None:
     row = specification_row(sent, HOUR)
-    read = specification_message(row.user, row.idea, row.context, stored(row.settings))
-    assert as_bytes(read) == as_bytes(sent)
+    columns = {
+        "user_id": row.user,
+        "idea": row.idea,
+        "context": row.context,
+        "draft_id": row.draft_id,
+        "settings": stored(row.settings),
+    }
+    assert as_bytes(specification_message(columns)) == as_bytes(sent)
 
 
 @given(messages.attempts)
@@ -101,6 +107,34 @@ def test_every_part_of_a_specification_counts_in_its_digest() -> None:
         records.specification(expand_model="m"),
     ):
         assert specification_row(other, HOUR).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("draft_id", "digest"),
+    [
+        ("", "2ec89967432cf946208a2b81400848f970e524ac7c3171636d4cb16de2ffb688"),
+        ("d-9", "768b8bff1b930dc7da6192b9a32421a71009b469aea6ceb1885aea6a41fae182"),
+    ],
+)
+def test_the_digest_of_a_specification_stays_what_it_was(draft_id: str, digest: str) -> None:
+    assert specification_row(records.specification(draft_id=draft_id), HOUR).digest.hex() == digest
+
+
+def test_settings_are_told_apart_by_their_digest_and_not_by_what_is_the_runs_own() -> None:
+    one = specification_row(records.specification(), HOUR)
+    for same in (
+        records.specification(idea="Another."),
+        records.specification(user="u-2"),
+        records.specification(context=run_pb2.ExtraContext(text="More.")),
+        records.specification(draft_id="d-9"),
+    ):
+        assert specification_row(same, HOUR).settings_digest == one.settings_digest
+    for other in (
+        records.specification(expand_model="m"),
+        records.specification(retry_policy=run_pb2.RetryPolicy(backoff_multiplier=2.25)),
+        records.specification(personas=[panel_pb2.Persona(persona_id="another")]),
+    ):
+        assert specification_row(other, HOUR).settings_digest != one.settings_digest
 
 
 @pytest.mark.parametrize("score", [0.12345, float("nan"), float("inf"), 1 / 3])

@@ -40,6 +40,7 @@ NEVER_DELETED = {
     "journal",
     "events",
     "idempotency_keys",
+    "run_settings",
     "schema_compatibility",
     "signing_keys",
     "stream_heads",
