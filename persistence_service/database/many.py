@@ -1,8 +1,8 @@
 """Statements for many rows, several of them in one round trip: made once, executed as they stand.
 
 On PostgreSQL a statement takes all its rows as one parameter, a list of JSON objects: `INSERT … SELECT …
-FROM json_to_recordset(…)`, and `UPDATE … FROM json_to_recordset(…)`. Rows as lists of values cost the driver
-seven times and the server half as much again, since every value is quoted, parsed and planned by itself.
+FROM json_to_recordset(…)`, and `UPDATE … FROM (… json_to_recordset(…) …)`. Rows as lists of values cost the
+driver seven times and the server half as much again: every value is quoted, parsed and planned by itself.
 Updates lock in no order of their own, so the rows must be locked already. SQLite prepares once and runs per
 row, which is cheap where there is no round trip.
 """
@@ -28,13 +28,18 @@ Work = tuple[Statement, Rows]
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A statement whose first parameter is its rows, followed by the `constants` that it binds itself."""
+    """A statement whose first parameter is its rows, followed by the `constants` that it binds itself.
+
+    `is_joined`: the second is how many rows there are.
+    """
 
     text: str
     constants: tuple[Any, ...]
+    is_joined: bool
 
     def parameters(self, rows: Rows) -> tuple[Any, ...]:
-        return (orjson.dumps(rows, default=_json_value).decode(), *self.constants)
+        given = orjson.dumps(rows, default=_json_value).decode()
+        return (given, len(rows), *self.constants) if self.is_joined else (given, *self.constants)
 
 
 _shapes: weakref.WeakKeyDictionary[Statement, _Shape] = weakref.WeakKeyDictionary()
@@ -107,16 +112,18 @@ def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
 
 def _shape(statement: Statement, dialect: Dialect) -> _Shape:
     compiled: Any = statement.compile(dialect=dialect)
-    if isinstance(statement, Insert):
+    is_joined = isinstance(statement, Update)
+    if is_joined:
+        before, names, after = _around_condition(compiled.string)
+        # PostgreSQL takes a function to give a hundred rows, for which it reads tables of some thousand rows
+        # from end to end rather than look a few up; it believes a limit.
+        source = f" FROM (SELECT * FROM {_records(names, compiled, dialect)} LIMIT %s) AS given"  # noqa: S608 - columns
+    else:
         before, names, after = _around_values(compiled.string)
         source = f"SELECT {', '.join(names)} FROM {_records(names, compiled, dialect)}"  # noqa: S608 - columns
-    else:
-        before, names, after = _around_condition(compiled.string)
-        source = f" FROM {_records(names, compiled, dialect)}"
     bound = _PLACEHOLDER.findall(after)
-    return _Shape(
-        before + source + _PLACEHOLDER.sub("%s", after), tuple(compiled.params[name] for name in bound)
-    )
+    constants = tuple(compiled.params[name] for name in bound)
+    return _Shape(before + source + _PLACEHOLDER.sub("%s", after), constants, is_joined)
 
 
 def _around_values(text: str) -> tuple[str, list[str], str]:

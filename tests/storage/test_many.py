@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, select, text, update
 
 from consensus_rpc.errors import DatabaseError
 from persistence_service.database import Connection, Database
@@ -112,3 +112,21 @@ def test_a_row_that_is_there_is_left_as_it_is_and_harms_no_other(database: Datab
 def test_what_is_too_long_is_refused_and_not_cut(database: Database) -> None:
     with pytest.raises(DatabaseError):
         add(database, head("s" * 81))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_few_rows_of_many_are_updated_without_reading_the_others(database: Database) -> None:
+    fill = text(
+        "INSERT INTO stream_heads SELECT 't', 'drafts/' || n, 0, decode(repeat('00', 32), 'hex'), now()"
+        " FROM generate_series(1, 5000) n"
+    )
+    reads = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'stream_heads'")
+
+    def update_some(connection: Connection) -> Any:
+        connection.execute(fill)
+        connection.execute(text("ANALYZE stream_heads"))
+        before = connection.execute(reads).scalar_one()
+        execute_all(connection, [(MOVE, moves(a=1, b=2))])
+        return connection.execute(reads).scalar_one() - before
+
+    assert database.unit_of_work(update_some) == 0
