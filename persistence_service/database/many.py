@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
+_WHERE = re.compile(r"\sWHERE\s")
 _ROW_OF_VALUES = re.compile(r"VALUES \(((?:%\(\w+\)s(?:::\w+)?(?:, )?)+)\)")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -54,10 +55,11 @@ class RowsRefused(Exception):  # noqa: N818 - it says what happened
         self.error = error
 
 
-def execute_all(connection: Connection, work: Sequence[Work]) -> None:
-    """Executes INSERTs of whole rows and UPDATEs by bound parameters, in their order, each for all its rows.
+def execute_all(connection: Connection, work: Sequence[Work]) -> int:
+    """Executes the statements in their order, each for all its rows; those without rows are left out.
 
-    What has no rows is left out.
+    They are INSERTs of whole rows, and UPDATEs and INSERTs from a SELECT by bound parameters. Answers how
+    many rows the last one inserted or changed.
 
     Raises:
         RowsRefused: rows broke a constraint.
@@ -65,23 +67,24 @@ def execute_all(connection: Connection, work: Sequence[Work]) -> None:
     """
     work = [(statement, rows) for statement, rows in work if rows]
     if connection.dialect.name == "postgresql":
-        _execute_together(connection, work)
-        return
+        return _execute_together(connection, work)
+    count = 0
     for statement, rows in work:
         try:
-            connection.execute(statement, rows)
+            count = connection.execute(statement, rows).rowcount
         except IntegrityError as error:
             raise RowsRefused(statement, error) from error
+    return count
 
 
-def _execute_together(connection: Connection, work: Sequence[Work]) -> None:
+def _execute_together(connection: Connection, work: Sequence[Work]) -> int:
     shapes = [(_shape_of(statement, connection.dialect), rows) for statement, rows in work]
     if not shapes:
-        return
+        return 0
     text = "; ".join(shape.text for shape, _ in shapes)
     parameters = tuple(value for shape, rows in shapes for value in shape.parameters(rows))
     try:
-        connection.exec_driver_sql(text, parameters)
+        return connection.exec_driver_sql(text, parameters).rowcount
     except IntegrityError as error:
         refused = _table_of(error)
         for statement, _ in work:
@@ -112,7 +115,7 @@ def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
 
 def _shape(statement: Statement, dialect: Dialect) -> _Shape:
     compiled: Any = statement.compile(dialect=dialect)
-    is_joined = isinstance(statement, Update)
+    is_joined = isinstance(statement, Update) or statement.select is not None
     if is_joined:
         before, names, after = _around_condition(compiled.string)
         # PostgreSQL takes a function to give a hundred rows, for which it reads tables of some thousand rows
@@ -134,11 +137,12 @@ def _around_values(text: str) -> tuple[str, list[str], str]:
 
 
 def _around_condition(text: str) -> tuple[str, list[str], str]:
-    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from what is `given`."""
+    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from what is `given`; as well
+    `INSERT INTO t (a) SELECT %(x)s WHERE …`.
+    """
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    head, where, condition = _PLACEHOLDER.sub(r"given.\1", text).partition(" WHERE ")
-    assert where, "an update of certain rows"
-    return head, names, where + condition
+    head, condition = _WHERE.split(_PLACEHOLDER.sub(r"given.\1", text), maxsplit=1)
+    return head, names, f" WHERE {condition}"
 
 
 def _records(names: Sequence[str], compiled: Any, dialect: Dialect) -> str:

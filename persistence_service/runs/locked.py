@@ -180,6 +180,15 @@ class Changes:
         start = before["start_time"] if before is not None else now
         self.attempts[identity] = {"tenant": key[0], "run_id": key[1], "start_time": start, **columns}
 
+    def attempt_rows(self) -> tuple[list[Columns], list[Columns]]:
+        """What their statements take: the attempts that are in flight, and those that have ended."""
+        begun: list[Columns] = []
+        ended: list[Columns] = []
+        for columns in self.attempts.values():
+            rows = begun if columns["state"] == names.STARTED else ended
+            rows.append({f"new_{name}": value for name, value in columns.items()})
+        return begun, ended
+
     def abandon(self, key: RunKey, now: datetime) -> None:
         """Nobody knows what became of the run's attempts in flight."""
         self.abandoned[key] = now

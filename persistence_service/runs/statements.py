@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.attempts.tables import AttemptRow
@@ -107,17 +120,30 @@ def update_runs(columns: tuple[str, ...]) -> Update:
     )
 
 
-# An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing.
-_insert_attempts = insert(ATTEMPTS)
-_REPLACED = {
-    column.name: _insert_attempts.excluded[column.name]
-    for column in ATTEMPTS.columns
-    if not column.primary_key and column.name != "start_time"
-}
-UPSERT_ATTEMPTS = _insert_attempts.on_conflict_do_update(
-    index_elements=[column.name for column in ATTEMPTS.primary_key],
-    set_=_REPLACED,
-    where=_insert_attempts.excluded.state != names.STARTED,
+# An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing. Both
+# take rows of the same parameters. No ON CONFLICT, which writes two more records into PostgreSQL's WAL for
+# every attempt: its run is locked, so that nobody else adds it meanwhile, and where two processes record the
+# same expansion the later breaks the primary key and is run again.
+_GIVEN = {name: bindparam(f"new_{name}", type_=column.type) for name, column in ATTEMPTS.columns.items()}
+_IS_GIVEN = tuple(column == _GIVEN[column.name] for column in ATTEMPTS.primary_key)
+# A value, which is looked up row by row; NOT EXISTS becomes a join, which costs twice as much to plan.
+_THERE: Select[Any] = everything(
+    select(literal_column("1")).where(*_IS_GIVEN), "also a deleted run's attempt is there"
+)
+INSERT_ATTEMPTS = insert(ATTEMPTS).from_select(
+    list(_GIVEN), select(*_GIVEN.values()).where(_THERE.scalar_subquery().is_(None))
+)
+UPDATE_ATTEMPTS = everything(
+    update(ATTEMPTS)
+    .where(*_IS_GIVEN)
+    .values(
+        {
+            name: given
+            for name, given in _GIVEN.items()
+            if not ATTEMPTS.c[name].primary_key and name != "start_time"
+        }
+    ),
+    "their runs are locked, and were judged",
 )
 ABANDON_ATTEMPTS = everything(
     update(ATTEMPTS)

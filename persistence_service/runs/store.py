@@ -64,11 +64,17 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
 
     Raises:
         Conflicted: a run's id, or a payload that may exist once only, was there before; or a key is to be
-            another operation's than the one that it was inserted for.
+            another operation's than the one that it was inserted for; or somebody else has just recorded an
+            attempt of the same expansion.
     """
     if keys.replaced:
         raise Conflicted(None)
-    _execute(connection, [*_insertions(runs, changes), *_updates(runs)], changes)
+    begun, ended = changes.attempt_rows()
+    work = [*_insertions(runs, changes), *_updates(runs)]
+    work += [(statements.INSERT_ATTEMPTS, begun), (statements.UPDATE_ATTEMPTS, ended)]
+    changed = _execute(connection, work, changes)
+    if ended and changed < len(ended):  # some had not begun, or begin and end in this batch
+        _execute(connection, [(statements.INSERT_ATTEMPTS, ended)], changes)
     if changes.abandoned:
         connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
     if stale := keys.stale:
@@ -91,7 +97,6 @@ def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows
-    yield statements.UPSERT_ATTEMPTS, list(changes.attempts.values())
 
 
 def _updates(runs: Sequence[Tracked]) -> Iterator[Work]:
@@ -104,16 +109,16 @@ def _updates(runs: Sequence[Tracked]) -> Iterator[Work]:
         yield statements.update_runs(columns), rows
 
 
-def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> None:
+def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> int:
     try:
-        execute_all(connection, work)
+        return execute_all(connection, work)
     except RowsRefused as refused:
         for event_type, rows in changes.payloads.items():
             if refused.statement is statements.INSERT_PAYLOAD[event_type]:
                 run_id = rows[0]["run_id"]
                 refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
                 raise Conflicted(refusal) from refused
-        if refused.statement is statements.INSERT_RUNS:
+        if refused.statement in (statements.INSERT_RUNS, statements.INSERT_ATTEMPTS):
             raise Conflicted(None) from refused
         raise refused.error from None
 
