@@ -8,7 +8,7 @@ from consensus.v1 import errors_pb2, panel_pb2
 from review_service.calls import Answer, CallFailure, CallReport
 from review_service.provider_faults import failure_of_code, plain
 
-_MAX_COUNT = 2**32 - 1
+_MAX_COUNT = 2**31 - 1
 
 
 class _Part(BaseModel):
@@ -134,5 +134,5 @@ def _detail(usage: dict[str, Any], group: str, key: str) -> int:
 
 
 def _count(value: object) -> int:
-    """A count within what the contract holds."""
+    """A count within what can be recorded."""
     return min(max(value, 0), _MAX_COUNT) if isinstance(value, int) else 0

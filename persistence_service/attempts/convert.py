@@ -9,13 +9,14 @@ from persistence_service.runs.payloads import NO_USAGE, usage_columns, usage_mes
 from persistence_service.scalars import (
     from_duration,
     hundredths,
+    integer,
     storable,
     to_duration,
     to_timestamp,
 )
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
-_NUMBERS = ("attempt_number", "is_repair", "max_output_tokens", "http_status")
+_NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
 
 
 def attempt_columns(attempt: Attempt) -> dict[str, Any]:
@@ -26,9 +27,10 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     Raises:
         InvalidField: for what the table cannot hold.
     """
-    columns: dict[str, Any] = {name: getattr(attempt, name) for name in _NUMBERS}
+    columns: dict[str, Any] = {name: integer(getattr(attempt, name), f"attempts.{name}") for name in _NUMBERS}
     columns |= {name: storable(getattr(attempt, name), f"attempts.{name}") for name in _TEXTS}
     columns["step"] = attempt.step
+    columns["is_repair"] = attempt.is_repair
     columns["state"] = names.attempt_state_text(attempt.state)
     columns["reason"] = names.reason_text(attempt.reason) if attempt.reason else None
     has_temperature = attempt.HasField("temperature")
@@ -40,7 +42,8 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
         from_duration(attempt.latency, "attempts.latency") if has_latency else None
     )
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
-    columns |= usage_columns(attempt.usage) if attempt.HasField("usage") else NO_USAGE
+    has_usage = attempt.HasField("usage")
+    columns |= usage_columns(attempt.usage, "attempts.usage") if has_usage else NO_USAGE
     return columns
 
 
@@ -50,6 +53,7 @@ def attempt_message(row: Mapping[Any, Any]) -> Attempt:
         step=row["step"],
         state=names.attempt_state_number(row["state"]),
         start_time=to_timestamp(row["start_time"]),
+        is_repair=row["is_repair"],
         raw_output=row["raw_output"],
         **{name: row[name] for name in _TEXTS},
         **{name: row[name] for name in _NUMBERS},

@@ -19,6 +19,7 @@ from consensus.v1 import (
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 counts = st.integers(0, 2**32 - 1)
+stored_counts = st.integers(0, 2**31 - 1)
 scores = st.integers(0, 10_000).map(lambda parts: parts / 10_000)
 temperatures = st.none() | st.integers(0, 200).map(lambda parts: parts / 100)
 reasons = st.sampled_from(errors_pb2.ErrorReason.values())
@@ -39,11 +40,11 @@ def maybe(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 usages = st.builds(
     panel_pb2.TokenUsage,
-    input_tokens=counts,
-    cached_tokens=counts,
-    cache_write_tokens=counts,
-    output_tokens=counts,
-    reasoning_tokens=counts,
+    input_tokens=stored_counts,
+    cached_tokens=stored_counts,
+    cache_write_tokens=stored_counts,
+    output_tokens=stored_counts,
+    reasoning_tokens=stored_counts,
 )
 proposals = st.builds(
     proposal_pb2.Proposal,
@@ -62,7 +63,7 @@ provenances = st.builds(
     temperature=temperatures,
     persona_template_version=texts,
     prompt_digest=texts,
-    attempt_count=counts,
+    attempt_count=stored_counts,
     provider_request_id=texts,
     usage=maybe(usages),
     latency=maybe(durations),
@@ -163,16 +164,16 @@ payloads = st.one_of(
 attempts = st.builds(
     attempt_pb2.Attempt,
     step=names,
-    attempt_number=counts,
+    attempt_number=stored_counts,
     state=st.sampled_from(attempt_pb2.AttemptState.values()),
     reason=reasons,
     requested_model=texts,
     answered_model=texts,
     temperature=temperatures,
     is_repair=st.booleans(),
-    max_output_tokens=counts,
+    max_output_tokens=stored_counts,
     latency=maybe(durations),
-    http_status=counts,
+    http_status=stored_counts,
     provider_request_id=texts,
     usage=maybe(usages),
     raw_output=texts,
