@@ -17,6 +17,8 @@ from persistence_service.scalars import (
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
 _NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
+# Nothing is NULL, which takes no room: as long as the attempt is in flight, and most often afterwards.
+_OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
 
 
 def attempt_columns(attempt: Attempt) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
     has_usage = attempt.HasField("usage")
     columns |= usage_columns(attempt.usage, "attempts.usage") if has_usage else NO_USAGE
+    columns |= {name: columns[name] or None for name in _OFTEN_NOTHING}
     return columns
 
 

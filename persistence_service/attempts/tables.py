@@ -9,7 +9,11 @@ from persistence_service.schema import Base, Identifier, UtcTime, text_column
 
 
 class AttemptRow(Base):
-    """One call to the model. What a run cost is the sum over its attempts."""
+    """One call to the model. What a run cost is the sum over its attempts.
+
+    What never changes stands first, and what is not known before the end is NULL until then: PostgreSQL
+    writes of an update only what follows the part that both versions of the row begin with.
+    """
 
     __tablename__ = "attempts"
 
@@ -17,25 +21,26 @@ class AttemptRow(Base):
     # The run, or the expansion that belongs to no run.
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     step: Mapped[str] = mapped_column(text_column(63), primary_key=True)
-    attempt_number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    state: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(64))
-    requested_model: Mapped[str] = mapped_column(String(200))
-    answered_model: Mapped[str] = mapped_column(String(200))
+    attempt_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    max_output_tokens: Mapped[int] = mapped_column(Integer)
     # In hundredths; absent when none was sent.
     temperature: Mapped[int | None] = mapped_column(Integer)
-    is_repair: Mapped[bool] = mapped_column(Boolean)
-    max_output_tokens: Mapped[int] = mapped_column(BigInteger)
     start_time: Mapped[datetime] = mapped_column(UtcTime)
+    is_repair: Mapped[bool] = mapped_column(Boolean)
+    requested_model: Mapped[str] = mapped_column(String(200))
+    # From here on what the end says. Status, model and id are absent when no answer came.
     latency_nanoseconds: Mapped[int | None] = mapped_column(BigInteger)
-    http_status: Mapped[int] = mapped_column(BigInteger)
-    provider_request_id: Mapped[str] = mapped_column(String(200))
+    http_status: Mapped[int | None] = mapped_column(Integer)
     # Tokens: all absent when the provider did not say.
-    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    # Content: the answer as it came, where it was invalid.
-    raw_output: Mapped[str] = mapped_column(Text)
-    message: Mapped[str] = mapped_column(Text)
+    input_tokens: Mapped[int | None] = mapped_column(Integer)
+    cached_tokens: Mapped[int | None] = mapped_column(Integer)
+    cache_write_tokens: Mapped[int | None] = mapped_column(Integer)
+    output_tokens: Mapped[int | None] = mapped_column(Integer)
+    reasoning_tokens: Mapped[int | None] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    answered_model: Mapped[str | None] = mapped_column(String(200))
+    provider_request_id: Mapped[str | None] = mapped_column(String(200))
+    # What was wrong. The raw output is content: the answer as it came, where it was invalid.
+    message: Mapped[str | None] = mapped_column(Text)
+    raw_output: Mapped[str | None] = mapped_column(Text)
