@@ -199,7 +199,11 @@ class ProposalVersionRow(Base):
 
 
 class PersonaReviewRow(Base):
-    """A persona's review of a run's proposal; insert-only, at most one per persona."""
+    """A persona's review of a run's proposal; insert-only, at most one per persona.
+
+    How it came about is all absent when that was not said; tokens are also when the provider did not say.
+    Numbers stand together, widest last, so that little is lost to alignment.
+    """
 
     __tablename__ = "persona_reviews"
 
@@ -207,31 +211,31 @@ class PersonaReviewRow(Base):
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     persona_id: Mapped[str] = mapped_column(text_column(63), primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
-    persona_name: Mapped[str] = mapped_column(String(100))
     # In ten-thousandths.
     confidence: Mapped[int] = mapped_column(TenThousandths)
+    # How it came about: temperature in hundredths, tokens and latency of the call that succeeded.
+    temperature: Mapped[int | None] = mapped_column(Integer)
+    attempt_count: Mapped[int | None] = mapped_column(Integer)
+    input_tokens: Mapped[int | None] = mapped_column(Integer)
+    cached_tokens: Mapped[int | None] = mapped_column(Integer)
+    cache_write_tokens: Mapped[int | None] = mapped_column(Integer)
+    output_tokens: Mapped[int | None] = mapped_column(Integer)
+    reasoning_tokens: Mapped[int | None] = mapped_column(Integer)
+    latency_nanoseconds: Mapped[int | None] = mapped_column(BigInteger)
     blocking_issues_present: Mapped[bool] = mapped_column(Boolean)
     security_concerns_present: Mapped[bool] = mapped_column(Boolean)
-    # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
-    content: Mapped[dict[str, Any]] = mapped_column(Json)
-    # How it came about; all absent when that was not said. Temperature in hundredths.
+    persona_name: Mapped[str] = mapped_column(String(100))
+    # How it came about, continued.
     requested_model: Mapped[str | None] = mapped_column(String(200))
     answered_model: Mapped[str | None] = mapped_column(String(200))
-    temperature: Mapped[int | None] = mapped_column(Integer)
     persona_template_version: Mapped[str | None] = mapped_column(String(50))
     prompt_digest: Mapped[str | None] = mapped_column(String(64))
-    attempt_count: Mapped[int | None] = mapped_column(BigInteger)
     provider_request_id: Mapped[str | None] = mapped_column(String(200))
-    latency_nanoseconds: Mapped[int | None] = mapped_column(BigInteger)
     truncated_fields: Mapped[list[str] | None] = mapped_column(Json)
-    # Tokens of the call that succeeded: all absent when the provider did not say.
-    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
     # The run in which the persona was asked; absent when it was this one.
     reused_from_run_id: Mapped[str | None] = mapped_column(Identifier)
+    # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
+    content: Mapped[dict[str, Any]] = mapped_column(Json)
 
 
 class DecisionRow(Base):

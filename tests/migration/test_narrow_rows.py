@@ -1,7 +1,8 @@
-"""Rows of attempts move into a table that is made anew, and back; they say the same as before."""
+"""Attempts and reviews move into tables that are made anew, and back; they say the same as before."""
 
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, inspect, text
 
 from persistence_service.database.migrating import downgrade, upgrade
@@ -46,13 +47,13 @@ FAILED: dict[str, Any] = {
 }
 
 
-def add(engine: Engine, table: str, *rows: dict[str, Any]) -> None:
-    now = "now()" if engine.dialect.name == "postgresql" else "1"
-    columns = list(rows[0])
-    values = ", ".join(f":{name}" for name in columns)
-    insert = text(f"INSERT INTO {table} (start_time, {', '.join(columns)}) VALUES ({now}, {values})")
+def add(engine: Engine, table: str, rows: list[dict[str, Any]], **given: str) -> None:
+    """Adds the rows, with these expressions for further columns."""
+    columns = [*rows[0], *given]
+    values = [*(f":{name}" for name in rows[0]), *given.values()]
+    insert = text(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(values)})")
     with engine.begin() as connection:
-        connection.execute(insert, list(rows))
+        connection.execute(insert, rows)
 
 
 def rows(engine: Engine, table: str, order: str) -> list[dict[str, Any]]:
@@ -64,24 +65,61 @@ def rows(engine: Engine, table: str, order: str) -> list[dict[str, Any]]:
 
 
 def test_attempts_are_kept_up_and_down(engine: Engine) -> None:
-    upgrade(engine, "0007")
-    add(engine, "attempts", STARTED, FAILED)
-    before = rows(engine, "attempts", "attempt_number")
     upgrade(engine, "0009")
+    now = "now()" if engine.dialect.name == "postgresql" else "1"
+    add(engine, "attempts", [STARTED, FAILED], start_time=now)
+    before = rows(engine, "attempts", "attempt_number")
+    upgrade(engine, "0010")
     nothing = {name: None for name, value in STARTED.items() if value in ("", 0) and value is not False}
     started, failed = before
     assert rows(engine, "attempts", "attempt_number") == [started | nothing, failed]
-    downgrade(engine, "0007")
+    downgrade(engine, "0009")
     assert rows(engine, "attempts", "attempt_number") == before
 
 
-def test_the_key_of_attempts_is_the_same_up_and_down_and_their_pages_keep_room(engine: Engine) -> None:
-    upgrade(engine, "0007")
-    before = described(engine, "attempts")
+def of_persona(persona_id: str, digest: str | None) -> dict[str, Any]:
+    return {
+        "tenant": "default",
+        "run_id": "r",
+        "persona_id": persona_id,
+        "sequence": 7,
+        "persona_name": "Critic",
+        "confidence": 8123,
+        "blocking_issues_present": True,
+        "security_concerns_present": False,
+        "content": '{"strengths": ["Small"]}',
+        "requested_model": "gpt",
+        "answered_model": "gpt-1",
+        "temperature": 20,
+        "persona_template_version": "1.0.0",
+        "prompt_digest": digest,
+        "attempt_count": 2,
+        "provider_request_id": "req_1",
+        "latency_nanoseconds": 2**40,
+        "truncated_fields": '["title"]',
+        **USAGE,
+        "reused_from_run_id": "q",
+    }
+
+
+def test_reviews_are_kept_up_and_down(engine: Engine) -> None:
     upgrade(engine, "0009")
-    assert described(engine, "attempts") == before
-    downgrade(engine, "0007")
-    assert described(engine, "attempts") == before
+    add(engine, "persona_reviews", [of_persona("critic", "0f" * 32), of_persona("optimist", None)])
+    before = rows(engine, "persona_reviews", "persona_id")
+    upgrade(engine, "0010")
+    assert rows(engine, "persona_reviews", "persona_id") == before
+    downgrade(engine, "0009")
+    assert rows(engine, "persona_reviews", "persona_id") == before
+
+
+@pytest.mark.parametrize("table", ["attempts", "persona_reviews"])
+def test_keys_triggers_and_room_on_the_pages_are_the_same_up_and_down(engine: Engine, table: str) -> None:
+    upgrade(engine, "0009")
+    before = described(engine, table)
+    upgrade(engine, "0010")
+    assert described(engine, table) == before
+    downgrade(engine, "0009")
+    assert described(engine, table) == before
 
 
 CATALOGUE = {

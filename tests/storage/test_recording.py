@@ -236,6 +236,17 @@ async def test_scores_of_more_than_four_decimals_are_refused(service: Service) -
             await worker.record(record(2, ready))
 
 
+async def test_the_largest_counts_read_back_and_those_beyond_are_refused(service: Service) -> None:
+    sent = review("critic")
+    sent.provenance.attempt_count = sent.provenance.usage.input_tokens = 2**31 - 1
+    large = attempt(number=2**31 - 1, http_status=2**31 - 1)
+    async with service.created() as worker:
+        await worker.record(record(2, event_pb2.PersonaReviewReady(persona_review=sent), attempts=[large]))
+        assert list((await service.run(worker.run_id)).persona_reviews) == [sent]
+        with pytest.raises(InvalidField, match="attempt_number"):
+            await worker.record(record(3, attempts=[attempt(number=2**31)]))
+
+
 async def test_what_was_sent_before_a_broken_message_is_written(service: Service) -> None:
     async with service.created() as worker:
         worker.send(record=happy_records()[0])
