@@ -82,7 +82,9 @@ class Attempt(_message.Message):
     step: _builtins.str
     """The step, such as `expand` or `review_critic`."""
     attempt_number: _builtins.int
-    """1 for the step's first call, rising by one, over all processes and resumptions."""
+    """1 for the step's first call, rising by one, over all processes and resumptions; at
+    most 2147483647, like all counts here.
+    """
     state: Global___AttemptState.ValueType
     """Where it stands."""
     reason: _errors_pb2.ErrorReason.ValueType

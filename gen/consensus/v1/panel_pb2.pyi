@@ -271,7 +271,7 @@ Global___ReviewProvenance: _TypeAlias = ReviewProvenance  # noqa: Y015
 
 @_typing.final
 class TokenUsage(_message.Message):
-    """Tokens that one call to the model took; zero where the provider did not say."""
+    """Tokens that one call to the model took, at most 2147483647 of each kind; zero where the provider did not say."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
