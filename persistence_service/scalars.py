@@ -91,17 +91,6 @@ def from_duration(span: Duration, field: str) -> int:
     return nanoseconds
 
 
-def integer(value: int, field: str) -> int:
-    """The count, as long as an INTEGER column takes it.
-
-    Raises:
-        InvalidField: beyond 2**31 - 1.
-    """
-    if value > MAX_INTEGER:
-        raise InvalidField(field=field, description=f"is at most {MAX_INTEGER}")
-    return value
-
-
 def whole(value: float, per_unit: int, field: str) -> int:
     """`value` counted in parts of which one unit has `per_unit`.
 

@@ -9,14 +9,13 @@ from persistence_service.runs.payloads import NO_USAGE, usage_columns, usage_mes
 from persistence_service.scalars import (
     from_duration,
     hundredths,
-    integer,
     storable,
     to_duration,
     to_timestamp,
 )
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
-_NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
+_NUMBERS = ("attempt_number", "is_repair", "max_output_tokens", "http_status")
 # Nothing is NULL, which takes no room: as long as the attempt is in flight, and most often afterwards.
 _OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
 
@@ -29,10 +28,9 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     Raises:
         InvalidField: for what the table cannot hold.
     """
-    columns: dict[str, Any] = {name: integer(getattr(attempt, name), f"attempts.{name}") for name in _NUMBERS}
+    columns: dict[str, Any] = {name: getattr(attempt, name) for name in _NUMBERS}
     columns |= {name: storable(getattr(attempt, name), f"attempts.{name}") for name in _TEXTS}
     columns["step"] = attempt.step
-    columns["is_repair"] = attempt.is_repair
     columns["state"] = names.attempt_state_text(attempt.state)
     columns["reason"] = names.reason_text(attempt.reason) if attempt.reason else None
     has_temperature = attempt.HasField("temperature")
@@ -44,8 +42,7 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
         from_duration(attempt.latency, "attempts.latency") if has_latency else None
     )
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
-    has_usage = attempt.HasField("usage")
-    columns |= usage_columns(attempt.usage, "attempts.usage") if has_usage else NO_USAGE
+    columns |= usage_columns(attempt.usage) if attempt.HasField("usage") else NO_USAGE
     columns |= {name: columns[name] or None for name in _OFTEN_NOTHING}
     return columns
 
@@ -56,7 +53,6 @@ def attempt_message(row: Mapping[Any, Any]) -> Attempt:
         step=row["step"],
         state=names.attempt_state_number(row["state"]),
         start_time=to_timestamp(row["start_time"]),
-        is_repair=row["is_repair"],
         raw_output=row["raw_output"],
         **{name: row[name] for name in _TEXTS},
         **{name: row[name] for name in _NUMBERS},

@@ -14,7 +14,6 @@ from consensus_journal import canonical_json, digest
 from persistence_service.scalars import (
     from_duration,
     hundredths,
-    integer,
     storable_json,
     ten_thousandths,
     to_duration,
@@ -186,9 +185,7 @@ def _blocking_issue(issue: BlockingIssue) -> Columns:
 
 def _provenance(provenance: ReviewProvenance) -> Columns:
     columns: Columns = {name: getattr(provenance, name) for name in _PROVENANCE_SCALARS}
-    integer(provenance.attempt_count, f"{_PROVENANCE}.attempt_count")
-    has_usage = provenance.HasField("usage")
-    columns |= usage_columns(provenance.usage, f"{_PROVENANCE}.usage") if has_usage else NO_USAGE
+    columns |= usage_columns(provenance.usage) if provenance.HasField("usage") else NO_USAGE
     columns["truncated_fields"] = list(provenance.truncated_fields) or None
     columns["temperature"] = columns["latency_nanoseconds"] = None
     if provenance.HasField("temperature"):
@@ -212,13 +209,9 @@ def _provenance_message(row: Mapping[Any, Any]) -> ReviewProvenance:
     return provenance
 
 
-def usage_columns(usage: TokenUsage, field: str) -> dict[str, int]:
-    """Tokens by name.
-
-    Raises:
-        InvalidField: beyond what the tables hold.
-    """
-    return {name: integer(getattr(usage, name), f"{field}.{name}") for name in USAGE_FIELDS}
+def usage_columns(usage: TokenUsage) -> dict[str, int]:
+    """Tokens by name."""
+    return {name: getattr(usage, name) for name in USAGE_FIELDS}
 
 
 def usage_message(row: Mapping[Any, Any]) -> TokenUsage:

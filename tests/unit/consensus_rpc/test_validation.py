@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, persistence_service_pb2, review_service_pb2, run_pb2
 from consensus_rpc import errors
 from consensus_rpc.status import contract_errors
 from consensus_rpc.validation import check_request, tolerant
@@ -36,6 +36,25 @@ def test_a_violation_names_the_field_the_limit_and_the_size_sent() -> None:
     found = violations_of(review(review=review_service_pb2.ReviewInput(idea=idea)))
 
     assert found == {"review.idea": f"must be at most 20000 characters; {len(idea)} characters sent"}
+
+
+COUNTS = (
+    ["attempt_number", "max_output_tokens", "http_status"],
+    ["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"],
+    ["attempt_count"],
+)
+
+
+@pytest.mark.parametrize("name", [name for group in COUNTS for name in group])
+def test_a_count_that_the_tables_cannot_hold_is_a_violation(name: str) -> None:
+    holders = [attempt_pb2.Attempt(step="expand", attempt_number=1), panel_pb2.TokenUsage()]
+    holder = [*holders, panel_pb2.ReviewProvenance(attempt_count=1)][
+        next(place for place, group in enumerate(COUNTS) if name in group)
+    ]
+    setattr(holder, name, 2**31 - 1)
+    check_request(holder)
+    setattr(holder, name, 2**31)
+    assert list(violations_of(holder)) == [name]
 
 
 def test_there_is_one_violation_per_broken_rule() -> None:

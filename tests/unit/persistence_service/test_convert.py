@@ -153,39 +153,6 @@ def test_nul_in_an_invalid_answer_is_replaced() -> None:
     assert attempt_columns(attempt_pb2.Attempt(raw_output="a\x00b"))["raw_output"] == "a\ufffdb"
 
 
-COUNTS = ("attempt_number", "max_output_tokens", "http_status")
-MOST = 2**31 - 1
-
-
-def with_count(name: str, value: int) -> attempt_pb2.Attempt:
-    sent = attempt_pb2.Attempt(attempt_number=1)
-    setattr(sent if name in COUNTS else sent.usage, name, value)
-    return sent
-
-
-def with_review_count(name: str, value: int) -> panel_pb2.PersonaReview:
-    review = records.review("critic")
-    holder = review.provenance if name == "attempt_count" else review.provenance.usage
-    setattr(holder, name, value)
-    return review
-
-
-@pytest.mark.parametrize("name", [*COUNTS, *payloads.USAGE_FIELDS])
-def test_counts_of_an_attempt_beyond_the_tables_are_refused(name: str) -> None:
-    assert attempt_columns(with_count(name, MOST))[name] == MOST
-    with pytest.raises(InvalidField) as refused:
-        attempt_columns(with_count(name, MOST + 1))
-    assert name in str(refused.value)
-
-
-@pytest.mark.parametrize("name", ["attempt_count", *payloads.USAGE_FIELDS])
-def test_counts_of_a_review_beyond_the_tables_are_refused(name: str) -> None:
-    assert payloads.review_payload(with_review_count(name, MOST)).columns[name] == MOST
-    with pytest.raises(InvalidField) as refused:
-        payloads.review_payload(with_review_count(name, MOST + 1))
-    assert name in str(refused.value)
-
-
 def test_a_temperature_beyond_the_tables_is_refused() -> None:
     with pytest.raises(InvalidField):
         attempt_columns(attempt_pb2.Attempt(temperature=3e7))
