@@ -71,8 +71,8 @@ class ChannelOptions:
             # The services speak to their neighbours, never through a proxy of the environment.
             ("grpc.enable_http_proxy", 0),
             ("grpc.http2.bdp_probe", 0),
-            # Else channels of one process to one address share a connection.
-            ("grpc.use_local_subchannel_pool", int(self.connections > 1)),
+            # Else channels of one process to one address share a connection, and what became of its attempts.
+            ("grpc.use_local_subchannel_pool", 1),
         ]
 
 

@@ -180,17 +180,12 @@ async def test_calls_take_turns_over_the_connections_of_a_channel() -> None:
         assert peers[:3] == peers[3:]
 
 
-async def test_channels_to_one_address_share_a_connection_unless_told_otherwise() -> None:
+async def test_a_channel_does_not_wait_because_another_could_not_connect() -> None:
     async with serving(Probe()) as running:
-        peers: list[str] = []
-
-        async def record(_request: Any, context: Any) -> None:
-            peers.append(context.peer())
-
-        running.probe.act = record
         address = running.server.address
-        async with open_channel(address) as first, open_channel(address) as second:
-            for channel in (first, second):
-                method: Any = channel.unary_unary(f"/{SERVICE}/UnaryUnary")
-                await method(Request(run_id="r1").SerializeToString())
-        assert len(set(peers)) == 1
+    async with open_channel(address) as early:
+        method: Any = early.unary_unary(f"/{SERVICE}/UnaryUnary")
+        with pytest.raises(errors.ServerUnreachable), contract_errors():
+            await method(b"")
+        async with serving(Probe(), listen=address) as running:
+            assert await running.call("UnaryUnary")
