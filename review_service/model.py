@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from consensus.v1 import errors_pb2
 from review_service.calls import Answer, CallFailure, CallReport, ModelCall
 from review_service.envelope import read_envelope
-from review_service.model_http import SentOnce, SingleExchange
+from review_service.model_http import Answered, Drafts, SentOnce, SingleExchange
 from review_service.model_telemetry import Observation
 from review_service.pace import Pace
 from review_service.provider_faults import failure_of_status, plain
@@ -64,11 +64,12 @@ class ModelOptions:
 class ModelClient:
     """Calls the model. One per process, made inside its event loop: it keeps the connections."""
 
-    __slots__ = ("_client", "_pace", "_url")
+    __slots__ = ("_client", "_exchange", "_pace", "_url")
 
     def __init__(self, options: ModelOptions) -> None:
         """Opens nothing yet; without a key no call is ever made."""
         self._client = _open(options) if options.api_key else None
+        self._exchange = SingleExchange(max_connections=options.max_calls_in_flight)
         self._pace = Pace(_CALLS_PER_TURN)
         # Whole, so that it need not be joined for each call.
         self._url = str(self._client.base_url.join("responses")) if self._client else ""
@@ -90,13 +91,10 @@ class ModelClient:
         with Observation(call) as observation:
             try:
                 async with asyncio.timeout(timeout_seconds):
-                    response = await self._client.post(
-                        self._url,
-                        cast_to=httpx2.Response,
-                        content=SentOnce(functools.partial(_body, call)),
-                        options=_OPTIONS,
-                    )
-            except (TimeoutError, openai.OpenAIError) as error:
+                    response = await self._exchange.send(await self._request(call))
+                if not response.is_success:
+                    await self._post(Answered(response))
+            except (TimeoutError, httpx2.RequestError, openai.OpenAIError) as error:
                 observation.outcome = _failure(error, observation)
             else:
                 report = _report(observation, response)
@@ -104,20 +102,34 @@ class ModelClient:
                 observation.outcome = read_envelope(response.content, report)
             return observation.outcome
 
+    async def _request(self, call: ModelCall) -> httpx2.Request:
+        """The request as the library makes it, with key and headers."""
+        return (await self._post(SentOnce(functools.partial(_body, call)))).request
+
+    async def _post(self, content: SentOnce | Answered) -> httpx2.Response:
+        """Has the library do its part.
+
+        Raises:
+            openai.APIStatusError: the content's answer is no success.
+        """
+        assert self._client is not None
+        return await self._client.post(self._url, cast_to=httpx2.Response, content=content, options=_OPTIONS)
+
     async def aclose(self) -> None:
         """Closes all connections."""
         if self._client is not None:
             await self._client.close()
+            await self._exchange.aclose()
 
 
 def _open(options: ModelOptions) -> openai.AsyncOpenAI:
-    """The library's client over aiohttp, with room for every call that may be in flight."""
+    """The library's client, as far as it is needed: requests, and errors of answers."""
     return openai.AsyncOpenAI(
         api_key=options.api_key,
         base_url=options.base_url,
         max_retries=0,
         default_headers=cast("dict[str, str]", _NO_TELEMETRY),  # its types do not know that it takes Omit
-        http_client=SingleExchange(max_connections=options.max_calls_in_flight),
+        http_client=Drafts(),
     )
 
 
@@ -156,7 +168,7 @@ def _report(observation: Observation, response: httpx2.Response) -> CallReport:
     )
 
 
-def _failure(error: TimeoutError | openai.OpenAIError, observation: Observation) -> CallFailure:
+def _failure(error: Exception, observation: Observation) -> CallFailure:
     """What kept the model from answering."""
     if isinstance(error, openai.APIStatusError):
         report = _report(observation, error.response)
@@ -164,7 +176,7 @@ def _failure(error: TimeoutError | openai.OpenAIError, observation: Observation)
         return failure_of_status(report, _error_codes(error.body), wait)
     seconds = observation.seconds()
     report = CallReport(latency_seconds=seconds)
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
         message = f"The model did not answer within {seconds:.1f} s."
         return CallFailure(report, errors_pb2.ERROR_REASON_LLM_TIMEOUT, message)
     message = "The model's provider could not be reached, or broke off the connection."

@@ -1,7 +1,8 @@
-"""What carries the `openai` package's requests: each sent once, as it is, over one aiohttp session.
+"""How the `openai` package's requests travel: the package makes them, they are sent here, each once.
 
-`httpx2`, which the package builds on, would do more around a call than the call itself costs: flows for
-authentication and redirects, cookies, a stream around the answer. None of that is wanted here.
+A call is in flight for seconds or minutes, and its answer is waited for with as little as that takes: the
+package has come back with the request by then (`Drafts`), the session with what the answer will be
+(`_Pending`). Were they waited in, a call in flight would hold twice as much.
 """
 
 import functools
@@ -47,7 +48,59 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
         return str(self._value(), encoding, errors)
 
 
-class SingleExchange(httpx2.AsyncClient):
+class Answered(httpx2.AsyncByteStream):
+    """The content of a request that has its answer."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        """Stands for the body that was sent."""
+        self.answer = answer
+
+
+class Drafts(httpx2.AsyncClient):
+    """For the package its client, and sends nothing: a request comes back in an answer of its own.
+
+    One whose content is Answered comes back with that answer, for the package to judge.
+    """
+
+    def __init__(self) -> None:
+        """Opens nothing, now or later."""
+        super().__init__(transport=httpx2.AsyncBaseTransport())
+
+    def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
+        """The request as it is; nothing of a client's own is merged into it."""
+        headers, items = _shared(tuple(parts["headers"]))
+        return httpx2.Request(
+            method, _parsed(url), headers=headers, stream=parts["content"], extensions={"headers": items}
+        )
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """The answer that stands for the request, or the one that it has."""
+        if not isinstance(request.stream, Answered):
+            return httpx2.Response(200, request=request)
+        answer = request.stream.answer
+        answer.request = request
+        return answer
+
+
+class _Pending(aiohttp.ClientResponse):
+    """An answer that its session does not wait for, only `arrive`."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Notes where it will come from."""
+        self._comes_from = connection
+        return self
+
+    async def arrive(self) -> bytes:
+        """Waits for all of it; closes the connection when that fails or is cancelled."""
+        try:
+            await super().start(self._comes_from)
+            return await self.read()
+        except BaseException:
+            self.close()
+            raise
+
+
+class SingleExchange:
     """Sends a request and reads the whole answer; follows nothing, keeps no cookies.
 
     Cancelling closes the connection. Used inside one event loop; `aclose` ends it.
@@ -55,7 +108,6 @@ class SingleExchange(httpx2.AsyncClient):
 
     def __init__(self, *, max_connections: int) -> None:
         """Opens nothing yet."""
-        super().__init__(transport=httpx2.AsyncBaseTransport())  # stands for none: `send` uses the session
         self._max_connections = max_connections
         self._proxy = functools.cache(_proxy)
 
@@ -70,18 +122,12 @@ class SingleExchange(httpx2.AsyncClient):
             cookie_jar=aiohttp.DummyCookieJar(),
             # The attempt as a whole is bounded by who makes it.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            response_class=_Pending,
             auto_decompress=False,  # the answer's own class does it
         )
 
-    def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
-        """The library's request, whose content is SentOnce; nothing of a client's own is merged into it."""
-        headers, items = _shared(tuple(parts["headers"]))
-        return httpx2.Request(
-            method, _parsed(url), headers=headers, stream=parts["content"], extensions={"headers": items}
-        )
-
-    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
-        """One request, one answer.
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """One request, one answer, whose `request` is left open.
 
         Raises:
             httpx2.TimeoutException: no connection within ten seconds.
@@ -98,18 +144,19 @@ class SingleExchange(httpx2.AsyncClient):
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
             )
-            content = await answer.read()
+            assert isinstance(answer, _Pending)
+            del request  # sent
+            content = await answer.arrive()
         except TimeoutError as error:  # aiohttp's timeouts are these
-            raise httpx2.TimeoutException(str(error), request=request) from error
+            raise httpx2.TimeoutException(str(error)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise httpx2.TransportError(str(error), request=request) from error
-        return httpx2.Response(answer.status, headers=answer.raw_headers, content=content, request=request)
+            raise httpx2.TransportError(str(error)) from error
+        return httpx2.Response(answer.status, headers=answer.raw_headers, content=content)
 
     async def aclose(self) -> None:
         """Closes all connections."""
         if "_session" in self.__dict__:
             await self._session.close()
-        await super().aclose()
 
 
 # Address and headers are the same for each call: calls in flight share one of either.
