@@ -1,10 +1,10 @@
 """The events of one run on their way to the caller who follows it in this process."""
 
-import asyncio
 from collections.abc import Iterator
 
 from consensus.v1 import event_pb2
 from review_service.events import is_ending
+from review_service.wakeup import Wakeup
 
 
 class Feed:
@@ -14,7 +14,7 @@ class Feed:
 
     def __init__(self) -> None:
         """Starts empty; `is_complete`: the run's last event was published."""
-        self._changed = asyncio.Event()
+        self._changed = Wakeup()
         self._events: list[event_pb2.RunEvent] = []
         self.has_stopped = False
         self.is_complete = False
@@ -38,5 +38,4 @@ class Feed:
     async def wait(self) -> None:
         """Waits until there is an event to take, or no more will come."""
         while not self._events and not self.has_stopped:
-            self._changed.clear()
             await self._changed.wait()

@@ -19,7 +19,7 @@ class Lease:
     def __init__(self, clock: Clock) -> None:
         """Starts without a grant."""
         self._clock = clock
-        self._held = asyncio.Event()
+        self._granted: asyncio.Event | None = None  # made when somebody waits, which is seldom
         self.token = 0
         self.ends_at = 0.0
         self.length_seconds = 0.0
@@ -29,7 +29,9 @@ class Lease:
         self.token = lease.fencing_token
         self.length_seconds = seconds(lease.remaining)
         self.ends_at = sent_at + self.length_seconds
-        self._held.set()
+        if self._granted is not None:
+            self._granted.set()
+            self._granted = None
 
     @property
     def renewal_seconds(self) -> float:
@@ -43,5 +45,5 @@ class Lease:
     async def wait_held(self) -> None:
         """Waits until it is held: at once while it lasts, else until it is granted anew."""
         while self.has_ended():
-            self._held.clear()
-            await self._held.wait()
+            self._granted = self._granted or asyncio.Event()
+            await self._granted.wait()

@@ -147,8 +147,8 @@ class PanelRun:
         attempts = [attempt for step, attempt in firsts.items() if step not in progress.first_recorded]
         starts = [items.step_started(step) for step in steps if step not in progress.begun]
         self._in_flight |= dict.fromkeys(firsts)
-        progress.first_recorded |= firsts.keys()
-        progress.begun |= set(steps)
+        progress.first_recorded += (attempt.step for attempt in attempts)
+        progress.begun += (start.step_started.step for start in starts)
         return attempts, starts
 
     def _first_attempt(self, step: str) -> attempt_pb2.Attempt:

@@ -29,8 +29,8 @@ class Progress:
     proposal: proposal_pb2.Proposal | None = None
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
     failures: dict[str, errors_pb2.ErrorReason.ValueType] = field(default_factory=dict)
-    begun: set[str] = field(default_factory=set)
-    first_recorded: set[str] = field(default_factory=set)
+    begun: list[str] = field(default_factory=list)  # lists: a set of six takes 700 bytes
+    first_recorded: list[str] = field(default_factory=list)
     attempts: Sequence[attempt_pb2.Attempt] = ()
     budget_start_time: Timestamp | None = None
 
@@ -68,7 +68,7 @@ class Progress:
 def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> Progress:
     """A run whose first commit began to expand."""
     return Progress(
-        run_id=run_id, specification=specification, deadline=deadline, begun={EXPAND}, first_recorded={EXPAND}
+        run_id=run_id, specification=specification, deadline=deadline, begun=[EXPAND], first_recorded=[EXPAND]
     )
 
 
@@ -90,7 +90,7 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         proposal=run.proposal if run.HasField("proposal") else None,
         reviews={review.persona_id: review for review in run.persona_reviews},
         failures=failed,
-        begun={step.step for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING},
+        begun=[step.step for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
         attempts=recorded.attempts,
         budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
     )

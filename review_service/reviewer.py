@@ -1,6 +1,7 @@
 """The steps `review_<persona>`: a persona's verdict on a proposal."""
 
 import functools
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
@@ -50,10 +51,10 @@ class Reviewer:
             message=review_message(proposal),
         )
 
-    async def review(
+    def review(
         self, task: ReviewTask, persona_id: str, budget: StepBudget, recorder: AttemptRecorder
-    ) -> Succeeded[panel_pb2.PersonaReview] | GaveUp:
-        """One persona's review, or why there is none.
+    ) -> Awaitable[Succeeded[panel_pb2.PersonaReview] | GaveUp]:
+        """One persona's review, or why there is none; no coroutine of its own, since five wait for minutes.
 
         Raises:
             KeyError: the panel has no such persona.
@@ -71,7 +72,7 @@ class Reviewer:
             messages=(task.message, self._messages[persona_id]),
             read=functools.partial(_read_review, task, persona),
         )
-        return await self._runner.run(request, budget, recorder)
+        return self._runner.run(request, budget, recorder)
 
 
 def step_of(persona_id: str) -> str:

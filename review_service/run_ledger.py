@@ -12,6 +12,7 @@ from review_service.lease import Clock, Lease
 from review_service.outbox import Outbox
 from review_service.persistence import Stub, is_passing
 from review_service.record_stream import Request, Response, Stream, open_stream, read, write
+from review_service.wakeup import Wakeup
 
 RecordItem = persistence_service_pb2.RecordItem
 
@@ -48,7 +49,7 @@ class RunLedger:
         self._lease = lease
         self._outbox = outbox
         self._clock = clock
-        self._wake = asyncio.Event()
+        self._wake = Wakeup()
         self._is_stalled = False
         self._renewal_due = False
         self._renewal_sent_at: float | None = None
@@ -167,7 +168,6 @@ class RunLedger:
         self._wake.set()
         while True:
             await self._wake.wait()
-            self._wake.clear()
             if self._renewal_due:
                 self._renewal_due = False
                 self._renewal_sent_at = self._clock()

@@ -138,17 +138,22 @@ class _Course(Generic[T]):
 
     async def call_once(self) -> Succeeded[T] | GaveUp | _Again:
         """Makes the next call: recorded before its bytes leave."""
-        attempt = self._next_attempt()
         if not await self._route_opens():
-            return self._never_called(attempt)
+            return self._never_called(self._attempt())
         if not self._is_recorded:
-            await self._recorder.attempt_started(attempt)
+            await self._recorder.attempt_started(self._attempt())
+        seconds_left = self._deadline - self._timing.clock()
+        timeout = min(self._request.policy.attempt_timeout_seconds, seconds_left)
+        # Nothing is held meanwhile that can be made again: an answer may take minutes.
+        answer = await self._model.call(self._model_call(), timeout) if seconds_left > 0 else _TOO_LATE
+        attempt = self._attempt()
         self._is_recorded = False
         self._number += 1
         self._used += 1
-        answer = await self._call(attempt)
-        outcome = answer if isinstance(answer, CallFailure) else self._read(attempt, answer)
-        return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
+        if isinstance(answer, Answer):
+            outcome = self._read(attempt, answer)
+            return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
+        return self._after(attempt, self._with_cause(answer))
 
     async def record_failure(self, state: RetryCallState) -> None:
         """Writes down a failed attempt before the wait for the next."""
@@ -156,16 +161,20 @@ class _Course(Generic[T]):
         again: _Again = state.outcome.result()
         await self._recorder.attempt_failed(again.attempt, again.event)
 
-    def _next_attempt(self) -> attempt_pb2.Attempt:
+    def _attempt(self) -> attempt_pb2.Attempt:
         request = self._request
         return started_attempt(
             request.step,
             self._number,
             request.model,
             request.temperature,
-            request.policy.max_output_tokens * (2 if self._is_truncated else 1),
+            self._max_output_tokens,
             is_repair=bool(self._fault),
         )
+
+    @property
+    def _max_output_tokens(self) -> int:
+        return self._request.policy.max_output_tokens * (2 if self._is_truncated else 1)
 
     async def _route_opens(self) -> bool:
         """Waits until the route is open; False if it stays closed for too long for this run."""
@@ -185,31 +194,24 @@ class _Course(Generic[T]):
         failure = run_pb2.StepFailure(reason=_ROUTE_CLOSED.reason, message=_ROUTE_CLOSED.message)
         return GaveUp(failure, None, None, attempt.attempt_number - 1, resumable=True)
 
-    async def _call(self, attempt: attempt_pb2.Attempt) -> Answer | CallFailure:
-        """One call, ended by the attempt's time or the run's deadline, whichever comes first."""
-        seconds_left = self._deadline - self._timing.clock()
-        if seconds_left <= 0:
-            return _TOO_LATE
-        timeout = min(self._request.policy.attempt_timeout_seconds, seconds_left)
-        outcome = await self._model.call(self._model_call(attempt), timeout)
-        is_timeout = (
-            isinstance(outcome, CallFailure) and outcome.reason == errors_pb2.ERROR_REASON_LLM_TIMEOUT
-        )
+    def _with_cause(self, failure: CallFailure) -> CallFailure:
+        """A call is ended by the attempt's time or the run's deadline: which it was."""
+        is_timeout = failure.reason == errors_pb2.ERROR_REASON_LLM_TIMEOUT
         if is_timeout and self._timing.clock() + _DEADLINE_SLACK_SECONDS >= self._deadline:
-            return CallFailure(outcome.report, _TOO_LATE.reason, "The run's deadline passed during the call.")
-        return outcome
+            return CallFailure(failure.report, _TOO_LATE.reason, "The run's deadline passed during the call.")
+        return failure
 
-    def _model_call(self, attempt: attempt_pb2.Attempt) -> ModelCall:
+    def _model_call(self) -> ModelCall:
         request = self._request
-        repair = (repair_message(self._fault),) if attempt.is_repair else ()
+        repair = (repair_message(self._fault),) if self._fault else ()
         return ModelCall(
             run_id=request.run_id,
             step=request.step,
             persona_id=request.persona_id,
-            attempt_number=attempt.attempt_number,
+            attempt_number=self._number,
             model=request.model,
             temperature=request.temperature,
-            max_output_tokens=attempt.max_output_tokens,
+            max_output_tokens=self._max_output_tokens,
             output=request.output,
             instructions=request.instructions,
             messages=request.messages + repair,
