@@ -2,7 +2,7 @@
 
 A call is in flight for seconds or minutes, and its answer is waited for with as little as that takes: the
 package has come back with the request by then (`Drafts`), the session with what the answer will be
-(`_Pending`). Were they waited in, a call in flight would hold twice as much.
+(`_Pending`). Were they still under way, a call in flight would take twice the memory.
 """
 
 import functools
