@@ -8,10 +8,10 @@ split, so that only the operation at fault fails.
 import asyncio
 import contextlib
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from queue import Empty, SimpleQueue
+from time import monotonic, sleep
 from typing import Any, Generic, Protocol, TypeVar
 
 from prometheus_client import Counter, Histogram
@@ -132,9 +132,10 @@ class Writer(Generic[OperationType, OutcomeType]):
         self._run_batch = run_batch
         self._on_commit = on_commit
         self._limits = limits or WriterLimits()
-        self._waiting: deque[_Item[OperationType]] = deque()
+        # None, the last, ends the thread. Its own lock is never held by a thread that waits for the
+        # interpreter's, as a condition's would be: the loop would wait with it.
+        self._waiting: SimpleQueue[_Item[OperationType] | None] = SimpleQueue()
         self._deferred: list[_Item[OperationType]] = []
-        self._changed = threading.Condition()
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
 
@@ -144,9 +145,8 @@ class Writer(Generic[OperationType, OutcomeType]):
 
     async def close(self) -> None:
         """Commits what is waiting, and ends the thread."""
-        with self._changed:
-            self._is_closing = True
-            self._changed.notify()
+        self._is_closing = True
+        self._waiting.put(None)
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
@@ -164,15 +164,13 @@ class Writer(Generic[OperationType, OutcomeType]):
 
     def enqueue(self, operation: OperationType, timeout: float) -> asyncio.Future[Any]:
         """As `submit`, in the order of the calls: the future is there at once."""
+        if self._is_closing:
+            raise ShuttingDown
+        if self._waiting.qsize() >= self._limits.max_waiting:
+            raise Overloaded(subject="writer", limit=self._limits.max_waiting)
         loop = asyncio.get_running_loop()
         item = _Item(operation, loop.create_future(), monotonic() + timeout, loop)
-        with self._changed:
-            if self._is_closing:
-                raise ShuttingDown
-            if len(self._waiting) >= self._limits.max_waiting:
-                raise Overloaded(subject="writer", limit=self._limits.max_waiting)
-            self._waiting.append(item)
-            self._changed.notify()
+        self._waiting.put(item)
         timer = loop.call_later(timeout, _expire, item)
         item.answer.add_done_callback(lambda _: timer.cancel())
         return item.answer
@@ -188,14 +186,18 @@ class Writer(Generic[OperationType, OutcomeType]):
 
     def _next_batch(self) -> list[_Item[OperationType]]:
         """What waits, deferred operations first, so that each run's stay in their order."""
-        deferred, self._deferred = self._deferred, []
-        with self._changed:
-            if deferred and not self._waiting:
-                self._changed.wait(DEFERRAL_PAUSE_SECONDS)
-            while not (self._waiting or deferred or self._is_closing):
-                self._changed.wait()
-            count = min(len(self._waiting), self._limits.max_batch)
-            return deferred + [self._waiting.popleft() for _ in range(count)]
+        batch, self._deferred = self._deferred, []
+        wait = DEFERRAL_PAUSE_SECONDS if batch else None
+        with contextlib.suppress(Empty):
+            for _ in range(self._limits.max_batch):
+                item = self._waiting.get(timeout=wait)
+                if item is None:
+                    self._waiting.put(None)  # for the next time
+                    sleep(wait or 0)
+                    break
+                batch.append(item)
+                wait = 0
+        return batch
 
     def _commit(self, connection: DedicatedConnection, batch: Sequence[_Item[OperationType]]) -> None:
         now = monotonic()
