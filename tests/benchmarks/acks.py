@@ -1,9 +1,10 @@
 """Records a second: streams of RecordRun, each sending its next record when the last is acknowledged."""
 
 import sys
-import uuid
 from time import perf_counter
 from typing import Any
+
+from uuid_utils.compat import uuid7
 
 from consensus.v1 import errors_pb2, event_pb2, run_pb2
 from consensus.v1 import persistence_service_pb2 as pb
@@ -26,7 +27,7 @@ async def record_run(method: Any) -> list[float]:
     stream = method()
     first = pb.Record(record_id=1, items=[_ITEM])
     create = pb.BeginCreate(
-        scope=scope(), run_id=uuid.uuid4().hex, specification=specification(), lease_owner="benchmark",
+        scope=scope(), run_id=str(uuid7()), specification=specification(), lease_owner="benchmark",
         first_record=first,
     )  # fmt: skip
     await stream.write(pb.RecordRunRequest(create=create).SerializeToString())

@@ -49,7 +49,7 @@ class Plan:
 WHOLE = Plan(
     rounds=5, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=2.0, crowds=(10, 30),
     saturating=100, concurrency=64, burst=500, burst_latency=5.0, burst_name="burst",
-    burst_floors=("sdk", "http_inserts"), floor_crowds=1, ack_runs=200, replays=100, unary_calls=100,
+    burst_floors=("sdk", "http_inserts"), floor_crowds=1, ack_runs=600, replays=100, unary_calls=100,
 )  # fmt: skip
 QUICK = Plan(
     rounds=1, single_reviews=3, single_latency=0.2, crowd_latency=1.0, crowd_seconds=1.0, crowds=(),

@@ -72,6 +72,15 @@ class Server:
         finally:
             self.drop_database(url)
 
+    def make_log_segments(self, count: int) -> None:
+        """Have so many segments of the write-ahead log ready for use, as a server has that ran for long."""
+        self._execute("ALTER SYSTEM SET min_wal_size = '1GB'")
+        self._execute("SELECT pg_reload_conf()")
+        for _ in range(count):
+            self._execute("SELECT pg_logical_emit_message(false, '', '')")
+            self._execute("SELECT pg_switch_wal()")
+        self._execute("CHECKPOINT")
+
     def _execute(self, statement: str, *names: str) -> None:
         with closing(psycopg2.connect(self.admin_url)) as connection:
             connection.autocommit = True
