@@ -80,7 +80,7 @@ build/peers/.ready: requirements-peers.lock $(READY)
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.lock $(READY)
-	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
+	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
 	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
