@@ -19,8 +19,8 @@ from consensus_journal import (
     plain_entry,
     plain_head,
 )
-from consensus_rpc.client import call_options, open_channel
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.channels import call_options, open_channel
+from consensus_rpc.channel.status import contract_errors
 
 _CALL_SECONDS = 30.0
 

@@ -12,9 +12,9 @@ import grpc.aio
 from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
 from consensus_client.following import Patience, with_server
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
-from consensus_rpc.client import call_options, open_channel
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options, open_channel
+from consensus_rpc.channel.status import contract_errors
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

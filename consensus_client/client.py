@@ -28,9 +28,9 @@ from consensus_client.requests import (
     submit_request,
 )
 from consensus_client.revisions import RevisionCalls
-from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options
+from consensus_rpc.channel.status import contract_errors
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -15,9 +15,9 @@ from consensus_client.calls import Calls
 from consensus_client.following import with_server
 from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
 from consensus_client.requests import new_key
-from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options
+from consensus_rpc.channel.status import contract_errors
 
 Role: TypeAlias = draft_pb2.CollaboratorRole.ValueType
 State: TypeAlias = draft_pb2.DraftState.ValueType

@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from consensus.v1 import event_pb2, review_service_pb2
-from consensus_rpc.errors import (
-    ConsensusError,
-    RunFailed,
-    ServerUnreachable,
-    SlowConsumer,
-    UnclassifiedError,
-)
+from consensus_contract.errors import ConsensusError, RunFailed
+from consensus_rpc.errors import ServerUnreachable, SlowConsumer, UnclassifiedError
 
 StreamMessage: TypeAlias = review_service_pb2.StreamReviewResponse | review_service_pb2.WatchRunResponse
 STREAM_MESSAGES = (review_service_pb2.StreamReviewResponse, review_service_pb2.WatchRunResponse)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from consensus_client.following import ReconnectPolicy
-from consensus_rpc.client import ChannelOptions
+from consensus_rpc.channel.channels import ChannelOptions
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 DEFAULT_PERSISTENCE = "127.0.0.1:50052"

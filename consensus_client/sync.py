@@ -17,9 +17,9 @@ from consensus_client.requests import (
 )
 from consensus_client.sync_deletions import SyncDeletionCalls
 from consensus_client.sync_revisions import SyncRevisionCalls
-from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options
+from consensus_rpc.channel.status import contract_errors
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -6,9 +6,9 @@ from consensus.v1 import panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_client.following import with_server
 from consensus_client.requests import ReviewOptions, RunQuery, merge_pages, new_key, revise_request
 from consensus_client.sync_calls import SyncCalls
-from consensus_rpc.client import call_options
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options
+from consensus_rpc.channel.status import contract_errors
 
 _MAX_PAGE = 100
 

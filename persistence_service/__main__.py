@@ -20,11 +20,11 @@ from consensus.v1 import (
     metric_service_pb2_grpc,
     persistence_service_pb2_grpc,
 )
-from consensus_rpc.log import configure_logging, get_logger
-from consensus_rpc.place import Place
-from consensus_rpc.server import Server, ServerOptions, run
-from consensus_rpc.tracing import configure_tracing
-from consensus_rpc.workers import supervise
+from consensus_rpc.process.place import Place
+from consensus_rpc.process.workers import supervise
+from consensus_rpc.server.server import Server, ServerOptions, run
+from consensus_rpc.telemetry.log import configure_logging, get_logger
+from consensus_rpc.telemetry.tracing import configure_tracing
 from persistence_service.audit.checkpoints import (
     Checkpointer,
     CheckpointFile,
@@ -36,17 +36,17 @@ from persistence_service.config import PersistenceSettings
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
-from persistence_service.deletion.retentions import retentions
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.drafts.audited import AuditedDraftServicer
 from persistence_service.drafts.records import DraftOptions, DraftRecords
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.events.servicer import EventServicer
+from persistence_service.housekeeping.purging import PURGE_SECONDS, Retention, purge_for_ever
+from persistence_service.housekeeping.retentions import retentions
 from persistence_service.idempotency.servicer import IdempotencyServicer
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
-from persistence_service.retention import PURGE_SECONDS, Retention, purge_for_ever
 from persistence_service.runs.audited import AuditedRunServicer
 from persistence_service.runs.records import RunOptions, RunRecords
 from persistence_service.runs.servicer import RunServicer

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy import URL
 
-from consensus_rpc.settings import WORKERS, HostPort, Seconds, ServerSettings, WorkerCount
-from consensus_rpc.settings_text import Allowed
+from consensus_rpc.process.settings import WORKERS, HostPort, Seconds, ServerSettings, WorkerCount
+from consensus_rpc.process.settings_text import Allowed
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
 

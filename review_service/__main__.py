@@ -10,25 +10,25 @@ import typer
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
-from consensus_rpc.client import ChannelOptions, open_channel
-from consensus_rpc.log import configure_logging, get_logger
-from consensus_rpc.place import Place
-from consensus_rpc.server import Server, ServerOptions, run
-from consensus_rpc.tracing import configure_tracing
-from consensus_rpc.workers import supervise
+from consensus_rpc.channel.channels import ChannelOptions, open_channel
+from consensus_rpc.process.place import Place
+from consensus_rpc.process.workers import supervise
+from consensus_rpc.server.server import Server, ServerOptions, run
+from consensus_rpc.telemetry.log import configure_logging, get_logger
+from consensus_rpc.telemetry.tracing import configure_tracing
+from review_service.api.health import PERSISTENCE_SERVICE, follow_health
+from review_service.api.servicer import ReviewServicer
+from review_service.api.streams import Streams
 from review_service.config import ReviewSettings
-from review_service.expander import Expander
-from review_service.follow import JournalFollower
-from review_service.health import PERSISTENCE_SERVICE, follow_health
-from review_service.ledger import Ledger
-from review_service.model import ModelClient, ModelOptions
-from review_service.panel import Engine
-from review_service.personas import load_panel
-from review_service.reviewer import Reviewer
-from review_service.servicer import ReviewServicer
-from review_service.step_runner import StepRunner
-from review_service.streams import Streams
-from review_service.worker import Worker
+from review_service.follow.journal import JournalFollower
+from review_service.model.client import ModelClient, ModelOptions
+from review_service.personas.panel import load_panel
+from review_service.record.ledger import Ledger
+from review_service.runs.run import Engine
+from review_service.runs.worker import Worker
+from review_service.steps.expander import Expander
+from review_service.steps.reviewer import Reviewer
+from review_service.steps.runner import StepRunner
 
 REVIEW_SERVICE = "consensus.v1.ReviewService"
 

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from consensus_rpc.settings import (
+from consensus_rpc.process.settings import (
     WORKERS,
     HostPort,
     Hundredths,
@@ -13,7 +13,7 @@ from consensus_rpc.settings import (
     Target,
     WorkerCount,
 )
-from review_service.api_key import check_api_key
+from review_service.model.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from consensus_rpc.settings import Settings
-from consensus_rpc.settings_text import SettingDoc
+from consensus_rpc.process.settings import Settings
+from consensus_rpc.process.settings_text import SettingDoc
 from persistence_service.config import PersistenceSettings
 from review_service.config import ReviewSettings
 

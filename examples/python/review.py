@@ -6,7 +6,7 @@ import sys
 
 from consensus.v1 import decision_pb2
 from consensus_client import ReviewClient
-from consensus_rpc.errors import ConsensusError
+from consensus_contract.errors import ConsensusError
 
 
 async def main(idea: str) -> int:

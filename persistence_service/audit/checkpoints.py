@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from consensus_contract.errors import ConsensusError
 from consensus_journal import (
     Checkpoint,
     canonical_json,
@@ -20,11 +21,10 @@ from consensus_journal import (
     plain_checkpoint,
     take_checkpoint,
 )
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.log import get_logger
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.audit import repository
 from persistence_service.database import Database
-from persistence_service.scalars import microseconds
+from persistence_service.schema.scalars import microseconds
 
 KEY_BYTES = 32
 

@@ -5,7 +5,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from consensus.v1 import audit_service_pb2 as pb
 from consensus_journal import Checkpoint, Entry, Fault, StreamHead, Verdict
 from persistence_service.audit.filter import EntryFilter
-from persistence_service.scalars import from_timestamp
+from persistence_service.schema.scalars import from_timestamp
 
 _FAULTS = {
     Fault.MISSING: pb.AUDIT_FAULT_MISSING,

@@ -19,12 +19,12 @@ from sqlalchemy import (
 
 from consensus_journal import Entry, StreamHead
 from persistence_service.audit.filter import EntryFilter
-from persistence_service.deletion.visible import everything
 from persistence_service.journal.entries import RUN_STREAMS
 from persistence_service.journal.packing import unpack
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
-from persistence_service.runs.tables import RunRow
-from persistence_service.scalars import microseconds
+from persistence_service.runs.form.tables import RunRow
+from persistence_service.schema.scalars import microseconds
+from persistence_service.schema.visibility import everything
 
 _ENTRY = AUDIT_LOG.c
 _JOURNAL = JournalRow.__table__.c

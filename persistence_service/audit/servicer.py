@@ -6,16 +6,16 @@ from typing import Any
 
 from consensus.v1 import audit_service_pb2 as pb
 from consensus.v1 import audit_service_pb2_grpc
+from consensus_contract.errors import AuditCheckpointsOff
 from consensus_journal import Checkpoint, Verification
-from consensus_rpc.errors import AuditCheckpointsOff
-from consensus_rpc.identity import identity_of
+from consensus_rpc.server.identity import identity_of
 from persistence_service.audit import convert, repository
 from persistence_service.audit.checkpoints import Checkpointer
 from persistence_service.audit.repository import Position, Stream
 from persistence_service.database import Connection, Database
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signing
-from persistence_service.scalars import EPOCH, MICROSECOND
+from persistence_service.schema.scalars import EPOCH, MICROSECOND
 
 _STREAMS_AT_ONCE = 100
 

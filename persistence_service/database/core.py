@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, QueuePool, select
 from sqlalchemy.exc import DBAPIError
 
-from consensus_rpc.errors import DatabaseUnavailable
-from consensus_rpc.log import get_logger
+from consensus_contract.errors import DatabaseUnavailable
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
 from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.engine import Connections, make_engine
@@ -22,7 +22,7 @@ from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.threads import Threads
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
-from persistence_service.schema import CLOCK
+from persistence_service.schema.base import CLOCK
 
 log = get_logger()
 _CLOCK = select(CLOCK)

@@ -14,10 +14,10 @@ import psycopg2.extensions
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consensus_rpc.log import get_logger
-from persistence_service.containment import SQLITE_FUNCTION, contains_text
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.options import DatabaseOptions
-from persistence_service.schema import CLOCK, sqlite_clock
+from persistence_service.schema.base import CLOCK, sqlite_clock
+from persistence_service.schema.containment import SQLITE_FUNCTION, contains_text
 
 READ_ONLY = "consensus_read_only"
 """Execution option of connections that only read; on SQLite they do not take the write lock."""

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from consensus_rpc.log import get_logger
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.startup import StartRefused
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"

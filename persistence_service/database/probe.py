@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from consensus_rpc.errors import DatabaseUnavailable
-from consensus_rpc.log import get_logger
+from consensus_contract.errors import DatabaseUnavailable
+from consensus_rpc.telemetry.log import get_logger
 
 # A process that was itself stopped finds the answer waiting once it runs again.
 GRACE_SECONDS = 0.1

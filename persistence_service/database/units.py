@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from consensus_rpc.errors import DatabaseError, DatabaseUnavailable, LockTimeout
-from consensus_rpc.log import get_logger
+from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
 from persistence_service.database.faults import Fault, classify, code_of, refusal
 from persistence_service.database.options import Backend

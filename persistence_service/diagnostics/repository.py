@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, func, inspect, literal_column, select, table, text
 
-from persistence_service.deletion.visible import visible
-from persistence_service.runs.tables import RunRow
+from persistence_service.runs.form.tables import RunRow
+from persistence_service.schema.visibility import visible
 
 COUNTED_EXACTLY = 100_000
 """On PostgreSQL tables with more rows than that are estimated."""

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base
+from persistence_service.schema.base import Base
 
 
 class SchemaCompatibilityRow(Base):

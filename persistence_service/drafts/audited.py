@@ -5,8 +5,8 @@ from typing import Any
 
 from consensus.v1 import draft_service_pb2 as pb
 from consensus_journal import Plain
-from consensus_rpc.identity import identity_of
-from consensus_rpc.request_id import current_request_id
+from consensus_rpc.server.identity import identity_of
+from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.drafts.records import DraftRecords
 from persistence_service.drafts.servicer import DraftServicer

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consensus.v1 import draft_pb2
-from consensus_rpc.errors import DraftNotFound, NotAWriter, NotDraftOwner
+from consensus_contract.errors import DraftNotFound, NotAWriter, NotDraftOwner
 from persistence_service.drafts import convert, names, repository, statements
 from persistence_service.drafts.convert import Row
 from persistence_service.drafts.repository import DraftKey

@@ -2,7 +2,8 @@
 
 from consensus.v1 import draft_pb2
 from consensus.v1 import draft_service_pb2 as pb
-from consensus_rpc.errors import CollaboratorNotFound, DraftFull, DuplicateId, InvalidField
+from consensus_contract.errors import CollaboratorNotFound, DraftFull, DuplicateId
+from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import convert, names, statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.convert import Row

@@ -7,7 +7,7 @@ from typing import Any
 
 from consensus.v1 import draft_pb2
 from persistence_service.drafts import names
-from persistence_service.scalars import to_timestamp
+from persistence_service.schema.scalars import to_timestamp
 
 Row = Mapping[Any, Any]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from consensus.v1 import draft_service_pb2 as pb
-from consensus_rpc.errors import DuplicateId, InvalidField
+from consensus_contract.errors import DuplicateId
+from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import collaborators, convert, names, repository, statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.convert import Row

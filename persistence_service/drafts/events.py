@@ -5,7 +5,7 @@ from collections.abc import Callable
 from consensus.v1 import draft_pb2 as pb
 from persistence_service.drafts import convert, names
 from persistence_service.drafts.repository import StoredEvent
-from persistence_service.scalars import to_timestamp
+from persistence_service.schema.scalars import to_timestamp
 
 DELETED = "draft.deleted"
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import draft_service_pb2 as pb
-from consensus_rpc.errors import InvitationNotFound, InvitationNotPending
+from consensus_contract.errors import InvitationNotFound, InvitationNotPending
 from persistence_service.drafts import convert, names, statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.collaborators import join

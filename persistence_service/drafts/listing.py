@@ -10,7 +10,7 @@ from persistence_service.drafts import convert, repository
 from persistence_service.drafts.repository import DraftKey
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
-from persistence_service.scalars import EPOCH, MICROSECOND, microseconds
+from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
 
 _AFTER_ALL_IDS = "~"
 

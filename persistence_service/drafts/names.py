@@ -3,7 +3,7 @@
 import hashlib
 
 from consensus.v1.draft_pb2 import CollaboratorRole, DraftPlatform, DraftState, InvitationState
-from persistence_service.scalars import enum_number, enum_text
+from persistence_service.schema.scalars import enum_number, enum_text
 
 ACTIVE, LOCKED, COMPLETED = "ACTIVE", "LOCKED", "COMPLETED"
 OWNER, EDITOR, VIEWER = "OWNER", "EDITOR", "VIEWER"

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from consensus_rpc.identity import Identity
-from consensus_rpc.request_id import current_request_id
+from consensus_rpc.server.identity import Identity
+from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.repository import DraftHead, DraftKey, draft_stream, find_heads

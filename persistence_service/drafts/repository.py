@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from consensus_contract.errors import DraftNotFound
 from consensus_journal import Entry
-from consensus_rpc.errors import DraftNotFound
 from persistence_service.drafts import statements
 from persistence_service.drafts.convert import DraftRows, Row
 from persistence_service.journal.stream import entries_after
 from persistence_service.paging.keyset import beyond
-from persistence_service.scalars import from_microseconds
+from persistence_service.schema.scalars import from_microseconds
 
 DraftKey = tuple[str, str]
 """Tenant and draft id."""

@@ -1,7 +1,8 @@
 """The ring: the right to write, passed from hand to hand."""
 
 from consensus.v1 import draft_service_pb2 as pb
-from consensus_rpc.errors import InvalidField, NotRingHolder, RecipientNotCollaborator
+from consensus_contract.errors import NotRingHolder, RecipientNotCollaborator
+from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import convert, names, repository, statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.convert import Row

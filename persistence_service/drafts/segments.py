@@ -5,8 +5,9 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import draft_service_pb2 as pb
+from consensus_contract.errors import DraftFull, DraftNotActive, NotRingHolder
 from consensus_journal import canonical_json, digest
-from consensus_rpc.errors import DraftFull, DraftNotActive, InvalidField, NotRingHolder
+from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import convert, names, statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.convert import Row

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from consensus.v1 import draft_service_pb2 as pb
 from consensus.v1 import draft_service_pb2_grpc
 from consensus_rpc.errors import ShuttingDown
-from consensus_rpc.identity import identity_of
+from consensus_rpc.server.identity import identity_of
 from persistence_service.database import Database
 from persistence_service.drafts import (
     collaborators,

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import Select, Table, and_, bindparam, delete, select, tuple_, update
 
-from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.drafts.tables import (
     DraftInvitationRow,
     DraftMemberRow,
@@ -13,7 +12,8 @@ from persistence_service.drafts.tables import (
     DraftTurnRow,
 )
 from persistence_service.journal.tables import StreamHeadRow
-from persistence_service.schema import Base, insert
+from persistence_service.schema.base import Base, insert
+from persistence_service.schema.visibility import both, everything, visible
 
 
 def table(row: type[Base]) -> Table:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from consensus_rpc.errors import DraftEmpty, NotAWriter
+from consensus_contract.errors import DraftEmpty, NotAWriter
 from persistence_service.drafts import names, repository
 from persistence_service.drafts.repository import DraftKey
 

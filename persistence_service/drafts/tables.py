@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Identifier, UtcTime, deletion_indexes, text_column
+from persistence_service.schema.base import Base, Digest, Identifier, UtcTime, deletion_indexes, text_column
 
 User = text_column(255)
 

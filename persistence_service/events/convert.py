@@ -10,8 +10,8 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.events import analytics
 from persistence_service.events.analytics import Board, DraftAnalytics, Ranked, UserAnalytics
 from persistence_service.events.event import DraftPart, EventFilter, NewEvent, StoredEvent
-from persistence_service.json_data import json_object, json_struct
-from persistence_service.scalars import (
+from persistence_service.schema.json_data import json_object, json_struct
+from persistence_service.schema.scalars import (
     EPOCH,
     MICROSECOND,
     from_timestamp,

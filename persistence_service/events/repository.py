@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, or_, select, tuple_
 
-from persistence_service.containment import JsonContains
 from persistence_service.events.analytics import (
     DRAFT_COMPLETED,
     DRAFT_CREATED,
@@ -19,9 +18,10 @@ from persistence_service.events.convert import PLACES
 from persistence_service.events.event import EventFilter, NewEvent, StoredEvent
 from persistence_service.events.tables import EventRow
 from persistence_service.paging.keyset import beyond
-from persistence_service.scalars import microseconds
-from persistence_service.schema import insert
-from persistence_service.timebucket import TimeBucket
+from persistence_service.schema.base import insert
+from persistence_service.schema.containment import JsonContains
+from persistence_service.schema.scalars import microseconds
+from persistence_service.schema.time_bucket import TimeBucket
 
 _EVENTS = EventRow.__table__.c
 _IDENTITY = (_EVENTS.event_type, _EVENTS.occur_time, _EVENTS.data_digest)

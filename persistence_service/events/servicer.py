@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from consensus.v1 import event_service_pb2 as pb
 from consensus.v1 import event_service_pb2_grpc
 from consensus_rpc.errors import InvalidField
-from consensus_rpc.identity import Identity, identity_of
+from consensus_rpc.server.identity import Identity, identity_of
 from persistence_service.database import Connection, Database
+from persistence_service.database.keyed_locks import Turns
 from persistence_service.events import analytics, convert, repository
 from persistence_service.events.analytics import DraftEvent
 from persistence_service.events.event import EventFilter, NewEvent, StoredEvent
@@ -18,8 +19,13 @@ from persistence_service.idempotency.claims import KeyScope
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
 from persistence_service.paging.tokens import Signing
-from persistence_service.scalars import EPOCH, MICROSECOND, from_timestamp, from_timestamp_up, to_timestamp
-from persistence_service.turns import Turns
+from persistence_service.schema.scalars import (
+    EPOCH,
+    MICROSECOND,
+    from_timestamp,
+    from_timestamp_up,
+    to_timestamp,
+)
 
 APPEND = "event.append"
 """The operation under which keys of AppendEvents stand."""

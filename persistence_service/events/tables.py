@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Identifier, Json, UtcTime, text_column
+from persistence_service.schema.base import Base, Digest, Identifier, Json, UtcTime, text_column
 
 
 class EventRow(Base):

@@ -8,11 +8,11 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from sqlalchemy import Connection, bindparam, select, update
 
+from consensus_contract.errors import IdempotencyKeyReused
 from consensus_journal import digest, reference_json
-from consensus_rpc.errors import IdempotencyKeyReused
 from persistence_service.idempotency.claims import KeyScope
 from persistence_service.idempotency.tables import IdempotencyKeyRow
-from persistence_service.schema import insert
+from persistence_service.schema.base import insert
 
 _KEY = IdempotencyKeyRow
 _SCOPE = (_KEY.tenant, _KEY.caller, _KEY.operation, _KEY.resource, _KEY.key)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, or_, select
 
 from consensus_journal import digest
 from persistence_service.idempotency.tables import IdempotencyKeyRow
-from persistence_service.schema import insert
+from persistence_service.schema.base import insert
 
 OPERATION = "check"
 """The operation under which bare keys stand, apart from those of the services' own calls."""

@@ -6,7 +6,7 @@ it stands for; those with another request are refused before anything else is lo
 
 from dataclasses import dataclass
 
-from consensus_rpc.errors import IdempotencyKeyReused
+from consensus_contract.errors import IdempotencyKeyReused
 
 START, REVISE, SUBMIT = "review.start", "review.revise", "draft.submit"
 CANCEL, RESUME, ANNOTATE = "run.cancel", "run.resume", "decision.annotate"

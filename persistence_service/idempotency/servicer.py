@@ -7,11 +7,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import idempotency_service_pb2 as pb
 from consensus.v1 import idempotency_service_pb2_grpc
-from consensus_rpc.identity import identity_of
+from consensus_rpc.server.identity import identity_of
 from persistence_service.database import Database
 from persistence_service.idempotency import bare_keys
 from persistence_service.idempotency.bare_keys import BareKey, Sighting
-from persistence_service.scalars import to_timestamp
+from persistence_service.schema.scalars import to_timestamp
 
 
 class IdempotencyServicer(idempotency_service_pb2_grpc.IdempotencyServiceServicer):

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Identifier, UtcTime, text_column
+from persistence_service.schema.base import Base, Digest, Identifier, UtcTime, text_column
 
 
 class IdempotencyKeyRow(Base):

@@ -9,7 +9,7 @@ from consensus_journal import FIRST_PREVIOUS_HASH
 from persistence_service.journal.entries import Actor, Draft, Head
 from persistence_service.journal.packing import pack
 from persistence_service.journal.tables import JournalRow, StreamHeadRow
-from persistence_service.schema import insert
+from persistence_service.schema.base import insert
 
 Clock = Callable[[Connection], datetime]
 

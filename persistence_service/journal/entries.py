@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 from consensus_journal import Entry, entry_hash
-from persistence_service.scalars import microseconds
+from persistence_service.schema.scalars import microseconds
 
 Columns = dict[str, Any]
 

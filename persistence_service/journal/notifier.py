@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.log import get_logger
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import Database
 
 log = get_logger()

@@ -15,8 +15,8 @@ from sqlalchemy import Row
 
 from consensus_journal import Entry
 from persistence_service.journal.entries import Columns, Severity
-from persistence_service.scalars import from_microseconds, microseconds
-from persistence_service.schema import DIGEST_BYTES
+from persistence_service.schema.base import DIGEST_BYTES
+from persistence_service.schema.scalars import from_microseconds, microseconds
 
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})*")
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy import table as view
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Digest, Identifier, Json, UtcTime, text_column
+from persistence_service.schema.base import Base, Digest, Identifier, Json, UtcTime, text_column
 
 Stream = text_column(80)
 

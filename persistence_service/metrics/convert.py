@@ -8,9 +8,9 @@ from uuid_utils.compat import uuid7
 
 from consensus.v1 import metric_service_pb2 as pb
 from consensus_rpc.errors import InvalidField
-from persistence_service.json_data import json_object, json_struct
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
-from persistence_service.scalars import from_timestamp, from_timestamp_up, microseconds, to_timestamp
+from persistence_service.schema.json_data import json_object, json_struct
+from persistence_service.schema.scalars import from_timestamp, from_timestamp_up, microseconds, to_timestamp
 
 UNKNOWN_TYPE = "unknown"
 

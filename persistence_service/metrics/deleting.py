@@ -7,8 +7,8 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
+from consensus_contract.errors import MetricNotFound
 from consensus_journal import canonical_json, digest
-from consensus_rpc.errors import MetricNotFound
 from persistence_service.journal.append import Clock, append
 from persistence_service.journal.entries import NOBODY, Actor, Draft
 from persistence_service.metrics import repository

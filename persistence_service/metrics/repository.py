@@ -20,12 +20,12 @@ from sqlalchemy import (
 )
 
 from consensus_journal import canonical_json, digest
-from persistence_service.containment import JsonContains
-from persistence_service.deletion.visible import both, everything, visible
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.keyset import beyond
-from persistence_service.schema import insert
+from persistence_service.schema.base import insert
+from persistence_service.schema.containment import JsonContains
+from persistence_service.schema.visibility import both, everything, visible
 
 _MARKED_AT_ONCE = 1000
 

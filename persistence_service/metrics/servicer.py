@@ -10,10 +10,12 @@ from uuid_utils.compat import uuid7
 
 from consensus.v1 import metric_service_pb2 as pb
 from consensus.v1 import metric_service_pb2_grpc
-from consensus_rpc.errors import InvalidField, MetricNotFound
-from consensus_rpc.identity import Identity, identity_of
-from consensus_rpc.request_id import current_request_id
+from consensus_contract.errors import MetricNotFound
+from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.identity import Identity, identity_of
+from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Connection, Database
+from persistence_service.database.keyed_locks import Turns
 from persistence_service.idempotency.answers import AnswerClaim, answered_once, request_fingerprint
 from persistence_service.idempotency.claims import KeyScope
 from persistence_service.journal.entries import Actor
@@ -22,8 +24,7 @@ from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMe
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
 from persistence_service.paging.tokens import Signing
-from persistence_service.scalars import EPOCH, MICROSECOND
-from persistence_service.turns import Turns
+from persistence_service.schema.scalars import EPOCH, MICROSECOND
 
 STORE, DELETE, UNDELETE = "metric.store", "metric.delete", "metric.undelete"
 """The operations under which keys stand."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, Identifier, Json, UtcTime, deletion_indexes, text_column
+from persistence_service.schema.base import Base, Identifier, Json, UtcTime, deletion_indexes, text_column
 
 
 class MetricRow(Base):

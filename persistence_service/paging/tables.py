@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema import Base, UtcTime
+from persistence_service.schema.base import Base, UtcTime
 
 
 class SigningKeyRow(Base):

@@ -20,11 +20,16 @@ from consensus.v1.persistence_service_pb2 import (
     RecordRunResponse,
     RunAttached,
 )
-from consensus_rpc.errors import ConsensusError, InvalidField, LeaseLost, RunCancelled
-from consensus_rpc.log import bind_contextvars
+from consensus_contract.errors import ConsensusError, LeaseLost, RunCancelled
+from consensus_rpc.errors import InvalidField
+from consensus_rpc.telemetry.log import bind_contextvars
 from persistence_service.idempotency.claims import START
-from persistence_service.runs import answers, names
-from persistence_service.runs.operations import (
+from persistence_service.runs.form import names
+from persistence_service.runs.form.specification import specification_row
+from persistence_service.runs.read.repository import RunHead
+from persistence_service.runs.records import RunRecords, claim_of, scope_of
+from persistence_service.runs.write import answers
+from persistence_service.runs.write.operations import (
     Append,
     Attach,
     Create,
@@ -37,9 +42,6 @@ from persistence_service.runs.operations import (
     Scope,
     Session,
 )
-from persistence_service.runs.records import RunRecords, claim_of, scope_of
-from persistence_service.runs.repository import RunHead
-from persistence_service.runs.specification import specification_row
 
 Requests = AsyncIterator[RecordRunRequest]
 

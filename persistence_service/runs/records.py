@@ -11,23 +11,23 @@ from sqlalchemy import Connection
 from consensus.v1.attempt_pb2 import Attempt
 from consensus.v1.persistence_service_pb2 import CallScope, IdempotencyClaim
 from consensus.v1.run_pb2 import Run
-from persistence_service.attempts.convert import attempt_message
-from persistence_service.attempts.repository import find_attempts
 from persistence_service.database import Database
+from persistence_service.housekeeping.expired_keys import purge_for_ever
 from persistence_service.idempotency.claims import Claim, KeyScope
-from persistence_service.idempotency.purge import purge_for_ever
 from persistence_service.journal.append import Clock
 from persistence_service.journal.notifier import Notifier
-from persistence_service.runs import repository
-from persistence_service.runs.admission import QueueLimit, count_queued
-from persistence_service.runs.batch import BatchResult, BatchTerms, run_batch
-from persistence_service.runs.convert import whole_run
-from persistence_service.runs.fold import Rules
-from persistence_service.runs.operations import AnyOperation, RunKey, Scope
-from persistence_service.runs.repository import RunHead, find_heads
-from persistence_service.runs.steps import step_names
-from persistence_service.runs.store import find_keys
-from persistence_service.writer import Writer
+from persistence_service.runs.form.attempts import attempt_message
+from persistence_service.runs.form.run_message import whole_run
+from persistence_service.runs.form.steps import step_names
+from persistence_service.runs.read import repository
+from persistence_service.runs.read.attempts import find_attempts
+from persistence_service.runs.read.repository import RunHead, find_heads
+from persistence_service.runs.write.batch import BatchResult, BatchTerms, run_batch
+from persistence_service.runs.write.fold import Rules
+from persistence_service.runs.write.operations import AnyOperation, RunKey, Scope
+from persistence_service.runs.write.queue_limit import QueueLimit, count_queued
+from persistence_service.runs.write.store import find_keys
+from persistence_service.runs.write.writer import Writer
 
 Result = TypeVar("Result")
 

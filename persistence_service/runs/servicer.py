@@ -12,9 +12,8 @@ from uuid_utils.compat import uuid7
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
 from consensus_rpc.errors import Overloaded, ShuttingDown
-from persistence_service.attempts.convert import attempt_columns
-from persistence_service.deletion.user_data import delete_user_data, undelete_user_data
 from persistence_service.drafts.submitting import submitted_text
+from persistence_service.housekeeping.user_data import delete_user_data, undelete_user_data
 from persistence_service.idempotency.claims import (
     ANNOTATE,
     CANCEL,
@@ -28,11 +27,16 @@ from persistence_service.idempotency.claims import (
     KeyTable,
 )
 from persistence_service.paging.tokens import Signing
-from persistence_service.runs import answers
-from persistence_service.runs.creation import carried_drafts
-from persistence_service.runs.exporting import export_runs, list_persona_reviews
-from persistence_service.runs.listing import list_attempts, list_runs
-from persistence_service.runs.operations import (
+from persistence_service.runs.form.attempts import attempt_columns
+from persistence_service.runs.form.specification import specification_row
+from persistence_service.runs.read.exporting import export_runs, list_persona_reviews
+from persistence_service.runs.read.listing import list_attempts, list_runs
+from persistence_service.runs.read.watching import Watching
+from persistence_service.runs.recording import Recording
+from persistence_service.runs.records import RunRecords, claim_of, scope_of
+from persistence_service.runs.write import answers
+from persistence_service.runs.write.creation import carried_drafts
+from persistence_service.runs.write.operations import (
     Annotate,
     Cancel,
     ClaimWork,
@@ -43,12 +47,8 @@ from persistence_service.runs.operations import (
     Resume,
     Undelete,
 )
-from persistence_service.runs.recording import Recording
-from persistence_service.runs.records import RunRecords, claim_of, scope_of
-from persistence_service.runs.specification import specification_row
-from persistence_service.runs.store import find_keys
-from persistence_service.runs.watching import Watching
-from persistence_service.scalars import storable
+from persistence_service.runs.write.store import find_keys
+from persistence_service.schema.scalars import storable
 
 Context = Any  # grpc.aio.ServicerContext; its stubs are generic in ways that handlers are not
 

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from consensus.v1 import errors_pb2, event_pb2, run_pb2
 from consensus.v1 import persistence_service_pb2 as pb
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.loads import Jobs, obey
 from tests.support.records import scope, specification
 

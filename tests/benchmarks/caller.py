@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from consensus.v1 import review_service_pb2
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks import job
 from tests.benchmarks.loads import Jobs, obey
 

@@ -19,8 +19,8 @@ import psycopg2
 from psycopg2.extras import Json
 from psycopg2.pool import ThreadedConnectionPool
 
-from review_service.outputs import PROPOSAL_FORMAT, REVIEW_FORMAT, PersonaReviewOutput, ProposalOutput
-from review_service.prompts import EXPAND_INSTRUCTIONS, REVIEW_INSTRUCTIONS
+from review_service.steps.outputs import PROPOSAL_FORMAT, REVIEW_FORMAT, PersonaReviewOutput, ProposalOutput
+from review_service.steps.prompts import EXPAND_INSTRUCTIONS, REVIEW_INSTRUCTIONS
 from tests.benchmarks import job
 from tests.benchmarks.loads import Jobs, obey
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from consensus.v1 import proposal_pb2
-from review_service.personas import load_panel
-from review_service.prompts import expand_message, persona_message, review_message
+from review_service.personas.panel import load_panel
+from review_service.steps.prompts import expand_message, persona_message, review_message
 
 IDEA = (
     "Let readers save articles to a list of their own and read them offline on the train. "

@@ -25,7 +25,7 @@ from consensus.v1 import event_service_pb2 as events_pb
 from consensus.v1 import persistence_service_pb2 as runs_pb
 from consensus.v1.event_service_pb2_grpc import EventServiceStub
 from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceStub
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from tests.support.many_runs import FILL_RUNS, ROWS
 from tests.support.pair import PERSISTENCE, wait_serving
 from tests.support.postgres import Cluster

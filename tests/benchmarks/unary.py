@@ -16,7 +16,7 @@ from consensus.v1 import idempotency_service_pb2 as keys_pb
 from consensus.v1.draft_service_pb2_grpc import DraftServiceStub
 from consensus.v1.event_service_pb2_grpc import EventServiceStub
 from consensus.v1.idempotency_service_pb2_grpc import IdempotencyServiceStub
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.loads import Jobs, obey
 from tests.support.serving import struct
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consensus_client.stack import Addresses, Stack
+from consensus_cli.local.stack import Addresses, Stack
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus_client.stack import Addresses
+from consensus_cli.local.stack import Addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "node"

@@ -17,8 +17,8 @@ from sqlalchemy.pool import NullPool
 from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from offline_model.control_client import ControlClient, SyncControlClient
 from persistence_service.database import normalise_url
-from persistence_service.runs import names
-from persistence_service.runs.statements import RUNS
+from persistence_service.runs.form import names
+from persistence_service.runs.form.statements import RUNS
 from tests.support.pair import PERSISTENCE, REVIEW, Client
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 

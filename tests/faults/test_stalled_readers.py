@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from offline_model.script import Rule
 from tests.faults.case import Case
 from tests.support.fault_proxy import FaultProxy

@@ -15,7 +15,7 @@ from tests.support.processes import clean_environment
 
 def audit(folder: Path, pair: Pair, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "consensus_client", "audit", *arguments],
+        [sys.executable, "-m", "consensus_cli", "audit", *arguments],
         cwd=folder,
         env=clean_environment(CONSENSUS_PERSISTENCE=pair.persistence_address),
         capture_output=True,

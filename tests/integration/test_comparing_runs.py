@@ -3,10 +3,7 @@
 import pytest
 
 from consensus.v1 import review_service_pb2
-from consensus_rpc.errors import (
-    InvalidField,
-    InvalidPageToken,
-)
+from consensus_rpc.errors import InvalidField, InvalidPageToken
 from tests.support.pair import Client
 from tests.support.revisions import (
     diff,

@@ -19,7 +19,7 @@ REVIEW = "consensus.v1.ReviewService"
 
 def consensus(pair: Pair, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "consensus_client", *arguments],
+        [sys.executable, "-m", "consensus_cli", *arguments],
         env=clean_environment(
             CONSENSUS_SERVER=pair.review_address,
             CONSENSUS_PERSISTENCE=pair.persistence_address,

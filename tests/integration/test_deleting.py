@@ -9,9 +9,10 @@ import pytest
 from consensus.v1 import review_service_pb2
 from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
 from consensus_client import ReviewClient
-from consensus_rpc.client import open_channel
-from consensus_rpc.errors import IllegalState, InvalidField, RunNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IllegalState, RunNotFound
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField
 from offline_model.script import Rule
 from tests.support.pair import Pair
 from tests.support.processes import clean_environment
@@ -19,7 +20,7 @@ from tests.support.processes import clean_environment
 
 def consensus(pair: Pair, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "consensus_client", *arguments],
+        [sys.executable, "-m", "consensus_cli", *arguments],
         env=clean_environment(
             CONSENSUS_SERVER=pair.review_address,
             CONSENSUS_PERSISTENCE=pair.persistence_address,

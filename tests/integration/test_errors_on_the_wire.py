@@ -10,21 +10,17 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc, run_pb2
-from consensus_rpc.client import open_channel
-from consensus_rpc.errors import (
-    CallDeadlineExceeded,
+from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
     IllegalState,
-    InvalidField,
-    Overloaded,
     PersistenceUnavailable,
     RunCancelled,
     RunNotFound,
-    ShuttingDown,
-    SlowConsumer,
 )
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import CallDeadlineExceeded, InvalidField, Overloaded, ShuttingDown, SlowConsumer
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
 from tests.support.fault_proxy import FaultProxy

@@ -10,13 +10,13 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import event_pb2, persistence_service_pb2, persistence_service_pb2_grpc, run_pb2
-from consensus_rpc.client import open_channel
-from consensus_rpc.errors import LeaseLost, PersistenceUnavailable, RunCancelled
-from review_service.items import step_started
-from review_service.ledger import Begun, Ledger, NewRun
-from review_service.personas import load_panel
-from review_service.run_ledger import RecordingEnded, RunLedger
-from review_service.words import duration
+from consensus_contract.errors import LeaseLost, PersistenceUnavailable, RunCancelled
+from consensus_contract.spans import duration
+from consensus_rpc.channel.channels import open_channel
+from review_service.personas.panel import load_panel
+from review_service.record.ledger import Begun, Ledger, NewRun
+from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.runs.record_items import step_started
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import PERSISTENCE, wait_serving
 from tests.support.processes import Process, clean_environment, start_process, wait_started

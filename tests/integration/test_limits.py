@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from consensus.v1 import review_service_pb2, run_pb2
-from consensus_rpc.errors import ConsensusError, InvalidField, InvalidPageToken, MessageTooLarge
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField, InvalidPageToken, MessageTooLarge
 from tests.support.pair import Client
 
 IDEA = "A rota for two wards."

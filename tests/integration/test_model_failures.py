@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from consensus.v1 import attempt_pb2, event_pb2, review_service_pb2, run_pb2
-from consensus_rpc.errors import ConsensusError, LlmAuthentication, QuorumNotMet, RunFailed, reason_name
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError, LlmAuthentication, QuorumNotMet, RunFailed, reason_name
+from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
 from tests.support.pair import Client, kinds, review_request

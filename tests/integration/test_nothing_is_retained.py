@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from consensus.v1 import review_service_pb2
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.job import IDEA
 from tests.benchmarks.model import Connection
 from tests.support.counted import CountedProcess, Living

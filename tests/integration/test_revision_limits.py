@@ -6,12 +6,8 @@ from typing import Any
 import pytest
 
 from consensus.v1 import proposal_pb2, review_service_pb2
-from consensus_rpc.errors import (
-    IdempotencyKeyReused,
-    IllegalState,
-    InvalidField,
-    RunNotFound,
-)
+from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_rpc.errors import InvalidField
 from offline_model.script import Rule
 from tests.support.pair import Client, kinds, review_request
 from tests.support.revisions import (

@@ -11,8 +11,8 @@ from consensus.v1 import (
     review_service_pb2,
     run_pb2,
 )
-from consensus_rpc.errors import IdempotencyKeyReused, RunNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IdempotencyKeyReused, RunNotFound
+from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
 from tests.support.pair import Client, drained, kinds, review_request
 

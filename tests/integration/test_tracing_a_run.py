@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from consensus_rpc.errors import QuorumNotMet
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import QuorumNotMet
+from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
 from tests.support.pair import Client, Pair, kinds, review_request, until
 

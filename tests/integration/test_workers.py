@@ -21,7 +21,7 @@ from consensus.v1 import (
     review_service_pb2,
     review_service_pb2_grpc,
 )
-from consensus_rpc.client import ChannelOptions, open_channel
+from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.support.pair import API_KEY, PERSISTENCE, REVIEW, drained, review_request, wait_serving
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 

@@ -12,7 +12,7 @@ from consensus.v1.attempt_pb2 import (
     AttemptState,
 )
 from consensus.v1.persistence_service_pb2 import PersistenceServiceListAttemptsRequest, RecordExpansionRequest
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.status import contract_errors
 from tests.support.records import Service, Worker, attempt, new_id, record, scope
 
 STARTED, FAILED = ATTEMPT_STATE_STARTED, ATTEMPT_STATE_FAILED

@@ -13,11 +13,12 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from consensus.v1 import audit_service_pb2 as pb
 from consensus.v1.audit_service_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
+from consensus_contract.errors import AuditCheckpointsOff
 from consensus_journal import FIRST_PREVIOUS_HASH
-from consensus_rpc.client import open_channel
-from consensus_rpc.errors import AuditCheckpointsOff, InvalidPageToken
-from consensus_rpc.server import Server, ServerOptions
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidPageToken
+from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.audit.checkpoints import (
     Checkpointer,
     CheckpointFile,

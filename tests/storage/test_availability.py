@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from sqlalchemy import text
 
-from consensus_rpc.errors import DatabaseUnavailable
+from consensus_contract.errors import DatabaseUnavailable
 from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
 from tests.support import postgres
 from tests.support.fault_proxy import FaultProxy

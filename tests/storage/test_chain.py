@@ -11,8 +11,8 @@ from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow
-from persistence_service.runs.payloads import REVIEW_COLUMNS, payload_of
-from persistence_service.runs.tables import PersonaReviewRow, RunRow
+from persistence_service.runs.form.payloads import REVIEW_COLUMNS, payload_of
+from persistence_service.runs.form.tables import PersonaReviewRow, RunRow
 from tests.support.records import Service
 
 

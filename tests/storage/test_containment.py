@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import literal, select
 
-from persistence_service.containment import JsonContains, contains
 from persistence_service.database import Database
-from persistence_service.schema import Json
+from persistence_service.schema.base import Json
+from persistence_service.schema.containment import JsonContains, contains
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"a": 1}, {}, True),

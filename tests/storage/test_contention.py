@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from sqlalchemy import text
 
-from consensus_rpc.errors import LockTimeout
+from consensus_contract.errors import LockTimeout
 from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
 from persistence_service.database.units import ATTEMPTS
 

@@ -10,13 +10,14 @@ import pytest
 
 from consensus.v1 import metric_service_pb2 as pb
 from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
-from consensus_rpc.errors import IdempotencyKeyReused, InvalidField, InvalidPageToken, MetricNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField, InvalidPageToken
 from persistence_service.database import Connection, Database
+from persistence_service.housekeeping.purging import Retention, purge_all
 from persistence_service.metrics import deleting
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
-from persistence_service.retention import Retention, purge_all
 from tests.support.deletion import entries, flaws
 from tests.support.serving import served
 

@@ -7,14 +7,9 @@ import pytest
 
 from consensus.v1 import event_pb2, run_pb2
 from consensus.v1 import persistence_service_pb2 as pb
-from consensus_rpc.errors import (
-    ConsensusError,
-    IdempotencyKeyReused,
-    IllegalState,
-    InvalidPageToken,
-    RunNotFound,
-)
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import ConsensusError, IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidPageToken
 from tests.support import deletion
 from tests.support.deletion import call, delete, event_kinds, finished, get, undelete
 from tests.support.records import (

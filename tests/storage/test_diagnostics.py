@@ -13,7 +13,7 @@ from persistence_service.diagnostics import repository
 from persistence_service.diagnostics.repository import TableSize
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.paging.tables import SigningKeyRow
-from persistence_service.schema import insert, metadata
+from persistence_service.schema.base import insert, metadata
 from tests.support.rows import any_row
 
 RUNS = metadata.tables["runs"]

@@ -9,8 +9,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import event_service_pb2 as pb
 from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
+from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
-from consensus_rpc.status import contract_errors
 from persistence_service.database import Database
 from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing

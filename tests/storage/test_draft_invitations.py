@@ -8,13 +8,8 @@ import pytest
 from sqlalchemy import text, update
 
 from consensus.v1 import draft_pb2
-from consensus_rpc.errors import (
-    DuplicateId,
-    InvalidField,
-    InvalidPageToken,
-    InvitationNotFound,
-    InvitationNotPending,
-)
+from consensus_contract.errors import DuplicateId, InvitationNotFound, InvitationNotPending
+from consensus_rpc.errors import InvalidField, InvalidPageToken
 from persistence_service.database import Database
 from persistence_service.drafts.tables import DraftInvitationRow
 from tests.support.drafts import EDITOR, OWNER, VIEWER, Drafts

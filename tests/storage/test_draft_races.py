@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from consensus.v1 import draft_pb2
-from consensus_rpc.errors import (
+from consensus_contract.errors import (
     ConsensusError,
     DatabaseUnavailable,
     DuplicateId,

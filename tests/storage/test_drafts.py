@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import Connection, Executable, delete, event, select, text, update
 
 from consensus.v1 import draft_pb2
-from consensus_rpc.errors import (
+from consensus_contract.errors import (
     CollaboratorNotFound,
     DatabaseError,
     DraftFull,
     DraftNotActive,
     DraftNotFound,
     DuplicateId,
-    InvalidField,
     NotAWriter,
     NotDraftOwner,
     NotRingHolder,
     RecipientNotCollaborator,
 )
+from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
 from persistence_service.drafts import collaborators, segments
 from persistence_service.drafts.tables import DraftRow, DraftSegmentRow, DraftTurnRow

@@ -13,8 +13,9 @@ from consensus.v1 import event_service_pb2 as events
 from consensus.v1 import metric_service_pb2 as metrics
 from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
 from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
-from consensus_rpc.errors import DatabaseUnavailable, InvalidField, InvalidPageToken, MessageTooLarge
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import DatabaseUnavailable
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField, InvalidPageToken, MessageTooLarge
 from persistence_service.database import Database
 from persistence_service.events.servicer import EventServicer
 from persistence_service.metrics.servicer import MetricServicer

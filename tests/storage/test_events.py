@@ -12,8 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import event_service_pb2 as pb
 from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
-from consensus_rpc.errors import IdempotencyKeyReused, InvalidPageToken
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IdempotencyKeyReused
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidPageToken
 from persistence_service.database import Connection, Database
 from persistence_service.events import repository
 from persistence_service.events.emitting import DraftPart, append_in_transaction, draft_event

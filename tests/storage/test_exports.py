@@ -6,8 +6,9 @@ import pytest
 
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1 import run_pb2
-from consensus_rpc.errors import InvalidPageToken, RunNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidPageToken
 from tests.support.records import PERSONAS, Service, scope
 
 

@@ -14,10 +14,11 @@ from consensus.v1.persistence_service_pb2 import (
     PersistenceServiceListRunsRequest,
     PersistenceServiceResumeRunRequest,
 )
-from consensus_rpc.errors import IdempotencyKeyReused, IllegalState, Overloaded, RunNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import Overloaded
 from persistence_service.database import Database
-from persistence_service.idempotency.purge import purge_all
+from persistence_service.housekeeping.expired_keys import purge_all
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.runs.records import RunOptions
 from tests.support.records import (

@@ -6,7 +6,7 @@ import pytest
 
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
 from consensus.v1.persistence_service_pb2 import PersistenceServiceListAttemptsRequest
-from consensus_rpc.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
+from consensus_contract.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
 from tests.support.records import (
     LONG_AGO,
     Service,

@@ -11,7 +11,7 @@ from persistence_service.events import repository as events
 from persistence_service.events.event import EventFilter
 from persistence_service.metrics import repository as metrics
 from persistence_service.metrics.metric import MetricFilter
-from persistence_service.scalars import EPOCH, MICROSECOND
+from persistence_service.schema.scalars import EPOCH, MICROSECOND
 from tests.support import postgres
 
 ROWS = 100_000

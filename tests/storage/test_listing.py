@@ -13,8 +13,9 @@ from consensus.v1.persistence_service_pb2 import (
     PersistenceServiceListRunsResponse,
     RecordExpansionRequest,
 )
-from consensus_rpc.errors import InvalidField, InvalidPageToken, RunNotFound
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField, InvalidPageToken
 from tests.support.records import (
     PERSONAS,
     Service,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, bindparam, select, text, update
 
-from consensus_rpc.errors import DatabaseError
+from consensus_contract.errors import DatabaseError
 from persistence_service.database import Connection, Database
 from persistence_service.database.many import RowsRefused, Work, execute_all
-from persistence_service.runs.statements import (
+from persistence_service.runs.form.statements import (
     HEADS,
     INSERT_HEADS,
     INSERT_SETTINGS,

@@ -12,9 +12,10 @@ from sqlalchemy import event, update
 
 from consensus.v1 import metric_service_pb2 as pb
 from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
+from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
 from consensus_journal import FIRST_PREVIOUS_HASH, entry_hash
-from consensus_rpc.errors import IdempotencyKeyReused, InvalidField, InvalidPageToken, MetricNotFound
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField, InvalidPageToken
 from persistence_service.audit.repository import stream
 from persistence_service.database import Database
 from persistence_service.metrics import deleting

@@ -10,11 +10,11 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Connection
 
 from consensus.v1 import event_pb2
-from consensus_rpc.errors import DraftNotFound, RunNotFound
+from consensus_contract.errors import DraftNotFound, RunNotFound
 from persistence_service.database import Database
-from persistence_service.deletion.retentions import retentions
-from persistence_service.retention import Retention, purge_all
-from persistence_service.runs import purging
+from persistence_service.housekeeping.purging import Retention, purge_all
+from persistence_service.housekeeping.retentions import retentions
+from persistence_service.runs.write import purging
 from tests.support import deletion
 from tests.support.deletion import delete, entries, finished, flaws, get, row_counts, undelete
 from tests.support.drafts import Drafts

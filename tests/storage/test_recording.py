@@ -7,7 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import errors_pb2, event_pb2, run_pb2
 from consensus.v1.persistence_service_pb2 import Record, RecordAck
-from consensus_rpc.errors import IllegalState, InvalidField, RunNotFound, ShuttingDown
+from consensus_contract.errors import IllegalState, RunNotFound
+from consensus_rpc.errors import InvalidField, ShuttingDown
 from tests.support.records import (
     PERSONAS,
     Service,

@@ -8,9 +8,9 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import Connection
 
-from consensus_rpc.errors import DatabaseUnavailable
+from consensus_contract.errors import DatabaseUnavailable
 from persistence_service.database import Database
-from persistence_service.retention import BATCH, Retention, purge_all, purge_for_ever
+from persistence_service.housekeeping.purging import BATCH, Retention, purge_all, purge_for_ever
 
 
 class Rows:

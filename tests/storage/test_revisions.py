@@ -6,13 +6,9 @@ import pytest
 
 from consensus.v1 import event_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus.v1 import persistence_service_pb2 as pb
-from consensus_rpc.errors import (
-    IdempotencyKeyReused,
-    IllegalState,
-    InvalidField,
-    RunNotFound,
-)
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import InvalidField
 from tests.support.records import (
     PERSONAS,
     Service,

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Select, text
 
 from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.database import Database, DatabaseOptions, normalise_url
-from persistence_service.runs.deleting_many import LOCK_OF_DELETION, LOCK_OF_USER
-from persistence_service.runs.listing import newest_first
-from persistence_service.runs.purging import LOCK_DELETED_BEFORE, LOCK_ENDED_BEFORE
-from persistence_service.runs.repository import RUN_WITH_SPECIFICATION
+from persistence_service.runs.read.listing import newest_first
+from persistence_service.runs.read.repository import RUN_WITH_SPECIFICATION
+from persistence_service.runs.write.mass_deletion import LOCK_OF_DELETION, LOCK_OF_USER
+from persistence_service.runs.write.purging import LOCK_DELETED_BEFORE, LOCK_ENDED_BEFORE
 from tests.support import postgres
 from tests.support.many_runs import FILL_RUNS, FIRST_RUN, ROWS
 

@@ -17,7 +17,7 @@ from tests.support import postgres
 
 HOLD = """
 import sys
-from consensus_rpc.log import configure_logging
+from consensus_rpc.telemetry.log import configure_logging
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 configure_logging("test", level="ERROR")
 database = Database(DatabaseOptions(url=normalise_url(sys.argv[1])))

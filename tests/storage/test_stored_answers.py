@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consensus.v1 import event_service_pb2 as pb
+from consensus_contract.errors import IdempotencyKeyReused
 from consensus_journal import digest
-from consensus_rpc.errors import IdempotencyKeyReused
 from persistence_service.database import Database
 from persistence_service.idempotency.answers import AnswerClaim, answered_once, request_fingerprint
 from persistence_service.idempotency.claims import KeyScope

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from consensus_rpc.errors import DatabaseError, DatabaseUnavailable
+from consensus_contract.errors import DatabaseError, DatabaseUnavailable
 from persistence_service.database import Connection, Database
 from persistence_service.journal.tables import StreamHeadRow
 from persistence_service.paging.tables import SigningKeyRow
-from persistence_service.schema import insert
+from persistence_service.schema.base import insert
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 

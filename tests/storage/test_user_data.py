@@ -10,7 +10,7 @@ import pytest
 
 from consensus.v1 import metric_service_pb2
 from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
-from consensus_rpc.errors import IdempotencyKeyReused, IllegalState
+from consensus_contract.errors import IdempotencyKeyReused, IllegalState
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from tests.support import deletion

@@ -8,9 +8,10 @@ import pytest
 
 from consensus.v1 import event_pb2
 from consensus.v1.persistence_service_pb2 import PersistenceServiceWatchRunRequest
-from consensus_rpc.errors import RunNotFound, ShuttingDown, SlowConsumer
+from consensus_contract.errors import RunNotFound
+from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
-from persistence_service.runs.watching import PAGE
+from persistence_service.runs.read.watching import PAGE
 from tests.storage.conftest import QUICK
 from tests.support.records import (
     Service,

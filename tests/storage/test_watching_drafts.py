@@ -7,8 +7,9 @@ import pytest
 
 from consensus.v1 import draft_pb2
 from consensus.v1 import draft_service_pb2 as pb
-from consensus_rpc.errors import DraftNotFound, ShuttingDown
-from consensus_rpc.status import contract_errors
+from consensus_contract.errors import DraftNotFound
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import ShuttingDown
 from persistence_service.database import Database
 from tests.support.drafts import EDITOR, VIEWER, Drafts
 

@@ -8,16 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from consensus_rpc.errors import (
-    ConsensusError,
-    DatabaseUnavailable,
-    IllegalState,
-    InternalError,
-    Overloaded,
-    ShuttingDown,
-)
+from consensus_contract.errors import ConsensusError, DatabaseUnavailable, IllegalState
+from consensus_rpc.errors import InternalError, Overloaded, ShuttingDown
 from persistence_service.database import Database
-from persistence_service.writer import Conflicted, Writer, WriterLimits
+from persistence_service.runs.write.writer import Conflicted, Writer, WriterLimits
 from tests.support.records import Service, happy_records
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from consensus_rpc.errors import LockTimeout
-from persistence_service import writer as writing
+from consensus_contract.errors import LockTimeout
 from persistence_service.database import Database
 from persistence_service.database.engine import LOCK_TIMEOUT_MS
-from persistence_service.runs.specification import specification_row
+from persistence_service.runs.form.specification import specification_row
+from persistence_service.runs.write import writer as writing
 from tests.support import postgres
 from tests.support.records import Service, happy_records, specification
 

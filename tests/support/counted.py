@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from consensus_rpc.server import Server
+from consensus_rpc.server.server import Server
 from tests.support.processes import Process, start_process
 
 FILE = "LIVING_FILE"

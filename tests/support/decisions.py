@@ -11,8 +11,8 @@ from pathlib import Path
 from google.protobuf import json_format
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
-from consensus_rpc.errors import Reason
-from review_service.decision import decide
+from consensus_contract.errors import Reason
+from consensus_decision.decision import decide
 from tests.support.engine import review, reviews, specification
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "review_service" / "golden"

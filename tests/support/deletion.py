@@ -8,7 +8,7 @@ from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1.audit_service_pb2 import VerifyAuditRequest
 from consensus.v1.audit_service_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.status import contract_errors
 from persistence_service import tables
 from persistence_service.audit import repository
 from persistence_service.audit.servicer import AuditServicer

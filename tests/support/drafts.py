@@ -9,9 +9,9 @@ from google.protobuf.duration_pb2 import Duration
 from consensus.v1 import draft_pb2
 from consensus.v1 import draft_service_pb2 as pb
 from consensus.v1.draft_service_pb2_grpc import DraftServiceStub, add_DraftServiceServicer_to_server
-from consensus_rpc.client import open_channel
-from consensus_rpc.server import Server, ServerOptions
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.database import Database
 from persistence_service.drafts.records import DraftOptions, DraftRecords
 from persistence_service.drafts.servicer import DraftServicer

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
-from consensus_rpc.errors import reason_name
-from review_service.calls import ModelCall
-from review_service.expander import Expander
-from review_service.model import ModelClient
-from review_service.outputs import REVIEW_FORMAT
-from review_service.personas import load_panel
-from review_service.reviewer import Reviewer
-from review_service.step_runner import StepRunner
-from review_service.steps import GaveUp, StepBudget, Succeeded, Timing
+from consensus_contract.errors import reason_name
+from review_service.model.client import ModelClient
+from review_service.model.model_call import ModelCall
+from review_service.personas.panel import load_panel
+from review_service.steps.expander import Expander
+from review_service.steps.outputs import REVIEW_FORMAT
+from review_service.steps.reviewer import Reviewer
+from review_service.steps.runner import StepRunner
+from review_service.steps.step import GaveUp, StepBudget, Succeeded, Timing
 
 PANEL = load_panel()
 RUN_ID = "run-1"

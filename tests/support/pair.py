@@ -17,7 +17,7 @@ from consensus.v1 import (
     review_service_pb2,
     review_service_pb2_grpc,
 )
-from consensus_rpc.client import open_channel
+from consensus_rpc.channel.channels import open_channel
 from offline_model.control_client import ControlClient, SyncControlClient
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 

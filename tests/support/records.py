@@ -28,14 +28,14 @@ from consensus.v1.persistence_service_pb2_grpc import (
     PersistenceServiceStub,
     add_PersistenceServiceServicer_to_server,
 )
-from consensus_rpc.client import ChannelOptions, open_channel
-from consensus_rpc.server import Server, ServerOptions
-from consensus_rpc.status import contract_errors
+from consensus_rpc.channel.channels import ChannelOptions, open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.database import Database
 from persistence_service.paging.tokens import Signing
+from persistence_service.runs.form.tables import RunRow
 from persistence_service.runs.records import RunOptions, RunRecords
 from persistence_service.runs.servicer import RunServicer
-from persistence_service.runs.tables import RunRow
 
 PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
 WEIGHTS = (0.25, 0.25, 0.15, 0.2, 0.15)

@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2, run_pb2
-from consensus_rpc.errors import ConsensusError
-from consensus_rpc.status import error_from_rpc
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.status import error_from_rpc
 from offline_model.script import Rule
 from tests.support.pair import Client, kinds
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Integer, LargeBinary, String, Table
 
-from persistence_service.schema import Digest, UtcTime
+from persistence_service.schema.base import Digest, UtcTime
 
 SOMETHING = (
     (UtcTime, datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)),

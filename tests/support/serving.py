@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus_rpc.client import open_channel
-from consensus_rpc.server import Server, ServerOptions
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.server.server import Server, ServerOptions
 
 SECOND = 1_000_000
 

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from consensus.v1 import review_service_pb2
-from consensus_rpc.client import ChannelOptions, open_channel
+from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.benchmarks import job
 from tests.benchmarks.acks import record_run
 from tests.benchmarks.loads import Jobs, obey

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from consensus_decision.decision import decide
 from consensus_journal.chain import Entry
 from consensus_journal.verify import Head, verify_against
-from persistence_service.runs import names
-from persistence_service.runs.events import DECISION
-from persistence_service.scalars import microseconds
-from review_service.decision import decide
+from persistence_service.runs.form import names
+from persistence_service.runs.form.entries import DECISION
+from persistence_service.schema.scalars import microseconds
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.snapshot import Row
 

@@ -14,9 +14,10 @@ from consensus.v1.review_service_pb2_grpc import (
     ReviewServiceServicer,
     add_ReviewServiceServicer_to_server,
 )
-from consensus_rpc.errors import ConsensusError, ShuttingDown
-from consensus_rpc.metrics import RpcMetrics
-from consensus_rpc.server import Server, ServerOptions
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.errors import ShuttingDown
+from consensus_rpc.server.server import Server, ServerOptions
+from consensus_rpc.telemetry.metrics import RpcMetrics
 from tests.unit.consensus_client import samples
 
 SERVICE = "consensus.v1.ReviewService"

@@ -5,16 +5,18 @@ import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2
 from consensus_client import ReviewClient, ReviewOptions, RunQuery
-from consensus_rpc.errors import (
-    CallDeadlineExceeded,
+from consensus_contract.errors import (
     ConsensusError,
     DatabaseUnavailable,
-    InvalidField,
     LlmTimeout,
-    Overloaded,
     PersistenceUnavailable,
     QuorumNotMet,
     RunNotFound,
+)
+from consensus_rpc.errors import (
+    CallDeadlineExceeded,
+    InvalidField,
+    Overloaded,
     ServerUnreachable,
     ShuttingDown,
     SlowConsumer,

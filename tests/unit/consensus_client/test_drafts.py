@@ -3,8 +3,8 @@
 import pytest
 
 from consensus.v1 import draft_pb2, review_service_pb2
+from consensus_cli.view import drafts as view
 from consensus_client.requests import submit_request
-from consensus_client.view import drafts as view
 
 HOSTILE = "\x1b[31mred\u202e\nline"
 

@@ -4,15 +4,8 @@ import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2
 from consensus_client.following import Cursor, Patience, ReconnectPolicy, is_cut
-from consensus_rpc.errors import (
-    DatabaseUnavailable,
-    LlmUnavailable,
-    Overloaded,
-    RunCancelled,
-    RunNotFound,
-    ServerUnreachable,
-    SlowConsumer,
-)
+from consensus_contract.errors import DatabaseUnavailable, LlmUnavailable, RunCancelled, RunNotFound
+from consensus_rpc.errors import Overloaded, ServerUnreachable, SlowConsumer
 from tests.unit.consensus_client import samples
 
 

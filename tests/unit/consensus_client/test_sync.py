@@ -14,8 +14,9 @@ import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2
 from consensus_client import ClientOptions, ReconnectPolicy, ReviewClient, RunQuery, SyncReviewClient
-from consensus_rpc.errors import ConsensusError, QuorumNotMet, RunNotFound, ShuttingDown
-from consensus_rpc.status import to_wire
+from consensus_contract.errors import ConsensusError, QuorumNotMet, RunNotFound
+from consensus_rpc.channel.status import to_wire
+from consensus_rpc.errors import ShuttingDown
 from tests.unit.consensus_client import samples
 from tests.unit.consensus_client.scripted import ScriptedService, serving
 

@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
 
 from consensus.v1 import review_service_pb2
-from consensus_rpc.client import open_channel
-from consensus_rpc.metrics import RpcMetrics
-from consensus_rpc.server import Server, ServerOptions
+from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.server.server import Server, ServerOptions
+from consensus_rpc.telemetry.metrics import RpcMetrics
 
 SERVICE = "test.v1.ProbeService"
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream")

@@ -1,7 +1,8 @@
 """One error of every class, with all that it can carry."""
 
+from consensus_contract import errors as nouns
+from consensus_contract.errors import ConsensusError, FieldViolation
 from consensus_rpc import errors
-from consensus_rpc.errors import ConsensusError, FieldViolation
 
 _RUN = {
     "run_id": "r1",
@@ -21,35 +22,35 @@ SAMPLES: list[ConsensusError] = [
         ]
     ),
     errors.InvalidPageToken(),
-    errors.RunNotFound(run_id="r1"),
-    errors.DuplicateId(resource="drafts/7"),
-    errors.IdempotencyKeyReused(idempotency_key="k1", run_id="r1"),
-    errors.IllegalState(run_id="r1", state="COMPLETED", operation="cancel"),
-    errors.LeaseLost(run_id="r1"),
+    nouns.RunNotFound(run_id="r1"),
+    nouns.DuplicateId(resource="drafts/7"),
+    nouns.IdempotencyKeyReused(idempotency_key="k1", run_id="r1"),
+    nouns.IllegalState(run_id="r1", state="COMPLETED", operation="cancel"),
+    nouns.LeaseLost(run_id="r1"),
     errors.PermissionDenied(method="consensus.v1.ReviewService/GetRun"),
     errors.Unauthenticated(),
     errors.Overloaded(subject="runs in flight", limit=2000, retry_after_seconds=0.3),
     errors.SlowConsumer(run_id="r1", last_sequence=7),
     errors.MessageTooLarge(limit_bytes=4_194_304),
-    errors.DatabaseUnavailable(),
-    errors.LockTimeout(resource="runs/r1"),
-    errors.PersistenceUnavailable(),
+    nouns.DatabaseUnavailable(),
+    nouns.LockTimeout(resource="runs/r1"),
+    nouns.PersistenceUnavailable(),
     errors.ShuttingDown(),
-    errors.DatabaseError(),
+    nouns.DatabaseError(),
     errors.InternalError(),
-    errors.AuditCheckpointsOff(),
-    errors.MetricNotFound(metric_id="m1"),
-    errors.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
-    errors.DraftNotActive(draft_id="d1", state="LOCKED"),
-    errors.DraftFull(draft_id="d1", subject="segments", limit=800),
+    nouns.AuditCheckpointsOff(),
+    nouns.MetricNotFound(metric_id="m1"),
+    nouns.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
+    nouns.DraftNotActive(draft_id="d1", state="LOCKED"),
+    nouns.DraftFull(draft_id="d1", subject="segments", limit=800),
     *(
         kind(draft_id="d1")
-        for kind in errors.DraftError.__subclasses__()
-        if kind.__init__ is errors.DraftError.__init__
+        for kind in nouns.DraftError.__subclasses__()
+        if kind.__init__ is nouns.DraftError.__init__
     ),
     errors.CallDeadlineExceeded(run_id="r1"),
     *(
         kind(**_RUN)  # type: ignore[arg-type]  # the values' types differ by key
-        for kind in errors.RunFailed.__subclasses__()
+        for kind in nouns.RunFailed.__subclasses__()
     ),
 ]

@@ -55,7 +55,7 @@ def test_what_others_wait_for_is_checked() -> None:
 def test_a_server_is_checked_over_grpc_on_the_port_it_listens_on(service: str) -> None:
     listen = SERVICES[service]["environment"][f"{service.upper()}_LISTEN"]
     kind, *command, address = SERVICES[service]["healthcheck"]["test"]
-    assert [kind, *command] == ["CMD", "python", "-m", "consensus_rpc.healthcheck"]
+    assert [kind, *command] == ["CMD", "python", "-m", "consensus_rpc.process.healthcheck"]
     assert address == f"127.0.0.1:{listen.rpartition(':')[2]}"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus_rpc.settings import SettingsError
+from consensus_rpc.process.settings import SettingsError
 from persistence_service.config import PersistenceSettings
 
 PARTS = {

@@ -14,12 +14,12 @@ from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, proposal_pb2, run
 from consensus.v1.event_pb2 import RunEvent
 from consensus.v1.persistence_service_pb2 import RecordItem
 from consensus_rpc.errors import InvalidField
-from persistence_service.attempts.convert import attempt_columns, attempt_message
-from persistence_service.runs import decisions, payloads
-from persistence_service.runs.events import item_draft
-from persistence_service.runs.specification import specification_message, specification_row
-from persistence_service.runs.stored_events import StoredEvent, run_event
-from persistence_service.scalars import from_timestamp, to_timestamp
+from persistence_service.runs.form import decisions, payloads
+from persistence_service.runs.form.attempts import attempt_columns, attempt_message
+from persistence_service.runs.form.entries import item_draft
+from persistence_service.runs.form.events import StoredEvent, run_event
+from persistence_service.runs.form.specification import specification_message, specification_row
+from persistence_service.schema.scalars import from_timestamp, to_timestamp
 from tests.support import messages, records
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)

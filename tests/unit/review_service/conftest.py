@@ -7,7 +7,7 @@ import pytest
 
 from offline_model.control_client import ControlClient
 from offline_model.server import OfflineModel
-from review_service.model import ModelClient, ModelOptions
+from review_service.model.client import ModelClient, ModelOptions
 from tests.support.engine import Desk
 
 # How long an example takes says more about the machine's other work than about the code.

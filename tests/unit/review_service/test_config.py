@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus_rpc.settings import SettingsError
+from consensus_rpc.process.settings import SettingsError
 from review_service.config import ReviewSettings
 
 DEFAULTS = {

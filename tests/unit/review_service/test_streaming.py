@@ -6,9 +6,9 @@ import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2
 from consensus_rpc.errors import SlowConsumer
-from review_service.feed import Feed
-from review_service.follow import follow_feed
-from review_service.sender import EventSender
+from review_service.follow.journal import follow_feed
+from review_service.follow.sender import EventSender
+from review_service.record.live_events import Feed
 
 Message = review_service_pb2.StreamReviewResponse
 

@@ -13,7 +13,7 @@ END = "<!-- end of settings -->"
 PAGES = ("docs/errors.md", "README.md", ".env.example")
 CONFIG = """
 from pydantic import Field, SecretStr
-from consensus_rpc.settings import Settings
+from consensus_rpc.process.settings import Settings
 
 class {name}(Settings):
     shared: int = Field(3, ge=1, le=10, description="Read by both | alike.")

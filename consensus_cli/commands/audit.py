@@ -1,0 +1,277 @@
+"""`consensus audit`: list, verify, export and checkpoint the audit trail."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1 import audit_service_pb2 as pb
+from consensus_cli import text
+from consensus_cli.commands import exits, inputs, options
+from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.view.tables import table
+from consensus_client.audit import AuditClient
+from consensus_journal import (
+    Checkpoint,
+    Verdict,
+    canonical_json,
+    checkpoint_from_plain,
+    plain_checkpoint,
+    verify_export,
+)
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+_PROGRESS_EVERY_STREAMS = 10_000
+
+
+class Severity(StrEnum):
+    """How much an entry matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+Stream = Annotated[
+    str, typer.Option(metavar="NAME", help="This stream only, such as runs/ID.", show_default=False)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write to this file.", show_default=False),
+]
+
+
+@app.command("list")
+def list_entries(
+    stream: Stream = "",
+    type_: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="Of this kind, such as run.failed.")
+    ] = "",
+    min_severity: Annotated[
+        Severity | None, typer.Option(help="Of at least this severity.", show_default=False)
+    ] = None,
+    caller: Annotated[str, typer.Option(metavar="NAME", help="By this caller.", show_default=False)] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="For this person.", show_default=False)] = "",
+    time_from: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Then or later: ISO 8601, or a day.", show_default=False),
+    ] = None,
+    time_to: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Then or earlier.", show_default=False)
+    ] = None,
+    page_size: Annotated[int, typer.Option(min=1, max=100, metavar="1..100", help="Entries per page.")] = 30,
+    page_token: Annotated[
+        str, typer.Option(metavar="TOKEN", help="Where the page before ended.", show_default=False)
+    ] = "",
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print each entry as a line of protobuf JSON.")
+    ] = False,
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """List entries, newest first; all conditions must hold."""
+    wanted = pb.AuditFilter(
+        stream=stream,
+        event_type=type_,
+        min_severity=pb.AuditSeverity.Value(f"AUDIT_SEVERITY_{(min_severity or 'unspecified').upper()}"),
+        caller=caller,
+        user=user,
+        entry_time_from=_stamp(inputs.instant(time_from, is_end=False)),
+        entry_time_to=_stamp(inputs.instant(time_to, is_end=True)),
+    )
+
+    async def read(client: AuditClient) -> None:
+        page = await client.list_entries(wanted, page_size=page_size, page_token=page_token)
+        if json_lines:
+            for entry in page.entries:
+                say_json(entry)
+        else:
+            say(*_entry_lines(page.entries) if page.entries else ["no entries"])
+        if page.next_page_token:
+            complain(f"more: the same command with --page-token {page.next_page_token}")
+
+    Session(persistence).run_with(AuditClient, read)
+
+
+@app.command()
+def verify(
+    export: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[EXPORT]",
+            help="A file of `audit export`; without it the server is asked.",
+            show_default=False,
+        ),
+    ] = None,
+    stream: Stream = "",
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Checkpoints kept elsewhere; with EXPORT.", show_default=False),
+    ] = None,
+    public_key: Annotated[
+        str, typer.Option(metavar="HEX", help="The key that signed them; with EXPORT.", show_default=False)
+    ] = "",
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Prove that the trail is whole; exit 1 and name the first bad entry if not.
+
+    With EXPORT no server is needed. Only checkpoints show that a tail was cut off or a chain computed anew,
+    and only those that were kept where nobody could change them prove it.
+    """
+    if export is not None:
+        inputs.refuse_together([("EXPORT", True), ("--stream", bool(stream))])
+        _end(_verify_offline(export, checkpoints, public_key))
+    if checkpoints is not None or public_key:
+        raise typer.BadParameter("--checkpoints and --public-key go with EXPORT")
+
+    async def ask(client: AuditClient) -> int:
+        told = 0
+        async for message in client.verify(stream):
+            if (
+                message.HasField("progress")
+                and message.progress.stream_count >= told + _PROGRESS_EVERY_STREAMS
+            ):
+                told = message.progress.stream_count
+                complain(f"{told} streams so far")
+        return _report(message.verdict)
+
+    Session(persistence).run_with(AuditClient, ask)
+
+
+@app.command("export")
+def export_(
+    output: Output = None,
+    stream: Stream = "",
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Write the trail as JSON lines, for `audit verify` without a server."""
+
+    async def write(client: AuditClient) -> None:
+        put, close = _sink(output)
+        count = 0
+        try:
+            async for line in client.export(stream):
+                put(canonical_json(line).decode())
+                count += 1
+        finally:
+            close()
+        complain(text.count(count, "line"))
+
+    Session(persistence).run_with(AuditClient, write)
+
+
+@app.command()
+def checkpoint(
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Append it to this file.", show_default=False),
+    ] = None,
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Have a checkpoint signed now, and print it, to be kept elsewhere."""
+
+    async def take(client: AuditClient) -> None:
+        line = canonical_json({"checkpoint": plain_checkpoint(await client.checkpoint())}).decode()
+        if output is None:
+            say(line)
+            return
+        with output.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    Session(persistence).run_with(AuditClient, take)
+
+
+def register(parent: typer.Typer) -> None:
+    """Adds these commands."""
+    parent.add_typer(app, name="audit", help="List, prove and export the audit trail.")
+
+
+def _stamp(instant: datetime | None) -> Timestamp | None:
+    if instant is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp
+
+
+def _entry_lines(entries: Iterable[pb.AuditEntry]) -> list[str]:
+    rows = [
+        [
+            text.instant(entry.entry_time).removesuffix(" UTC"),
+            text.clean(entry.stream),
+            str(entry.sequence),
+            text.word(pb.AuditSeverity, entry.severity, "AUDIT_SEVERITY_"),
+            text.clean(entry.event_type),
+            text.clean(entry.user or entry.caller),
+        ]
+        for entry in entries
+    ]
+    return table(("time (UTC)", "stream", "no.", "severity", "what", "who"), rows, right=frozenset({2}))
+
+
+def _verify_offline(export: Path, checkpoints: Path | None, public_key: str) -> Verdict:
+    try:
+        key = bytes.fromhex(public_key) or None
+        taken = _checkpoints_in(checkpoints) if checkpoints else ()
+        return verify_export(lambda: _lines(export), taken, public_key=key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _checkpoints_in(path: Path) -> list[Checkpoint]:
+    return [checkpoint_from_plain(json.loads(line)["checkpoint"]) for line in _lines(path)]
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+
+
+def _end(verdict: Verdict) -> None:
+    message = pb.AuditVerdict(
+        stream_count=verdict.stream_count,
+        entry_count=verdict.entry_count,
+        checkpoint_count=verdict.checkpoint_count,
+        findings=[
+            pb.AuditFinding(
+                stream=each.stream,
+                sequence=each.sequence,
+                fault=pb.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
+            )
+            for each in verdict.findings
+        ],
+    )
+    raise typer.Exit(_report(message))
+
+
+def _report(verdict: pb.AuditVerdict) -> int:
+    for each in verdict.findings:
+        what = text.word(pb.AuditFault, each.fault, "AUDIT_FAULT_")
+        where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
+        say(f"{where}: {what}")
+    checked = ", ".join(
+        (
+            text.count(verdict.stream_count, "stream"),
+            text.count(verdict.entry_count, "entry").replace("entrys", "entries"),
+            text.count(verdict.checkpoint_count, "checkpoint"),
+        )
+    )
+    say(f"{'NOT whole' if verdict.findings else 'whole'}: {checked}")
+    return exits.FAILED if verdict.findings else exits.OK
+
+
+def _sink(output: Path | None) -> tuple[Callable[[str], object], Callable[[], None]]:
+    if output is None:
+        return say, lambda: None
+    file = output.open("w", encoding="utf-8")
+    return (lambda line: file.write(f"{line}\n")), file.close

@@ -1,0 +1,95 @@
+"""Commands that change something or ask the model once: cancel, annotate, expand."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from consensus_cli import text
+from consensus_cli.commands import inputs, options
+from consensus_cli.commands.following import say_blocks
+from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.view.outcome import decision_blocks
+from consensus_cli.view.run import proposal_blocks, state
+from consensus_client.client import ReviewClient
+
+
+def cancel(
+    run_id: options.RunId,
+    idempotency_key: options.Key = None,
+    json: options.Json = False,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """End a run that has not ended. Cancelling it twice changes nothing."""
+
+    async def end(client: ReviewClient) -> None:
+        run = await client.cancel_run(run_id, idempotency_key=idempotency_key)
+        if json:
+            say_json(run)
+        else:
+            say(f"run {run.run_id} {state(run)}")
+
+    Session(server).run(end)
+
+
+def annotate(
+    run_id: options.RunId,
+    note: Annotated[
+        str | None,
+        typer.Argument(metavar="[NOTE|@FILE|-]", help="What to note about the decision.", show_default=False),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the note.")] = False,
+    idempotency_key: options.Key = None,
+    json: options.Json = False,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Set or remove the note about a run's decision."""
+    if remove == (note is not None):
+        raise typer.BadParameter("give either a note or --remove")
+    words = "" if note is None else inputs.idea_text(note)
+
+    async def change(client: ReviewClient) -> None:
+        run = await client.annotate_decision(run_id, words, idempotency_key=idempotency_key)
+        if json:
+            say_json(run)
+        else:
+            say_blocks(_console(), [*decision_blocks(run.decision)])
+
+    Session(server).run(change)
+
+
+def expand(
+    idea: options.Idea,
+    context: options.Context = None,
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model to ask.", show_default=False)] = "",
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, max=2, metavar="0..2", help="In hundredths.", show_default=False),
+    ] = None,
+    json: options.Json = False,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Expand an idea into a proposal, without reviewing it."""
+    session = Session(server)
+    words, more = inputs.idea_text(idea), inputs.context_value(context)
+    warmth = inputs.hundredths("--temperature", temperature)
+
+    async def ask(client: ReviewClient) -> None:
+        answer = await client.expand_idea(words, context=more, model=model, temperature=warmth)
+        if json:
+            say_json(answer)
+            return
+        say_blocks(_console(), [*proposal_blocks(answer.proposal)][1:])
+        complain(f"what it took: {session.command('attempts', text.clean(answer.expansion_id))}")
+
+    session.run(ask)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    for command in (cancel, annotate, expand):
+        app.command()(command)
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)

@@ -1,0 +1,165 @@
+"""`consensus doctor`: is everything there, does it fit together, and what is wrong."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import grpc.aio
+import typer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc, review_service_pb2
+from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
+from consensus_cli import text
+from consensus_cli.commands import exits, inputs, options
+from consensus_cli.commands.failures import plain_cause
+from consensus_cli.commands.session import say
+from consensus_cli.view.run import model
+from consensus_cli.view.tables import table
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.channel.channels import call_options, open_channel
+from consensus_rpc.channel.status import contract_errors
+
+_CALL_SECONDS = 3.0
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: whether it is as it should be, and what was seen."""
+
+    subject: str
+    is_well: bool
+    seen: str
+
+
+def doctor(
+    server: options.Server = options.DEFAULT_SERVER,
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Check both services and the database.
+
+    One line for each thing looked at; exit 1 when something is wrong.
+    """
+    findings = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
+    rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in findings]
+    say(*table(("", "what", "seen"), rows)[1:])
+    wrong = [each.subject for each in findings if not each.is_well]
+    say("", f"wrong: {', '.join(wrong)}" if wrong else "all is well")
+    raise typer.Exit(exits.FAILED if wrong else exits.OK)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command()(doctor)
+
+
+async def _examine(server: str, persistence: str) -> list[Finding]:
+    review, record = await asyncio.gather(_examine_review(server), _examine_persistence(persistence))
+    return [*review, *record]
+
+
+async def _examine_review(target: str) -> list[Finding]:
+    subject = "review service"
+    async with open_channel(target) as channel:
+        try:
+            health = await _health(channel, "consensus.v1.ReviewService")
+            with contract_errors():
+                info = await ReviewServiceStub(channel).GetServiceInfo(
+                    review_service_pb2.GetServiceInfoRequest(), **call_options(_CALL_SECONDS)
+                )
+        except ConsensusError as error:
+            return [_unreachable(subject, target, error)]
+    ours = version("consensus-engine")
+    seen = f"{target}, {health.seen}, version {text.clean(info.version)}"
+    if info.version != ours:
+        seen += f" (this command: {ours})"
+    return [Finding(subject, health.is_well, seen), *_about_model(info)]
+
+
+def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Finding]:
+    route = info.model_route
+    models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
+    where = text.clean(route.base_url) or "the provider's own address"
+    key = "key present" if route.has_api_key else "no key: runs will fail with LLM_AUTHENTICATION"
+    yield Finding("model", route.has_api_key, f"{where}, {', '.join(models)}, {key}")
+
+
+async def _examine_persistence(target: str) -> list[Finding]:
+    subject = "persistence service"
+    async with open_channel(target) as channel:
+        try:
+            health = await _health(channel, "consensus.v1.PersistenceService")
+        except ConsensusError as error:
+            return [_unreachable(subject, target, error)]
+        service = Finding(subject, health.is_well, f"{target}, {health.seen}")
+        try:
+            with contract_errors():
+                status = await diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
+                    diagnostics_service_pb2.GetDatabaseStatusRequest(), **call_options(_CALL_SECONDS)
+                )
+        except ConsensusError as error:
+            return [service, Finding("database", False, _words(error))]
+    return [service, *_about_database(status)]
+
+
+def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> Iterator[Finding]:
+    rows = text.count(sum(each.row_count for each in status.tables), "row")
+    tables = text.count(len(status.tables), "table")
+    yield Finding(
+        "database",
+        is_well=True,
+        seen=f"{text.clean(status.backend)} {text.clean(status.server_version)}, "
+        f"{text.size(status.size_bytes)}, {rows} in {tables}",
+    )
+    is_head = status.schema_revision == status.schema_head
+    revision = text.clean(status.schema_revision) or "none"
+    head = (
+        "newest" if is_head else f"this release expects {text.clean(status.schema_head)}: run the migration"
+    )
+    yield Finding("schema", is_head, f"revision {revision}, {head}")
+    pool = status.pool
+    yield Finding(
+        "connections",
+        pool.waiting_count == 0,
+        f"{pool.checked_out_count} of {pool.size} in use, {pool.overflow_count} beyond, "
+        f"{pool.waiting_count} waiting",
+    )
+    waits = status.HasField("oldest_queued_run_time")
+    oldest = f"oldest run since {text.instant(status.oldest_queued_run_time)}" if waits else "no run waits"
+    yield Finding("queue", is_well=True, seen=oldest)
+    for each in status.tables:
+        about = "about " if each.is_estimate else ""
+        seen = f"{about}{text.count(each.row_count, 'row')}"
+        yield Finding(f"table {text.clean(each.table)}", is_well=True, seen=seen)
+
+
+async def _health(channel: grpc.aio.Channel, service: str) -> Finding:
+    """What the server says of itself and of a service; unwell unless both serve.
+
+    Raises:
+        ConsensusError: when it cannot be asked.
+    """
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its types do not know its methods
+    with contract_errors():
+        answers = [
+            (
+                await stub.Check(health_pb2.HealthCheckRequest(service=name), **call_options(_CALL_SECONDS))
+            ).status
+            for name in ("", service)
+        ]
+    words = {text.word(health_pb2.HealthCheckResponse.ServingStatus, each, "") for each in answers}
+    is_well = all(each == _SERVING for each in answers)
+    return Finding(service, is_well, "serving" if is_well else " and ".join(sorted(words)))
+
+
+def _unreachable(subject: str, target: str, error: ConsensusError) -> Finding:
+    return Finding(subject, is_well=False, seen=f"{target}: {_words(error)}")
+
+
+def _words(error: ConsensusError) -> str:
+    return (
+        f"{text.shorten(plain_cause(error), 300)} [{text.clean(error.reason_name or error.status_code.name)}]"
+    )

@@ -1,0 +1,108 @@
+"""An error of the contract in one or two lines: what, where to look it up, and what to do."""
+
+from collections.abc import Callable
+
+from grpc import StatusCode
+
+from consensus_cli import text
+from consensus_contract.errors import (
+    ConsensusError,
+    IdempotencyKeyReused,
+    IllegalState,
+    LlmAuthentication,
+    PersistenceUnavailable,
+    RunCancelled,
+    RunFailed,
+    RunNotFound,
+)
+from consensus_rpc.errors import (
+    CallDeadlineExceeded,
+    InternalError,
+    InvalidField,
+    ServerUnreachable,
+    UnclassifiedError,
+)
+
+_MAX_MESSAGE_CHARACTERS = 1000
+Command = Callable[..., str]
+"""Spells a command that the user may type: `spell("watch", run_id)`."""
+
+
+def explain(error: ConsensusError, spell: Command) -> list[str]:
+    """At most two lines, safe on a terminal."""
+
+    def command(*words: str) -> str:
+        return f"`{spell(*words)}`"
+
+    reason = error.reason_name or error.status_code.name
+    first = f"error: {text.shorten(_message(error), _MAX_MESSAGE_CHARACTERS)} [{text.clean(reason)}]"
+    ids = [
+        f"{name} {text.clean(value)}"
+        for name, value in (("run", error.run_id), ("request", error.request_id))
+        if value
+    ]
+    second = "; ".join(part for part in (", ".join(ids), _advice(error, command)) if part)
+    return [first, f"  {second}"] if second else [first]
+
+
+def plain_cause(error: ConsensusError) -> str:
+    """The message without what gRPC puts before a failed connection's cause."""
+    return error.message.rpartition("Failed to connect to remote host: ")[2]
+
+
+def _message(error: ConsensusError) -> str:
+    if isinstance(error, ServerUnreachable):
+        return f"cannot reach {error.metadata.get('server', 'the server')}: {plain_cause(error)}"
+    if isinstance(error, InvalidField) and error.field_violations:
+        parts = [f"{violation.field}: {violation.description}" for violation in error.field_violations]
+        return "; ".join(parts)
+    if isinstance(error, RunFailed) and error.causes:
+        causes = ", ".join(f"{persona}: {cause}" for persona, cause in error.causes.items())
+        return f"{error.message} ({causes})"
+    return error.message
+
+
+def _advice(error: ConsensusError, command: Command) -> str:
+    if isinstance(error, RunFailed):
+        return _advice_for_run(error, command)
+    known = _advice_for_call(error, command)
+    if not known and error.retry_after_seconds is not None:
+        return f"try again after {error.retry_after_seconds:g} s"
+    return known
+
+
+def _advice_for_call(error: ConsensusError, command: Command) -> str:
+    run_id = error.run_id
+    match error:
+        case ServerUnreachable() | PersistenceUnavailable() if run_id:
+            return f"the run is safe, watch it once the service is back: {command('watch', run_id)}"
+        case ServerUnreachable():
+            return f"is the service running there? {command('doctor')} checks; --server names another"
+        case PersistenceUnavailable():
+            return f"{command('doctor')} checks both services; then try again"
+        case RunNotFound():
+            return f"{command('runs')} lists those there are"
+        case IdempotencyKeyReused():
+            return "take another key, or send the very request that the key belongs to"
+        case IllegalState() if run_id:
+            return f"{command('show', run_id)} shows where it stands"
+        case CallDeadlineExceeded() if run_id:
+            return f"the run goes on: {command('watch', run_id)}"
+        case UnclassifiedError() if error.status_code is StatusCode.UNIMPLEMENTED:
+            return "is this the right service, and as new as this command? --help says which one it asks"
+        case InternalError():
+            return "the service's log has the cause under the request id"
+    return ""
+
+
+def _advice_for_run(error: RunFailed, command: Command) -> str:
+    if error.run_id is None:
+        return "" if error.retry_after_seconds is None else f"try again after {error.retry_after_seconds:g} s"
+    if isinstance(error, RunCancelled):
+        return f"{command('show', error.run_id)} shows what was finished"
+    if not error.resumable:
+        return f"resuming cannot help; {command('attempts', error.run_id)} shows the calls"
+    resume = command("resume", error.run_id)
+    if isinstance(error, LlmAuthentication):
+        return f"give the review service a valid OPENAI_API_KEY, then: {resume}"
+    return f"go on, asking only what is missing: {resume}"

@@ -1,0 +1,135 @@
+"""What a user typed, made into what the client takes; anything wrong is wrong usage (exit 2)."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from consensus_client.requests import Context
+from consensus_rpc.process.settings_types import check_target
+
+_LARGEST_EXACT_INTEGER = 2**53
+_STDIN = "-"
+
+
+def idea_text(given: str) -> str:
+    """The idea from the argument, from `@file`, or from standard input for `-`.
+
+    Raises:
+        typer.BadParameter: when it cannot be read.
+    """
+    if given == _STDIN:
+        if sys.stdin.isatty():
+            sys.stderr.write("Type the idea; Ctrl-D on a line of its own ends it.\n")
+        return _decoded(sys.stdin.buffer.read(), "standard input")
+    return _from_file(given[1:]) if given.startswith("@") else given
+
+
+def context_value(given: str | None) -> Context | None:
+    """Prose, or an object where the text begins with a brace.
+
+    Raises:
+        typer.BadParameter: when it cannot be read, or begins with a brace and is no strict JSON object.
+    """
+    if given is None:
+        return None
+    whole = _from_file(given[1:]) if given.startswith("@") else given
+    if not whole.lstrip().startswith("{"):
+        return whole
+    try:
+        found: dict[str, Any] = json.loads(
+            whole, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_exact_integer
+        )
+    except ValueError as error:
+        raise typer.BadParameter(f"begins with a brace but is no JSON object: {error}") from error
+    return found
+
+
+def hundredths(name: str, given: float | None) -> float | None:
+    """The same number, if it has at most two decimals.
+
+    Raises:
+        typer.BadParameter: when it has more.
+    """
+    if given is not None and Decimal(str(given)) * 100 % 1:
+        raise typer.BadParameter(f"{name}: {given} has more than two decimals")
+    return given
+
+
+def target(given: str) -> str:
+    """The same address, if it is one.
+
+    Raises:
+        typer.BadParameter: when it is not `host:port` or `dns:///host:port`.
+    """
+    try:
+        return check_target(given)
+    except ValueError as error:
+        raise typer.BadParameter(f"{given!r} {error}; give host:port or dns:///host:port") from error
+
+
+def instant(given: str | None, *, is_end: bool) -> datetime | None:
+    """An instant from ISO 8601; without a zone it is UTC; a day alone means its start, or its end.
+
+    Raises:
+        typer.BadParameter: when it is none.
+    """
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{given!r} is no ISO 8601 date or time, such as 2026-11-20T14:00Z"
+        ) from error
+    if is_end and len(given) == len("2026-11-20") and found.time() == time():
+        found = datetime.combine(found.date(), time.max)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def refuse_together(pairs: Sequence[tuple[str, bool]]) -> None:
+    """Refuses options that contradict one another.
+
+    Raises:
+        typer.BadParameter: when more than one of them was given.
+    """
+    given = [name for name, is_given in pairs if is_given]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} do not go together")
+
+
+def _from_file(name: str) -> str:
+    try:
+        return _decoded(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {name!r}: {error.strerror or error}") from error
+
+
+def _decoded(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{name} is not UTF-8 text") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _exact_integer(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > _LARGEST_EXACT_INTEGER:
+        raise ValueError(f"{digits} cannot be held exactly; give it as a string")
+    return number

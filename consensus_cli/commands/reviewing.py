@@ -1,0 +1,188 @@
+"""Commands that follow a run: review, watch, resume."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from consensus.v1 import review_service_pb2
+from consensus_cli.commands import inputs, options
+from consensus_cli.commands.following import follow
+from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_client.client import ReviewClient
+from consensus_client.requests import ReviewOptions
+
+
+class OnDisconnect(StrEnum):
+    """What becomes of the run when this command ends early."""
+
+    CONTINUE = "continue"
+    CANCEL = "cancel"
+
+
+_ON_DISCONNECT = {
+    OnDisconnect.CONTINUE: review_service_pb2.ON_DISCONNECT_CONTINUE,
+    OnDisconnect.CANCEL: review_service_pb2.ON_DISCONNECT_CANCEL,
+}
+_Model = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="The model for both steps.", show_default=False)
+]
+_ReviewModel = Annotated[
+    str, typer.Option(metavar="NAME", help="The model that reviews.", show_default=False)
+]
+_ReviewTemperature = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=2, metavar="0..2", help="Temperature of reviewing, in hundredths.", show_default=False
+    ),
+]
+_MaxRetries = Annotated[
+    int | None,
+    typer.Option(min=1, max=10, metavar="1..10", help="Calls after each step's first.", show_default=False),
+]
+_MinPersonas = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Decide when at least N answered.", show_default=False),
+]
+_Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PERSONA",
+        help="No approval without this one; may be repeated. security_guardian always is one.",
+        show_default=False,
+    ),
+]
+_Detach = Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and do not wait.")]
+_User = Annotated[
+    str, typer.Option(metavar="ID", help="The person you act for; kept with the run.", show_default=False)
+]
+
+
+def review(
+    idea: options.Idea,
+    context: options.Context = None,
+    idempotency_key: options.Key = None,
+    detach: _Detach = False,
+    json: options.JsonEvents = False,
+    gate: options.Gate = False,
+    on_disconnect: Annotated[
+        OnDisconnect, typer.Option(help="What becomes of the run when this command ends early.")
+    ] = OnDisconnect.CONTINUE,
+    timeout: options.Timeout = None,
+    model: _Model = "",
+    expand_model: options.ExpandModel = "",
+    review_model: _ReviewModel = "",
+    expand_temperature: options.ExpandTemperature = None,
+    review_temperature: _ReviewTemperature = None,
+    max_retries: _MaxRetries = None,
+    min_personas: _MinPersonas = None,
+    require: _Require = None,
+    user: _User = "",
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Review an idea, and show each step until the decision.
+
+    On a terminal every persona has a line of its own; elsewhere each step is a
+    line as it ends. A lost connection is taken up again where it broke.
+    """
+    inputs.refuse_together([("--detach", detach), ("--gate", gate)])
+    inputs.refuse_together(
+        [("--detach", detach), ("--on-disconnect cancel", on_disconnect is OnDisconnect.CANCEL)]
+    )
+    chosen = ReviewOptions(
+        expand_model=expand_model or model,
+        review_model=review_model or model,
+        expand_temperature=inputs.hundredths("--expand-temperature", expand_temperature),
+        review_temperature=inputs.hundredths("--review-temperature", review_temperature),
+        max_retries=max_retries,
+        min_personas=min_personas,
+        required_personas=require or (),
+    )
+    session = Session(server)
+    words, more = inputs.idea_text(idea), inputs.context_value(context)
+
+    async def start(client: ReviewClient) -> None:
+        run = await client.start_review(
+            words, context=more, user=user, options=chosen, idempotency_key=idempotency_key
+        )
+        if json:
+            say_json(run)
+            return
+        say(f"run {run.run_id}")
+        complain(f"watch it: {session.command('watch', run.run_id)}")
+
+    async def stream(client: ReviewClient) -> int:
+        events = client.review(
+            words,
+            context=more,
+            user=user,
+            options=chosen,
+            idempotency_key=idempotency_key,
+            on_disconnect=_ON_DISCONNECT[on_disconnect],
+            timeout=timeout,
+        )
+        return await follow(session, client, events, as_json=json, gate=gate)
+
+    if on_disconnect is OnDisconnect.CANCEL:
+        session.interrupted = "interrupted, which cancels the run"
+    session.run(start if detach else stream)
+
+
+def watch(
+    run_id: options.RunId,
+    after: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Only the events after this sequence.")
+    ] = 0,
+    json: options.JsonEvents = False,
+    gate: options.Gate = False,
+    timeout: options.Timeout = None,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Follow a run until it ends.
+
+    First the events that are recorded, then those to come.
+    """
+    session = Session(server)
+    session.progress.run_id = run_id
+    session.progress.last_sequence = after
+
+    async def stream(client: ReviewClient) -> int:
+        events = client.watch_run(run_id, after_sequence=after, timeout=timeout)
+        return await follow(session, client, events, as_json=json, gate=gate)
+
+    session.run(stream)
+
+
+def resume(
+    run_id: options.RunId,
+    idempotency_key: options.Key = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    json: options.JsonEvents = False,
+    gate: options.Gate = False,
+    timeout: options.Timeout = None,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Go on with a failed run: ask only what is missing."""
+    inputs.refuse_together([("--detach", detach), ("--gate", gate)])
+    session = Session(server)
+    session.progress.run_id = run_id
+
+    async def go_on(client: ReviewClient) -> int | None:
+        run = await client.resume_run(run_id, idempotency_key=idempotency_key)
+        if not detach:
+            events = client.watch_run(run_id, timeout=timeout)
+            return await follow(session, client, events, as_json=json, gate=gate)
+        if json:
+            say_json(run)
+        else:
+            say(f"run {run.run_id}")
+            complain(f"watch it: {session.command('watch', run_id)}")
+        return None
+
+    session.run(go_on)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    for command in (review, watch, resume):
+        app.command()(command)

@@ -1,0 +1,136 @@
+"""Commands about revisions: revise, diff."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf import json_format
+from rich.console import Console
+
+from consensus.v1 import proposal_pb2
+from consensus_cli.commands import inputs, options
+from consensus_cli.commands.following import follow, say_blocks
+from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.view.diff import diff_blocks
+from consensus_client.client import ReviewClient
+from consensus_client.requests import ReviewOptions
+
+
+def revise(
+    run_id: options.RunId,
+    notes: Annotated[
+        str, typer.Option(metavar="TEXT|@FILE|-", help="What to change, in words.", show_default=False)
+    ] = "",
+    edited: Annotated[
+        str,
+        typer.Option(
+            metavar="@FILE",
+            help="The proposal as you want it, as JSON: what show --json prints as its proposal.",
+            show_default=False,
+        ),
+    ] = "",
+    persona: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PERSONA",
+            help="Ask this one again; may be repeated. Without it: who scored below 0.70 or blocked.",
+            show_default=False,
+        ),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Ask every persona again.")] = False,
+    idempotency_key: options.Key = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start the run, print its id, and do not wait.")
+    ] = False,
+    json: options.JsonEvents = False,
+    gate: options.Gate = False,
+    timeout: options.Timeout = None,
+    expand_model: options.ExpandModel = "",
+    review_model: Annotated[
+        str, typer.Option(metavar="NAME", help="The model that reviews.", show_default=False)
+    ] = "",
+    user: Annotated[
+        str, typer.Option(metavar="ID", help="The person you act for; kept with the run.", show_default=False)
+    ] = "",
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Revise a completed run: fold edits in, review anew.
+
+    Only the personas that were not content are asked again; the others'
+    reviews are carried over.
+    """
+    if not notes and not edited:
+        raise typer.BadParameter("give --notes, --edited, or both")
+    inputs.refuse_together([("--persona", bool(persona)), ("--all", everyone)])
+    inputs.refuse_together([("--detach", detach), ("--gate", gate)])
+    session = Session(server)
+    words = inputs.idea_text(notes)
+    proposal = _edited_proposal(edited) if edited else None
+
+    async def work(client: ReviewClient) -> int | None:
+        run = await client.revise_run(
+            run_id,
+            edit_notes=words,
+            edited_proposal=proposal,
+            personas=persona or (),
+            all_personas=everyone,
+            user=user,
+            options=ReviewOptions(expand_model=expand_model, review_model=review_model),
+            idempotency_key=idempotency_key,
+        )
+        session.progress.run_id = run.run_id
+        if not detach:
+            events = client.watch_run(run.run_id, timeout=timeout)
+            code = await follow(session, client, events, as_json=json, gate=gate)
+            complain(f"what changed: {session.command('diff', run_id, run.run_id)}")
+            return code
+        if json:
+            say_json(run)
+        else:
+            say(f"run {run.run_id}")
+            complain(f"watch it: {session.command('watch', run.run_id)}")
+        return None
+
+    session.run(work)
+
+
+def diff(
+    run_id_a: Annotated[str, typer.Argument(metavar="A", help="The run before.", show_default=False)],
+    run_id_b: Annotated[str, typer.Argument(metavar="B", help="The run after.", show_default=False)],
+    json: options.Json = False,
+    server: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Compare two runs: decisions, personas, proposals."""
+
+    async def read(client: ReviewClient) -> None:
+        found = await client.diff_runs(run_id_a, run_id_b)
+        if json:
+            say_json(found)
+        else:
+            console = Console(highlight=False, markup=False, emoji=False)
+            say_blocks(console, [*diff_blocks(run_id_a, run_id_b, found)])
+
+    Session(server).run(read)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    for command in (revise, diff):
+        app.command()(command)
+
+
+def _edited_proposal(given: str) -> proposal_pb2.Proposal:
+    """The proposal in a file.
+
+    Raises:
+        typer.BadParameter: when it cannot be read, or is no proposal in protobuf JSON.
+    """
+    if not given.startswith("@"):
+        raise typer.BadParameter("--edited takes @ and the name of a file that holds the proposal as JSON")
+    name = given[1:]
+    try:
+        return json_format.Parse(Path(name).read_bytes(), proposal_pb2.Proposal())
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {name!r}: {error.strerror or error}") from error
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{name!r} is no proposal in JSON: {error}") from error

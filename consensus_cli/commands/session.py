@@ -1,0 +1,109 @@
+"""One command's connection to the service: what goes wrong becomes lines and an exit code."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+from google.protobuf import json_format, message
+
+from consensus_cli.commands import exits, inputs
+from consensus_cli.commands.failures import explain
+from consensus_cli.view.progress import Progress
+from consensus_client.client import ReviewClient
+from consensus_client.options import DEFAULT_SERVER
+from consensus_contract.errors import ConsensusError
+
+Client = TypeVar("Client")
+
+
+def program() -> str:
+    """The command as it can be typed here: its name, or its path where the shell would not find it."""
+    if shutil.which("consensus"):
+        return "consensus"
+    path = Path(sys.executable).parent / "consensus"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+class Session:
+    """What one command works with: the client, and how far the run that it follows has come."""
+
+    def __init__(self, server: str) -> None:
+        """Takes the review service's address.
+
+        Raises:
+            typer.BadParameter: when it is none.
+        """
+        self.server = inputs.target(server)
+        self.progress = Progress()
+        self.interrupted = "interrupted"
+
+    def command(self, *words: str) -> str:
+        """A command as the user would type it to reach the same service."""
+        known = os.environ.get("CONSENSUS_SERVER") or DEFAULT_SERVER
+        elsewhere = () if self.server == known else ("--server", self.server)
+        return shlex.join((program(), *words, *elsewhere))
+
+    def run(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> None:
+        """Runs `work` with a client of the review service to its end.
+
+        Raises:
+            typer.Exit: always, with the code that it answers, or that its failure stands for.
+        """
+        self.run_with(ReviewClient, work)
+
+    def run_with(
+        self,
+        connect: Callable[[str], AbstractAsyncContextManager[Client]],
+        work: Callable[[Client], Awaitable[int | None]],
+    ) -> None:
+        """As `run`, with a client of another service; `connect` takes the server's address."""
+
+        async def with_client() -> int:
+            async with connect(self.server) as client:
+                return await work(client) or exits.OK
+
+        raise typer.Exit(self._code(with_client))
+
+    def _code(self, with_client: Callable[[], Coroutine[None, None, int]]) -> int:
+
+        try:
+            return asyncio.run(with_client())
+        except ConsensusError as error:
+            complain(*explain(error, self.command))
+            return exits.of_error(error)
+        except KeyboardInterrupt:
+            complain(self._farewell())
+            return exits.INTERRUPTED
+
+    def _farewell(self) -> str:
+        if not self.progress.run_id or self.progress.is_over:
+            return self.interrupted
+        after = ("--after", str(self.progress.last_sequence)) if self.progress.last_sequence else ()
+        again = self.command("watch", self.progress.run_id, *after)
+        return f"{self.interrupted}; watch the run again: {again}"
+
+
+def say(*lines: str) -> None:
+    """Prints results."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def complain(*lines: str) -> None:
+    """Prints what is no result."""
+    sys.stdout.flush()
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
+def say_json(shown: message.Message) -> None:
+    """Prints a message as one line of protobuf JSON; zeros are printed too, so that a score of 0 is there."""
+    say(json_format.MessageToJson(shown, indent=None, always_print_fields_with_no_presence=True))

@@ -1,0 +1,150 @@
+"""`python -m consensus_cli.local.demo`: both services and one review, or everything in the foreground."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from consensus_cli.local.processes import ChildFailed, reserve_port
+from consensus_cli.local.stack import Stack
+
+_WATCH_SECONDS = 0.2
+_NO_KEY = "no OPENAI_API_KEY: the offline model answers, by rules"
+_USAGE_EXIT = 2
+_FAILED_EXIT = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: that of the review, or 0 after Ctrl-C with `--up`."""
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    directory = Path(tempfile.mkdtemp(prefix="consensus-"))
+    try:
+        code = _up(directory) if options.up else _review(directory, options.idea)
+    except ChildFailed as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _FAILED_EXIT
+    except KeyboardInterrupt:
+        code = 130
+    if code == _FAILED_EXIT and not options.up:
+        sys.stderr.write(f"logs of the services: {directory}\n")
+        return code
+    shutil.rmtree(directory, ignore_errors=True)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m consensus_cli.local.demo",
+        description="Start both services on this machine, with SQLite unless DATABASE_URL says otherwise "
+        "and, without an OPENAI_API_KEY, with the offline model; review one idea; stop everything.",
+    )
+    parser.add_argument(
+        "--idea",
+        default=os.environ.get("IDEA", ""),
+        help="the idea, @ and the name of a file, or - for standard input (default: $IDEA)",
+    )
+    parser.add_argument("--up", action="store_true", help="review nothing; stay until Ctrl-C")
+    return parser
+
+
+def _review(directory: Path, idea: str) -> int:
+    if not idea.strip():
+        sys.stderr.write('error: say what to review: make review IDEA="…" (or IDEA=@file)\n')
+        return _USAGE_EXIT
+    with Stack(directory, quiet=True, is_tied=True) as stack:
+        stack.start_persistence()
+        _start_rest(stack, None)
+        from consensus_cli.app import app
+
+        stack.wait_until_serving()
+        os.environ["CONSENSUS_SERVER"] = stack.addresses.review
+        try:
+            app(["review", "--", idea], prog_name="consensus")
+        except SystemExit as ended:
+            if ended.code == 0:
+                sys.stderr.write("The run is kept: after `make up` these commands show it.\n")
+            return ended.code if isinstance(ended.code, int) else _FAILED_EXIT
+    return 0
+
+
+def _start_rest(stack: Stack, wanted: str | None) -> bool:
+    """Starts what persistence does without: the model if there is no key, and the review service."""
+    from consensus_cli.local.launch_settings import LaunchSettings
+
+    offline = LaunchSettings.load_or_exit().openai_api_key is None
+    if offline:
+        stack.start_model()
+        sys.stderr.write(f"{_NO_KEY}\n")
+    stack.start_review(wanted)
+    return offline
+
+
+def _up(directory: Path) -> int:
+    from consensus_cli.local.launch_settings import LaunchSettings
+
+    settings = LaunchSettings.load_or_exit()
+    with Stack(directory, quiet=False, is_tied=True) as stack:
+        try:
+            stack.start_persistence(_free(settings.persistence_listen))
+            _start_rest(stack, _free(settings.review_listen))
+            stack.wait_until_serving()
+            _announce(stack)
+            while True:
+                stack.check()
+                time.sleep(_WATCH_SECONDS)
+        except (KeyboardInterrupt, SystemExit):
+            sys.stderr.write("\nstopping\n")
+    return 0
+
+
+def _free(wanted: str) -> str | None:
+    """The wanted address if its port is free on this machine, else None, for any free one."""
+    host, _, port = wanted.rpartition(":")
+    try:
+        reserve_port(host.strip("[]"), int(port)).close()
+    except OSError:
+        sys.stderr.write(f"{wanted} is taken; taking a free port instead\n")
+        return None
+    return wanted
+
+
+def _announce(stack: Stack) -> None:
+    from consensus_cli.commands.session import program  # only needed here
+
+    addresses = stack.addresses
+    model = f"offline model        {addresses.model_url}" if addresses.model_url else ""
+    sys.stdout.write(
+        "\n".join(
+            line
+            for line in (
+                "",
+                f"review service       {addresses.review}",
+                f"persistence service  {addresses.persistence}",
+                model,
+                "",
+                f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
+                "Ctrl-C stops everything.",
+                "",
+            )
+            if line or not model
+        )
+        + "\n"
+    )
+    sys.stdout.flush()
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""The settings of the services that the launcher needs to know too."""
+
+from pydantic import Field, SecretStr
+
+from consensus_rpc.process.settings import HostPort, Settings
+
+
+class LaunchSettings(Settings):
+    """From the environment and `.env`, as the services read them."""
+
+    openai_api_key: SecretStr | None = Field(None, description="Key of the model's provider.")
+    review_listen: HostPort = Field("127.0.0.1:50051", description="Where the review service listens.")
+    persistence_listen: HostPort = Field(
+        "127.0.0.1:50052", description="Where the persistence service listens."
+    )

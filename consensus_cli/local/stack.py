@@ -1,0 +1,128 @@
+"""Both services and, without a key, the offline model: started side by side as processes, on free ports."""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from consensus_cli.local.processes import Children, address_of, reserve_port
+
+REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
+_READY_SECONDS = 30.0
+_HEALTH_POLL_SECONDS = 0.05
+_OFFLINE_KEY = "offline-model"  # it takes any
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything listens; `model` is None where the provider named in the settings is asked."""
+
+    review: str
+    persistence: str
+    model: str | None
+
+    @property
+    def model_url(self) -> str | None:
+        """The base of the offline model's API."""
+        return None if self.model is None else f"http://{self.model}/v1"
+
+
+class Stack:
+    """Starts the processes in `start_…`; stops them in the order review, persistence, model.
+
+    With `directory` the processes write their logs there, one file each; the port files stand there always.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        quiet: bool,
+        is_tied: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Takes a folder for port files and, where `quiet`, logs; by default this process's environment."""
+        self._directory = directory
+        self._environment = dict(os.environ if environment is None else environment)
+        self._quiet = quiet
+        self._held = ExitStack()
+        self._children = Children(stop_first=(REVIEW, PERSISTENCE, MODEL), is_tied=is_tied)
+        self._addresses: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops everything and gives the ports back."""
+        self._children.stop()
+        self._held.close()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything listens, once it was started."""
+        return Addresses(self._addresses[REVIEW], self._addresses[PERSISTENCE], self._addresses.get(MODEL))
+
+    def start_persistence(self, wanted: str | None = None) -> None:
+        """Starts the persistence service; it reads its other settings itself."""
+        address = self._address(PERSISTENCE, wanted)
+        self._start(PERSISTENCE, "persistence_service", {"PERSISTENCE_LISTEN": address})
+
+    def start_model(self, *more: str) -> None:
+        """Starts the offline model, with more arguments of its own."""
+        address = self._address(MODEL, None)
+        self._start(MODEL, "offline_model", {}, "--listen", address, *more)
+
+    def start_review(self, wanted: str | None = None, **settings: str) -> None:
+        """Starts the review service, pointed at what was started before it."""
+        address = self._address(REVIEW, wanted)
+        own = {"REVIEW_LISTEN": address, "PERSISTENCE_ADDRESS": self._addresses[PERSISTENCE]}
+        if MODEL in self._addresses:
+            own["OPENAI_API_KEY"] = _OFFLINE_KEY
+            own["OPENAI_BASE_URL"] = f"http://{self._addresses[MODEL]}/v1"
+        self._start(REVIEW, "review_service", own | settings)
+
+    def wait_until_serving(self) -> None:
+        """Waits until all listen and the review service says that it can work.
+
+        Raises:
+            ChildFailed: when one of them ends, or it takes too long.
+        """
+        for name in self._addresses:
+            self._children.wait_until(self._port_file(name).exists, name, _READY_SECONDS)
+        from consensus_rpc.process.healthcheck import check  # loaded while the processes start
+
+        address = self._addresses[REVIEW]
+        self._children.wait_until(
+            lambda: check(address) == "SERVING", REVIEW, _READY_SECONDS, poll_seconds=_HEALTH_POLL_SECONDS
+        )
+
+    def check(self) -> None:
+        """Makes sure that all processes live.
+
+        Raises:
+            ChildFailed: when one has ended.
+        """
+        self._children.check()
+
+    def _address(self, name: str, wanted: str | None) -> str:
+        """The wanted address, or a free port of the loopback that is kept free for the process."""
+        self._addresses[name] = wanted or address_of(self._hold(reserve_port()))
+        return self._addresses[name]
+
+    def _hold(self, held: socket.socket) -> socket.socket:
+        return self._held.enter_context(held)
+
+    def _port_file(self, name: str) -> Path:
+        return self._directory / f"{name.replace(' ', '-')}.port"
+
+    def _start(self, name: str, module: str, settings: Mapping[str, str], *arguments: str) -> None:
+        log = self._directory / f"{name.replace(' ', '-')}.log" if self._quiet else None
+        command = [module, *arguments, "--port-file", str(self._port_file(name))]
+        self._children.start(name, command, self._environment | dict(settings), log)

@@ -1,0 +1,231 @@
+"""A run as one HTML file: no scripts, nothing from elsewhere, readable in light and dark and on paper."""
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
+from consensus_cli import text
+from consensus_cli.report.change import change_section
+from consensus_cli.report.cost import Cost, cost_of
+from consensus_cli.report.markup import Child, Markup, element, render
+from consensus_cli.view.outcome import label_word
+from consensus_cli.view.progress import label, reason
+from consensus_cli.view.run import (
+    blocking_line,
+    facts,
+    failure_lines,
+    proposal_sections,
+    review_sections,
+    state,
+)
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def html_report(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None = None,
+) -> str:
+    """The whole document; `change` is what a revision changed about its parent."""
+    title = text.clean(run.proposal.title) or f"Run {run.run_id}"
+    style = Markup(files("consensus_cli.report").joinpath("report.css").read_text(encoding="utf-8"))
+    head = element(
+        "head",
+        Markup('<meta charset="utf-8">'),
+        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
+        element("title", f"{verdict(run)}: {title}"),
+        element("style", style),
+    )
+    changed = change_section(run, change) if change is not None else None
+    body = element("body", element("main", _header(run, title), changed, list(_sections(run, attempts))))
+    return f"<!doctype html>\n{render(element('html', head, body, lang='en'))}\n"
+
+
+def verdict(run: run_pb2.Run) -> str:
+    """The decision's label, or where a run without one stands."""
+    return label_word(run.decision.label) if run.HasField("decision") else state(run).upper()
+
+
+def _header(run: run_pb2.Run, title: str) -> Markup:
+    word = verdict(run)
+    parts: list[Child] = [
+        element("p", "Consensus review", class_="kind"),
+        element("h1", title),
+        element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
+    ]
+    if run.HasField("decision"):
+        parts.append(_scale(run.decision.overall_weighted_confidence))
+    return element("header", parts)
+
+
+def _confidence(run: run_pb2.Run) -> Child:
+    if not run.HasField("decision"):
+        return None
+    return element(
+        "span", f"confidence {text.score(run.decision.overall_weighted_confidence)}", class_="confidence"
+    )
+
+
+def _scale(confidence: float) -> Markup:
+    """The confidence between the two thresholds, as a bar."""
+    marks = [
+        element("i", style="left:60%", class_="mark"),
+        element("i", style="left:80%", class_="mark"),
+    ]
+    fill = element("b", style=f"width:{confidence * 100:.2f}%", class_="fill")
+    legend = element(
+        "p",
+        element("span", "reject", style="width:60%"),
+        element("span", "revise from 0.60", style="width:20%"),
+        element("span", "approve from 0.80", style="width:20%"),
+        class_="legend",
+    )
+    return element("div", element("div", fill, marks, class_="bar wide"), legend)
+
+
+def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterable[Child]:
+    if run.HasField("failure"):
+        yield _section("Why it failed", _items(failure_lines(run.failure)))
+    if run.HasField("decision"):
+        yield _section("Why", _items(text.clean(rule.explanation) for rule in run.decision.fired_rules))
+        yield _section("Scores", _scores(run))
+        yield _dissent(run.decision)
+        if run.decision.decision_notes:
+            yield _section("Note", _paragraphs(run.decision.decision_notes))
+    if run.persona_reviews:
+        yield _section("Reviews", [_review(review) for review in run.persona_reviews])
+    if run.HasField("proposal"):
+        yield _section("Proposal", _proposal(run))
+    yield _section("Idea", _paragraphs(run.specification.idea))
+    yield _section("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
+
+
+def _scores(run: run_pb2.Run) -> Markup:
+    names = {review.persona_id: text.clean(review.persona_name) for review in run.persona_reviews}
+    rows = [
+        element(
+            "tr",
+            element("th", names.get(each.persona_id) or text.persona_name(each.persona_id), scope="row"),
+            element("td", bar(each.confidence_score), class_="grow"),
+            element("td", text.score(each.confidence_score), class_="number"),
+            element("td", text.score(each.weight), class_="number"),
+            element("td", text.score(each.contribution), class_="number"),
+        )
+        for each in run.decision.contributions
+    ]
+    rows += [
+        element(
+            "tr",
+            element("th", text.persona_name(each.persona_id), scope="row"),
+            element("td", f"no review: {reason(each.reason)}", colspan="4"),
+        )
+        for each in run.decision.completeness.missing_personas
+    ]
+    return _table(("Persona", "", "Score", "Weight", "Contribution"), rows)
+
+
+def bar(value: float) -> Markup:
+    """A score from 0 to 1 as a bar; its number stands beside it in text."""
+    level = "high" if value >= 0.8 else "middle" if value >= 0.6 else "low"
+    fill = element("b", style=f"width:{value * 100:.2f}%", class_=f"fill {level}")
+    return element("div", fill, class_="bar", aria_hidden="true")
+
+
+def _dissent(decision: decision_pb2.Decision) -> Child:
+    if not decision.minority_reports:
+        return None
+    reports = [
+        element(
+            "article",
+            element("h3", text.clean(report.persona_name), _aside(text.score(report.confidence_score))),
+            element("p", text.clean(report.blocking_summary)),
+            element("p", element("strong", "Way out: "), text.clean(report.mitigation_recommendation)),
+        )
+        for report in decision.minority_reports
+    ]
+    return _section("Minority reports", reports)
+
+
+def _review(review: panel_pb2.PersonaReview) -> Markup:
+    made = review.provenance
+    attempts = text.count(made.attempt_count, "attempt")
+    origin = f"{text.clean(made.answered_model or made.requested_model)}, {attempts}"
+    return element(
+        "article",
+        element("h3", text.clean(review.persona_name), _aside(text.score(review.confidence_score))),
+        bar(review.confidence_score),
+        element("p", f"carried over from run {review.reused_from_run_id}", class_="origin")
+        if review.reused_from_run_id
+        else None,
+        [
+            [element("h4", name, class_=name.lower()), _items(lines)]
+            for name, lines in review_sections(review)
+        ],
+        element("p", element("strong", "Effort: "), text.clean(review.estimated_effort)),
+        element("p", origin, class_="origin"),
+    )
+
+
+def _proposal(run: run_pb2.Run) -> Iterable[Child]:
+    for name, lines in proposal_sections(run.proposal):
+        yield element("h3", name)
+        if all(line.startswith("- ") for line in lines):
+            yield _items(line.removeprefix("- ") for line in lines)
+        else:
+            yield [element("p", line) for line in lines if line]
+
+
+def _facts(run: run_pb2.Run) -> Markup:
+    shown = [(name, value) for name, value in facts(run) if value]
+    return element("dl", [[element("dt", name), element("dd", value)] for name, value in shown])
+
+
+def _steps(run: run_pb2.Run) -> Markup:
+    rows = [
+        element(
+            "tr",
+            element("th", label(step.step), scope="row"),
+            element("td", text.word(run_pb2.StepState, step.state, "STEP_STATE_")),
+            element("td", str(step.attempt_count or ""), class_="number"),
+            element("td", _took(step), class_="number"),
+        )
+        for step in run.steps
+    ]
+    return _table(("Step", "State", "Attempts", "Seconds"), rows)
+
+
+def _took(step: run_pb2.Step) -> str:
+    if not (step.HasField("start_time") and step.HasField("finish_time")):
+        return ""
+    return f"{text.between(step.start_time, step.finish_time):.2f}"
+
+
+def _cost(cost: Cost) -> Markup:
+    return element("p", cost.sentence())
+
+
+def _section(name: str, *children: Child) -> Markup:
+    return element("section", element("h2", name), children)
+
+
+def _items(lines: Iterable[str]) -> Markup:
+    return element("ul", [element("li", line) for line in lines])
+
+
+def _paragraphs(words: str) -> list[Markup]:
+    return [element("p", line) for line in text.clean_lines(words) if line]
+
+
+def _aside(words: str) -> Markup:
+    return element("span", words, class_="aside")
+
+
+def _table(header: Sequence[str], rows: Sequence[Markup]) -> Markup:
+    head = element("thead", element("tr", [element("th", name, scope="col") for name in header]))
+    return element("table", head, element("tbody", list(rows)))
+
+
+__all__ = ["bar", "blocking_line", "html_report", "verdict"]

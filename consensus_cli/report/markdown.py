@@ -1,0 +1,144 @@
+"""A run as Markdown; a run's own text is escaped, so that it shows as it stands."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
+from consensus_cli import text
+from consensus_cli.report.cost import cost_of
+from consensus_cli.report.html import verdict
+from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
+from consensus_cli.view.progress import label, reason
+from consensus_cli.view.run import facts, failure_lines, proposal_sections, review_sections
+
+_BAR_CELLS = 20
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")
+_AT_START = re.compile(r"^(\s*)([#+=-])|^(\s*\d+)([.)])(?=\s|$)")
+
+
+def markdown_report(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None = None,
+) -> str:
+    """The whole document; `change` is what a revision changed about its parent."""
+    return "\n".join(_lines(run, attempts, change)) + "\n"
+
+
+def escape(words: str) -> str:
+    """One line of a run's text, so that Markdown shows it as it stands."""
+    return _AT_START.sub(r"\1\3\\\2\4", _SPECIAL.sub(r"\\\1", text.clean(words)))
+
+
+def _lines(
+    run: run_pb2.Run,
+    attempts: Sequence[attempt_pb2.Attempt],
+    change: review_service_pb2.DiffRunsResponse | None,
+) -> Iterator[str]:
+    yield f"# {escape(run.proposal.title) or f'Run {run.run_id}'}"
+    yield ""
+    yield from _outcome(run)
+    if change is not None:
+        yield from _change(run, change)
+    if run.persona_reviews:
+        yield from _reviews(run)
+    if run.HasField("proposal"):
+        yield from _heading("Proposal")
+        for name, lines in proposal_sections(run.proposal):
+            yield from ("", f"### {name}", "", *_paragraphs(lines))
+    yield from _heading("Idea")
+    yield from _paragraphs(text.clean_lines(run.specification.idea))
+    yield from _facts(run, attempts)
+
+
+def _outcome(run: run_pb2.Run) -> Iterator[str]:
+    if not run.HasField("decision"):
+        yield f"**{verdict(run)}**"
+        if run.HasField("failure"):
+            yield from ("", *_items(failure_lines(run.failure)))
+        return
+    decision = run.decision
+    yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}"
+    yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
+    yield from _scores(run)
+    if decision.minority_reports:
+        yield from _heading("Minority reports")
+        for report in decision.minority_reports:
+            name = f"**{escape(report.persona_name)}** ({text.score(report.confidence_score)})"
+            yield f"- {name}: {escape(report.blocking_summary)}"
+            yield f"  Way out: {escape(report.mitigation_recommendation)}"
+    if decision.decision_notes:
+        yield from (*_heading("Note"), *_paragraphs(text.clean_lines(decision.decision_notes)))
+
+
+def _change(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Iterator[str]:
+    yield from _heading("What changed")
+    yield f"Against run `{run.parent_run_id}`: **{escape(decision_line(change.decision))}**"
+    yield from ("", *_items(reason_lines(change)))
+    if run.specification.revision.edit_notes:
+        yield from ("", "### Edit notes", "")
+        yield from _paragraphs(text.clean_lines(run.specification.revision.edit_notes))
+    yield from (
+        "",
+        "| persona | before | after | delta | adds | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    )
+    for name, *numbers, notes in persona_rows(change):
+        yield f"| {' | '.join((escape(name), *numbers, notes))} |"
+    for name, became, lines in changed_sections(change):
+        # Indented, so that no line of a run's text can end the block.
+        yield from ("", f"### {name} ({became})", "", *(f"    {line}" for line in lines))
+
+
+def _scores(run: run_pb2.Run) -> Iterator[str]:
+    yield from _heading("Scores")
+    yield "| persona | | score | weight | contribution |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    for each in run.decision.contributions:
+        full = int(each.confidence_score * _BAR_CELLS)
+        bar = "█" * full + "░" * (_BAR_CELLS - full)
+        numbers = [text.score(n) for n in (each.confidence_score, each.weight, each.contribution)]
+        yield f"| {escape(text.persona_name(each.persona_id))} | {bar} | {' | '.join(numbers)} |"
+    for missing in run.decision.completeness.missing_personas:
+        name = escape(text.persona_name(missing.persona_id))
+        yield f"| {name} | no review: {escape(reason(missing.reason))} | | | |"
+
+
+def _reviews(run: run_pb2.Run) -> Iterator[str]:
+    yield from _heading("Reviews")
+    for review in run.persona_reviews:
+        yield from ("", f"### {escape(review.persona_name)}: {text.score(review.confidence_score)}")
+        if review.reused_from_run_id:
+            yield from ("", f"Carried over from run `{review.reused_from_run_id}`.")
+        for name, lines in review_sections(review):
+            yield from ("", f"**{name}**", "", *_items(lines))
+        yield from ("", f"Effort: {escape(review.estimated_effort)}")
+
+
+def _facts(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterator[str]:
+    yield from _heading("Run")
+    yield from ("| | |", "| --- | --- |")
+    yield from (f"| {name} | {escape(value)} |" for name, value in facts(run) if value)
+    yield from ("", "| step | state | attempts |", "| --- | --- | ---: |")
+    for step in run.steps:
+        state = text.word(run_pb2.StepState, step.state, "STEP_STATE_")
+        yield f"| {escape(label(step.step))} | {state} | {step.attempt_count or ''} |"
+    if attempts:
+        yield from ("", cost_of(attempts).sentence())
+
+
+def _heading(name: str) -> tuple[str, str, str]:
+    return ("", f"## {name}", "")
+
+
+def _items(lines: Iterable[str]) -> Iterator[str]:
+    return (f"- {escape(line)}" for line in lines)
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """A list's lines stay a list; others become paragraphs."""
+    for line in lines:
+        if line.startswith("- "):
+            yield f"- {escape(line.removeprefix('- '))}"
+        elif line:
+            yield from (escape(line), "")

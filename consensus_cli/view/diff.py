@@ -1,0 +1,177 @@
+"""Two runs compared, as blocks of text: pure."""
+
+from collections.abc import Iterator
+
+from consensus.v1 import decision_pb2, review_service_pb2
+from consensus_cli import text
+from consensus_cli.view.outcome import COLOURS, Block, label_word
+from consensus_cli.view.tables import table
+
+Diff = review_service_pb2.DiffRunsResponse
+ScoreDiff = review_service_pb2.ScoreDiff
+
+_RELATIONSHIPS = {
+    review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B: "b revises a",
+    review_service_pb2.RUN_RELATIONSHIP_B_PARENT_OF_A: "a revises b",
+    review_service_pb2.RUN_RELATIONSHIP_UNRELATED: "neither revises the other",
+}
+_SECTION_NAMES = {
+    "title": "Title",
+    "summary": "Summary",
+    "problem_statement": "Problem",
+    "proposed_solution": "Solution",
+    "assumptions": "Assumptions",
+    "scope_non_goals": "Not in scope",
+    "raw_expanded_proposal": "In prose",
+}
+_LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+PERSONA_HEADER = ("persona", "before", "after", "delta", "adds", "")
+
+
+def diff_blocks(run_id_a: str, run_id_b: str, diff: Diff) -> Iterator[Block]:
+    """Everything that differs: the decision and what moved it, personas, then the proposals' sections."""
+    yield Block(0, f"a  {run_id_a}")
+    yield Block(0, f"b  {run_id_b}  ({_RELATIONSHIPS.get(diff.relationship, 'unknown relationship')})")
+    yield Block(0, "")
+    yield Block(0, decision_line(diff.decision), f"bold {COLOURS.get(diff.decision.label_after, '')}".strip())
+    for line in reason_lines(diff):
+        yield Block(2, f"- {line}")
+    if diff.personas:
+        yield Block(0, "")
+        for line in table(PERSONA_HEADER, persona_rows(diff), right=frozenset({1, 2, 3, 4})):
+            yield Block(0, line)
+    for name, change, lines in changed_sections(diff):
+        yield Block(0, "")
+        yield Block(0, f"{name} ({change})", "bold")
+        for line in lines:
+            yield Block(2, line, line_style(line))
+    if unchanged := unchanged_sections(diff):
+        yield Block(0, "")
+        yield Block(0, f"unchanged: {', '.join(unchanged)}", "dim")
+
+
+def decision_line(decision: review_service_pb2.DecisionDiff) -> str:
+    """The decision before and after, with the exact difference of confidence."""
+    before, after = _label(decision.label_before), _label(decision.label_after)
+    verdict = f"{before} stands" if before == after else f"{before} -> {after}"
+    return f"{verdict}  confidence {movement(decision.confidence)}"
+
+
+def _label(label: decision_pb2.DecisionLabel.ValueType) -> str:
+    return label_word(label) if label else "no decision"
+
+
+def movement(score: ScoreDiff) -> str:
+    """A number before and after, and the difference: `0.65 -> 0.95 (+0.30)`; `none` where there is none."""
+    before = _before(score) or "none"
+    after = _after(score) or "none"
+    return f"{before} -> {after} ({_delta(score)})" if _delta(score) else f"{before} -> {after}"
+
+
+def reason_lines(diff: Diff) -> list[str]:
+    """What moved the decision: rules that fire no longer or anew, then personas by how much they moved it."""
+    decision = diff.decision
+    before = {rule.rule: rule for rule in decision.rules_before}
+    after = {rule.rule: rule for rule in decision.rules_after}
+    lines = [f"no longer: {text.clean(rule.explanation)}" for key, rule in before.items() if key not in after]
+    lines += [f"new: {text.clean(rule.explanation)}" for key, rule in after.items() if key not in before]
+    moved = [each for each in diff.personas if each.contribution.delta_ten_thousandths]
+    moved.sort(key=lambda each: -abs(each.contribution.delta_ten_thousandths))
+    lines += [
+        f"{text.persona_name(each.persona_id)}: {movement(each.score)}, "
+        f"{_delta(each.contribution)} of the confidence"
+        for each in moved
+    ]
+    return lines
+
+
+def persona_rows(diff: Diff) -> list[list[str]]:
+    """A row per persona: name, score before and after, delta, delta of its contribution, notes."""
+    return [
+        [
+            text.persona_name(each.persona_id),
+            _before(each.score),
+            _after(each.score),
+            _delta(each.score),
+            _delta(each.contribution),
+            ", ".join(_notes(each)),
+        ]
+        for each in diff.personas
+    ]
+
+
+def _notes(persona: review_service_pb2.PersonaDiff) -> Iterator[str]:
+    if persona.change == review_service_pb2.DIFF_CHANGE_ADDED:
+        yield "added"
+    if persona.change == review_service_pb2.DIFF_CHANGE_REMOVED:
+        yield "removed"
+    if persona.reused_from_run_id:
+        yield "carried over"
+    yield from _flag("blocking", persona.blocking_before, persona.blocking_after)
+    yield from _flag("security-critical", persona.security_before, persona.security_after)
+
+
+def _flag(name: str, before: bool, after: bool) -> Iterator[str]:
+    if before and after:
+        yield f"still {name}"
+    elif before:
+        yield f"no longer {name}"
+    elif after:
+        yield f"now {name}"
+
+
+def changed_sections(diff: Diff) -> list[tuple[str, str, list[str]]]:
+    """Name, what became of it, and lines of each section that differs."""
+    return [
+        (
+            _section_name(each.section),
+            text.word(review_service_pb2.DiffChange, each.change, "DIFF_CHANGE_"),
+            [_diff_line(line) for line in each.unified_diff_lines],
+        )
+        for each in diff.sections
+        if each.change != review_service_pb2.DIFF_CHANGE_UNCHANGED
+    ]
+
+
+def unchanged_sections(diff: Diff) -> list[str]:
+    """Names of the sections that do not differ."""
+    unchanged = review_service_pb2.DIFF_CHANGE_UNCHANGED
+    return [_section_name(each.section) for each in diff.sections if each.change == unchanged]
+
+
+def line_style(line: str) -> str:
+    """How a line of a unified diff looks on a terminal."""
+    if line.startswith(("--- ", "+++ ")):
+        return "bold"
+    return _LINE_STYLES.get(line[:1], "")
+
+
+def _section_name(section: str) -> str:
+    return _SECTION_NAMES.get(section, text.clean(section))
+
+
+def _diff_line(line: str) -> str:
+    """Its first column is the diff's; the rest is a run's text."""
+    return line[:1] + text.visible(line[1:])
+
+
+def _before(score: ScoreDiff) -> str:
+    return decimal(score.before_ten_thousandths) if score.HasField("before_ten_thousandths") else ""
+
+
+def _after(score: ScoreDiff) -> str:
+    return decimal(score.after_ten_thousandths) if score.HasField("after_ten_thousandths") else ""
+
+
+def _delta(score: ScoreDiff) -> str:
+    if not score.HasField("delta_ten_thousandths"):
+        return ""
+    delta = score.delta_ten_thousandths
+    return f"{'+' if delta > 0 else ''}{decimal(delta)}"
+
+
+def decimal(ten_thousandths: int) -> str:
+    """A number of ten-thousandths as `text.score` writes scores, exact: 6500 is `0.65`."""
+    whole, part = divmod(abs(ten_thousandths), 10_000)
+    digits = f"{part:04}".rstrip("0").ljust(2, "0")
+    return f"{'-' if ten_thousandths < 0 else ''}{whole}.{digits}"

@@ -1,0 +1,49 @@
+"""How a run ended, as blocks of text: pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from consensus.v1 import decision_pb2
+from consensus_cli import text
+from consensus_cli.view.progress import reason
+
+COLOURS = {
+    decision_pb2.DECISION_LABEL_APPROVE: "green",
+    decision_pb2.DECISION_LABEL_REVISE: "yellow",
+    decision_pb2.DECISION_LABEL_REJECT: "red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph: how far it is indented (columns), what it says, and its style on a terminal."""
+
+    indent: int
+    text: str
+    style: str = ""
+
+
+def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
+    """A decision's label in capitals."""
+    return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_").upper()
+
+
+def decision_blocks(decision: decision_pb2.Decision) -> Iterator[Block]:
+    """The verdict, the rules that led to it, who is missing, and who dissents."""
+    confidence = text.score(decision.overall_weighted_confidence)
+    colour = COLOURS.get(decision.label, "bold")
+    yield Block(0, f"{label_word(decision.label)}  confidence {confidence}", f"bold {colour}")
+    for rule in decision.fired_rules:
+        yield Block(2, f"- {text.clean(rule.explanation)}")
+    for missing in decision.completeness.missing_personas:
+        yield Block(2, f"- without {text.persona_name(missing.persona_id)}: {reason(missing.reason)}")
+    if decision.minority_reports:
+        yield Block(0, "Minority reports", "bold")
+    for report in decision.minority_reports:
+        name = text.clean(report.persona_name)
+        yield Block(
+            2, f"{name} ({text.score(report.confidence_score)}): {text.clean(report.blocking_summary)}"
+        )
+        yield Block(4, text.clean(report.mitigation_recommendation), "dim")
+    if decision.decision_notes:
+        yield Block(0, f"Note: {text.clean(decision.decision_notes)}")

@@ -1,0 +1,43 @@
+"""A run in plain lines, one per event that people care about."""
+
+from collections.abc import Iterator
+
+from consensus.v1 import event_pb2
+from consensus_cli import text
+from consensus_cli.view.progress import Line, Phase, Progress, label
+
+
+def plain_lines(event: event_pb2.RunEvent, progress: Progress) -> Iterator[str]:
+    """What to print for an event, after `progress` has taken it; nothing for most."""
+    match event.WhichOneof("payload"):
+        case "run_created":
+            yield f"run {event.run_id}"
+        case "run_resumed":
+            yield f"resumed (time {event.run_resumed.retry_count})"
+        case "run_taken_over":
+            yield "taken over by another process"
+        case "step_started" if event.step_started.step == "expand":
+            yield "expanding the idea"
+        case "step_completed" if event.step_completed.step != "aggregate_decision":
+            yield _ended(progress.lines[event.step_completed.step])
+        case "step_failed":
+            yield _ended(progress.lines[event.step_failed.step])
+        case "attempt_failed":
+            failed = event.attempt_failed
+            yield f"{label(failed.step)}: attempt {failed.attempt_number}: {progress.lines[failed.step].note}"
+        case "proposal_ready" if progress.title:
+            yield f"proposal: {progress.title}"
+        case "run_cancelled":
+            yield "cancelled"
+
+
+def _ended(line: Line) -> str:
+    parts = [text.count(line.attempt_count, "attempt")] if line.attempt_count else []
+    if line.seconds is not None:
+        parts.append(f"{line.seconds:.1f} s")
+    if line.note:
+        parts.append(line.note)
+    result = (
+        line.phase.value if line.phase is not Phase.DONE or line.score is None else text.score(line.score)
+    )
+    return f"{line.label}: {result} ({', '.join(parts)})" if parts else f"{line.label}: {result}"

@@ -1,0 +1,138 @@
+"""Where a run stands, from the events so far: a pure fold."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from consensus.v1 import decision_pb2, event_pb2, run_pb2
+from consensus_cli import text
+from consensus_contract.errors import Reason, reason_name
+
+_REVIEW = "review_"
+
+
+class Phase(Enum):
+    """Where one line stands."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    GAVE_UP = "gave up"
+    SKIPPED = "skipped"
+
+
+@dataclass(slots=True)
+class Line:
+    """One step as it is shown. `attempt_count` counts the calls begun; `seconds` is set once it ended."""
+
+    step: str
+    label: str
+    phase: Phase = Phase.WAITING
+    attempt_count: int = 0
+    score: float | None = None
+    note: str = ""
+    started: datetime | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """A run as far as the events tell."""
+
+    run_id: str = ""
+    last_sequence: int = 0
+    lines: dict[str, Line] = field(default_factory=dict)
+    title: str = ""
+    decision: decision_pb2.Decision | None = None
+    failure: run_pb2.RunFailure | None = None
+    is_over: bool = False
+
+    def take(self, event: event_pb2.RunEvent) -> None:
+        """Moves on by one event; kinds of a newer server change nothing but the sequence."""
+        self.run_id = event.run_id
+        self.last_sequence = event.sequence
+        match event.WhichOneof("payload"):
+            case "step_started":
+                self._begin(event.step_started.step, text.moment(event.event_time))
+            case "step_completed":
+                done = event.step_completed
+                self._end(done.step, Phase.DONE, done.attempt_count, event)
+            case "step_skipped":
+                self._end(event.step_skipped.step, Phase.SKIPPED, 0, event)
+            case "step_failed":
+                failed = event.step_failed
+                line = self._end(failed.step, Phase.GAVE_UP, failed.attempt_count, event)
+                line.note = reason(failed.failure.reason)
+            case "attempt_failed":
+                self._attempt_failed(event.attempt_failed)
+            case _:
+                self._take_result(event)
+
+    def _take_result(self, event: event_pb2.RunEvent) -> None:
+        match event.WhichOneof("payload"):
+            case "proposal_ready":
+                self.title = text.clean(event.proposal_ready.proposal.title)
+            case "persona_review_ready":
+                self._reviewed(event.persona_review_ready)
+            case "decision_ready":
+                self.decision = event.decision_ready.decision
+            case "run_resumed":
+                self.is_over, self.failure = False, None
+            case "run_completed" | "run_cancelled":
+                self.is_over = True
+            case "run_failed":
+                self.is_over, self.failure = True, event.run_failed.failure
+
+    def _line(self, step: str) -> Line:
+        return self.lines.setdefault(step, Line(step, label(step)))
+
+    def _begin(self, step: str, when: datetime) -> None:
+        line = self._line(step)
+        line.phase, line.started, line.seconds, line.note = Phase.WORKING, when, None, ""
+        line.attempt_count = 0 if step == "aggregate_decision" else 1
+
+    def _end(self, step: str, phase: Phase, attempt_count: int, event: event_pb2.RunEvent) -> Line:
+        line = self._line(step)
+        line.phase = phase
+        line.attempt_count = attempt_count
+        if line.started is not None:
+            line.seconds = (text.moment(event.event_time) - line.started).total_seconds()
+        if line.score is None:
+            line.note = ""
+        return line
+
+    def _attempt_failed(self, failed: event_pb2.AttemptFailed) -> None:
+        line = self._line(failed.step)
+        line.note = reason(failed.reason)
+        if failed.HasField("retry_delay"):
+            line.attempt_count = failed.attempt_number + 1
+            line.note += f", again after {text.seconds(failed.retry_delay):.1f} s"
+
+    def _reviewed(self, ready: event_pb2.PersonaReviewReady) -> None:
+        review = ready.persona_review
+        line = self._line(_REVIEW + review.persona_id)
+        line.label = text.clean(review.persona_name) or line.label
+        line.score = review.confidence_score
+        parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
+        if review.blocking_issues:
+            parts.append(f"{len(review.blocking_issues)} blocking")
+        if review.security_concerns_present:
+            parts.append("security-critical")
+        if review.reused_from_run_id:
+            parts.append("carried over")
+        line.note = ", ".join(parts)
+
+
+def label(step: str) -> str:
+    """A step's name for people."""
+    if step.startswith(_REVIEW):
+        return text.persona_name(step.removeprefix(_REVIEW))
+    return {"expand": "Expand the idea", "aggregate_decision": "Decide"}.get(step, text.clean(step))
+
+
+def reason(number: Reason) -> str:
+    """A reason's name, also one of a newer server."""
+    try:
+        return reason_name(number)
+    except ValueError:
+        return f"reason {number}"

@@ -1,0 +1,181 @@
+"""A run as it stands, as blocks of text: pure."""
+
+from collections.abc import Iterator, Sequence
+
+from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
+from consensus_cli import text
+from consensus_cli.view.outcome import Block, decision_blocks
+from consensus_cli.view.progress import label, reason
+from consensus_cli.view.tables import pairs, table
+
+
+def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
+    """Everything about a run: facts, idea, proposal, steps, reviews, then the decision or the failure."""
+    for line in pairs(facts(run)):
+        yield Block(0, line)
+    yield from _section("Idea", text.clean_lines(run.specification.idea))
+    if run.specification.revision.edit_notes:
+        yield from _section("Edit notes", text.clean_lines(run.specification.revision.edit_notes))
+    if run.HasField("proposal"):
+        yield from proposal_blocks(run.proposal)
+    if run.steps:
+        yield from _section("Steps", step_lines(run.steps))
+    for review in run.persona_reviews:
+        yield from review_blocks(review)
+    if run.HasField("failure"):
+        yield from _failure_blocks(run.failure)
+    if run.HasField("decision"):
+        yield Block(0, "")
+        yield from decision_blocks(run.decision)
+
+
+def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
+    """Name and value of what identifies a run and says how it was made; empty values where there are none."""
+    specification = run.specification
+    times = [(name, getattr(run, f"{name}_time")) for name in ("create", "start", "finish")]
+    took = text.between(run.create_time, run.finish_time) if run.HasField("finish_time") else None
+    return [
+        ("run", run.run_id),
+        ("state", state(run)),
+        ("type", text.word(run_pb2.RunType, run.type, "RUN_TYPE_")),
+        ("revises", run.parent_run_id),
+        *[
+            (f"{name}d" if name == "create" else f"{name}ed", text.instant(at))
+            for name, at in times
+            if at.seconds
+        ],
+        ("deleted", text.instant(run.delete_time) if run.HasField("delete_time") else ""),
+        ("deletion", run.deletion_id),
+        ("purged after", text.instant(run.purge_time) if run.HasField("purge_time") else ""),
+        ("took", "" if took is None else f"{took:.2f} s"),
+        ("caller", text.clean(run.caller)),
+        ("user", text.clean(specification.user)),
+        ("expanded by", model(specification.expand_model, _given(specification, "expand_temperature"))),
+        ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
+        ("resumed", str(run.retry_count or "")),
+        ("taken over", str(run.take_over_count or "")),
+        ("policy", specification.policy_version),
+        ("templates", specification.persona_template_version),
+    ]
+
+
+def state(run: run_pb2.Run) -> str:
+    """A run's state in a word."""
+    return text.word(run_pb2.RunState, run.state, "RUN_STATE_")
+
+
+def model(name: str, temperature: float | None) -> str:
+    """A model and the temperature that it was sent."""
+    return text.clean(name) if temperature is None else f"{text.clean(name)} at {temperature:g}"
+
+
+def _given(specification: run_pb2.RunSpecification, field: str) -> float | None:
+    return getattr(specification, field) if specification.HasField(field) else None  # type: ignore[arg-type]  # the names are the two temperatures
+
+
+def proposal_blocks(proposal: proposal_pb2.Proposal) -> Iterator[Block]:
+    """A proposal, section by section."""
+    yield Block(0, "")
+    title = text.clean(proposal.title)
+    yield Block(0, f"Proposal: {title}" if title else "Proposal", "bold")
+    for name, words in proposal_sections(proposal):
+        yield Block(2, name, "underline")
+        for line in words:
+            yield Block(4, line)
+
+
+def proposal_sections(proposal: proposal_pb2.Proposal) -> list[tuple[str, list[str]]]:
+    """Name and lines of each section that has any."""
+    sections = [
+        ("Summary", text.clean_lines(proposal.summary)),
+        ("Problem", text.clean_lines(proposal.problem_statement)),
+        ("Solution", text.clean_lines(proposal.proposed_solution)),
+        ("Assumptions", [f"- {text.clean(each)}" for each in proposal.assumptions]),
+        ("Not in scope", [f"- {text.clean(each)}" for each in proposal.scope_non_goals]),
+    ]
+    return [(name, lines) for name, lines in sections if lines]
+
+
+def review_blocks(review: panel_pb2.PersonaReview) -> Iterator[Block]:
+    """A persona's review."""
+    yield Block(0, "")
+    name, confidence = text.clean(review.persona_name), text.score(review.confidence_score)
+    yield Block(0, f"{name}  {confidence}", "bold")
+    if review.reused_from_run_id:
+        yield Block(2, f"carried over from run {review.reused_from_run_id}", "dim")
+    for title, lines in review_sections(review):
+        yield Block(2, title, "underline")
+        for line in lines:
+            yield Block(4, f"- {line}")
+    yield Block(2, f"Effort: {text.clean(review.estimated_effort)}")
+
+
+def review_sections(review: panel_pb2.PersonaReview) -> list[tuple[str, list[str]]]:
+    """Name and items of each section that has any, the blocking issues first."""
+    sections = [
+        ("Blocking", [blocking_line(issue) for issue in review.blocking_issues]),
+        ("Concerns", [concern_line(concern) for concern in review.concerns]),
+        ("Strengths", [text.clean(each) for each in review.strengths]),
+        ("Recommendations", [text.clean(each) for each in review.recommendations]),
+        ("Dependencies", [text.clean(each) for each in review.dependency_risks]),
+    ]
+    return [(name, items) for name, items in sections if items]
+
+
+def blocking_line(issue: panel_pb2.BlockingIssue) -> str:
+    """A blocking issue, marked where it endangers security."""
+    mark = " (security-critical)" if issue.security_critical else ""
+    return f"{text.clean(issue.text)}{mark}"
+
+
+def concern_line(concern: panel_pb2.Concern) -> str:
+    """A concern, marked where the persona calls it blocking."""
+    return f"{text.clean(concern.text)}{' (blocking)' if concern.is_blocking else ''}"
+
+
+def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
+    """A table of the steps."""
+    rows = []
+    for step in steps:
+        took = text.between(step.start_time, step.finish_time) if step.HasField("finish_time") else None
+        why = reason(step.failure.reason) if step.HasField("failure") else ""
+        rows.append(
+            [
+                label(step.step),
+                text.word(run_pb2.StepState, step.state, "STEP_STATE_"),
+                str(step.attempt_count or ""),
+                "" if took is None or not step.HasField("start_time") else f"{took:.2f} s",
+                why,
+            ]
+        )
+    return table(("step", "state", "attempts", "took", "why"), rows, right=frozenset({2, 3}))
+
+
+def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
+    """Why a run failed, what is finished, and whether resuming may help."""
+    step = text.clean(failure.failed_step) or "no step"
+    lines = [f"{reason(failure.reason)} in {step}: {text.clean(failure.message)}"]
+    lines += [
+        f"{text.persona_name(each.persona_id)}: {reason(each.reason)}" for each in failure.persona_failures
+    ]
+    lines += [
+        f"{text.clean(each.field)}: {text.clean(each.description)}" for each in failure.output_violations
+    ]
+    if failure.finished_personas:
+        lines.append(f"finished: {', '.join(text.persona_name(each) for each in failure.finished_personas)}")
+    lines.append("resuming may help" if failure.resumable else "resuming cannot help")
+    return lines
+
+
+def _failure_blocks(failure: run_pb2.RunFailure) -> Iterator[Block]:
+    yield Block(0, "")
+    yield Block(0, "FAILED", "bold red")
+    for line in failure_lines(failure):
+        yield Block(2, line)
+
+
+def _section(name: str, lines: Sequence[str]) -> Iterator[Block]:
+    yield Block(0, "")
+    yield Block(0, name, "bold")
+    for line in lines:
+        yield Block(2, line)

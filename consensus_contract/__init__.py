@@ -1,0 +1,1 @@
+"""The contract's words: the names of steps, spans, and what its errors are about; pure."""

@@ -1,0 +1,44 @@
+"""Errors about what is stored under an id or a key."""
+# ruff: noqa: N818 - the names are those of the reasons in the contract
+
+import grpc
+
+from consensus_contract.errors.base import ConsensusError, ErrorReason
+
+
+class DuplicateId(ConsensusError):
+    """The id that the caller chose is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = ErrorReason.ERROR_REASON_DUPLICATE_ID
+
+    def __init__(self, *, resource: str) -> None:
+        """Names what exists already, such as `drafts/7`."""
+        super().__init__(f"{resource} exists already", metadata={"resource": resource})
+
+
+class IdempotencyKeyReused(ConsensusError):
+    """The idempotency key was used with another request; nothing was written."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_IDEMPOTENCY_KEY_REUSED
+
+    def __init__(self, *, idempotency_key: str, run_id: str | None = None) -> None:
+        """Names the key and, if known, the run that it belongs to."""
+        metadata = {"idempotency_key": idempotency_key}
+        if run_id is not None:
+            metadata["run_id"] = run_id
+        super().__init__(
+            "the idempotency key was used with another request; nothing was written", metadata=metadata
+        )
+
+
+class MetricNotFound(ConsensusError):
+    """No such metric for this tenant; deleted and foreign metrics look the same."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_METRIC_NOT_FOUND
+
+    def __init__(self, *, metric_id: str) -> None:
+        """Names the metric."""
+        super().__init__(f"metric {metric_id} was not found", metadata={"metric_id": metric_id})

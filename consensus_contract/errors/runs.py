@@ -1,0 +1,274 @@
+"""How a run, or a question to the model outside a run, can fail for good.
+
+A run's terminal failure says where it failed, whether it can be resumed and what is finished. It never
+carries RetryInfo: sending the request again would replay the failure.
+"""
+# ruff: noqa: N818 - the names are those of the reasons in the contract
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+
+from consensus_contract.errors.base import (
+    ConsensusError,
+    ErrorReason,
+    FieldViolation,
+    Reason,
+    class_for_reason,
+    reason_name,
+)
+
+_CAUSE = "cause."
+
+
+class RunNotFound(ConsensusError):
+    """No such run for this tenant; deleted runs and other tenants' look the same."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_RUN_NOT_FOUND
+
+    def __init__(self, *, run_id: str) -> None:
+        """Names the run."""
+        super().__init__(f"run {run_id} was not found", metadata={"run_id": run_id})
+
+
+class IllegalState(ConsensusError):
+    """The run is in a state that does not allow the operation."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_ILLEGAL_STATE
+
+    MAX_RUNS = 20
+
+    def __init__(self, *, run_id: str, state: str, operation: str, run_ids: Sequence[str] = ()) -> None:
+        """Names the run, its state such as `COMPLETED`, and the operation such as `cancel`.
+
+        `run_ids`: all that are in the way, where there are several.
+        """
+        metadata = {"run_id": run_id, "state": state, "operation": operation}
+        others = ""
+        if len(run_ids) > 1:
+            metadata["run_ids"] = ",".join(run_ids[: self.MAX_RUNS])
+            others = f", and {len(run_ids) - 1} more are in the way"
+        super().__init__(f"cannot {operation} run {run_id}: it is {state}{others}", metadata=metadata)
+
+
+class LeaseLost(ConsensusError):
+    """The write carried an outdated fencing token; nothing was written. Between the services only."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = ErrorReason.ERROR_REASON_LEASE_LOST
+
+    def __init__(self, *, run_id: str) -> None:
+        """Names the run."""
+        super().__init__(
+            f"the lease on run {run_id} is lost; nothing was written", metadata={"run_id": run_id}
+        )
+
+
+class RunFailed(ConsensusError):
+    """Common to the reasons that end a run; raised as one of its subclasses."""
+
+    text: str
+
+    def __init__(
+        self,
+        *,
+        run_id: str | None = None,
+        failed_step: str | None = None,
+        resumable: bool | None = None,
+        finished: Sequence[str] | None = None,
+        causes: Mapping[str, str] | None = None,
+        field_violations: Sequence[FieldViolation] = (),
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Takes the run (None: a question outside a run), its step, the finished and the failed personas.
+
+        `causes` maps a persona's id to the name of a reason. `retry_after_seconds` is for questions
+        outside a run only.
+
+        Raises:
+            ValueError: when a run's terminal failure is to be retried.
+        """
+        if run_id is not None and retry_after_seconds is not None:
+            raise ValueError("a run's terminal failure carries no RetryInfo")
+        super().__init__(
+            _message(self.text, run_id, failed_step),
+            metadata=_metadata(run_id, failed_step, resumable, finished, causes),
+            retry_after_seconds=retry_after_seconds,
+            field_violations=field_violations,
+        )
+
+    @property
+    def failed_step(self) -> str | None:
+        """The step that failed, such as `expand`."""
+        return self.metadata.get("failed_step")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether ResumeRun may continue the run."""
+        return self.metadata.get("resumable") == "true"
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """What is finished and stays readable, in order."""
+        return tuple(part for part in self.metadata.get("finished", "").split(",") if part)
+
+    @property
+    def causes(self) -> dict[str, str]:
+        """The name of a reason for each persona that gave up."""
+        return {
+            key.removeprefix(_CAUSE): value for key, value in self.metadata.items() if key.startswith(_CAUSE)
+        }
+
+
+def _message(text: str, run_id: str | None, failed_step: str | None) -> str:
+    if run_id is None:
+        return text
+    where = f" in {failed_step}" if failed_step else ""
+    return f"run {run_id} ended{where}: {text}"
+
+
+def _metadata(
+    run_id: str | None,
+    failed_step: str | None,
+    resumable: bool | None,
+    finished: Sequence[str] | None,
+    causes: Mapping[str, str] | None,
+) -> dict[str, str]:
+    found = {
+        "run_id": run_id,
+        "failed_step": failed_step,
+        "resumable": None if resumable is None else str(resumable).lower(),
+        "finished": None if finished is None else ",".join(finished),
+    }
+    metadata = {key: value for key, value in found.items() if value is not None}
+    return metadata | {_CAUSE + persona: cause for persona, cause in (causes or {}).items()}
+
+
+def run_failed(
+    reason: Reason,
+    *,
+    run_id: str,
+    failed_step: str | None = None,
+    resumable: bool | None = None,
+    finished: Sequence[str] | None = None,
+    causes: Mapping[str, str] | None = None,
+    field_violations: Sequence[FieldViolation] = (),
+) -> ConsensusError:
+    """The terminal failure of a run for any reason, such as INTERNAL too; never with RetryInfo.
+
+    Raises:
+        KeyError: for UNSPECIFIED and numbers that this release does not know.
+    """
+    kind = class_for_reason(reason)
+    text = kind.text if issubclass(kind, RunFailed) else reason_name(reason)
+    return kind.rebuilt(
+        _message(text, run_id, failed_step),
+        metadata=_metadata(run_id, failed_step, resumable, finished, causes),
+        field_violations=field_violations,
+    )
+
+
+class QuorumNotMet(RunFailed):
+    """Fewer personas answered than the run's quorum asks for."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_QUORUM_NOT_MET
+    text = "fewer personas answered than its quorum asks for"
+
+
+class RunDeadlineExceeded(RunFailed):
+    """The run's own deadline passed."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = ErrorReason.ERROR_REASON_RUN_DEADLINE_EXCEEDED
+    text = "its own deadline passed"
+
+
+class RunCancelled(RunFailed):
+    """The run was cancelled."""
+
+    code = grpc.StatusCode.CANCELLED
+    reason = ErrorReason.ERROR_REASON_RUN_CANCELLED
+    text = "it was cancelled"
+
+
+class AttemptsExhausted(RunFailed):
+    """Every attempt that the budget allows was used, or the run was taken over too often."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    text = "every attempt that its budget allows was used"
+
+
+class LlmRateLimited(RunFailed):
+    """The model's provider kept limiting the rate."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = ErrorReason.ERROR_REASON_LLM_RATE_LIMITED
+    text = "the model's provider kept limiting the rate"
+
+
+class LlmTimeout(RunFailed):
+    """The model did not answer within the attempt's time."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_LLM_TIMEOUT
+    text = "the model did not answer in time"
+
+
+class LlmUnavailable(RunFailed):
+    """The model could not be reached or answered 408, 409 or 5xx."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_LLM_UNAVAILABLE
+    text = "the model could not be reached or failed"
+
+
+class LlmQuotaExhausted(RunFailed):
+    """The provider says that the account's quota is used up."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_LLM_QUOTA_EXHAUSTED
+    text = "the account's quota at the model's provider is used up"
+
+
+class LlmAuthentication(RunFailed):
+    """The service has no key for the model's provider, or a wrong one."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_LLM_AUTHENTICATION
+    text = "the service has no key for the model's provider, or a wrong one"
+
+
+class LlmRequestRejected(RunFailed):
+    """The provider refused the request as malformed."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_LLM_REQUEST_REJECTED
+    text = "the model's provider refused the request as malformed"
+
+
+class LlmInvalidOutput(RunFailed):
+    """The model's answer is not JSON or breaks the schema, also on the repair attempt."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_LLM_INVALID_OUTPUT
+    text = "the model's answer breaks the schema, also after a repair attempt"
+
+
+class LlmTruncatedOutput(RunFailed):
+    """The model's answer was cut off at the output limit, also with twice the limit."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_LLM_TRUNCATED_OUTPUT
+    text = "the model's answer was cut off at the output limit, also with twice the limit"
+
+
+class LlmRefused(RunFailed):
+    """The model refused to answer, or its content filter did."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_LLM_REFUSED
+    text = "the model refused to answer"

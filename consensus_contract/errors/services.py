@@ -1,0 +1,70 @@
+"""Errors about a service and what stands behind it."""
+# ruff: noqa: N818 - the names are those of the reasons in the contract
+
+import grpc
+
+from consensus_contract.errors.base import ConsensusError, ErrorReason
+
+
+class DatabaseUnavailable(ConsensusError):
+    """The database cannot be reached or did not answer in time; what was not acknowledged may be written."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_DATABASE_UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is away."""
+        super().__init__("the database is unavailable", retry_after_seconds=retry_after_seconds)
+
+
+class LockTimeout(ConsensusError):
+    """A row stayed locked through all tries."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_LOCK_TIMEOUT
+    default_retry_after_seconds = 0.5
+
+    def __init__(self, *, resource: str, retry_after_seconds: float | None = None) -> None:
+        """Names what stayed locked, such as `runs/7`."""
+        super().__init__(
+            f"{resource} stayed locked through all tries",
+            metadata={"resource": resource},
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class PersistenceUnavailable(ConsensusError):
+    """The persistence service cannot be reached; no model was called."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_PERSISTENCE_UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is away."""
+        super().__init__("the persistence service is unavailable", retry_after_seconds=retry_after_seconds)
+
+
+class AuditCheckpointsOff(ConsensusError):
+    """The service has no key to sign checkpoints with, or no file to keep them in."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_AUDIT_CHECKPOINTS_OFF
+
+    def __init__(self) -> None:
+        """Says which settings turn them on."""
+        super().__init__(
+            "audit checkpoints are off: set AUDIT_SIGNING_KEY and AUDIT_CHECKPOINT_FILE of the service"
+        )
+
+
+class DatabaseError(ConsensusError):
+    """The database refused a statement for an unexpected reason; its text stands in the log only."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_DATABASE_ERROR
+
+    def __init__(self) -> None:
+        """Says no more than that."""
+        super().__init__("the database refused a statement; the server's log has the cause")

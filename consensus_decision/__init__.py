@@ -1,0 +1,1 @@
+"""The rule of the decision: pure arithmetic over stored reviews."""

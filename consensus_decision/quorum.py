@@ -1,0 +1,56 @@
+"""Who must have answered for a decision, and for an approval. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from consensus.v1 import panel_pb2, run_pb2
+from consensus_contract.errors import FieldViolation
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumShortfall:
+    """Too few personas answered: how many must, how many did, and who did not, in persona order."""
+
+    needed: int
+    present: int
+    missing_ids: tuple[str, ...]
+
+
+def quorum_shortfall(
+    specification: run_pb2.RunSpecification, present_ids: Collection[str]
+) -> QuorumShortfall | None:
+    """What is lacking for a decision; None when there can be one."""
+    ids = [persona.persona_id for persona in specification.personas]
+    missing = tuple(each for each in ids if each not in present_ids)
+    needed = specification.quorum.min_personas or len(ids)
+    present = len(ids) - len(missing)
+    return QuorumShortfall(needed, present, missing) if present < needed else None
+
+
+def missing_required(specification: run_pb2.RunSpecification, absent_ids: Collection[str]) -> list[str]:
+    """The required personas among those that are absent, in persona order; who holds a veto is required."""
+    required = set(specification.quorum.required_personas)
+    return [
+        persona.persona_id
+        for persona in specification.personas
+        if persona.persona_id in absent_ids and (persona.holds_veto or persona.persona_id in required)
+    ]
+
+
+def check_quorum(
+    quorum: run_pb2.Quorum, personas: Sequence[panel_pb2.Persona], field: str = "review.options.quorum"
+) -> tuple[run_pb2.Quorum, list[FieldViolation]]:
+    """A request's quorum, made complete for the panel, and the rules that it breaks."""
+    violations = []
+    if quorum.min_personas > len(personas):
+        description = f"at most {len(personas)}, the size of the panel; {quorum.min_personas} was sent"
+        violations.append(FieldViolation(f"{field}.min_personas", description))
+    known = {persona.persona_id for persona in personas}
+    for index, persona_id in enumerate(quorum.required_personas):
+        if persona_id not in known:
+            description = f"must be one of {', '.join(sorted(known))}"
+            violations.append(FieldViolation(f"{field}.required_personas[{index}]", description))
+    required = [p.persona_id for p in personas if p.holds_veto or p.persona_id in quorum.required_personas]
+    return run_pb2.Quorum(
+        min_personas=quorum.min_personas or len(personas), required_personas=required
+    ), violations

@@ -1,0 +1,109 @@
+"""Channels to other services, and what every call on them carries."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+import grpc
+
+from consensus_rpc.channel.deadline import TimeLeft, hop_timeout
+from consensus_rpc.channel.spread import SpreadChannel
+from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id, new_request_id
+from consensus_rpc.telemetry.tracing import trace_metadata
+
+__all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "hop_timeout", "open_channel"]
+
+_KEEPALIVE_MS = 20_000
+_PING_TIMEOUT_MS = 5_000
+_RETRY_POLICY = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """How a channel behaves.
+
+    With more than one connection calls use them in turn, so that they reach several processes that share a
+    port: the kernel spreads connections over these, and never calls.
+
+    `retry_reads` maps a service's full name to its unary methods without effects. Only those are sent again
+    by gRPC on UNAVAILABLE: whether a change took effect is not known then.
+    """
+
+    retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    max_message_bytes: int = 4 * 1024 * 1024
+    max_reconnect_backoff_seconds: float = 2.0
+    connections: int = 1
+
+    def service_config(self) -> str:
+        """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
+        names = [
+            {"service": service, "method": name}
+            for service, all_ in self.retry_reads.items()
+            for name in all_
+        ]
+        methods = [{"name": names, "retryPolicy": _RETRY_POLICY}] if names else []
+        return json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": methods})
+
+    def channel_arguments(self) -> list[tuple[str, str | int]]:
+        """gRPC's own names; a misspelt one is silently ignored."""
+        return [
+            ("grpc.service_config", self.service_config()),
+            ("grpc.enable_retries", 1),
+            ("grpc.max_receive_message_length", self.max_message_bytes),
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            # Without it a stopped peer is noticed after a minute, whatever keepalive says.
+            ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            # In spite of its name: how long one attempt to connect may take, at least.
+            ("grpc.min_reconnect_backoff_ms", 3_000),
+            ("grpc.max_reconnect_backoff_ms", round(self.max_reconnect_backoff_seconds * 1000)),
+            # The services speak to their neighbours, never through a proxy of the environment.
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.http2.bdp_probe", 0),
+            # Else channels of one process to one address share a connection, and what became of its attempts.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+
+
+def open_channel(target: str, options: ChannelOptions | None = None) -> grpc.aio.Channel:
+    """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used."""
+    options = options or ChannelOptions()
+    arguments = options.channel_arguments()
+    channels = [grpc.aio.insecure_channel(target, options=arguments) for _ in range(options.connections)]
+    return channels[0] if len(channels) == 1 else SpreadChannel(channels)
+
+
+class CallOptions(TypedDict):
+    """Keyword arguments of a stub's method."""
+
+    timeout: float | None
+    metadata: tuple[tuple[str, str], ...]
+
+
+def call_options(left: TimeLeft = None, *, ceiling_seconds: float | None = None) -> CallOptions:
+    """What a call to the next hop carries: `await stub.GetRun(request, **call_options(context))`.
+
+    The timeout is what remains of `left` (a servicer's context, or seconds) less a margin; the request id is
+    the one that this task works for, else a fresh one; the trace goes on.
+
+    Raises:
+        CallDeadlineExceeded: with less than 100 ms left.
+    """
+    return {"timeout": hop_timeout(left, ceiling_seconds=ceiling_seconds), "metadata": call_metadata()}
+
+
+def call_metadata(request_id: str | None = None) -> tuple[tuple[str, str], ...]:
+    """The request id and the trace context for an outgoing call."""
+    own = request_id or current_request_id() or new_request_id()
+    return ((REQUEST_ID_KEY, own), *trace_metadata())

@@ -1,0 +1,142 @@
+"""Failed calls as errors of the contract: the same class again that the server raised."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from consensus_contract.errors import (
+    CLASS_BY_REASON,
+    ConsensusError,
+    FieldViolation,
+    QuotaViolation,
+    reason_number,
+)
+from consensus_rpc.channel.wire_status import DETAILS_KEY, DOMAIN, WireStatus, to_status, to_wire
+from consensus_rpc.errors import (
+    CallCancelled,
+    CallDeadlineExceeded,
+    InternalError,
+    MessageTooLarge,
+    Overloaded,
+    PermissionDenied,
+    ServerUnreachable,
+    Unauthenticated,
+    UnclassifiedError,
+)
+from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
+
+__all__ = [
+    "DOMAIN",
+    "WireStatus",
+    "contract_errors",
+    "error_from_rpc",
+    "error_from_status",
+    "to_status",
+    "to_wire",
+]
+
+_TOO_LARGE = re.compile(r"message larger than max \(\d+ vs\. (\d+)\)")
+
+# What gRPC itself answers, without a reason; every other bare code stays an UnclassifiedError.
+_CLASS_BY_BARE_CODE: Mapping[grpc.StatusCode, type[ConsensusError]] = {
+    grpc.StatusCode.UNAVAILABLE: ServerUnreachable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: CallDeadlineExceeded,
+    grpc.StatusCode.CANCELLED: CallCancelled,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.INTERNAL: InternalError,
+}
+
+
+@contextmanager
+def contract_errors(unreachable: Callable[[], ConsensusError] | None = None) -> Iterator[None]:
+    """Turns calls that fail inside the block into errors of the contract.
+
+    `unreachable`, such as `PersistenceUnavailable`, makes what is raised when there is no server.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        known = error_from_rpc(error)
+        if unreachable is not None and isinstance(known, ServerUnreachable):
+            known = unreachable()
+        raise known from error
+
+
+def error_from_rpc(error: grpc.RpcError) -> ConsensusError:
+    """The error that a failed call stands for: the class of its reason, or of its bare status.
+
+    Takes `grpc.aio.AioRpcError` and what synchronous stubs raise. A reason of a newer server becomes an
+    `UnclassifiedError` that keeps code, name, message and details.
+    """
+    code: grpc.StatusCode = _read(error, "code") or grpc.StatusCode.UNKNOWN
+    trailers = {str(key): value for key, value in _read(error, "trailing_metadata") or ()}
+    status = _decoded(trailers.get(DETAILS_KEY))
+    if status is not None:
+        return error_from_status(code, status)
+    request_id = trailers.get(REQUEST_ID_KEY)
+    return _from_bare(
+        code, _read(error, "details") or "", {"request_id": str(request_id)} if request_id else {}
+    )
+
+
+def error_from_status(code: grpc.StatusCode, status: status_pb2.Status) -> ConsensusError:
+    """The error that a `google.rpc.Status` stands for; details of other kinds are passed over."""
+    info = _detail(status, error_details_pb2.ErrorInfo)
+    if info is None or info.domain != DOMAIN:
+        return _from_bare(code, status.message, {})
+    retry = _detail(status, error_details_pb2.RetryInfo)
+    bad = _detail(status, error_details_pb2.BadRequest) or error_details_pb2.BadRequest()
+    quota = _detail(status, error_details_pb2.QuotaFailure) or error_details_pb2.QuotaFailure()
+    reason = reason_number(info.reason)
+    kind = CLASS_BY_REASON.get(reason, UnclassifiedError) if reason is not None else UnclassifiedError
+    return kind.rebuilt(
+        status.message,
+        metadata=dict(info.metadata),
+        retry_after_seconds=None if retry is None else retry.retry_delay.ToTimedelta().total_seconds(),
+        field_violations=[FieldViolation(v.field, v.description, v.reason) for v in bad.field_violations],
+        quota=[QuotaViolation(v.subject, v.description) for v in quota.violations],
+        status_code=code,
+        reason_name=info.reason,
+    )
+
+
+def _from_bare(code: grpc.StatusCode, text: str, metadata: dict[str, str]) -> ConsensusError:
+    too_large = _TOO_LARGE.search(text) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
+    if too_large is not None:
+        return MessageTooLarge.rebuilt(text, metadata=metadata | {"limit_bytes": too_large[1]})
+    kind = _CLASS_BY_BARE_CODE.get(code, UnclassifiedError)
+    return kind.rebuilt(
+        text or code.name,
+        metadata=metadata,
+        retry_after_seconds=kind.default_retry_after_seconds,
+        status_code=code,
+    )
+
+
+def _read(error: grpc.RpcError, name: str) -> Any:
+    method = getattr(error, name, None)  # a plain RpcError has none of them
+    return method() if callable(method) else None
+
+
+def _decoded(raw: object) -> status_pb2.Status | None:
+    if not isinstance(raw, bytes):
+        return None
+    try:
+        return status_pb2.Status.FromString(raw)
+    except DecodeError:
+        return None
+
+
+def _detail(status: status_pb2.Status, kind: Any) -> Any:
+    for detail in status.details:
+        if detail.Is(kind.DESCRIPTOR):
+            found = kind()
+            return found if detail.Unpack(found) else None
+    return None

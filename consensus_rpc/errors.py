@@ -1,0 +1,180 @@
+"""Errors about one call, whatever it asks for: what it said, who made it, what stood in its way.
+
+Each has its reason in the contract; what a call may be about has its errors in `consensus_contract`.
+"""
+# ruff: noqa: N818 - the names are those of the reasons in the contract
+
+from collections.abc import Sequence
+
+import grpc
+
+from consensus_contract.errors.base import ConsensusError, ErrorReason, FieldViolation, QuotaViolation
+
+
+class InvalidField(ConsensusError):
+    """One or more fields break a rule of the contract."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = ErrorReason.ERROR_REASON_INVALID_FIELD
+
+    def __init__(
+        self,
+        *,
+        field: str | None = None,
+        description: str = "",
+        violations: Sequence[FieldViolation] = (),
+    ) -> None:
+        """Takes either `field` with `description` (the limit and the size sent), or all `violations`."""
+        if field is not None:
+            violations = (FieldViolation(field, description), *violations)
+        super().__init__(_summary(violations), field_violations=violations)
+
+
+def _summary(violations: Sequence[FieldViolation]) -> str:
+    if not violations:
+        return "the request breaks a rule of the contract"
+    first = violations[0]
+    text = f"{first.field}: {first.description}" if first.field else first.description
+    return text if len(violations) == 1 else f"{text}; {len(violations) - 1} more"
+
+
+class InvalidPageToken(ConsensusError):
+    """A page token is malformed, forged, or belongs to another tenant or filter."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN
+
+    def __init__(self, *, field: str = "page_token") -> None:
+        """Names the field that held the token."""
+        text = "is not a token of this list with this filter; start again without one"
+        super().__init__(f"{field}: {text}", field_violations=(FieldViolation(field, text),))
+
+
+class PermissionDenied(ConsensusError):
+    """The caller may not use this method."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = ErrorReason.ERROR_REASON_PERMISSION_DENIED
+
+    def __init__(self, *, method: str) -> None:
+        """Names the method, such as `consensus.v1.ReviewService/GetRun`."""
+        super().__init__(f"the caller may not use {method}", metadata={"method": method})
+
+
+class Unauthenticated(ConsensusError):
+    """No credentials, or none that are valid."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = ErrorReason.ERROR_REASON_UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        """Says no more than that."""
+        super().__init__("no valid credentials")
+
+
+class Overloaded(ConsensusError):
+    """Too many runs or calls are in flight; nothing was written and no model was called."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = ErrorReason.ERROR_REASON_OVERLOADED
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, subject: str, limit: int, retry_after_seconds: float | None = None) -> None:
+        """Names what is counted, such as `runs in flight`, and its limit."""
+        super().__init__(
+            f"too many {subject}: the limit is {limit}",
+            metadata={"limit": str(limit)},
+            retry_after_seconds=retry_after_seconds,
+            quota=(QuotaViolation(subject, f"at most {limit}"),),
+        )
+
+
+class SlowConsumer(ConsensusError):
+    """The reader of a stream took nothing for too long; it may reconnect after `last_sequence`."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
+
+    def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
+        """Names the run or the draft, and the last sequence that was sent."""
+        subject = {"run_id": run_id, "draft_id": draft_id}
+        super().__init__(
+            f"the reader took nothing for too long; reconnect after sequence {last_sequence}",
+            metadata={
+                **{name: value for name, value in subject.items() if value is not None},
+                "last_sequence": str(last_sequence),
+            },
+        )
+
+
+class MessageTooLarge(ConsensusError):
+    """A message is larger than the server takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        """Names the limit."""
+        super().__init__(
+            f"a message is larger than {limit_bytes} bytes", metadata={"limit_bytes": str(limit_bytes)}
+        )
+
+
+class CallDeadlineExceeded(ConsensusError):
+    """The caller's deadline passed, or too little of it was left to begin."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = ErrorReason.ERROR_REASON_CALL_DEADLINE_EXCEEDED
+
+    def __init__(self, *, run_id: str | None = None) -> None:
+        """Names the run, if one is going on."""
+        super().__init__(
+            "the call's deadline passed, or too little of it was left to begin",
+            metadata={} if run_id is None else {"run_id": run_id},
+        )
+
+
+class ShuttingDown(ConsensusError):
+    """The server is draining; another replica answers at once."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_SHUTTING_DOWN
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        """Says that it is draining."""
+        super().__init__("the server is shutting down", retry_after_seconds=retry_after_seconds)
+
+
+class InternalError(ConsensusError):
+    """An unexpected failure; its text stands in the log under the request id."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_INTERNAL
+
+    def __init__(self) -> None:
+        """Says no more than that."""
+        super().__init__("an unexpected failure; the server's log has the cause under the request id")
+
+
+class UnclassifiedError(ConsensusError):
+    """An answer that this release has no class for: see `status_code` and `reason_name`.
+
+    Raised for reasons of a newer server and for statuses without a reason; never sent.
+    """
+
+    code = grpc.StatusCode.UNKNOWN
+    reason = ErrorReason.ERROR_REASON_UNSPECIFIED
+
+
+class ServerUnreachable(UnclassifiedError):
+    """The server cannot be reached, or the connection broke; never sent."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    default_retry_after_seconds = 1.0
+
+
+class CallCancelled(UnclassifiedError):
+    """The call (not a run) was cancelled on the way; never sent."""
+
+    code = grpc.StatusCode.CANCELLED

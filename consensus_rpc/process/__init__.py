@@ -1,0 +1,1 @@
+"""One process, or several on one port: settings, places, workers."""

@@ -1,0 +1,1 @@
+"""A gRPC server: its interceptor, admission, health and options."""

@@ -1,0 +1,100 @@
+"""How a server listens: every gRPC option that is set on purpose, spelt once."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from consensus_rpc.process.place import Place, nth_address
+from consensus_rpc.process.settings import ServerSettings
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+# grpcio's own limit rejects without details and counts health checks: it only backs the admission limit up.
+_BACK_STOP_CALLS = 1000
+_KEEPALIVE_MS = 20_000
+_PING_TIMEOUT_MS = 5_000
+_LEAST_CLIENT_PING_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What a server is built from; times in seconds."""
+
+    listen: str
+    port_file: Path | None = None
+    metrics_listen: str | None = None
+    reflection: bool = True
+    max_calls_in_flight: int = 10_000
+    drain_grace_seconds: float = 20.0
+    max_connection_age_seconds: float = 1800.0
+    max_connection_age_grace_seconds: float = 660.0
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    tune_gc: bool = True
+    place: Place | None = None
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: ServerSettings,
+        *,
+        listen: str,
+        port_file: Path | None = None,
+        place: Place | None = None,
+    ) -> Self:
+        """The options that the settings say.
+
+        A worker shares its supervisor's port, leaves the port file to it, and has a metrics port of its own:
+        METRICS_LISTEN's and its number.
+        """
+        metrics = settings.metrics_listen
+        return cls(
+            listen=place.listen if place else listen,
+            port_file=None if place else port_file,
+            metrics_listen=nth_address(metrics, place.index) if metrics and place else metrics,
+            place=place,
+            reflection=settings.reflection,
+            max_calls_in_flight=settings.max_calls_in_flight,
+            drain_grace_seconds=settings.drain_grace_seconds,
+            max_connection_age_seconds=settings.max_connection_age_seconds,
+            max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
+        )
+
+    @property
+    def max_concurrent_rpcs(self) -> int:
+        """The limit of gRPC itself, above the admission limit."""
+        return self.max_calls_in_flight + _BACK_STOP_CALLS
+
+    def channel_arguments(self) -> list[tuple[str, int]]:
+        """gRPC's own names; a misspelt one is silently ignored, so a test reads them back."""
+        return [
+            ("grpc.so_reuseport", int(self.place is not None)),
+            # Up to twice the limit the server refuses with details, beyond it gRPC without.
+            ("grpc.max_receive_message_length", 2 * self.max_message_bytes),
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            # Without it a stopped peer is noticed after a minute, whatever keepalive says.
+            ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_CLIENT_PING_MS),
+            ("grpc.max_connection_age_ms", round(self.max_connection_age_seconds * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(self.max_connection_age_grace_seconds * 1000)),
+            # Raised together: below them a burst of new calls is cancelled instead of answered.
+            ("grpc.server.max_pending_requests", self.max_concurrent_rpcs),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * self.max_concurrent_rpcs),
+            # With probing on, one reader that stalls piles up megabytes in its window.
+            ("grpc.http2.bdp_probe", 0),
+        ]
+
+
+def parse_server_args(program: str, arguments: list[str] | None = None) -> Namespace:
+    """The arguments that every server takes: `port_file`."""
+    parser = ArgumentParser(prog=f"python -m {program}", description="Settings come from the environment.")
+    parser.add_argument(
+        "--port-file",
+        type=Path,
+        metavar="PATH",
+        help="write the bound host:port there once the server listens",
+    )
+    return parser.parse_args(arguments)

@@ -1,1 +1,0 @@
-"""Calls to the model, of runs and of expansions."""

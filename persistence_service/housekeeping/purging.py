@@ -1,0 +1,71 @@
+"""Deletes what has grown old, a few rows per transaction, in the background."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prometheus_client import Counter
+from sqlalchemy import Connection
+
+from consensus_contract.errors import ConsensusError
+from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database import Database
+
+log = get_logger()
+
+BATCH = 500
+PURGE_SECONDS = 600.0
+"""How often the service looks for what has grown old."""
+
+PURGED = Counter("consensus_rows_purged", "Rows that were deleted because of their age.", ["table"])
+
+Clock = Callable[[Connection], datetime]
+PurgeSome = Callable[[Connection, datetime, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the rows of a table are kept; 0 days: for ever.
+
+    `purge_some` deletes at most so many rows from before an instant, and answers how many it deleted;
+    `batch` is how many go in one transaction.
+    """
+
+    table: str
+    days: int
+    purge_some: PurgeSome
+    batch: int = BATCH
+
+
+async def purge_all(database: Database, retention: Retention, clock: Clock | None = None) -> int:
+    """Deletes all rows that are too old, a batch per transaction, so that nobody waits for long; how many.
+
+    `clock` is the database's unless given.
+    """
+    now, age, total = clock or database.now, timedelta(days=retention.days), 0
+    while count := await database.run(
+        lambda connection: retention.purge_some(connection, now(connection) - age, retention.batch),
+        isolation="READ COMMITTED",
+        resource=retention.table,
+    ):
+        PURGED.labels(retention.table).inc(count)
+        total += count
+    return total
+
+
+async def purge_for_ever(
+    database: Database, retentions: Sequence[Retention], interval_seconds: float
+) -> None:
+    """Purges at every interval what is not kept for ever, until it is cancelled."""
+    bounded = [retention for retention in retentions if retention.days]
+    while bounded:
+        await asyncio.sleep(interval_seconds)
+        for retention in bounded:
+            try:
+                count = await purge_all(database, retention)
+            except ConsensusError as error:  # the next round tries again
+                log.info("purge_failed", table=retention.table, reason=error.reason_name)
+                continue
+            if count:
+                log.info("rows_purged", table=retention.table, count=count)

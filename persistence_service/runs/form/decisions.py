@@ -1,0 +1,191 @@
+"""Decisions and failures of runs, between the wire and their rows. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from consensus.v1.decision_pb2 import (
+    Completeness,
+    Decision,
+    FiredRule,
+    MinorityReport,
+    MissingPersona,
+    PersonaContribution,
+)
+from consensus.v1.run_pb2 import OutputViolation, PersonaFailure, RunFailure, StepFailure
+from consensus_journal import canonical_json
+from consensus_rpc.errors import InvalidField
+from persistence_service.runs.form import names
+from persistence_service.runs.form.payloads import Columns, Payload, payload_of
+from persistence_service.schema.scalars import storable_json, ten_thousandths
+
+DECISION_COLUMNS = ("label", "confidence", "policy_version", "content")
+_SCORES = ("weight", "confidence_score", "contribution")
+_MINORITY_TEXTS = ("persona_id", "persona_name", "blocking_summary", "mitigation_recommendation")
+_MINORITY_LISTS = ("strengths", "concerns")
+
+
+def decision_payload(decision: Decision) -> Payload:
+    """The row of a decision.
+
+    Raises:
+        InvalidField: for what the tables cannot hold exactly, for no label, and for a note: notes are set
+            afterwards.
+    """
+    if decision.decision_notes:
+        raise InvalidField(field="decision.decision_notes", description="is empty in a decision's event")
+    if not decision.label:
+        raise InvalidField(field="decision.label", description="is one of the labels")
+    confidence = decision.overall_weighted_confidence
+    columns: Columns = {
+        "label": names.label_text(decision.label),
+        "confidence": ten_thousandths(confidence, "decision.overall_weighted_confidence"),
+        "policy_version": decision.policy_version,
+        "content": _content(decision),
+    }
+    return payload_of(columns, "decision")
+
+
+def decision_message(row: Mapping[Any, Any]) -> Decision:
+    """The decision that a row was made of."""
+    content = row["content"]
+    decision = Decision(
+        label=names.label_number(row["label"]),
+        overall_weighted_confidence=row["confidence"] / 10_000,
+        policy_version=row["policy_version"],
+        contributions=[_contribution_message(columns) for columns in content["contributions"]],
+        fired_rules=[_rule_message(columns) for columns in content["fired_rules"]],
+        minority_reports=[_minority_message(columns) for columns in content["minority_reports"]],
+    )
+    if (completeness := content.get("completeness")) is not None:
+        decision.completeness.CopyFrom(_completeness_message(completeness))
+    return decision
+
+
+def _content(decision: Decision) -> Columns:
+    content: Columns = {
+        "contributions": [_contribution(contribution) for contribution in decision.contributions],
+        "fired_rules": [_rule(rule) for rule in decision.fired_rules],
+        "minority_reports": [_minority(report) for report in decision.minority_reports],
+    }
+    if decision.HasField("completeness"):
+        content["completeness"] = _completeness(decision.completeness)
+    return content
+
+
+def _contribution(contribution: PersonaContribution) -> Columns:
+    columns: Columns = {"persona_id": contribution.persona_id}
+    for name in _SCORES:
+        columns[name] = ten_thousandths(getattr(contribution, name), f"decision.contributions.{name}")
+    return columns
+
+
+def _contribution_message(columns: Columns) -> PersonaContribution:
+    return PersonaContribution(
+        persona_id=columns["persona_id"], **{name: columns[name] / 10_000 for name in _SCORES}
+    )
+
+
+def _rule(rule: FiredRule) -> Columns:
+    return {"rule": names.rule_text(rule.rule), "explanation": rule.explanation, "data": dict(rule.data)}
+
+
+def _rule_message(columns: Columns) -> FiredRule:
+    rule = names.rule_number(columns["rule"])
+    return FiredRule(rule=rule, explanation=columns["explanation"], data=columns["data"])
+
+
+def _minority(report: MinorityReport) -> Columns:
+    columns: Columns = {name: getattr(report, name) for name in _MINORITY_TEXTS}
+    columns |= {name: list(getattr(report, name)) for name in _MINORITY_LISTS}
+    field = "decision.minority_reports.confidence_score"
+    columns["confidence_score"] = ten_thousandths(report.confidence_score, field)
+    return columns
+
+
+def _minority_message(columns: Columns) -> MinorityReport:
+    return MinorityReport(**{**columns, "confidence_score": columns["confidence_score"] / 10_000})
+
+
+def _completeness(completeness: Completeness) -> Columns:
+    return {
+        "is_complete": completeness.is_complete,
+        "expected_count": completeness.expected_count,
+        "present_count": completeness.present_count,
+        "missing_personas": _reasons(completeness.missing_personas),
+    }
+
+
+def _completeness_message(columns: Columns) -> Completeness:
+    missing = [
+        MissingPersona(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
+        for entry in columns["missing_personas"]
+    ]
+    return Completeness(**{**columns, "missing_personas": missing})
+
+
+def _reasons(entries: Iterable[MissingPersona | PersonaFailure]) -> list[Columns]:
+    return [{"persona_id": entry.persona_id, "reason": names.reason_text(entry.reason)} for entry in entries]
+
+
+def run_failure_columns(failure: RunFailure) -> Columns:
+    """A run's failure as JSON data.
+
+    Raises:
+        InvalidField: for the character NUL.
+    """
+    columns: Columns = {
+        "reason": names.reason_text(failure.reason),
+        "message": failure.message,
+        "failed_step": failure.failed_step,
+        "resumable": failure.resumable,
+        "finished_personas": list(failure.finished_personas),
+        "persona_failures": _reasons(failure.persona_failures),
+        "output_violations": _violations(failure.output_violations),
+    }
+    storable_json(columns, canonical_json(columns), "failure")
+    return columns
+
+
+def run_failure_message(columns: Columns) -> RunFailure:
+    """The failure that the data was made of."""
+    failures = [
+        PersonaFailure(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
+        for entry in columns["persona_failures"]
+    ]
+    return RunFailure(
+        reason=names.reason_number(columns["reason"]),
+        message=columns["message"],
+        failed_step=columns["failed_step"],
+        resumable=columns["resumable"],
+        finished_personas=columns["finished_personas"],
+        persona_failures=failures,
+        output_violations=[OutputViolation(**entry) for entry in columns["output_violations"]],
+    )
+
+
+def step_failure_columns(failure: StepFailure) -> Columns:
+    """A step's failure as JSON data.
+
+    Raises:
+        InvalidField: for the character NUL.
+    """
+    columns: Columns = {
+        "reason": names.reason_text(failure.reason),
+        "message": failure.message,
+        "output_violations": _violations(failure.output_violations),
+    }
+    storable_json(columns, canonical_json(columns), "failure")
+    return columns
+
+
+def step_failure_message(columns: Columns) -> StepFailure:
+    """The failure that the data was made of."""
+    return StepFailure(
+        reason=names.reason_number(columns["reason"]),
+        message=columns["message"],
+        output_violations=[OutputViolation(**entry) for entry in columns["output_violations"]],
+    )
+
+
+def _violations(violations: Iterable[OutputViolation]) -> list[Columns]:
+    return [{"field": violation.field, "description": violation.description} for violation in violations]

@@ -1,0 +1,136 @@
+"""Events of a run on their way out: the message of an entry that was read, with its payload. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from consensus.v1 import event_pb2
+from consensus.v1.event_pb2 import RunEvent
+from persistence_service.runs.form import decisions, names, payloads
+from persistence_service.runs.form import entries as events
+from persistence_service.schema.scalars import to_duration, to_timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An entry as it was read, with its payload's row where it has one."""
+
+    sequence: int
+    event_time: datetime
+    event_type: str
+    persona_id: str | None
+    data: dict[str, Any]
+    payload: Mapping[Any, Any] | None = None
+
+
+def run_event(run_id: str, stored: StoredEvent) -> RunEvent:
+    """The event, byte for byte as it was built when its record was acknowledged."""
+    event = RunEvent(run_id=run_id, sequence=stored.sequence, event_time=to_timestamp(stored.event_time))
+    _FILL[stored.event_type](event, stored)
+    return event
+
+
+def _fill_run_created(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_created.type = names.run_type_number(stored.data["type"])
+    event.run_created.state = names.run_state_number(stored.data["state"])
+    event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
+
+
+def _fill_run_resumed(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_resumed.SetInParent()
+    event.run_resumed.retry_count = stored.data["retry_count"]
+
+
+def _fill_run_taken_over(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_taken_over.SetInParent()
+    event.run_taken_over.take_over_count = stored.data["take_over_count"]
+    event.run_taken_over.was_released = stored.data["was_released"]
+
+
+def _fill_step_started(event: RunEvent, stored: StoredEvent) -> None:
+    event.step_started.CopyFrom(event_pb2.StepStarted(step=stored.data["step"]))
+
+
+def _fill_step_completed(event: RunEvent, stored: StoredEvent) -> None:
+    event.step_completed.CopyFrom(event_pb2.StepCompleted(**stored.data))
+
+
+def _fill_step_skipped(event: RunEvent, stored: StoredEvent) -> None:
+    event.step_skipped.CopyFrom(event_pb2.StepSkipped(step=stored.data["step"]))
+
+
+def _fill_step_failed(event: RunEvent, stored: StoredEvent) -> None:
+    data = stored.data
+    message = event_pb2.StepFailed(step=data["step"], attempt_count=data["attempt_count"])
+    if (failure := data.get("failure")) is not None:
+        message.failure.CopyFrom(decisions.step_failure_message(failure))
+    event.step_failed.CopyFrom(message)
+
+
+def _fill_attempt_failed(event: RunEvent, stored: StoredEvent) -> None:
+    data = stored.data
+    message = event_pb2.AttemptFailed(
+        step=data["step"],
+        persona_id=stored.persona_id or "",
+        attempt_number=data["attempt_number"],
+        reason=names.reason_number(data["reason"]),
+    )
+    if (delay := data.get("retry_delay_ns")) is not None:
+        message.retry_delay.CopyFrom(to_duration(delay))
+    event.attempt_failed.CopyFrom(message)
+
+
+def _fill_proposal(event: RunEvent, stored: StoredEvent) -> None:
+    row = _payload(stored)
+    event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
+    if (diff := payloads.proposal_diff_message(row)) is not None:
+        event.proposal_ready.proposal_diff.CopyFrom(diff)
+
+
+def _fill_review(event: RunEvent, stored: StoredEvent) -> None:
+    event.persona_review_ready.persona_review.CopyFrom(payloads.review_message(_payload(stored)))
+
+
+def _fill_decision(event: RunEvent, stored: StoredEvent) -> None:
+    event.decision_ready.decision.CopyFrom(decisions.decision_message(_payload(stored)))
+
+
+def _fill_run_failed(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
+
+
+def _fill_run_deleted(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_deleted.CopyFrom(event_pb2.RunDeleted(**stored.data))
+
+
+def _fill_run_undeleted(event: RunEvent, stored: StoredEvent) -> None:
+    event.run_undeleted.CopyFrom(event_pb2.RunUndeleted(**stored.data))
+
+
+def _payload(stored: StoredEvent) -> Mapping[Any, Any]:
+    if stored.payload is None:
+        raise LookupError(f"the payload of entry {stored.sequence} is not there")
+    return stored.payload
+
+
+_FILL: dict[str, Callable[[RunEvent, StoredEvent], None]] = {
+    "run.created": _fill_run_created,
+    "run.started": lambda event, _: event.run_started.SetInParent(),
+    events.RUN_RESUMED: _fill_run_resumed,
+    "run.taken_over": _fill_run_taken_over,
+    "step.started": _fill_step_started,
+    "step.completed": _fill_step_completed,
+    "step.skipped": _fill_step_skipped,
+    "step.failed": _fill_step_failed,
+    "attempt.failed": _fill_attempt_failed,
+    events.PROPOSAL: _fill_proposal,
+    events.REVIEW: _fill_review,
+    events.DECISION: _fill_decision,
+    events.RUN_COMPLETED: lambda event, _: event.run_completed.SetInParent(),
+    events.RUN_FAILED: _fill_run_failed,
+    events.RUN_CANCELLED: lambda event, _: event.run_cancelled.SetInParent(),
+    events.RUN_DELETED: _fill_run_deleted,
+    events.RUN_UNDELETED: _fill_run_undeleted,
+    "decision.annotated": lambda event, _: event.decision_annotated.SetInParent(),
+}

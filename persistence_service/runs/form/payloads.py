@@ -1,0 +1,219 @@
+"""Proposals, persona reviews and decisions, between the wire, their rows and their digests. Pure.
+
+Each payload has one canonical form, made of the same parts as its row; an auditor recomputes the digest
+in the journal from the row alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.v1.panel_pb2 import BlockingIssue, Concern, PersonaReview, ReviewProvenance, TokenUsage
+from consensus.v1.proposal_pb2 import Proposal, ProposalDiff, ProposalFieldChange
+from consensus_journal import canonical_json, digest
+from persistence_service.schema.scalars import (
+    from_duration,
+    hundredths,
+    storable_json,
+    ten_thousandths,
+    to_duration,
+)
+
+Columns = dict[str, Any]
+
+PROPOSAL_COLUMNS = (
+    "title",
+    "summary",
+    "problem_statement",
+    "proposed_solution",
+    "assumptions",
+    "scope_non_goals",
+    "raw_expanded_proposal",
+)
+USAGE_FIELDS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+NO_USAGE: dict[str, int | None] = dict.fromkeys(USAGE_FIELDS)
+_TEXT_LISTS = ("strengths", "recommendations", "dependency_risks")
+_PROVENANCE = "persona_review.provenance"
+_PROVENANCE_SCALARS = (
+    "requested_model",
+    "answered_model",
+    "persona_template_version",
+    "prompt_digest",
+    "attempt_count",
+    "provider_request_id",
+)
+PROVENANCE_COLUMNS = (
+    *_PROVENANCE_SCALARS,
+    "temperature",
+    "latency_nanoseconds",
+    "truncated_fields",
+    *USAGE_FIELDS,
+)
+_NO_PROVENANCE: Columns = dict.fromkeys(PROVENANCE_COLUMNS)
+REVIEW_COLUMNS = (
+    "persona_id",
+    "persona_name",
+    "confidence",
+    "blocking_issues_present",
+    "security_concerns_present",
+    "content",
+    "reused_from_run_id",
+    *PROVENANCE_COLUMNS,
+)
+# Columns that rows of earlier releases do not have: they count in the canonical form only where they say
+# something, so that the digests of those rows stand.
+_ADDED_LATER = frozenset({"diff", "reused_from_run_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The columns of a payload, without its keys; its digest and the size of its canonical form."""
+
+    columns: Columns
+    digest: bytes
+    size: int
+
+
+def payload_of(columns: Columns, field: str) -> Payload:
+    """The payload with these columns.
+
+    Raises:
+        InvalidField: for the character NUL.
+    """
+    said = {name: value for name, value in columns.items() if value is not None or name not in _ADDED_LATER}
+    canonical = canonical_json(said)
+    storable_json(said, canonical, field)
+    return Payload(columns, digest(canonical), len(canonical))
+
+
+def proposal_payload(proposal: Proposal, diff: ProposalDiff | None = None) -> Payload:
+    """The row of a proposal; `diff` is what it changes about the proposal that it revises.
+
+    Raises:
+        InvalidField: for what the tables cannot hold.
+    """
+    columns = {**proposal_columns(proposal), "diff": None if diff is None else _diff_columns(diff)}
+    return payload_of(columns, "proposal")
+
+
+def proposal_columns(proposal: Proposal) -> Columns:
+    """A proposal as JSON data."""
+    return {
+        "title": proposal.title,
+        "summary": proposal.summary,
+        "problem_statement": proposal.problem_statement,
+        "proposed_solution": proposal.proposed_solution,
+        "assumptions": list(proposal.assumptions),
+        "scope_non_goals": list(proposal.scope_non_goals),
+        "raw_expanded_proposal": proposal.raw_expanded_proposal,
+    }
+
+
+def proposal_message(row: Mapping[Any, Any]) -> Proposal:
+    """The proposal that a row was made of."""
+    return Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
+
+
+def proposal_diff_message(row: Mapping[Any, Any]) -> ProposalDiff | None:
+    """What a proposal's row says to be changed; None when it revises nothing."""
+    if row["diff"] is None:
+        return None
+    return ProposalDiff(changes=[ProposalFieldChange(**change) for change in row["diff"]])
+
+
+def _diff_columns(diff: ProposalDiff) -> list[Columns]:
+    return [
+        {"field": change.field, "before": list(change.before), "after": list(change.after)}
+        for change in diff.changes
+    ]
+
+
+def review_payload(review: PersonaReview) -> Payload:
+    """The row of a persona review.
+
+    Raises:
+        InvalidField: for what the tables cannot hold exactly.
+    """
+    columns: Columns = {
+        "persona_id": review.persona_id,
+        "persona_name": review.persona_name,
+        "confidence": ten_thousandths(review.confidence_score, "persona_review.confidence_score"),
+        "blocking_issues_present": review.blocking_issues_present,
+        "security_concerns_present": review.security_concerns_present,
+        "content": _review_content(review),
+        "reused_from_run_id": review.reused_from_run_id or None,
+        **(_provenance(review.provenance) if review.HasField("provenance") else _NO_PROVENANCE),
+    }
+    return payload_of(columns, "persona_review")
+
+
+def review_message(row: Mapping[Any, Any]) -> PersonaReview:
+    """The review that a row was made of."""
+    content = row["content"]
+    review = PersonaReview(
+        persona_id=row["persona_id"],
+        persona_name=row["persona_name"],
+        confidence_score=row["confidence"] / 10_000,
+        concerns=[Concern(**concern) for concern in content["concerns"]],
+        blocking_issues=[BlockingIssue(**issue) for issue in content["blocking_issues"]],
+        estimated_effort=content["estimated_effort"],
+        blocking_issues_present=row["blocking_issues_present"],
+        security_concerns_present=row["security_concerns_present"],
+        reused_from_run_id=row["reused_from_run_id"] or "",
+        **{name: content[name] for name in _TEXT_LISTS},
+    )
+    if row["attempt_count"] is not None:
+        review.provenance.CopyFrom(_provenance_message(row))
+    return review
+
+
+def _review_content(review: PersonaReview) -> Columns:
+    content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
+    content["estimated_effort"] = review.estimated_effort
+    content["concerns"] = [
+        {"text": concern.text, "is_blocking": concern.is_blocking} for concern in review.concerns
+    ]
+    content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
+    return content
+
+
+def _blocking_issue(issue: BlockingIssue) -> Columns:
+    if issue.HasField("security_critical"):
+        return {"text": issue.text, "security_critical": issue.security_critical}
+    return {"text": issue.text}
+
+
+def _provenance(provenance: ReviewProvenance) -> Columns:
+    columns: Columns = {name: getattr(provenance, name) for name in _PROVENANCE_SCALARS}
+    columns |= usage_columns(provenance.usage) if provenance.HasField("usage") else NO_USAGE
+    columns["truncated_fields"] = list(provenance.truncated_fields) or None
+    columns["temperature"] = columns["latency_nanoseconds"] = None
+    if provenance.HasField("temperature"):
+        columns["temperature"] = hundredths(provenance.temperature, f"{_PROVENANCE}.temperature")
+    if provenance.HasField("latency"):
+        columns["latency_nanoseconds"] = from_duration(provenance.latency, f"{_PROVENANCE}.latency")
+    return columns
+
+
+def _provenance_message(row: Mapping[Any, Any]) -> ReviewProvenance:
+    provenance = ReviewProvenance(
+        **{name: row[name] for name in _PROVENANCE_SCALARS},
+        truncated_fields=row["truncated_fields"] or (),
+    )
+    if row["temperature"] is not None:
+        provenance.temperature = row["temperature"] / 100
+    if row["input_tokens"] is not None:
+        provenance.usage.CopyFrom(usage_message(row))
+    if row["latency_nanoseconds"] is not None:
+        provenance.latency.CopyFrom(to_duration(row["latency_nanoseconds"]))
+    return provenance
+
+
+def usage_columns(usage: TokenUsage) -> dict[str, int]:
+    """Tokens by name."""
+    return {name: getattr(usage, name) for name in USAGE_FIELDS}
+
+
+def usage_message(row: Mapping[Any, Any]) -> TokenUsage:
+    """The tokens of a row that has them."""
+    return TokenUsage(**{name: row[name] for name in USAGE_FIELDS})

@@ -1,0 +1,93 @@
+"""Runs as they are read: rows to messages. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1.decision_pb2 import Decision
+from consensus.v1.run_pb2 import Run
+from persistence_service.runs.form import decisions, names, payloads
+from persistence_service.runs.form.events import StoredEvent
+from persistence_service.runs.form.revisions import revision_message
+from persistence_service.runs.form.specification import specification_message
+from persistence_service.runs.form.steps import fold_steps
+from persistence_service.schema.scalars import to_timestamp
+
+Row = Mapping[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRows:
+    """All rows of one run; `run` holds the specification's columns too."""
+
+    run: Row
+    entries: Sequence[StoredEvent] = ()
+    attempt_counts: Mapping[str, int] = field(default_factory=dict)
+    proposal: Row | None = None
+    revision: Row | None = None
+    reviews: Sequence[Row] = ()
+    decision: Row | None = None
+
+
+def whole_run(rows: RunRows, retention: timedelta | None = None) -> Run:
+    """The run with its steps, proposal, reviews and decision; `retention` as in `listed_run`."""
+    run = listed_run(rows.run, retention)
+    panel = [persona.persona_id for persona in run.specification.personas]
+    run.steps.extend(fold_steps(panel, rows.entries, rows.attempt_counts))
+    if rows.proposal is not None:
+        run.proposal.CopyFrom(payloads.proposal_message(rows.proposal))
+        if (diff := payloads.proposal_diff_message(rows.proposal)) is not None:
+            run.proposal_diff.CopyFrom(diff)
+    if rows.revision is not None:
+        run.specification.revision.CopyFrom(revision_message(run.parent_run_id, rows.revision))
+    order = {persona: index for index, persona in enumerate(panel)}
+    reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
+    run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
+    if rows.decision is not None:
+        run.decision.CopyFrom(decisions.decision_message(rows.decision))
+        run.decision.decision_notes = rows.run["decision_notes"] or ""
+    return run
+
+
+def listed_run(row: Row, retention: timedelta | None = None) -> Run:
+    """The run as lists show it: of its decision only label, confidence and policy version.
+
+    `retention` is how long a deleted run is kept; None: for ever.
+    """
+    run = Run(
+        run_id=row["run_id"],
+        type=names.run_type_number(row["run_type"]),
+        state=names.run_state_number(row["state"]),
+        specification=specification_message(row),
+        caller=row["caller"],
+        retry_count=row["retry_count"],
+        take_over_count=row["take_over_count"],
+        last_sequence=row["last_sequence"],
+        create_time=to_timestamp(row["create_time"]),
+        start_time=_stamp(row["start_time"]),
+        finish_time=_stamp(row["finish_time"]),
+        update_time=to_timestamp(row["update_time"]),
+        expire_time=_stamp(row["expire_time"]),
+        parent_run_id=row["parent_run_id"] or "",
+        delete_time=_stamp(row["delete_time"]),
+        deletion_id=row["deletion_id"] or "",
+    )
+    if row["delete_time"] is not None and retention is not None:
+        run.purge_time.CopyFrom(to_timestamp(row["delete_time"] + retention))
+    if row["failure"] is not None:
+        run.failure.CopyFrom(decisions.run_failure_message(row["failure"]))
+    if row["decision_label"] is not None:
+        summary = Decision(
+            label=names.label_number(row["decision_label"]),
+            overall_weighted_confidence=row["confidence"] / 10_000,
+            policy_version=row["decision_policy_version"],
+        )
+        run.decision.CopyFrom(summary)
+    return run
+
+
+def _stamp(instant: datetime | None) -> Timestamp | None:
+    return None if instant is None else to_timestamp(instant)

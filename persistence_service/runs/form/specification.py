@@ -1,0 +1,251 @@
+"""What a run is to do, between the wire and its row. Pure."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from google.protobuf.struct_pb2 import Struct, Value
+
+from consensus.v1.panel_pb2 import Persona
+from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecification
+from consensus_journal import canonical_json, digest, reference_json
+from consensus_rpc.errors import InvalidField
+from persistence_service.runs.form.revisions import revision_columns
+from persistence_service.schema.scalars import (
+    MICROSECOND,
+    from_duration,
+    hundredths,
+    storable,
+    storable_json,
+    ten_thousandths,
+    to_duration,
+)
+
+FIELD = "specification"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecificationRow:
+    """A specification as its tables hold it; `user` stands in the run's own row."""
+
+    user: str
+    idea: str
+    context: str | None
+    draft_id: str | None
+    settings: dict[str, Any]
+    """What runs seldom differ in."""
+    settings_digest: bytes
+    """SHA-256 of the canonical form of the settings."""
+    run_timeout_microseconds: int
+    digest: bytes
+    """SHA-256 of the canonical form of all of it."""
+    parent_run_id: str | None = None
+    revision: dict[str, Any] | None = None
+    """What a revision works on; both are absent unless the run is one."""
+
+
+def specification_row(specification: RunSpecification, run_timeout: timedelta) -> SpecificationRow:
+    """The row of a specification; `run_timeout` holds where it names none.
+
+    Raises:
+        InvalidField: for what the tables cannot hold exactly, and for a timeout of nothing.
+    """
+    timeout = (
+        from_duration(specification.run_timeout, f"{FIELD}.run_timeout") or run_timeout // MICROSECOND * 1000
+    )
+    if timeout < 1000:
+        raise InvalidField(field=f"{FIELD}.run_timeout", description="is longer than 0 s")
+    context = _context_text(specification.context) if specification.HasField("context") else None
+    settings = _settings(specification)
+    idea = storable(specification.idea, f"{FIELD}.idea")
+    whole: dict[str, Any] = {"user": specification.user, "idea": idea, "context": context}
+    parent_run_id = specification.revision.parent_run_id or None
+    revision = revision_columns(specification.revision) if parent_run_id is not None else None
+    if revision is not None:
+        whole["revision"] = {"parent_run_id": parent_run_id, **revision}
+    draft_id = specification.draft_id or None
+    shared = _canonical_settings(orjson.dumps(settings))
+    # In the canonical form of the whole the draft is one of the settings.
+    own = shared if draft_id is None else _canonical_settings(orjson.dumps(settings | {"draft_id": draft_id}))
+    whole["settings"] = orjson.Fragment(own.form)
+    canonical = canonical_json(whole)
+    storable_json([settings, revision], canonical, FIELD)
+    return SpecificationRow(
+        user=storable(specification.user, f"{FIELD}.user"),
+        idea=idea,
+        context=context,
+        draft_id=draft_id,
+        settings=settings,
+        settings_digest=shared.digest,
+        run_timeout_microseconds=timeout // 1000,
+        digest=digest(canonical),
+        parent_run_id=parent_run_id,
+        revision=revision,
+    )
+
+
+def specification_message(row: Mapping[Any, Any]) -> RunSpecification:
+    """The specification that was stored: the run's user, its specification's columns, and the settings."""
+    settings, context = row["settings"], row["context"]
+    message = RunSpecification(
+        idea=row["idea"],
+        user=row["user_id"],
+        expand_model=settings["expand_model"],
+        review_model=settings["review_model"],
+        persona_template_version=settings["persona_template_version"],
+        policy_version=settings["policy_version"],
+        personas=[_persona_message(persona) for persona in settings["personas"]],
+        draft_id=row["draft_id"] or "",
+    )
+    if (timeout := settings.get("run_timeout_ns")) is not None:
+        message.run_timeout.CopyFrom(to_duration(timeout))
+    if context is not None:
+        message.context.CopyFrom(_context_message(json.loads(context)))
+    if (temperature := settings.get("expand_temperature")) is not None:
+        message.expand_temperature = temperature / 100
+    if (temperature := settings.get("review_temperature")) is not None:
+        message.review_temperature = temperature / 100
+    if (retry := settings.get("retry_policy")) is not None:
+        message.retry_policy.CopyFrom(_retry_message(retry))
+    if (quorum := settings.get("quorum")) is not None:
+        message.quorum.CopyFrom(Quorum(**quorum))
+    return message
+
+
+def _settings(specification: RunSpecification) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "expand_model": specification.expand_model,
+        "review_model": specification.review_model,
+        "persona_template_version": specification.persona_template_version,
+        "policy_version": specification.policy_version,
+        "personas": [_persona_settings(persona) for persona in specification.personas],
+    }
+    for name in ("expand_temperature", "review_temperature"):
+        if specification.HasField(name):
+            settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
+    if specification.HasField("run_timeout"):
+        settings["run_timeout_ns"] = from_duration(specification.run_timeout, f"{FIELD}.run_timeout")
+    if specification.HasField("retry_policy"):
+        settings["retry_policy"] = _retry_settings(specification.retry_policy)
+    if specification.HasField("quorum"):
+        quorum = specification.quorum
+        settings["quorum"] = {
+            "min_personas": quorum.min_personas,
+            "required_personas": list(quorum.required_personas),
+        }
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Canonical:
+    form: bytes
+    digest: bytes
+
+
+@lru_cache(maxsize=256)
+def _canonical_settings(settings: bytes) -> _Canonical:
+    """The RFC 8785 form of settings, which hold fractions, given as any JSON; runs seldom differ in them."""
+    form = reference_json(orjson.loads(settings))
+    return _Canonical(form, digest(form))
+
+
+def _persona_settings(persona: Persona) -> dict[str, Any]:
+    return {
+        "persona_id": persona.persona_id,
+        "display_name": persona.display_name,
+        "weight": ten_thousandths(persona.weight, f"{FIELD}.personas.weight"),
+        "focus": persona.focus,
+        "holds_veto": persona.holds_veto,
+        "prompt_digest": persona.prompt_digest,
+    }
+
+
+def _persona_message(settings: dict[str, Any]) -> Persona:
+    return Persona(**{**settings, "weight": settings["weight"] / 10_000})
+
+
+def _retry_settings(policy: RetryPolicy) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "max_retries": policy.max_retries,
+        "backoff_multiplier": policy.backoff_multiplier,
+        "max_output_tokens": policy.max_output_tokens,
+    }
+    for name in ("initial_backoff", "attempt_timeout"):
+        if policy.HasField(name):
+            settings[f"{name}_ns"] = from_duration(getattr(policy, name), f"{FIELD}.retry_policy.{name}")
+    return settings
+
+
+def _retry_message(settings: dict[str, Any]) -> RetryPolicy:
+    policy = RetryPolicy(
+        max_retries=settings["max_retries"],
+        backoff_multiplier=settings["backoff_multiplier"],
+        max_output_tokens=settings["max_output_tokens"],
+    )
+    for name in ("initial_backoff", "attempt_timeout"):
+        if (nanoseconds := settings.get(f"{name}_ns")) is not None:
+            getattr(policy, name).CopyFrom(to_duration(nanoseconds))
+    return policy
+
+
+def _context_text(context: ExtraContext) -> str | None:
+    match context.WhichOneof("form"):
+        case "text":
+            return json.dumps({"text": context.text}, ensure_ascii=False, separators=(",", ":"))
+        case "object":
+            return json.dumps(
+                {"object": _plain_struct(context.object)}, ensure_ascii=False, separators=(",", ":")
+            )
+        case _:
+            raise InvalidField(field=f"{FIELD}.context", description="is text or an object")
+
+
+def _context_message(form: dict[str, Any]) -> ExtraContext:
+    if "text" in form:
+        return ExtraContext(text=form["text"])
+    return ExtraContext(object=_struct(form["object"]))
+
+
+def _plain_struct(struct: Struct) -> dict[str, Any]:
+    return {key: _plain_value(struct.fields[key]) for key in sorted(struct.fields)}
+
+
+def _plain_value(value: Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return _plain_struct(value.struct_value)
+        case "list_value":
+            return [_plain_value(item) for item in value.list_value.values]
+        case "null_value" | None:
+            return None
+        case "number_value" if not math.isfinite(value.number_value):
+            raise InvalidField(field=f"{FIELD}.context", description="holds finite numbers only")
+        case kind:
+            return getattr(value, kind)
+
+
+def _struct(plain: dict[str, Any]) -> Struct:
+    return Struct(fields={key: _value(item) for key, item in plain.items()})
+
+
+def _value(plain: Any) -> Value:
+    value = Value()
+    if plain is None:
+        value.null_value = 0  # type: ignore[assignment]  # NULL_VALUE is the only member
+    elif isinstance(plain, bool):
+        value.bool_value = plain
+    elif isinstance(plain, str):
+        value.string_value = plain
+    elif isinstance(plain, list):
+        value.list_value.values.extend(_value(item) for item in plain)
+        value.list_value.SetInParent()
+    elif isinstance(plain, dict):
+        value.struct_value.CopyFrom(_struct(plain))
+    else:
+        value.number_value = plain
+    return value

@@ -1,0 +1,93 @@
+"""Runs and reviews read whole: exports run by run, and the reviews of one run page by page."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1.run_pb2 import Run
+from consensus_contract.errors import RunNotFound
+from persistence_service.paging.keyset import fitting
+from persistence_service.paging.sizes import page_size
+from persistence_service.paging.tokens import Signer
+from persistence_service.runs.form.payloads import review_message
+from persistence_service.runs.form.run_message import whole_run
+from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.read import repository
+from persistence_service.runs.read.listing import newest_first
+from persistence_service.runs.records import RunRecords
+from persistence_service.schema.scalars import microseconds
+from persistence_service.schema.visibility import both
+
+RUNS_PER_READ = 20
+"""Runs that are read in one transaction, and held while the reader takes them."""
+
+
+_POSITION = both(select(RUNS.c.create_time, RUNS.c.run_id))
+
+
+async def export_runs(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceExportRunsRequest
+) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
+    """The tenant's runs, whole, newest first. Nothing is held open while the reader takes its time.
+
+    Raises:
+        InvalidPageToken: of another tenant or filter, or none of ours.
+    """
+    tenant = request.scope.tenant
+    shown = request.show_deleted
+    name = "export_all" if shown else "export"
+    binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
+    position = signer.position(binding, request.page_token) if request.page_token else None
+
+    def whole(connection: Connection, run_id: str) -> Run:
+        rows = repository.find_run(connection, tenant, run_id, show_deleted=shown)
+        return whole_run(rows, records.options.retention)
+
+    while True:
+        statement = newest_first(_POSITION[shown], tenant, request.filter, position, RUNS_PER_READ)
+
+        def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], Run]]:
+            return [
+                ([microseconds(row.create_time), row.run_id], whole(connection, row.run_id))
+                for row in connection.execute(statement).all()
+            ]
+
+        found = await records.read(find, "runs")
+        for position, run in found:
+            yield pb.PersistenceServiceExportRunsResponse(run=run, page_token=signer.token(binding, position))
+        if len(found) < RUNS_PER_READ:
+            return
+
+
+async def list_persona_reviews(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListPersonaReviewsRequest
+) -> pb.PersistenceServiceListPersonaReviewsResponse:
+    """A page of the reviews of a run, in persona order; a review that comes in between pages is not repeated.
+
+    Raises:
+        InvalidPageToken: of another run, or none of ours.
+        RunNotFound: the tenant has no such run.
+    """
+    tenant, run_id, size = request.scope.tenant, request.run_id, page_size(request.page_size)
+    binding = ["persona_reviews", tenant, run_id]
+    after = signer.position(binding, request.page_token)[0] if request.page_token else ""
+
+    def find(connection: Connection) -> tuple[list[str], list[Any]]:
+        shown = request.show_deleted
+        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
+        if panel is None:
+            raise RunNotFound(run_id=run_id)
+        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
+
+    panel, rows = await records.read(find, f"runs/{run_id}")
+    place = {persona_id: index for index, persona_id in enumerate(panel)}
+    behind = place.get(after, -1)
+    reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
+    left = [each for each in reviews if place[each.persona_id] > behind]
+    page = fitting(left, size)
+    response = pb.PersistenceServiceListPersonaReviewsResponse(persona_reviews=page)
+    if len(page) < len(left):
+        response.next_page_token = signer.token(binding, [page[-1].persona_id])
+    return response

@@ -1,0 +1,163 @@
+"""Lists of runs and of attempts, page by page: after the last row of the page before, never by offset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
+
+from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1.run_pb2 import RunFilter
+from consensus_contract.errors import RunNotFound
+from persistence_service.paging.keyset import fitting
+from persistence_service.paging.sizes import page_size
+from persistence_service.paging.tokens import Signer
+from persistence_service.runs.form import names
+from persistence_service.runs.form.attempts import attempt_message
+from persistence_service.runs.form.run_message import listed_run
+from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.form.steps import step_names
+from persistence_service.runs.read import repository
+from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
+from persistence_service.runs.records import RunRecords
+from persistence_service.schema.scalars import EPOCH, MICROSECOND, from_timestamp, microseconds
+
+MAX_PAGE_BYTES = 3_000_000
+"""A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
+
+
+async def list_runs(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListRunsRequest
+) -> pb.PersistenceServiceListRunsResponse:
+    """A page of the tenant's runs, newest first, with the id as tie-break.
+
+    Raises:
+        InvalidPageToken: of another tenant or filter, or none of ours.
+    """
+    tenant, size = request.scope.tenant, page_size(request.page_size)
+    shown = request.show_deleted
+    name = "all_runs" if shown else "runs"
+    binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
+    position = signer.position(binding, request.page_token) if request.page_token else None
+    statement = newest_first(
+        repository.RUNS_WITH_SPECIFICATION[shown], tenant, request.filter, position, size + 1
+    )
+
+    def find(connection: Connection) -> list[Mapping[Any, Any]]:
+        return list(connection.execute(statement).mappings())
+
+    rows = await records.read(find, "runs")
+    page = fitting((listed_run(row, records.options.retention) for row in rows), size)
+    response = pb.PersistenceServiceListRunsResponse(runs=page)
+    if len(rows) > len(page):
+        last = rows[len(page) - 1]
+        position = [microseconds(last["create_time"]), last["run_id"]]
+        response.next_page_token = signer.token(binding, position)
+    return response
+
+
+def newest_first(
+    columns: Select[Any], tenant: str, wanted: RunFilter, position: list[Any] | None, limit: int
+) -> Select[Any]:
+    """The tenant's runs that the filter wants, from the newest on, or from after a position on."""
+    conditions = [RUNS.c.tenant == tenant, *filter_conditions(wanted)]
+    if position is not None:
+        conditions.append(before(position))
+    order = RUNS.c.create_time.desc(), RUNS.c.run_id.desc()
+    return columns.where(*conditions).order_by(*order).limit(limit)
+
+
+def before(position: list[Any]) -> ColumnElement[bool]:
+    """Whether a run comes after this position in a list: create time in microseconds, id."""
+    create_time = literal(EPOCH + position[0] * MICROSECOND, RUNS.c.create_time.type)
+    return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
+
+
+def filter_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """All that is set must hold."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.state:
+        conditions.append(RUNS.c.state == names.run_state_text(wanted.state))
+    if wanted.type:
+        conditions.append(RUNS.c.run_type == names.run_type_text(wanted.type))
+    if wanted.parent_run_id:
+        conditions.append(RUNS.c.parent_run_id == wanted.parent_run_id)
+    if wanted.decision:
+        conditions.append(RUNS.c.decision_label == names.label_text(wanted.decision))
+    if wanted.HasField("min_confidence"):
+        conditions.append(RUNS.c.confidence >= _least(wanted.min_confidence))
+    if wanted.HasField("create_time_from"):
+        conditions.append(RUNS.c.create_time >= _ceiling(wanted))
+    if wanted.HasField("create_time_to"):
+        conditions.append(
+            RUNS.c.create_time <= from_timestamp(wanted.create_time_to, "filter.create_time_to")
+        )
+    if wanted.user:
+        conditions.append(RUNS.c.user_id == wanted.user)
+    return conditions
+
+
+def _least(confidence: float) -> int:
+    """The ten-thousandths to compare with, rounded half-up as confidences are."""
+    scaled = Decimal(repr(confidence)) * 10_000
+    return int(scaled.to_integral_value(ROUND_HALF_UP))
+
+
+def _ceiling(wanted: RunFilter) -> datetime:
+    """The first microsecond that is not before the instant."""
+    stamp = wanted.create_time_from
+    instant = from_timestamp(stamp, "filter.create_time_from")
+    return instant + timedelta(microseconds=1 if stamp.nanos % 1000 else 0)
+
+
+async def list_attempts(
+    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListAttemptsRequest
+) -> pb.PersistenceServiceListAttemptsResponse:
+    """A page of the attempts of a run or an expansion, in the order of steps and numbers.
+
+    Raises:
+        InvalidPageToken: of another run, or none of ours.
+        RunNotFound: the tenant has no such run, and no such expansion.
+    """
+    tenant, run_id, size = request.scope.tenant, request.run_id, page_size(request.page_size)
+    binding = ["attempts", tenant, run_id]
+    after = signer.position(binding, request.page_token) if request.page_token else None
+
+    shown = request.show_deleted
+
+    def find(connection: Connection) -> tuple[list[Mapping[Any, Any]], bool]:
+        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
+        steps = step_names(panel or ())
+        keys = find_keys(connection, tenant, run_id, steps, show_deleted=shown)
+        if not keys and panel is None:
+            raise RunNotFound(run_id=run_id)
+        if after is not None:
+            last = sort_key(steps, (after[0], after[1]))
+            keys = [key for key in keys if sort_key(steps, key) > last]
+        page = keys[:size]
+        if not page:
+            return [], False
+        rows = find_attempts(connection, tenant, run_id, steps, page, show_deleted=shown)
+        return rows, len(keys) > size
+
+    rows, has_more = await records.read(find, f"runs/{run_id}")
+    return _attempts_page(rows, has_more, lambda last: signer.token(binding, last))
+
+
+def _attempts_page(
+    rows: Sequence[Mapping[Any, Any]], has_more: bool, token: Callable[[list[Any]], str]
+) -> pb.PersistenceServiceListAttemptsResponse:
+    response = pb.PersistenceServiceListAttemptsResponse()
+    page_bytes = 0
+    for row in rows:
+        attempt = attempt_message(row)
+        page_bytes += attempt.ByteSize()
+        if response.attempts and page_bytes > MAX_PAGE_BYTES:
+            has_more = True
+            break
+        response.attempts.append(attempt)
+    if has_more:
+        last = response.attempts[-1]
+        response.next_page_token = token([last.step, last.attempt_number])
+    return response

@@ -1,0 +1,1 @@
+"""The write path of runs: the writer, its batches, and what each operation does."""

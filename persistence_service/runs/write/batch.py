@@ -1,0 +1,280 @@
+"""One batch of operations in one transaction: claim keys, lock runs, fold, write.
+
+The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
+from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
+from persistence_service.journal.entries import Columns
+from persistence_service.runs.form import names, statements
+from persistence_service.runs.read.repository import RunHead
+from persistence_service.runs.write import deleting, store
+from persistence_service.runs.write.creation import has_parent_proposal, parent_key
+from persistence_service.runs.write.fold import Fold, Rules
+from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked, tracked_run
+from persistence_service.runs.write.operations import (
+    Ack,
+    Annotate,
+    Answer,
+    AnyOperation,
+    Append,
+    Attach,
+    Cancel,
+    Claimed,
+    ClaimWork,
+    Create,
+    Created,
+    Delete,
+    Done,
+    Expansion,
+    Follow,
+    Operation,
+    Release,
+    Renew,
+    Repeated,
+    Resume,
+    RunKey,
+    Undelete,
+)
+from persistence_service.runs.write.unfinished import progress_of
+from persistence_service.runs.write.writer import Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a committed batch answers, in the order of its operations, and which runs it changed."""
+
+    answers: list[Answer]
+    heads: list[RunHead]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What a batch needs to know; `clock` is the database's."""
+
+    rules: Rules
+    key_ttl: timedelta
+    clock: Callable[[Connection], datetime]
+
+
+def run_batch(connection: Connection, operations: Sequence[AnyOperation], terms: BatchTerms) -> BatchResult:
+    """Runs the operations in their order, and answers each.
+
+    Raises:
+        Conflicted: an operation broke a rule that only the database knows; the batch is to be split.
+    """
+    return _Batch(connection, operations, terms).run()
+
+
+class _Batch:
+    def __init__(self, connection: Connection, operations: Sequence[AnyOperation], terms: BatchTerms) -> None:
+        self._connection = connection
+        self._operations = operations
+        self._terms = terms
+        self._runs: dict[RunKey, Tracked] = {}
+        self._states: dict[RunKey, str] = {}
+        self._broken: dict[int, ConsensusError] = {}
+        self._held_elsewhere: set[RunKey] = set()
+        self._work: list[Tracked] = []
+        self._now: datetime | None = None
+        """The clock, as soon as a statement has read it."""
+
+    def run(self) -> BatchResult:
+        claims = [op.claim for op in self._operations if isinstance(op, Operation) and op.claim]
+        self._keys = self._claim_keys(claims) if claims else KeyTable({}, {})
+        self._lock_runs()
+        now = self._now or self._terms.clock(self._connection)
+        self._changes = Changes()
+        self._fold = Fold(self._terms.rules, now, self._changes)
+        self._find_work(now)
+        answers = [self._answer(operation) for operation in self._operations]
+        tracked = list(self._runs.values())
+        store.write(self._connection, tracked, self._changes, self._keys)
+        self._settle(answers)
+        return BatchResult(answers, [_head(each.run) for each in tracked if each.is_changed])
+
+    # Before the fold: keys, locks, work.
+
+    def _claim_keys(self, claims: list[Claim]) -> KeyTable:
+        now = self._now = self._terms.clock(self._connection)
+        keys = store.claim_keys(self._connection, claims, now, now + self._terms.key_ttl)
+        if keys.followed:
+            rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
+            self._states = {(row.tenant, row.run_id): row.state for row in rows}
+        return keys
+
+    def _lock_runs(self) -> None:
+        keys = sorted({op.key for op in self._operations if isinstance(op, Operation)})
+        if not keys:
+            return
+        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
+            columns = dict(row)
+            self._now = columns.pop("now")
+            self._track(columns)
+        new = {op.key for op in self._operations if isinstance(op, Create)}
+        if missing := sorted(set(keys) - self._runs.keys() - new):
+            rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
+            self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
+
+    def _find_work(self, now: datetime) -> None:
+        wanted = sum(op.max_count for op in self._operations if isinstance(op, ClaimWork))
+        if not wanted:
+            return
+        # Runs that this batch has locked already may be changed by it: left for the next claim.
+        parameters = {"now": now, "max_count": wanted + len(self._runs)}
+        for row in self._connection.execute(statements.LOCK_CLAIMABLE, parameters).mappings().all():
+            if (row["tenant"], row["run_id"]) not in self._runs:
+                self._work.append(self._track(dict(row)))
+        overdue = [each for each in self._work if self._fold.overdue(each.run)]
+        if overdue:
+            progress = progress_of(self._connection, [each.run.key for each in overdue])
+            for each in overdue:
+                self._fold.give_up(each, progress[each.run.key])
+        self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
+
+    def _track(self, columns: Columns) -> Tracked:
+        tracked = tracked_run(columns)
+        self._runs[tracked.run.key] = tracked
+        return tracked
+
+    # The fold.
+
+    def _answer(self, operation: AnyOperation) -> Answer:
+        try:
+            match operation:
+                case ClaimWork():
+                    return self._claim_work(operation)
+                case Expansion():
+                    return self._expansion(operation)
+                case _:
+                    return self._of_session(operation)
+        except ConsensusError as refusal:
+            return refusal
+
+    def _of_session(self, operation: Operation) -> Answer:
+        if operation.key in self._held_elsewhere:
+            return Deferred(resource=f"runs/{operation.run_id}")
+        session = operation.session
+        if session is None:
+            return self._claimed_once(operation)
+        broken = self._broken.get(id(session)) or session.error
+        if broken is not None:
+            return broken
+        try:
+            return self._claimed_once(operation)
+        except ConsensusError as refusal:
+            self._broken[id(session)] = refusal
+            raise
+
+    def _claimed_once(self, operation: Operation) -> Answer:
+        claim = operation.claim
+        if claim is None:
+            return self._apply(operation)
+        run_id = self._keys.check(claim)
+        if run_id is None:
+            answer = self._apply(operation)
+            self._keys.take(claim)
+            return answer
+        if not isinstance(operation, Create):
+            return Done()
+        return self._apply(operation) if run_id == operation.run_id else self._follow(claim.scope, run_id)
+
+    def _follow(self, scope: KeyScope, run_id: str) -> Follow:
+        key = (scope.tenant, run_id)
+        tracked = self._runs.get(key)
+        state = tracked.run.state if tracked is not None else self._states.get(key)
+        if state is None or (tracked is not None and tracked.run.delete_time is not None):
+            raise RunNotFound(run_id=run_id)
+        return Follow(run_id, state)
+
+    def _apply(self, operation: Operation) -> Answer:
+        tracked = self._runs.get(operation.key)
+        is_deleted = tracked is not None and tracked.run.delete_time is not None
+        if is_deleted and not isinstance(operation, Delete | Undelete):
+            raise RunNotFound(run_id=operation.run_id)
+        if isinstance(operation, Create):
+            return self._create(operation, tracked)
+        if tracked is None:
+            raise RunNotFound(run_id=operation.run_id)
+        return _apply_to(self._fold, tracked, operation)
+
+    def _create(self, operation: Create, tracked: Tracked | None) -> Answer:
+        if tracked is not None:
+            return self._fold.create_again(tracked, operation)
+        self._check_parent(operation)
+        tracked, answer = self._fold.create(operation)
+        self._runs[operation.key] = tracked
+        return answer
+
+    def _check_parent(self, operation: Create) -> None:
+        """A run that is revised is COMPLETED, and stays so: its state is read, its row not locked."""
+        if (parent := parent_key(operation)) is None:
+            return
+        rows = self._connection.execute(statements.RUN_STATES, {"keys": [parent]}).all()
+        if not rows:
+            raise RunNotFound(run_id=parent[1])
+        state = rows[0].state
+        if state == names.COMPLETED and not has_parent_proposal(operation):
+            state = names.RUNNING  # as the caller saw it: it was completed since
+        if state != names.COMPLETED:
+            raise IllegalState(run_id=parent[1], state=state, operation="revise")
+
+    def _claim_work(self, operation: ClaimWork) -> Claimed:
+        granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]
+        return Claimed(tuple(self._fold.claim(tracked, operation) for tracked in granted))
+
+    def _expansion(self, operation: Expansion) -> Done:
+        key = (operation.scope.tenant, operation.expansion_id)
+        for columns in operation.attempts:
+            self._changes.add_attempt(key, columns, self._fold.now)
+        return Done()
+
+    # After the fold.
+
+    def _settle(self, answers: list[Answer]) -> None:
+        """Puts the acknowledgements of repeated records in, as they were given first."""
+        repeated = [answer for answer in answers if isinstance(answer, Repeated)]
+        if not repeated:
+            return
+        acks = store.find_acks(self._connection, [(each.key, each.record_id) for each in repeated])
+        for index, answer in enumerate(answers):
+            if isinstance(answer, Repeated):
+                ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
+                answers[index] = ack if answer.created is None else Created(answer.created, ack)
+
+
+def _apply_to(fold: Fold, tracked: Tracked, operation: Operation) -> Answer:
+    match operation:
+        case Append():
+            return fold.append(tracked, operation)
+        case Renew():
+            return fold.renew(tracked, operation)
+        case Attach():
+            return fold.attach(tracked, operation)
+        case Release():
+            return fold.release(tracked, operation)
+        case Cancel():
+            return fold.cancel(tracked, operation)
+        case Resume():
+            return fold.resume(tracked, operation)
+        case Annotate():
+            return fold.annotate(tracked, operation)
+        case Delete():
+            moment = fold.moment(tracked.run)
+            deleting.delete(fold.changes, tracked, operation.scope, operation.deletion_id, moment)
+            return Done()
+        case Undelete():
+            deleting.undelete(fold.changes, tracked, operation.scope, fold.moment(tracked.run))
+            return Done()
+        case _:
+            raise TypeError(type(operation))
+
+
+def _head(run: LockedRun) -> RunHead:
+    return RunHead(run.tenant, run.run_id, run.last_sequence, run.state, run.fencing_token)

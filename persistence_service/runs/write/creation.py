@@ -1,0 +1,104 @@
+"""What a new run begins with: its rows, and for a revision what it takes over from its parent. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from consensus.v1.event_pb2 import PersonaReviewReady, StepCompleted
+from consensus.v1.persistence_service_pb2 import CreateRunRequest, RecordItem
+from consensus_rpc.errors import InvalidField
+from persistence_service.journal.entries import Columns
+from persistence_service.runs.form import names
+from persistence_service.runs.form.entries import EventDraft, item_draft
+from persistence_service.runs.write.locked_run import LockedRun
+from persistence_service.runs.write.operations import Create, RunKey
+
+CARRIED = "carried_reviews"
+
+
+def new_run(operation: Create, now: datetime) -> LockedRun:
+    """The run's own row; QUEUED."""
+    specification, scope = operation.specification, operation.scope
+    return LockedRun(
+        tenant=scope.tenant,
+        run_id=operation.run_id,
+        run_type=names.INITIAL if specification.parent_run_id is None else names.REVISION,
+        state=names.QUEUED,
+        caller=scope.caller,
+        user_id=specification.user,
+        request_id=scope.request_id,
+        parent_run_id=specification.parent_run_id,
+        run_timeout_microseconds=specification.run_timeout_microseconds,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def specification_columns(operation: Create) -> Columns:
+    """The row of what the run is to do."""
+    specification = operation.specification
+    return {
+        "tenant": operation.scope.tenant,
+        "run_id": operation.run_id,
+        "idea": specification.idea,
+        "context": specification.context,
+        "draft_id": specification.draft_id,
+        "settings_digest": specification.settings_digest,
+    }
+
+
+def settings_columns(operation: Create) -> Columns:
+    """The row of its settings, which other runs may have written before."""
+    specification = operation.specification
+    return {
+        "tenant": operation.scope.tenant,
+        "digest": specification.settings_digest,
+        "settings": specification.settings,
+    }
+
+
+def revision_columns(operation: Create) -> Columns | None:
+    """The row of what is revised; None unless the run is a revision."""
+    if operation.specification.revision is None:
+        return None
+    keys = {"tenant": operation.scope.tenant, "run_id": operation.run_id}
+    return keys | operation.specification.revision
+
+
+def parent_key(operation: Create) -> RunKey | None:
+    """The run that is revised; None unless the run is a revision."""
+    parent_run_id = operation.specification.parent_run_id
+    return None if parent_run_id is None else (operation.scope.tenant, parent_run_id)
+
+
+def has_parent_proposal(operation: Create) -> bool:
+    """Whether a revision knows what it revises."""
+    revision = operation.specification.revision
+    return revision is not None and bool(revision["parent_proposal"]["problem_statement"])
+
+
+def carried_drafts(request: CreateRunRequest) -> tuple[EventDraft, ...]:
+    """The reviews that a revision takes over: each is recorded, and completes its step without an attempt.
+
+    Raises:
+        InvalidField: of a run that is no revision, without the run that it comes from, twice for a persona,
+            or of a persona that is asked again.
+    """
+    revision = request.specification.revision
+    if request.carried_reviews and not revision.parent_run_id:
+        raise InvalidField(field=CARRIED, description="is empty unless the run is a revision")
+    taken = set(revision.asked_personas)
+    for review in request.carried_reviews:
+        if not review.reused_from_run_id:
+            raise InvalidField(field=CARRIED, description="names the run that each review comes from")
+        if review.persona_id in taken:
+            raise InvalidField(
+                field=CARRIED, description=f"{review.persona_id} is asked, or stands in it twice"
+            )
+        taken.add(review.persona_id)
+    return tuple(item_draft(item) for item in _carried_items(request))
+
+
+def _carried_items(request: CreateRunRequest) -> Iterator[RecordItem]:
+    for review in request.carried_reviews:
+        yield RecordItem(persona_review_ready=PersonaReviewReady(persona_review=review))
+        yield RecordItem(step_completed=StepCompleted(step=f"review_{review.persona_id}"))

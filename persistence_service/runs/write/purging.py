@@ -1,0 +1,77 @@
+"""Removing runs for good. Their journals stay, with an entry that says so, and can be verified."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, tuple_
+
+from persistence_service.journal.append import Clock
+from persistence_service.journal.entries import NOBODY
+from persistence_service.runs.form import entries as events
+from persistence_service.runs.form import names
+from persistence_service.runs.form.statements import (
+    ATTEMPTS,
+    PAYLOADS,
+    REVISIONS,
+    RUNS,
+    SPECIFICATIONS,
+    WHOLE_RUNS,
+)
+from persistence_service.runs.write import store
+from persistence_service.runs.write.locked_run import Changes, tracked_run
+from persistence_service.runs.write.operations import Scope
+from persistence_service.schema.visibility import everything
+
+_PURGED = "removes what is old, deleted or not"
+_BEFORE = bindparam("before", type_=RUNS.c.create_time.type)
+# Runs that somebody has locked are left for the next round.
+LOCK_DELETED_BEFORE = (
+    WHOLE_RUNS[True]
+    .where(RUNS.c.delete_time < _BEFORE)
+    .order_by(RUNS.c.delete_time)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+LOCK_ENDED_BEFORE = (
+    WHOLE_RUNS[True]
+    .where(RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN)))
+    .order_by(RUNS.c.finish_time)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+# The run goes first: what belongs to it is kept by the database as long as it stands.
+REMOVE = tuple(
+    everything(delete(table), _PURGED).where(
+        tuple_(table.c.tenant, table.c.run_id).in_(bindparam("keys", expanding=True))
+    )
+    for table in (RUNS, SPECIFICATIONS, REVISIONS, *PAYLOADS.values(), ATTEMPTS)
+)
+
+
+def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+    """Removes runs that were deleted before an instant; how many."""
+    return _purge(clock, connection, LOCK_DELETED_BEFORE, before, max_count, "deleted")
+
+
+def purge_ended(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+    """Removes runs that ended before an instant, deleted or not; how many."""
+    return _purge(clock, connection, LOCK_ENDED_BEFORE, before, max_count, "age")
+
+
+def _purge(
+    clock: Clock, connection: Connection, lock: Select[Any], before: datetime, max_count: int, because: str
+) -> int:
+    rows = connection.execute(lock, {"before": before, "max_count": max_count}).mappings().all()
+    purged = [tracked_run(dict(row)) for row in rows]
+    if not purged:
+        return 0
+    changes, now = Changes(), clock(connection)
+    for each in purged:
+        scope = Scope(each.run.tenant, NOBODY.caller, NOBODY.request_id)
+        moment = max(now, each.run.update_time)
+        changes.journal(each, events.run_purged_draft(because), scope, moment)
+    keys = sorted(each.run.key for each in purged)
+    for statement in REMOVE:
+        connection.execute(statement, {"keys": keys})
+    store.leave_journal(connection, purged, changes)
+    return len(purged)

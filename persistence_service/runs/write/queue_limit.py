@@ -1,0 +1,57 @@
+"""How many runs of a tenant may wait for a process. Approximate on purpose: counting costs a read."""
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from consensus_rpc.errors import Overloaded
+from persistence_service.runs.form import names
+from persistence_service.runs.form.statements import RUNS
+from persistence_service.schema.visibility import visible
+
+RECOUNT_SECONDS = 1.0
+
+_SOME_QUEUED = (
+    visible(select(RUNS.c.run_id))
+    .where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.state == names.QUEUED)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+COUNT_QUEUED = select(func.count()).select_from(_SOME_QUEUED)
+
+
+def count_queued(connection: Connection, tenant: str, limit: int) -> int:
+    """Runs of the tenant that wait, counted no further than `limit`."""
+    parameters = {"tenant": tenant, "limit": limit}
+    return int(connection.execute(COUNT_QUEUED, parameters).scalar_one())
+
+
+class QueueLimit:
+    """Refuses runs beyond the limit; between two counts it adds up what this process accepts."""
+
+    def __init__(
+        self,
+        limit: int,
+        count: Callable[[str, int], Awaitable[int]],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`count` counts a tenant's queued runs up to a number."""
+        self._limit = limit
+        self._count = count
+        self._clock = clock
+        self._known: dict[str, tuple[int, float]] = {}
+
+    async def admit(self, tenant: str) -> None:
+        """Takes a place in the tenant's queue.
+
+        Raises:
+            Overloaded: as many runs as may wait do.
+        """
+        count, counted = self._known.get(tenant, (0, float("-inf")))
+        if self._clock() - counted > RECOUNT_SECONDS:
+            count, counted = await self._count(tenant, self._limit), self._clock()
+        if count >= self._limit:
+            self._known[tenant] = (count, counted)
+            raise Overloaded(subject=f"tenant:{tenant}", limit=self._limit)
+        self._known[tenant] = (count + 1, counted)

@@ -1,0 +1,155 @@
+"""Writes what a batch changed: a statement per table, each with many rows, all in one round trip."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from consensus_contract.errors import IllegalState
+from persistence_service.database.many import RowsRefused, Work, execute_all
+from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
+from persistence_service.journal.entries import Columns, run_stream
+from persistence_service.journal.packing import pack
+from persistence_service.runs.form import names, statements
+from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
+from persistence_service.runs.write.operations import Ack, RunKey
+from persistence_service.runs.write.writer import Conflicted
+
+
+def claim_keys(
+    connection: Connection, claims: Sequence[Claim], now: datetime, expire_time: datetime
+) -> KeyTable:
+    """Inserts the keys that are new, waiting for whoever is about to, and finds the others.
+
+    Raises:
+        Conflicted: a key vanished meanwhile.
+    """
+    by_scope: dict[KeyScope, Claim] = {}
+    for claim in claims:
+        by_scope.setdefault(claim.scope, claim)
+    rows = [_key_row(by_scope[scope], now, expire_time) for scope in sorted(by_scope)]
+    new = {KeyScope(*row) for row in connection.execute(statements.INSERT_KEYS, rows)}
+    inserted = {scope: by_scope[scope] for scope in new}
+    missing = sorted(by_scope.keys() - new)
+    existing = find_keys(connection, missing) if missing else {}
+    if len(existing) != len(missing):
+        raise Conflicted(None)
+    return KeyTable(inserted, existing)
+
+
+def find_keys(connection: Connection, scopes: Sequence[KeyScope]) -> dict[KeyScope, Claim]:
+    """Who holds these keys."""
+    parameters = {"scopes": [_scope_tuple(scope) for scope in scopes]}
+    found: dict[KeyScope, Claim] = {}
+    for *columns, fingerprint, run_id in connection.execute(statements.FIND_KEYS, parameters):
+        scope = KeyScope(*columns)
+        found[scope] = Claim(scope, bytes(fingerprint), run_id or "")
+    return found
+
+
+def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> dict[tuple[RunKey, int], Ack]:
+    """Acknowledgements of records that were committed before and left events."""
+    wanted = [(key[0], run_stream(key[1]), record_id) for key, record_id in records]
+    by_stream = {(key[0], run_stream(key[1])): key for key, _ in records}
+    acks: dict[tuple[RunKey, int], Ack] = {}
+    for row in connection.execute(statements.FIND_ACKS, {"records": wanted}):
+        key = by_stream[(row.tenant, row.stream)]
+        acks[(key, row.record_id)] = Ack(row.record_id, row.first_sequence, row.last_sequence, row.event_time)
+    return acks
+
+
+def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, keys: KeyTable) -> None:
+    """Writes all changes of a batch.
+
+    Raises:
+        Conflicted: a run's id, or a payload that may exist once only, was there before; or a key is to be
+            another operation's than the one that it was inserted for; or somebody else has just recorded an
+            attempt of the same expansion.
+    """
+    if keys.replaced:
+        raise Conflicted(None)
+    begun, ended = changes.attempt_rows()
+    work = [*_insertions(runs, changes), *_updates(runs)]
+    work += [(statements.INSERT_ATTEMPTS, begun), (statements.UPDATE_ATTEMPTS, ended)]
+    changed = _execute(connection, work, changes)
+    if ended and changed < len(ended):  # some had not begun, or begin and end in this batch
+        _execute(connection, [(statements.INSERT_ATTEMPTS, ended)], changes)
+    if changes.abandoned:
+        connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
+    if stale := keys.stale:
+        connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
+
+
+def leave_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
+    """Writes the last entries of runs that are no longer there, and the ends of their journals."""
+    heads = [_head_row(each) for each in runs]
+    rows = pack(changes.entries)
+    execute_all(connection, [(statements.INSERT_JOURNAL, rows), (statements.INSERT_HEADS, heads)])
+
+
+def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
+    yield statements.INSERT_RUNS, [each.run.columns() for each in runs if each.is_new]
+    # In one order, for whoever is about to insert the same ones is waited for.
+    yield statements.INSERT_SETTINGS, [changes.settings[key] for key in sorted(changes.settings)]
+    yield statements.INSERT_SPECIFICATIONS, changes.specifications
+    yield statements.INSERT_REVISIONS, changes.revisions
+    yield statements.INSERT_JOURNAL, pack(changes.entries)
+    for event_type, rows in changes.payloads.items():
+        yield statements.INSERT_PAYLOAD[event_type], rows
+
+
+def _updates(runs: Sequence[Tracked]) -> Iterator[Work]:
+    """Runs that were there, by the columns that changed: most records change the same few."""
+    by_columns: dict[tuple[str, ...], list[Columns]] = {}
+    for each in runs:
+        if not each.is_new and each.is_changed and (columns := each.changed_columns()):
+            by_columns.setdefault(columns, []).append(_run_update(each.run, columns))
+    for columns, rows in by_columns.items():
+        yield statements.update_runs(columns), rows
+
+
+def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> int:
+    try:
+        return execute_all(connection, work)
+    except RowsRefused as refused:
+        for event_type, rows in changes.payloads.items():
+            if refused.statement is statements.INSERT_PAYLOAD[event_type]:
+                run_id = rows[0]["run_id"]
+                refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
+                raise Conflicted(refusal) from refused
+        if refused.statement in (statements.INSERT_RUNS, statements.INSERT_ATTEMPTS):
+            raise Conflicted(None) from refused
+        raise refused.error from None
+
+
+def _scope_tuple(scope: KeyScope) -> tuple[str, ...]:
+    return (scope.tenant, scope.caller, scope.operation, scope.resource, scope.key)
+
+
+def _key_row(claim: Claim, now: datetime, expire_time: datetime) -> dict[str, Any]:
+    values = zip(statements.KEY_SCOPE, _scope_tuple(claim.scope), strict=True)
+    return {
+        **dict(values),
+        "fingerprint": claim.fingerprint,
+        "run_id": claim.run_id,
+        "response": None,
+        "create_time": now,
+        "expire_time": expire_time,
+    }
+
+
+def _head_row(tracked: Tracked) -> Columns:
+    head = tracked.head
+    return {
+        "tenant": head.tenant,
+        "stream": head.stream,
+        "sequence": head.sequence,
+        "hash": head.hash,
+        "update_time": tracked.run.update_time,
+    }
+
+
+def _run_update(run: LockedRun, columns: Sequence[str]) -> Columns:
+    values = {f"new_{name}": getattr(run, name) for name in columns}
+    return {"of_tenant": run.tenant, "of_run_id": run.run_id, **values}

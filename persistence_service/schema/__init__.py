@@ -1,0 +1,1 @@
+"""What tables, columns and filters are made of; imports nothing else of the service."""

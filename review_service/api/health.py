@@ -1,0 +1,30 @@
+"""ReviewService serves while PersistenceService does: its health, followed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from consensus_rpc.telemetry.log import get_logger
+
+PERSISTENCE_SERVICE = "consensus.v1.PersistenceService"
+
+_log = get_logger()
+_RETRY_SECONDS = 0.5
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+async def follow_health(channel: grpc.aio.Channel, report: Callable[[bool], Awaitable[None]]) -> None:
+    """Reports whether persistence serves, at once and at every change, until it is cancelled."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no Watch of asyncio channels
+    request = health_pb2.HealthCheckRequest(service=PERSISTENCE_SERVICE)
+    while True:
+        try:
+            async for answer in stub.Watch(request):
+                await report(answer.status == _SERVING)
+        except grpc.aio.AioRpcError as error:
+            _log.debug("persistence_health_unknown", code=error.code().name)
+        await report(False)
+        await asyncio.sleep(_RETRY_SECONDS)

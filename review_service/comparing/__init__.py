@@ -1,0 +1,1 @@
+"""What differs between two proposals or two runs; pure."""

@@ -1,0 +1,154 @@
+"""Two runs compared: proposals section by section, personas, decisions. Pure.
+
+Scores are compared as whole ten-thousandths, so that no difference is off by a rounding of doubles.
+"""
+
+from typing import TypeAlias
+
+from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus_decision.decimals import score_from_double
+from review_service.comparing.proposal_diff import FIELDS, TEXTS, field_values
+from review_service.comparing.unified_diff import unified_diff
+
+Diff = review_service_pb2.DiffRunsResponse
+ScoreDiff = review_service_pb2.ScoreDiff
+Change: TypeAlias = review_service_pb2.DiffChange.ValueType
+
+UNCHANGED = review_service_pb2.DIFF_CHANGE_UNCHANGED
+ADDED = review_service_pb2.DIFF_CHANGE_ADDED
+REMOVED = review_service_pb2.DIFF_CHANGE_REMOVED
+MODIFIED = review_service_pb2.DIFF_CHANGE_MODIFIED
+
+
+def diff_runs(a: run_pb2.Run, b: run_pb2.Run) -> Diff:
+    """What differs from `a` to `b`, with all lines of all sections."""
+    return Diff(
+        relationship=_relationship(a, b),
+        sections=[_section(a.proposal, b.proposal, field) for field in FIELDS],
+        personas=_personas(a, b),
+        decision=_decision(a, b),
+    )
+
+
+def _relationship(a: run_pb2.Run, b: run_pb2.Run) -> review_service_pb2.RunRelationship.ValueType:
+    if b.parent_run_id == a.run_id:
+        return review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B
+    if a.parent_run_id == b.run_id:
+        return review_service_pb2.RUN_RELATIONSHIP_B_PARENT_OF_A
+    return review_service_pb2.RUN_RELATIONSHIP_UNRELATED
+
+
+def _section(
+    a: proposal_pb2.Proposal, b: proposal_pb2.Proposal, field: str
+) -> review_service_pb2.ProposalSectionDiff:
+    before, after = field_values(a, field), field_values(b, field)
+    lines = [] if before == after else unified_diff(_lines(field, before), _lines(field, after), field)
+    change = _change(bool(before), bool(after), is_same=before == after)
+    return review_service_pb2.ProposalSectionDiff(section=field, change=change, unified_diff_lines=lines)
+
+
+def _lines(field: str, values: list[str]) -> list[str]:
+    """A text's lines; of a list each entry begins with a hyphen, and goes on indented."""
+    if field in TEXTS:
+        return [line for value in values for line in value.split("\n")]
+    return [line for value in values for line in f"- {value}".replace("\n", "\n  ").split("\n")]
+
+
+def _change(is_before: bool, is_after: bool, *, is_same: bool) -> Change:
+    if is_same:
+        return UNCHANGED
+    if is_before and is_after:
+        return MODIFIED
+    return ADDED if is_after else REMOVED
+
+
+def _personas(a: run_pb2.Run, b: run_pb2.Run) -> list[review_service_pb2.PersonaDiff]:
+    before = {review.persona_id: review for review in a.persona_reviews}
+    after = {review.persona_id: review for review in b.persona_reviews}
+    panels = [*b.specification.personas, *a.specification.personas]
+    order = dict.fromkeys([*(persona.persona_id for persona in panels), *after, *before])
+    shares = _contributions(a), _contributions(b)
+    return [
+        _persona(each, before.get(each), after.get(each), *(share.get(each) for share in shares))
+        for each in order
+        if each in before or each in after
+    ]
+
+
+def _persona(
+    persona_id: str,
+    before: panel_pb2.PersonaReview | None,
+    after: panel_pb2.PersonaReview | None,
+    share_before: float | None,
+    share_after: float | None,
+) -> review_service_pb2.PersonaDiff:
+    is_same = before is not None and after is not None and _content(before) == _content(after)
+    issues_before, issues_after = _issues(before), _issues(after)
+    return review_service_pb2.PersonaDiff(
+        persona_id=persona_id,
+        change=_change(before is not None, after is not None, is_same=is_same),
+        score=_score_diff(
+            None if before is None else before.confidence_score,
+            None if after is None else after.confidence_score,
+        ),
+        contribution=_score_diff(share_before, share_after),
+        blocking_before=None if before is None else before.blocking_issues_present,
+        blocking_after=None if after is None else after.blocking_issues_present,
+        security_before=None if before is None else before.security_concerns_present,
+        security_after=None if after is None else after.security_concerns_present,
+        added_blocking_issues=[text for text in issues_after if text not in issues_before],
+        removed_blocking_issues=[text for text in issues_before if text not in issues_after],
+        reused_from_run_id="" if after is None else after.reused_from_run_id,
+    )
+
+
+def _content(review: panel_pb2.PersonaReview) -> panel_pb2.PersonaReview:
+    """The review without where it comes from: what is carried over is the same review."""
+    content = panel_pb2.PersonaReview()
+    content.CopyFrom(review)
+    content.ClearField("reused_from_run_id")
+    return content
+
+
+def _issues(review: panel_pb2.PersonaReview | None) -> list[str]:
+    return [] if review is None else [issue.text for issue in review.blocking_issues]
+
+
+def _contributions(run: run_pb2.Run) -> dict[str, float]:
+    return {each.persona_id: each.contribution for each in run.decision.contributions}
+
+
+def _decision(a: run_pb2.Run, b: run_pb2.Run) -> review_service_pb2.DecisionDiff:
+    before = a.decision if a.HasField("decision") else None
+    after = b.decision if b.HasField("decision") else None
+    confidence = _score_diff(_confidence(before), _confidence(after))
+    is_same = a.decision.label == b.decision.label and (before is None) == (after is None)
+    return review_service_pb2.DecisionDiff(
+        change=_change(
+            before is not None,
+            after is not None,
+            is_same=is_same and not confidence.delta_ten_thousandths,
+        ),
+        label_before=a.decision.label,
+        label_after=b.decision.label,
+        confidence=confidence,
+        rules_before=a.decision.fired_rules,
+        rules_after=b.decision.fired_rules,
+    )
+
+
+def _confidence(decision: decision_pb2.Decision | None) -> float | None:
+    return None if decision is None else decision.overall_weighted_confidence
+
+
+def _score_diff(before: float | None, after: float | None) -> ScoreDiff:
+    old, new = _ten_thousandths(before), _ten_thousandths(after)
+    return ScoreDiff(
+        before_ten_thousandths=old,
+        after_ten_thousandths=new,
+        delta_ten_thousandths=None if old is None or new is None else new - old,
+    )
+
+
+def _ten_thousandths(value: float | None) -> int | None:
+    return None if value is None else int(score_from_double(value) * 10_000)

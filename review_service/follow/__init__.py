@@ -1,0 +1,1 @@
+"""Callers who follow runs, wherever these are worked on."""

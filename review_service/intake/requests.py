@@ -1,0 +1,204 @@
+"""What the contract's rules cannot say about a request: what depends on trimming, sentences, serialised size.
+
+Pure. Runs after the contract's own rules; answers with one violation per broken rule, which names the field,
+the limit and the size that was sent, and never the text.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from google.protobuf import struct_pb2
+
+from consensus.v1 import review_service_pb2, run_pb2
+from consensus_contract.errors import FieldViolation
+from consensus_rpc.errors import InvalidField
+from review_service.intake.sentences import count_sentences, has_letter_or_digit
+from review_service.steps.prompts import context_text
+
+MAX_IDEA_CHARACTERS = 10_000
+MAX_IDEA_SENTENCES = 10
+MAX_CONTEXT_CHARACTERS = 50_000
+MAX_EDITED_PROPOSAL_CHARACTERS = 100_000
+MAX_EDIT_NOTES_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """Limits in force; settings may lower the contract's, never raise them."""
+
+    max_idea_characters: int = MAX_IDEA_CHARACTERS
+    max_idea_sentences: int = MAX_IDEA_SENTENCES
+    max_context_characters: int = MAX_CONTEXT_CHARACTERS
+    max_edited_proposal_characters: int = MAX_EDITED_PROPOSAL_CHARACTERS
+    max_edit_notes_characters: int = MAX_EDIT_NOTES_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class CleanInput:
+    """What a run or an expansion works on: the idea, trimmed, and what was added to it."""
+
+    idea: str
+    context: run_pb2.ExtraContext | None
+
+
+DEFAULT_LIMITS = IntakeLimits()
+
+
+def check_review_input(
+    review: review_service_pb2.ReviewInput, limits: IntakeLimits = DEFAULT_LIMITS, field: str = "review"
+) -> CleanInput:
+    """The input of a run.
+
+    Raises:
+        InvalidField: with every rule that it breaks.
+    """
+    violations = [
+        *_idea(review.idea, limits, f"{field}.idea"),
+        *_context(review.context, limits, f"{field}.context"),
+        *check_options(review.options, f"{field}.options"),
+    ]
+    return _clean(review.idea, review.context if review.HasField("context") else None, violations)
+
+
+def check_submit_request(
+    request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
+) -> None:
+    """What can be told of the request alone, before the draft is read.
+
+    Raises:
+        InvalidField: with every rule that it breaks.
+    """
+    violations = [
+        *_context(request.context, limits, "context"),
+        *check_options(request.options, "options"),
+    ]
+    if violations:
+        raise InvalidField(violations=violations)
+
+
+def draft_input(
+    text: str, request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
+) -> CleanInput:
+    """The input of a run whose idea is a draft, which may have any number of sentences.
+
+    Raises:
+        InvalidField: what the text breaks, under `draft_id`.
+    """
+    without_sentences = replace(limits, max_idea_sentences=sys.maxsize)
+    context = request.context if request.HasField("context") else None
+    return _clean(text, context, list(_idea(text, without_sentences, "draft_id")))
+
+
+def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iterator[FieldViolation]:
+    """What a request does otherwise than the settings say keeps its bounds."""
+    yield from _temperature(options, "expand_temperature", field)
+    yield from _temperature(options, "review_temperature", field)
+
+
+def check_expand_request(
+    request: review_service_pb2.ExpandIdeaRequest, limits: IntakeLimits = DEFAULT_LIMITS
+) -> CleanInput:
+    """The input of an expansion.
+
+    Raises:
+        InvalidField: with every rule that it breaks.
+    """
+    violations = [
+        *_idea(request.idea, limits, "idea"),
+        *_context(request.context, limits, "context"),
+        *_temperature(request, "expand_temperature", ""),
+    ]
+    return _clean(request.idea, request.context if request.HasField("context") else None, violations)
+
+
+def _clean(idea: str, context: run_pb2.ExtraContext | None, violations: list[FieldViolation]) -> CleanInput:
+    if violations:
+        raise InvalidField(violations=violations)
+    return CleanInput(idea.strip(), context)
+
+
+def _idea(idea: str, limits: IntakeLimits, field: str) -> Iterator[FieldViolation]:
+    """An idea has 1 to so many characters after trimming, so many sentences, and says something."""
+    idea = idea.strip()
+    size, most = len(idea), limits.max_idea_characters
+    if not 1 <= size <= most:
+        yield FieldViolation(
+            field, f"must have 1 to {most} characters after trimming; {size} were sent", "idea.characters"
+        )
+        return
+    if not has_letter_or_digit(idea):
+        yield FieldViolation(
+            field, f"must hold a letter or a digit; {size} characters without one were sent", "idea.content"
+        )
+        return
+    sentences = count_sentences(idea)
+    if sentences > limits.max_idea_sentences:
+        yield FieldViolation(
+            field,
+            f"must have 1 to {limits.max_idea_sentences} sentences; {sentences} were sent",
+            "idea.sentences",
+        )
+
+
+def _context(context: run_pb2.ExtraContext, limits: IntakeLimits, field: str) -> Iterator[FieldViolation]:
+    """Extra context says something, is JSON, and has at most so many characters when serialised."""
+    form = context.WhichOneof("form")
+    if form is None:
+        return
+    field = f"{field}.{form}"
+    if form == "object" and any("\0" in text for text in _strings(context.object)):
+        yield FieldViolation(field, "must not hold a NUL character", "context.nul")
+    try:
+        text = context_text(context)
+    except ValueError:
+        yield FieldViolation(field, "must be JSON, which knows no NaN and no infinite number", "context.json")
+        return
+    if form == "text" and not has_letter_or_digit(text):
+        yield FieldViolation(
+            field,
+            f"must hold a letter or a digit; {len(text)} characters without one were sent",
+            "context.content",
+        )
+    most = limits.max_context_characters
+    if len(text) > most:
+        yield FieldViolation(
+            field,
+            f"must have at most {most} characters serialised; {len(text)} were sent",
+            "context.characters",
+        )
+
+
+def _strings(value: struct_pb2.Struct) -> Iterator[str]:
+    """Every string in an object, names of fields included."""
+    for name, item in value.fields.items():
+        yield name
+        yield from _strings_of_value(item)
+
+
+def _strings_of_value(value: struct_pb2.Value) -> Iterator[str]:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        yield value.string_value
+    elif kind == "struct_value":
+        yield from _strings(value.struct_value)
+    elif kind == "list_value":
+        for item in value.list_value.values:
+            yield from _strings_of_value(item)
+
+
+def _temperature(
+    message: review_service_pb2.ReviewOptions | review_service_pb2.ExpandIdeaRequest, name: str, prefix: str
+) -> Iterator[FieldViolation]:
+    """A temperature is 0 to 2 in hundredths."""
+    if not message.HasField(name):  # type: ignore[arg-type]  # both messages have the fields that are asked for
+        return
+    value: float = getattr(message, name)
+    field = f"{prefix}.{name}" if prefix else name
+    if not 0 <= value <= 2:
+        yield FieldViolation(field, f"must be 0 to 2; {value!r} was sent", "temperature.range")
+    elif Decimal(repr(value)) % Decimal("0.01"):
+        yield FieldViolation(
+            field, f"must have at most two decimals; {value!r} was sent", "temperature.hundredths"
+        )

@@ -1,0 +1,115 @@
+"""What the contract's rules cannot say about a revision's request. Pure; see `intake` for the rest."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from consensus.v1 import proposal_pb2, review_service_pb2
+from consensus_contract.errors import FieldViolation
+from consensus_rpc.errors import InvalidField
+from review_service.comparing.proposal_diff import FIELDS, TEXTS
+from review_service.intake.requests import DEFAULT_LIMITS, IntakeLimits, check_options
+from review_service.intake.sentences import has_letter_or_digit
+from review_service.steps.prompts import proposal_text
+
+_REQUIRED = frozenset({"problem_statement", "proposed_solution"})
+
+
+@dataclass(frozen=True, slots=True)
+class CleanEdits:
+    """What a revision is to fold in, trimmed: a proposal, or notes (empty: none), or both."""
+
+    edited_proposal: proposal_pb2.Proposal | None
+    edit_notes: str
+
+
+def check_revise_request(
+    request: review_service_pb2.ReviseRunRequest,
+    panel: Collection[str],
+    limits: IntakeLimits = DEFAULT_LIMITS,
+) -> CleanEdits:
+    """The edits of a revision; `panel` are the ids of the personas.
+
+    Raises:
+        InvalidField: with every rule that the request breaks.
+    """
+    edited = _trimmed(request.edited_proposal) if request.HasField("edited_proposal") else None
+    violations = [
+        *_given(request),
+        *([] if edited is None else _edited(edited, limits)),
+        *_notes(request.edit_notes, limits),
+        *_personas(request, panel),
+        *check_options(request.options, "options"),
+    ]
+    if violations:
+        raise InvalidField(violations=violations)
+    return CleanEdits(edited, request.edit_notes.strip())
+
+
+def _given(request: review_service_pb2.ReviseRunRequest) -> Iterator[FieldViolation]:
+    if not request.HasField("edited_proposal") and not request.edit_notes:
+        for field in ("edited_proposal", "edit_notes"):
+            yield FieldViolation(field, "edited_proposal or edit_notes must be given", "revision.edits")
+
+
+def _notes(notes: str, limits: IntakeLimits) -> Iterator[FieldViolation]:
+    if not notes:
+        return
+    size, most = len(notes.strip()), limits.max_edit_notes_characters
+    if not 1 <= size <= most:
+        yield FieldViolation(
+            "edit_notes",
+            f"must have 1 to {most} characters after trimming; {size} were sent",
+            "edit_notes.characters",
+        )
+    elif not has_letter_or_digit(notes):
+        yield FieldViolation(
+            "edit_notes",
+            f"must hold a letter or a digit; {size} characters without one were sent",
+            "edit_notes.content",
+        )
+
+
+def _edited(edited: proposal_pb2.Proposal, limits: IntakeLimits) -> Iterator[FieldViolation]:
+    """Required texts and entries of lists say something; the whole has at most so many characters as JSON."""
+    for field in FIELDS:
+        value = getattr(edited, field)
+        if field in TEXTS:
+            if field in _REQUIRED and not value:
+                yield _blank(f"edited_proposal.{field}")
+        else:
+            blank = (index for index, entry in enumerate(value) if not entry)
+            yield from (_blank(f"edited_proposal.{field}[{index}]") for index in blank)
+    size, most = len(proposal_text(edited)), limits.max_edited_proposal_characters
+    if size > most:
+        yield FieldViolation(
+            "edited_proposal",
+            f"must have at most {most} characters serialised; {size} were sent",
+            "edited_proposal.characters",
+        )
+
+
+def _blank(field: str) -> FieldViolation:
+    return FieldViolation(field, "must not be blank", "edited_proposal.blank")
+
+
+def _personas(
+    request: review_service_pb2.ReviseRunRequest, panel: Collection[str]
+) -> Iterator[FieldViolation]:
+    if request.all_personas and request.personas:
+        yield FieldViolation("personas", "must be empty where all_personas is set", "personas.all")
+    for index, persona_id in enumerate(request.personas):
+        if persona_id not in panel:
+            known = ", ".join(panel)
+            yield FieldViolation(f"personas[{index}]", f"must be one of {known}", "personas.known")
+
+
+def _trimmed(proposal: proposal_pb2.Proposal) -> proposal_pb2.Proposal:
+    """The proposal with every string trimmed, so that a blank optional one is absent."""
+    trimmed = proposal_pb2.Proposal()
+    for field in FIELDS:
+        value = getattr(proposal, field)
+        if field in TEXTS:
+            setattr(trimmed, field, value.strip())
+        else:
+            getattr(trimmed, field).extend(entry.strip() for entry in value)
+    return trimmed

@@ -1,0 +1,1 @@
+"""Calls to the model's provider; the only room that sees its client library."""

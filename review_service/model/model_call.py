@@ -1,0 +1,62 @@
+"""What passes between a step and the model: a call, and what became of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.v1 import panel_pb2, run_pb2
+from consensus_contract.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """The shape of the answer that is asked for: a name and a JSON schema, made once."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call, whole. `messages` are the user's texts, in order; `temperature` None: none is sent."""
+
+    run_id: str
+    step: str
+    persona_id: str
+    attempt_number: int
+    model: str
+    temperature: float | None
+    max_output_tokens: int
+    output: OutputFormat
+    instructions: str
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """What is kept of a call whatever became of it. `latency_seconds` None: nothing was sent."""
+
+    latency_seconds: float | None = None
+    http_status: int = 0
+    provider_request_id: str = ""
+    answered_model: str = ""
+    usage: panel_pb2.TokenUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The model's text, complete, not looked at yet."""
+
+    report: CallReport
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailure:
+    """A call without a usable answer. `message` and `violations` hold no content; `raw_output` does."""
+
+    report: CallReport
+    reason: Reason
+    message: str
+    retry_after_seconds: float | None = None
+    raw_output: str = ""
+    violations: tuple[run_pb2.OutputViolation, ...] = ()

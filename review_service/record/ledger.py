@@ -1,0 +1,154 @@
+"""Persistence in the panel's words: begin a run, record what happened, know whether it is still ours.
+
+One stream per run. What is recorded while another message is on its way leaves merged, so that several
+records are in flight at once and none waits for the one before. The stream outlives connections: after a
+cut it is attached again with the same token, and what was not acknowledged is sent again under its id.
+"""
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
+from consensus_contract.spans import seconds
+from consensus_rpc.channel.channels import call_options
+from consensus_rpc.errors import InternalError
+from consensus_rpc.telemetry.log import get_logger
+from review_service.record.events import opening_events
+from review_service.record.lease import Clock, Lease
+from review_service.record.outbox import Outbox, Publish
+from review_service.record.persistence import Stub, persistence_errors
+from review_service.record.run_ledger import RunLedger
+from review_service.record.stream import Request, Response, Stream, open_stream
+
+RecordItem = persistence_service_pb2.RecordItem
+
+_log = get_logger()
+_ATTACH_SECONDS = 10.0
+_CLAIM_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """What a run begins with: whose it is, what it is to do, and what its first commit records."""
+
+    scope: persistence_service_pb2.CallScope
+    run_id: str
+    specification: run_pb2.RunSpecification
+    idempotency: persistence_service_pb2.IdempotencyClaim | None
+    first_attempts: Sequence[attempt_pb2.Attempt]
+    first_items: Sequence[RecordItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that is this process's: its ledger, and when it must be done (on the clock, seconds)."""
+
+    ledger: RunLedger
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attached(Begun):
+    """A run that was begun elsewhere or earlier, with all that is recorded of it."""
+
+    recorded: persistence_service_pb2.RunAttached
+
+
+class Ledger:
+    """Opens the ledgers of runs for this process."""
+
+    def __init__(self, stub: Stub, lease_owner: str, *, clock: Clock = time.monotonic) -> None:
+        """`lease_owner` names the process; `clock` must be the event loop's."""
+        self._stub = stub
+        self._lease_owner = lease_owner
+        self._clock = clock
+
+    async def create(
+        self, run: NewRun, publish: Publish, *, answer_within: float | None
+    ) -> Begun | persistence_service_pb2.FollowRun:
+        """Creates a run, or says which one its idempotency key belongs to.
+
+        Raises:
+            ConsensusError: what persistence refuses with; PersistenceUnavailable when it is away.
+        """
+        outbox = Outbox(run.run_id, last_record_id=0, publish=publish)
+        outbox.add(run.first_attempts, run.first_items)
+        first = Request(
+            create=persistence_service_pb2.BeginCreate(
+                scope=run.scope,
+                run_id=run.run_id,
+                specification=run.specification,
+                idempotency=run.idempotency,
+                lease_owner=self._lease_owner,
+                first_record=outbox.take(),
+            )
+        )
+        sent_at = self._clock()
+        stream, answer = await open_stream(self._stub, first, answer_within=answer_within)
+        if answer.WhichOneof("message") == "follow":
+            stream.cancel()
+            return answer.follow
+        begun = _expected(stream, answer, "created").created
+        for event in opening_events(run.run_id, begun.ack.event_time):
+            publish(event)
+        outbox.acknowledged(begun.ack)
+        ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, outbox)
+        return Begun(ledger, sent_at + seconds(begun.time_to_deadline))
+
+    async def attach(self, claimed: persistence_service_pb2.ClaimedRun) -> Attached:
+        """Goes on with a run that was granted to this process.
+
+        Raises:
+            ConsensusError: what persistence refuses with, such as LeaseLost; PersistenceUnavailable.
+        """
+        first = self._attach_request(claimed.scope, claimed.run_id, claimed.lease.fencing_token)
+        sent_at = self._clock()
+        stream, answer = await open_stream(self._stub, first, answer_within=_ATTACH_SECONDS)
+        recorded = _expected(stream, answer, "attached").attached
+        outbox = Outbox(claimed.run_id, last_record_id=recorded.last_record_id)
+        ledger = self._started(claimed.scope, claimed.run_id, stream, recorded.lease, sent_at, outbox)
+        return Attached(ledger, sent_at + seconds(recorded.time_to_deadline), recorded)
+
+    async def claim(self, max_count: int) -> list[persistence_service_pb2.ClaimedRun]:
+        """Asks for work: queued and abandoned runs, granted to this process.
+
+        Raises:
+            ConsensusError: what persistence refuses with; PersistenceUnavailable when it is away.
+        """
+        request = persistence_service_pb2.ClaimRunsRequest(lease_owner=self._lease_owner, max_count=max_count)
+        with persistence_errors():
+            answer = await self._stub.ClaimRuns(request, **call_options(_CLAIM_SECONDS))
+        return list(answer.runs)
+
+    def _attach_request(self, scope: persistence_service_pb2.CallScope, run_id: str, token: int) -> Request:
+        return Request(
+            attach=persistence_service_pb2.BeginAttach(
+                scope=scope, run_id=run_id, fencing_token=token, lease_owner=self._lease_owner
+            )
+        )
+
+    def _started(
+        self,
+        scope: persistence_service_pb2.CallScope,
+        run_id: str,
+        stream: Stream,
+        granted: persistence_service_pb2.Lease,
+        sent_at: float,
+        outbox: Outbox,
+    ) -> RunLedger:
+        lease = Lease(self._clock)
+        lease.granted(granted, sent_at)
+        attach = functools.partial(self._attach_request, scope, run_id, lease.token)
+        ledger = RunLedger(self._stub, attach, lease, outbox, clock=self._clock)
+        ledger.start(stream)
+        return ledger
+
+
+def _expected(stream: Stream, answer: Response, name: str) -> Response:
+    if answer.WhichOneof("message") == name:
+        return answer
+    stream.cancel()
+    _log.error("unexpected_answer", expected=name, received=answer.WhichOneof("message"))
+    raise InternalError

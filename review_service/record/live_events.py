@@ -1,0 +1,41 @@
+"""The events of one run on their way to the caller who follows it in this process."""
+
+from collections.abc import Iterator
+
+from consensus.v1 import event_pb2
+from review_service.record.events import is_ending
+from review_service.record.wakeup import Wakeup
+
+
+class Feed:
+    """Events 1, 2, 3 … of a run, appended as they become durable, gone once taken; for one follower."""
+
+    __slots__ = ("_changed", "_events", "has_stopped", "is_complete")
+
+    def __init__(self) -> None:
+        """Starts empty; `is_complete`: the run's last event was published."""
+        self._changed = Wakeup()
+        self._events: list[event_pb2.RunEvent] = []
+        self.has_stopped = False
+        self.is_complete = False
+
+    def publish(self, event: event_pb2.RunEvent) -> None:
+        """Appends the run's next event, which must be durable."""
+        self._events.append(event)
+        self.is_complete = is_ending(event)
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Says that nothing more comes from here: the run has ended, or goes on elsewhere."""
+        self.has_stopped = True
+        self._changed.set()
+
+    def take(self) -> Iterator[event_pb2.RunEvent]:
+        """The events that are there, and those that come while they are taken."""
+        while self._events:
+            yield self._events.pop(0)
+
+    async def wait(self) -> None:
+        """Waits until there is an event to take, or no more will come."""
+        while not self._events and not self.has_stopped:
+            await self._changed.wait()

@@ -1,0 +1,240 @@
+"""The ledger of one run: its stream kept open, its lease kept, its records sent and acknowledged in order."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from consensus.v1 import attempt_pb2, persistence_service_pb2
+from consensus_contract.errors import ConsensusError, PersistenceUnavailable
+from consensus_rpc.errors import InternalError
+from consensus_rpc.telemetry.log import get_logger
+from review_service.record.lease import Clock, Lease
+from review_service.record.outbox import Outbox
+from review_service.record.persistence import Stub, is_passing
+from review_service.record.stream import Request, Response, Stream, open_stream, read, write
+from review_service.record.wakeup import Wakeup
+
+RecordItem = persistence_service_pb2.RecordItem
+
+_log = get_logger()
+
+_FIRST_BACKOFF_SECONDS = 0.05
+_MAX_BACKOFF_SECONDS = 1.0
+_ATTACH_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
+
+
+class RecordingEnded(Exception):  # noqa: N818 - it says what happened, and need not be a fault
+    """Nothing more can be recorded of the run from here; `error` says why."""
+
+    def __init__(self, error: ConsensusError) -> None:
+        """Keeps the contract's error: LeaseLost, RunCancelled, PersistenceUnavailable and the like."""
+        super().__init__(error.message)
+        self.error = error
+
+
+class RunLedger:
+    """Records one run. A task of its own keeps the stream; `close`, `release` or `abandon` end it.
+
+    Nobody's cancellation takes back what was given to `record`. A connection that is lost is replaced while
+    the token may still be the current one: the lease's time and as long again.
+    """
+
+    def __init__(
+        self, stub: Stub, attach: Callable[[], Request], lease: Lease, outbox: Outbox, *, clock: Clock
+    ) -> None:
+        """`attach` makes the first message of the connections after the first."""
+        self._stub = stub
+        self._attach = attach
+        self._lease = lease
+        self._outbox = outbox
+        self._clock = clock
+        self._wake = Wakeup()
+        self._is_stalled = False
+        self._renewal_due = False
+        self._renewal_sent_at: float | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._parting: Request | None = None  # the last message; an empty one only ends the stream
+        self._task: asyncio.Task[None] | None = None
+        self.lost: asyncio.Future[ConsensusError] = asyncio.get_running_loop().create_future()
+
+    def start(self, stream: Stream) -> None:
+        """Takes over a stream that was begun."""
+        self._task = asyncio.create_task(self._keep(stream))
+
+    def record(
+        self, attempts: Sequence[attempt_pb2.Attempt] = (), items: Sequence[RecordItem] = ()
+    ) -> asyncio.Future[None]:
+        """Records these together; the future ends once they are durable.
+
+        Raises (from the future):
+            RecordingEnded: when they cannot be recorded from here.
+        """
+        done = self._outbox.add(attempts, items)
+        if self.lost.done():
+            self._outbox.fail(RecordingEnded(self.lost.result()))
+        self._wake.set()
+        return done
+
+    async def wait_lease(self) -> None:
+        """Waits until the lease is held: no model call may start while it may have ended."""
+        await self._lease.wait_held()
+
+    async def close(self) -> None:
+        """Ends the stream once all is acknowledged, or after two seconds."""
+        await self._part(Request())
+
+    async def release(self) -> None:
+        """Gives the lease back once all is acknowledged, so that nobody need wait for its end."""
+        await self._part(Request(release_lease=persistence_service_pb2.ReleaseLease()))
+
+    async def abandon(self) -> None:
+        """Drops the stream; the lease runs out by itself."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._fail(PersistenceUnavailable())
+
+    async def _part(self, parting: Request) -> None:
+        if self._task is None:
+            return
+        self._parting = parting
+        self._wake.set()
+        await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
+        await self.abandon()
+
+    async def _keep(self, stream: Stream) -> None:
+        """Serves one connection after the other until the run's recording is over."""
+        try:
+            while (error := await self._serve(stream)) is not None and not self._has_parted:
+                _raise_unless_passing(error)
+                _log.warning("record_stream_cut", reason=error.reason_name, code=error.status_code.name)
+                stream = await self._attached_again()
+        except ConsensusError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a fault here must end the run's work, not hang it
+            _log.error("recording_failed_unexpectedly", exc_info=error)
+            self._fail(InternalError())
+
+    @property
+    def _has_parted(self) -> bool:
+        return self._parting is not None and self._outbox.is_empty
+
+    async def _serve(self, stream: Stream) -> ConsensusError | None:
+        """Reads, writes and renews on one connection; returns why it ended, None when it was parted with."""
+        self._is_stalled, self._renewal_sent_at = False, None
+        writer = asyncio.create_task(self._write(stream))
+        self._renew_later(stream)
+        try:
+            while (message := await read(stream)) is not None:
+                self._take(message)
+            return None if self._has_parted else PersistenceUnavailable()
+        except ConsensusError as error:
+            return error
+        except asyncio.CancelledError:
+            # A renewal ends a connection that no longer answers; else it is this task that is cancelled.
+            if self._is_stalled and not _is_being_cancelled():
+                return PersistenceUnavailable()
+            raise
+        finally:
+            stream.cancel()
+            if self._renewal is not None:
+                self._renewal.cancel()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    @property
+    def _awaits_renewal(self) -> bool:
+        return self._renewal_sent_at is not None
+
+    def _take(self, message: Response) -> None:
+        match message.WhichOneof("message"):
+            case "ack":
+                self._outbox.acknowledged(message.ack)
+                if self._parting is not None:
+                    self._wake.set()
+            case "lease_renewed":
+                sent_at, self._renewal_sent_at = self._renewal_sent_at, None
+                if sent_at is None:
+                    raise ValueError("a lease was renewed that nobody asked for")
+                self._lease.granted(message.lease_renewed, sent_at)
+            case "lease_released":
+                pass  # the stream ends by itself
+            case other:
+                raise ValueError(f"an answer that was not asked for: {other}")
+
+    async def _write(self, stream: Stream) -> None:
+        """The only writer of a connection: two at once would kill it."""
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            if self._renewal_due:
+                self._renewal_due = False
+                self._renewal_sent_at = self._clock()
+                await write(stream, Request(renew_lease=persistence_service_pb2.RenewLease()))
+            while (record := self._outbox.take()) is not None:
+                await write(stream, Request(record=record))
+            if self._parting is not None and self._has_parted:
+                await _say_goodbye(stream, self._parting)
+                return
+
+    def _renew_later(self, stream: Stream) -> None:
+        """Asks for a renewal at each third of the lease: a timer, where a task would take 2 KiB."""
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_later(self._lease.renewal_seconds, self._renew, stream)
+
+    def _renew(self, stream: Stream) -> None:
+        """Has a renewal sent; a connection that left one unanswered ends."""
+        if self._awaits_renewal:
+            self._is_stalled = True
+            stream.cancel()
+            return
+        self._renewal_due = True
+        self._wake.set()
+        self._renew_later(stream)
+
+    async def _attached_again(self) -> Stream:
+        """A new connection of the same run.
+
+        Raises:
+            ConsensusError: when it is no longer ours, or persistence stayed away for too long.
+        """
+        backoff = _FIRST_BACKOFF_SECONDS
+        gives_up_at = self._lease.ends_at + self._lease.length_seconds
+        while True:
+            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
+            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+            sent_at = self._clock()
+            try:
+                stream, answer = await open_stream(self._stub, self._attach(), answer_within=_ATTACH_SECONDS)
+            except ConsensusError as error:
+                if not is_passing(error) or self._clock() >= gives_up_at:
+                    raise
+                continue
+            self._lease.granted(answer.attached.lease, sent_at)
+            self._outbox.rewind()
+            _log.info("record_stream_attached_again")
+            return stream
+
+    def _fail(self, error: ConsensusError) -> None:
+        if not self.lost.done():
+            self.lost.set_result(error)
+        self._outbox.fail(RecordingEnded(error))
+
+
+def _raise_unless_passing(error: ConsensusError) -> None:
+    if not is_passing(error):
+        raise error
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _say_goodbye(stream: Stream, parting: Request) -> None:
+    if parting.WhichOneof("message") is not None:
+        await write(stream, parting)
+    with suppress(asyncio.InvalidStateError):
+        await stream.done_writing()

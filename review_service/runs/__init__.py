@@ -1,0 +1,1 @@
+"""The runs that this process works on, each from its proposal to its decision."""

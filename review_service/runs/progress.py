@@ -1,0 +1,96 @@
+"""How far a run has come, from what is recorded of it: what is there is never asked again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus_contract.steps import EXPAND, review_step
+from review_service.steps.step import StepBudget, step_budget
+
+_TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_CANCELLED})
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """A run's specification, deadline (loop time, seconds), and what is recorded.
+
+    `proposal` is there until it is taken. `begun` holds the steps that are RUNNING, `first_recorded` those
+    whose first attempt is recorded by this worker. `attempts` are those of earlier workers; they count
+    against the steps' budgets if they began at `budget_start_time` or later.
+    """
+
+    run_id: str
+    specification: run_pb2.RunSpecification
+    deadline: float
+    is_over: bool = False
+    is_expanded: bool = False
+    proposal: proposal_pb2.Proposal | None = None
+    reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
+    failures: dict[str, errors_pb2.ErrorReason.ValueType] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)  # lists: a set of six takes 700 bytes
+    first_recorded: list[str] = field(default_factory=list)
+    attempts: Sequence[attempt_pb2.Attempt] = ()
+    budget_start_time: Timestamp | None = None
+
+    @property
+    def persona_ids(self) -> list[str]:
+        """The panel, in persona order."""
+        return [persona.persona_id for persona in self.specification.personas]
+
+    @property
+    def to_ask(self) -> list[str]:
+        """Personas that have neither answered nor given up, in persona order."""
+        return [each for each in self.persona_ids if each not in self.reviews and each not in self.failures]
+
+    def expanded(self, proposal: proposal_pb2.Proposal) -> None:
+        """Notes the proposal that is recorded."""
+        self.is_expanded, self.proposal = True, proposal
+
+    def take_proposal(self) -> proposal_pb2.Proposal:
+        """Hands the proposal over, once: the reviews may take minutes, and only its text is needed then."""
+        proposal, self.proposal = self.proposal, None
+        assert proposal is not None, "reviews begin once, with a proposal"
+        return proposal
+
+    def has_history(self, step: str) -> bool:
+        """Whether an earlier worker called the model for this step."""
+        return any(attempt.step == step for attempt in self.attempts)
+
+    def budget(self, step: str) -> StepBudget:
+        """What the step may still spend; without history its first attempt is recorded with its start."""
+        if not self.has_history(step):
+            return StepBudget.first(self.deadline)
+        return step_budget(step, self.attempts, self.deadline, self.budget_start_time)
+
+
+def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> Progress:
+    """A run whose first commit began to expand."""
+    return Progress(
+        run_id=run_id, specification=specification, deadline=deadline, begun=[EXPAND], first_recorded=[EXPAND]
+    )
+
+
+def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: float) -> Progress:
+    """A run that was begun elsewhere or earlier."""
+    run = recorded.run
+    steps = {step.step: step for step in run.steps}
+    failed = {
+        persona.persona_id: steps[review_step(persona.persona_id)].failure.reason
+        for persona in run.specification.personas
+        if steps[review_step(persona.persona_id)].state == run_pb2.STEP_STATE_FAILED
+    }
+    return Progress(
+        run_id=run.run_id,
+        specification=run.specification,
+        deadline=deadline,
+        is_over=run.state in _TERMINAL,
+        is_expanded=run.HasField("proposal"),
+        proposal=run.proposal if run.HasField("proposal") else None,
+        reviews={review.persona_id: review for review in run.persona_reviews},
+        failures=failed,
+        begun=[step.step for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
+        attempts=recorded.attempts,
+        budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
+    )

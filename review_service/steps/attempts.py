@@ -1,0 +1,87 @@
+"""Attempts as they are recorded: one message per call, built and never changed. Pure."""
+
+from consensus.v1 import attempt_pb2, event_pb2
+from consensus_contract.spans import duration
+from review_service.model.model_call import CallFailure, CallReport
+
+# The contract's bound on `raw_output`; what lies beyond is left out, and `message` says so.
+MAX_RAW_OUTPUT_CHARACTERS = 1_000_000
+
+
+def started_attempt(
+    step: str,
+    number: int,
+    model: str,
+    temperature: float | None,
+    max_output_tokens: int,
+    *,
+    is_repair: bool = False,
+) -> attempt_pb2.Attempt:
+    """An attempt about to be sent: STARTED, its `start_time` left to the persistence service."""
+    return attempt_pb2.Attempt(
+        step=step,
+        attempt_number=number,
+        state=attempt_pb2.ATTEMPT_STATE_STARTED,
+        requested_model=model,
+        temperature=temperature,
+        is_repair=is_repair,
+        max_output_tokens=max_output_tokens,
+    )
+
+
+def succeeded_attempt(started: attempt_pb2.Attempt, report: CallReport) -> attempt_pb2.Attempt:
+    """The same attempt once its answer is there."""
+    return _ended(started, report, attempt_pb2.ATTEMPT_STATE_SUCCEEDED)
+
+
+def failed_attempt(started: attempt_pb2.Attempt, failure: CallFailure) -> attempt_pb2.Attempt:
+    """The same attempt once it failed, with the answer as it came where it was invalid."""
+    attempt = _ended(started, failure.report, attempt_pb2.ATTEMPT_STATE_FAILED)
+    attempt.reason = failure.reason
+    attempt.message = failure.message
+    # NUL has no place in a database's text.
+    attempt.raw_output = failure.raw_output[:MAX_RAW_OUTPUT_CHARACTERS].replace("\0", "\N{SYMBOL FOR NULL}")
+    if len(failure.raw_output) > MAX_RAW_OUTPUT_CHARACTERS:
+        attempt.message += (
+            f" Of the answer's {len(failure.raw_output)} characters the first"
+            f" {MAX_RAW_OUTPUT_CHARACTERS} are kept."
+        )
+    return attempt
+
+
+def failed_event(
+    attempt: attempt_pb2.Attempt, persona_id: str, delay_seconds: float | None
+) -> event_pb2.AttemptFailed:
+    """The event of a failed attempt; `delay_seconds` None when no other follows."""
+    return event_pb2.AttemptFailed(
+        step=attempt.step,
+        persona_id=persona_id,
+        attempt_number=attempt.attempt_number,
+        reason=attempt.reason,
+        retry_delay=None if delay_seconds is None else duration(delay_seconds),
+    )
+
+
+def unknown_attempt(attempt: attempt_pb2.Attempt) -> attempt_pb2.Attempt:
+    """The same call, cut off: it may or may not have been answered and billed."""
+    unknown = attempt_pb2.Attempt()
+    unknown.CopyFrom(attempt)
+    unknown.state = attempt_pb2.ATTEMPT_STATE_UNKNOWN
+    return unknown
+
+
+def _ended(
+    started: attempt_pb2.Attempt, report: CallReport, state: attempt_pb2.AttemptState.ValueType
+) -> attempt_pb2.Attempt:
+    """A copy of the started attempt with what the call brought."""
+    attempt = attempt_pb2.Attempt()
+    attempt.CopyFrom(started)
+    attempt.state = state
+    attempt.answered_model = report.answered_model
+    attempt.http_status = report.http_status
+    attempt.provider_request_id = report.provider_request_id
+    if report.usage is not None:
+        attempt.usage.CopyFrom(report.usage)
+    if report.latency_seconds is not None:
+        attempt.latency.CopyFrom(duration(report.latency_seconds))
+    return attempt

@@ -1,0 +1,192 @@
+"""The model's answers: the schema that is asked for, and a strict reading of what came.
+
+An answer is data. It is taken only if it is JSON by the letter (no NaN, no repeated key, no text after it),
+holds no NUL and no lone surrogate, has exactly the fields of the schema, and keeps every bound.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar
+
+import jiter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from consensus.v1 import run_pb2
+from review_service.model.model_call import OutputFormat
+
+MAX_STRING_CHARACTERS = 4_000
+MAX_LIST_ITEMS = 50
+_MAX_VIOLATIONS = 20
+# Keywords that providers of structured output refuse or that only cost tokens.
+_NOT_SENT = frozenset({"title", "default", "minLength", "maxLength"})
+
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_STRING_CHARACTERS)
+]
+OptionalText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_STRING_CHARACTERS)]
+Texts = Annotated[list[Text], Field(max_length=MAX_LIST_ITEMS)]
+
+
+class _Output(BaseModel):
+    """Exactly the fields of the schema, each of exactly its type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProposalOutput(_Output):
+    """The expander's answer."""
+
+    title: OptionalText | None
+    summary: OptionalText | None
+    problem_statement: Text
+    proposed_solution: Text
+    assumptions: Texts
+    scope_non_goals: Texts
+    raw_expanded_proposal: OptionalText | None
+
+
+class ConcernOutput(_Output):
+    """Something a persona worries about."""
+
+    text: Text
+    is_blocking: bool
+
+
+class BlockingIssueOutput(_Output):
+    """Something that must be resolved first."""
+
+    text: Text
+    security_critical: bool | None
+
+
+class PersonaReviewOutput(_Output):
+    """A persona's answer. Who answered is not the model's to say."""
+
+    confidence_score: Annotated[float, Field(ge=0, le=1)]
+    strengths: Texts
+    concerns: Annotated[list[ConcernOutput], Field(max_length=MAX_LIST_ITEMS)]
+    recommendations: Texts
+    blocking_issues: Annotated[list[BlockingIssueOutput], Field(max_length=MAX_LIST_ITEMS)]
+    estimated_effort: Text
+    dependency_risks: Texts
+
+
+OutputT = TypeVar("OutputT", bound=_Output)
+
+_FIELD_NAMES = frozenset(
+    name
+    for kind in (ProposalOutput, PersonaReviewOutput, ConcernOutput, BlockingIssueOutput)
+    for name in kind.model_fields
+)
+
+
+class OutputError(ValueError):
+    """An answer that cannot be used. Its text and violations name fields and rules, never content."""
+
+    def __init__(self, message: str, violations: tuple[run_pb2.OutputViolation, ...] = ()) -> None:
+        """Takes the fault in a sentence, and the fields at fault."""
+        super().__init__(message)
+        self.violations = violations
+
+
+def read_output(kind: type[OutputT], text: str) -> OutputT:
+    """The model's text as an output.
+
+    Raises:
+        OutputError: it is not strict JSON, or breaks the schema.
+    """
+    try:
+        # A lone surrogate has no UTF-8 form, written out or escaped.
+        value = jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise OutputError(f"It is not valid JSON: {_position(text, error)}.") from error
+    if "\\u0000" in text:  # the only way in which strict JSON can spell NUL
+        _refuse_nul(value)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise _schema_fault(error) from error
+
+
+def output_format(kind: type[_Output], name: str) -> OutputFormat:
+    """The schema of an output as structured output takes it; made once per process."""
+    schema = _sent(kind.model_json_schema())
+    assert isinstance(schema, dict)
+    return OutputFormat(name=name, schema=schema)
+
+
+def _sent(node: Any, *, is_properties: bool = False) -> Any:
+    """A JSON schema without docstrings and the keywords that are not sent."""
+    if isinstance(node, list):
+        return [_sent(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if is_properties:  # its keys are names of fields, not keywords
+        return {key: _sent(value) for key, value in node.items()}
+    dropped = _NOT_SENT | ({"description"} if "properties" in node else frozenset())
+    return {
+        key: _sent(value, is_properties=key in ("properties", "$defs"))
+        for key, value in node.items()
+        if key not in dropped
+    }
+
+
+def _position(text: str, error: ValueError) -> str:
+    """Where and how it is broken, without any of it."""
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds a lone surrogate"
+    if not text.strip():
+        return "it is empty"
+    message = re.sub(r'"(?:[^"\\]|\\.)*"', "", str(error))  # a repeated key is content
+    return " ".join(message.split())[:200]
+
+
+def _refuse_nul(value: object) -> None:
+    """Refuses a NUL in any string; databases have no place for it."""
+    for path, text in _strings(value):
+        if "\0" in text:
+            violation = run_pb2.OutputViolation(field=path[:200], description="holds a NUL character")
+            raise OutputError(f"{path or 'The answer'} holds a NUL character.", (violation,))
+
+
+def _strings(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in parsed JSON, names of fields included, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield path, key
+            yield from _strings(item, _join(path, key))
+
+
+def _schema_fault(error: ValidationError) -> OutputError:
+    """The fields that break the schema, and the rules that they break."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    violations = tuple(
+        run_pb2.OutputViolation(field=_path(detail["loc"])[:200], description=detail["msg"][:500])
+        for detail in details[:_MAX_VIOLATIONS]
+    )
+    named = "; ".join(f"{v.field or 'the answer'}: {v.description}" for v in violations)
+    more = f"; and {len(details) - len(violations)} more" if len(details) > len(violations) else ""
+    return OutputError(f"It breaks the schema: {named}{more}."[:4_000], violations)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """A location as `blocking_issues[0].text`."""
+    path = ""
+    for part in location:
+        path = f"{path}[{part}]" if isinstance(part, int) else _join(path, part)
+    return path
+
+
+def _join(path: str, key: str) -> str:
+    """A path one level deeper; a name that is not the schema's is the model's text, and not repeated."""
+    name = key if key in _FIELD_NAMES else "?"
+    return f"{path}.{name}" if path else name
+
+
+PROPOSAL_FORMAT = output_format(ProposalOutput, "proposal")
+REVIEW_FORMAT = output_format(PersonaReviewOutput, "persona_review")

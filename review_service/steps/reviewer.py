@@ -1,0 +1,140 @@
+"""The steps `review_<persona>`: a persona's verdict on a proposal."""
+
+import functools
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus_decision.decimals import nearest_double, score_from_double
+from review_service.personas.panel import Panel, PanelPersona
+from review_service.steps.attempts import started_attempt
+from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput, read_output
+from review_service.steps.prompts import REVIEW_INSTRUCTIONS, persona_message, review_message
+from review_service.steps.retry import RetryPolicy, read_policy
+from review_service.steps.runner import StepRunner
+from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTask:
+    """What all personas of a run share, rendered once."""
+
+    run_id: str
+    model: str
+    temperature: float | None
+    template_version: str
+    policy: RetryPolicy
+    message: str
+
+
+class Reviewer:
+    """Asks personas. One per process."""
+
+    __slots__ = ("_messages", "_panel", "_runner")
+
+    def __init__(self, runner: StepRunner, panel: Panel) -> None:
+        """Takes what runs steps, and who can be asked."""
+        self._runner = runner
+        self._panel = panel
+        self._messages = {p.persona_id: persona_message(p.persona_id, p.instructions) for p in panel.members}
+
+    def prepare(
+        self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
+    ) -> ReviewTask:
+        """The part of a run's reviews that is the same for all personas."""
+        return ReviewTask(
+            run_id=run_id,
+            model=specification.review_model,
+            temperature=_temperature(specification),
+            template_version=specification.persona_template_version,
+            policy=read_policy(specification.retry_policy),
+            message=review_message(proposal),
+        )
+
+    def review(
+        self, task: ReviewTask, persona_id: str, budget: StepBudget, recorder: AttemptRecorder
+    ) -> Awaitable[Succeeded[panel_pb2.PersonaReview] | GaveUp]:
+        """One persona's review, or why there is none; no coroutine of its own, since five wait for minutes.
+
+        Raises:
+            KeyError: the panel has no such persona.
+        """
+        persona = self._panel.member(persona_id)
+        request = StepRequest(
+            run_id=task.run_id,
+            step=step_of(persona_id),
+            persona_id=persona_id,
+            model=task.model,
+            temperature=task.temperature,
+            policy=task.policy,
+            output=REVIEW_FORMAT,
+            instructions=REVIEW_INSTRUCTIONS,
+            messages=(task.message, self._messages[persona_id]),
+            read=functools.partial(_read_review, task, persona),
+        )
+        return self._runner.run(request, budget, recorder)
+
+
+def step_of(persona_id: str) -> str:
+    """The name of a persona's step."""
+    return f"review_{persona_id}"
+
+
+def first_attempt(
+    specification: run_pb2.RunSpecification, persona_id: str, number: int = 1
+) -> attempt_pb2.Attempt:
+    """The attempt with which a persona's step begins, for the record that starts it; STARTED."""
+    return started_attempt(
+        step_of(persona_id),
+        number,
+        specification.review_model,
+        _temperature(specification),
+        specification.retry_policy.max_output_tokens,
+    )
+
+
+def _temperature(specification: run_pb2.RunSpecification) -> float | None:
+    if not specification.HasField("review_temperature"):
+        return None
+    return specification.review_temperature
+
+
+def _read_review(
+    task: ReviewTask, persona: PanelPersona, text: str, attempt: attempt_pb2.Attempt
+) -> panel_pb2.PersonaReview:
+    """The review in the model's text; who wrote it, and how, is set here."""
+    output = read_output(PersonaReviewOutput, text)
+    return panel_pb2.PersonaReview(
+        persona_id=persona.persona_id,
+        persona_name=persona.display_name,
+        confidence_score=nearest_double(score_from_double(output.confidence_score)),
+        strengths=output.strengths,
+        concerns=[panel_pb2.Concern(text=c.text, is_blocking=c.is_blocking) for c in output.concerns],
+        recommendations=output.recommendations,
+        blocking_issues=[
+            panel_pb2.BlockingIssue(text=issue.text, security_critical=issue.security_critical)
+            for issue in output.blocking_issues
+        ],
+        estimated_effort=output.estimated_effort,
+        dependency_risks=output.dependency_risks,
+        blocking_issues_present=bool(output.blocking_issues),
+        security_concerns_present=any(i.security_critical is True for i in output.blocking_issues),
+        provenance=_provenance(task, persona, attempt),
+    )
+
+
+def _provenance(
+    task: ReviewTask, persona: PanelPersona, attempt: attempt_pb2.Attempt
+) -> panel_pb2.ReviewProvenance:
+    """How the review came about. Prompts are never shortened, so that `truncated_fields` stays empty."""
+    return panel_pb2.ReviewProvenance(
+        requested_model=attempt.requested_model,
+        answered_model=attempt.answered_model,
+        temperature=task.temperature,
+        persona_template_version=task.template_version,
+        prompt_digest=persona.prompt_digest,
+        attempt_count=attempt.attempt_number,
+        provider_request_id=attempt.provider_request_id,
+        usage=attempt.usage if attempt.HasField("usage") else None,
+        latency=attempt.latency if attempt.HasField("latency") else None,
+    )

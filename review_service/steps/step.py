@@ -1,0 +1,136 @@
+"""One step of a run: calls to the model until a good answer comes or the step gives up."""
+
+import random
+import time
+from asyncio import sleep as asyncio_sleep
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
+from review_service.model.model_call import Answer, CallFailure, ModelCall, OutputFormat
+from review_service.steps.retry import RetryPolicy
+
+T = TypeVar("T")
+
+
+class AttemptRecorder(Protocol):
+    """Writes down the calls of a run, or of an expansion, as they happen."""
+
+    async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
+        """Returns once the attempt is durable; only then do bytes leave. Raises: no call is made."""
+
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+        """Records a failed attempt that is followed by another, `event.retry_delay` later."""
+
+
+class Model(Protocol):
+    """Makes one call to the model."""
+
+    async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
+        """What became of it; a value whatever the model does. Cancelling closes the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Clock (seconds that only rise), sleep, and jitter (0 to 1), so that tests need not wait."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio_sleep
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class StepBudget:
+    """Where a step stands, from what is recorded of it.
+
+    `deadline` is the run's, by the runner's clock. `used` counts the attempts that count against the
+    budget, unknown ones and repairs included. `recorded_first`: attempt `next_number` is recorded as
+    STARTED already. `output_fault` is what was wrong with an invalid answer in this budget; `is_truncated`
+    says that one was cut off.
+    """
+
+    deadline: float
+    used: int = 0
+    next_number: int = 1
+    recorded_first: bool = False
+    output_fault: str = ""
+    is_truncated: bool = False
+
+    @classmethod
+    def first(cls, deadline: float) -> "StepBudget":
+        """A new step, whose first attempt is in the commit that starts it."""
+        return cls(deadline=deadline, recorded_first=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest(Generic[T]):
+    """What a step asks the model, and how it reads the answer.
+
+    `read` turns the model's text into the result, given the attempt that succeeded, and raises OutputError.
+    """
+
+    run_id: str
+    step: str
+    persona_id: str
+    model: str
+    temperature: float | None
+    policy: RetryPolicy
+    output: OutputFormat
+    instructions: str
+    messages: tuple[str, ...]
+    read: Callable[[str, attempt_pb2.Attempt], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded(Generic[T]):
+    """A step's result, and the attempt that brought it: SUCCEEDED, and not recorded yet."""
+
+    result: T
+    attempt: attempt_pb2.Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """Why a step has no result.
+
+    `attempt` (FAILED) and `event` are the last call's, and not recorded yet; None when this worker made no
+    call. `attempt_count` counts the step's attempts over all workers. `resumable`: resuming may help.
+    """
+
+    failure: run_pb2.StepFailure
+    attempt: attempt_pb2.Attempt | None
+    event: event_pb2.AttemptFailed | None
+    attempt_count: int
+    resumable: bool
+
+
+def step_budget(
+    step: str,
+    attempts: Iterable[attempt_pb2.Attempt],
+    deadline: float,
+    budget_start_time: Timestamp | None = None,
+) -> StepBudget:
+    """The budget of a step that an earlier worker may have begun, from the run's recorded attempts.
+
+    Attempts that began before `budget_start_time` (the last resumption) do not count against it.
+    """
+    mine = [attempt for attempt in attempts if attempt.step == step]
+    since = budget_start_time.ToNanoseconds() if budget_start_time is not None else None
+    counted = [a for a in mine if since is None or a.start_time.ToNanoseconds() >= since]
+    return StepBudget(
+        deadline=deadline,
+        used=len(counted),
+        next_number=max((attempt.attempt_number for attempt in mine), default=0) + 1,
+        output_fault=_output_fault(counted),
+        is_truncated=any(a.reason == errors_pb2.ERROR_REASON_LLM_TRUNCATED_OUTPUT for a in counted),
+    )
+
+
+def _output_fault(attempts: Iterable[attempt_pb2.Attempt]) -> str:
+    """What was wrong with the last answer that was invalid, or nothing."""
+    faults = [a for a in attempts if a.reason == errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT]
+    newest = max(faults, key=lambda attempt: attempt.attempt_number, default=None)
+    return newest.message if newest is not None else ""

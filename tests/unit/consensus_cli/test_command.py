@@ -1,0 +1,223 @@
+"""The `consensus` command as a process: output, exit codes, and lines that say what to do."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from consensus.v1 import decision_pb2, review_service_pb2
+from consensus_contract.errors import (
+    ConsensusError,
+    IdempotencyKeyReused,
+    LlmAuthentication,
+    QuorumNotMet,
+    RunNotFound,
+)
+from consensus_rpc.errors import InvalidField
+from tests.unit.consensus_cli.conftest import Command, environment
+from tests.unit.consensus_client import samples
+from tests.unit.consensus_client.scripted import ScriptedService, serving
+
+APPROVE = decision_pb2.DECISION_LABEL_APPROVE
+REVISE = decision_pb2.DECISION_LABEL_REVISE
+REJECT = decision_pb2.DECISION_LABEL_REJECT
+
+
+def is_safe(shown: str) -> bool:
+    """Whether nothing in it is obeyed by a terminal."""
+    return all(char.isprintable() or char == "\n" for char in shown)
+
+
+async def test_review_prints_plain_lines_where_there_is_no_terminal(command: Command) -> None:
+    async with serving(ScriptedService()) as address:
+        ended = await command("review", "An idea.", "--server", address)
+    assert (ended.code, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert lines[0] == f"run {samples.RUN}"
+    assert "Critic: attempt 1: LLM_RATE_LIMITED, again after 1.2 s" in lines
+    assert "SecurityGuardian: 0.00 (1 attempt, 1.0 s, 1 concern, 1 blocking, security-critical)" in lines
+    assert "REVISE  confidence 0.6269" in lines
+    assert "  - SecurityGuardian named 1 security-critical blocking issue." in lines
+    assert is_safe(ended.out)
+
+
+@pytest.mark.parametrize(
+    ("label", "code"), [(APPROVE, 0), (REVISE, 10), (REJECT, 11)], ids=["approve", "revise", "reject"]
+)
+async def test_the_gate_turns_the_decision_into_the_exit_code(
+    command: Command, label: decision_pb2.DecisionLabel.ValueType, code: int
+) -> None:
+    service = ScriptedService(events=samples.completed_events(label))
+    async with serving(service) as address:
+        ended = await command("review", "An idea.", "--gate", "--server", address)
+    assert ended.code == code
+
+
+async def test_json_prints_every_event_once_whatever_is_cut(command: Command) -> None:
+    service = ScriptedService(cuts=[4])
+    async with serving(service) as address:
+        ended = await command("review", "An idea.", "--json", CONSENSUS_SERVER=address)
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert [event["sequence"] for event in events] == list(range(1, len(service.events) + 1))
+    guardian = next(
+        event["personaReviewReady"]["personaReview"]
+        for event in events
+        if event.get("personaReviewReady", {}).get("personaReview", {}).get("personaId")
+        == "security_guardian"
+    )
+    assert guardian["confidenceScore"] == 0
+    assert is_safe(ended.out)
+
+
+async def test_an_idea_comes_from_a_file_or_from_standard_input(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "idea.txt").write_text("Größer.\n", encoding="utf-8")
+    service = ScriptedService()
+    async with serving(service) as address:
+        await command("review", f"@{tmp_path / 'idea.txt'}", "--detach", "--server", address)
+        await command("review", "-", "--detach", "--server", address, stdin="Größer.\n".encode())
+    assert [request.review.idea for request in service.requests] == ["Größer.\n"] * 2
+
+
+async def test_options_of_review_reach_the_service(command: Command) -> None:
+    service = ScriptedService()
+    arguments = [
+        "review", "An idea.", "--context", '{"budget": 3}', "--idempotency-key", "k1", "--model", "m",
+        "--expand-model", "e", "--review-temperature", "0.25", "--max-retries", "2", "--min-personas", "4",
+        "--require", "critic", "--user", "u1", "--on-disconnect", "cancel",
+    ]  # fmt: skip
+    async with serving(service) as address:
+        ended = await command(*arguments, "--server", address)
+    assert ended.code == 0
+    (sent,) = service.requests
+    assert (sent.idempotency_key, sent.on_disconnect) == ("k1", review_service_pb2.ON_DISCONNECT_CANCEL)
+    options = sent.review.options
+    assert (options.expand_model, options.review_model, options.review_temperature) == ("e", "m", 0.25)
+    assert (options.max_retries_per_persona, options.quorum.min_personas) == (2, 4)
+    assert sent.review.context.object["budget"] == 3
+
+
+async def test_detach_prints_the_run_and_says_how_to_watch_it(command: Command) -> None:
+    async with serving(ScriptedService()) as address:
+        ended = await command("review", "An idea.", "--detach", "--server", address)
+    assert (ended.code, ended.out) == (0, f"run {samples.RUN}\n")
+    assert f"watch {samples.RUN} --server {address}" in ended.err
+
+
+async def test_watch_shows_the_decision_also_from_after_it(command: Command) -> None:
+    service = ScriptedService()
+    async with serving(service) as address:
+        ended = await command("watch", samples.RUN, "--after", "23", "--gate", "--server", address)
+    assert ended.code == 10
+    assert "REVISE" in ended.out
+
+
+async def test_resume_goes_on_to_the_end(command: Command) -> None:
+    service = ScriptedService()
+    async with serving(service) as address:
+        ended = await command("resume", samples.RUN, "--server", address)
+    assert ended.code == 0
+    assert service.names() == ["ResumeRunRequest", "WatchRunRequest"]
+
+
+FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {
+    "quorum": (
+        QuorumNotMet(
+            run_id=samples.RUN, failed_step="review_critic", resumable=True, causes={"critic": "LLM_TIMEOUT"}
+        ),
+        1,
+        ("QUORUM_NOT_MET", "critic: LLM_TIMEOUT", f"resume {samples.RUN}", f"run {samples.RUN}"),
+    ),
+    "key": (LlmAuthentication(run_id=samples.RUN, resumable=True), 1, ("OPENAI_API_KEY", "resume")),
+    "not found": (RunNotFound(run_id="r1"), 1, ("RUN_NOT_FOUND", "consensus runs")),
+    "reused key": (IdempotencyKeyReused(idempotency_key="k"), 1, ("IDEMPOTENCY_KEY_REUSED", "another key")),
+    "bad idea": (
+        InvalidField(field="review.idea", description="at most 10 sentences, got 11"),
+        2,
+        ("review.idea: at most 10 sentences, got 11", "INVALID_FIELD"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "code", "said"), FAILURES.values(), ids=FAILURES.keys())
+async def test_a_failure_is_two_lines_with_reason_ids_and_advice(
+    command: Command, error: ConsensusError, code: int, said: tuple[str, ...]
+) -> None:
+    service = ScriptedService(events=[], error=error)
+    async with serving(service) as address:
+        ended = await command("review", "An idea.", "--server", address)
+    assert ended.code == code
+    assert len(ended.err.splitlines()) == 2
+    assert "request " in ended.err
+    for part in said:
+        assert part in ended.err
+
+
+async def test_an_unreachable_service_is_named_with_what_to_do(command: Command) -> None:
+    ended = await command("runs", "--server", "127.0.0.1:1")
+    assert ended.code == 1
+    assert "cannot reach 127.0.0.1:1: Connection refused" in ended.err
+    assert "consensus doctor --server 127.0.0.1:1" in ended.err
+    assert len(ended.err.splitlines()) == 2
+
+
+async def test_interrupting_says_how_to_watch_the_run_again() -> None:
+    service = ScriptedService(hold_after=4)
+    async with serving(service) as address:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "consensus_cli", "review", "An idea.", "--server", address,
+            env=environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        while not (await process.stdout.readline()).startswith(b"proposal:"):
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert f"consensus watch {samples.RUN} --after 4 --server {address}" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> None:
+    async with serving(ScriptedService()) as address:
+        shown = await on_terminal("review", "An idea.", "--server", address)
+    final = shown.rsplit("\x1b[2K", 1)[1]
+    for name, score in [("Architect", "0.90"), ("Critic", "0.55"), ("SecurityGuardian", "0.00")]:
+        assert any(name in line and score in line for line in final.splitlines())
+    assert "2 attempts" in final
+    assert "REVISE" in final
+    assert "\x1b]0;" not in shown
+    assert "\u202e" not in shown
+
+
+async def on_terminal(*arguments: str) -> str:
+    """What the command writes to a terminal of 100 columns."""
+    leader, follower = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "consensus_cli", *arguments,
+        env=environment(TERM="xterm-256color", LINES="40", PYTHONUTF8="1"), stdout=follower, stderr=follower,
+        stdin=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(follower)
+    shown = asyncio.create_task(asyncio.to_thread(drain, leader))
+    await process.wait()
+    return await shown
+
+
+def drain(leader: int) -> str:
+    """Everything until the other side closes."""
+    parts = []
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # EIO: the process closed its terminal
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(leader)
+    return b"".join(parts).decode()

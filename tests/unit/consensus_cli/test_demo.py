@@ -1,0 +1,186 @@
+"""The launcher: what it starts, says, and never leaves behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from consensus_cli.local.processes import ChildFailed, Children, address_of, reserve_port
+
+WAIT_SECONDS = 60
+SECURITY_RISK = "Store customers' passwords in plain text so that support can read them back"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "consensus_cli.local.demo", *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An empty environment but for where programs are."""
+    return {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **more}
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the launcher in a folder of its own; ends it whatever the test found."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command(*arguments), cwd=tmp_path, env=environment(TMPDIR=str(tmp_path), **more), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def children_of(process: subprocess.Popen[str], count: int) -> list[psutil.Process]:
+    """The processes that it started, once there are so many."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        found = psutil.Process(process.pid).children()
+        if len(found) == count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{count} processes expected")
+
+
+def are_gone(processes: list[psutil.Process]) -> bool:
+    """Whether they end, soon."""
+    return not psutil.wait_procs(processes, timeout=WAIT_SECONDS)[1]
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Reads its output up to a line with this text."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"it ended without saying {text!r}")
+
+
+def test_one_review_runs_from_nothing_and_leaves_nothing_running(start: Start, tmp_path: Path) -> None:
+    process = start("--idea", SECURITY_RISK)
+    children = children_of(process, 3)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+    assert "no OPENAI_API_KEY: the offline model answers, by rules" in err
+    assert "REJECT" in out
+    assert "security-critical" in out
+    assert are_gone(children)
+    assert (tmp_path / "data" / "consensus.db").exists()
+    assert not list(tmp_path.glob("consensus-*"))
+
+
+def test_the_idea_comes_from_the_environment_too(start: Start) -> None:
+    out, _ = (process := start(IDEA="-5 degrees: we warn of frost.")).communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+    assert "confidence" in out
+
+
+def test_no_idea_is_wrong_usage(start: Start) -> None:
+    process = start("--idea", " ")
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 2
+    assert 'make review IDEA="…"' in err
+
+
+def test_a_service_that_cannot_start_is_named_with_its_log(start: Start, tmp_path: Path) -> None:
+    process = start("--idea", "An idea.", DATABASE_URL="mysql://nowhere/x")
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    assert "persistence service ended with exit code 2" in err
+    assert "DATABASE_URL" in err
+    assert "Traceback" not in err
+    (directory,) = tmp_path.glob("consensus-*")
+    assert str(directory / "persistence-service.log") in err
+
+
+def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start) -> None:
+    process = start("--up", REVIEW_LISTEN=free_address(), PERSISTENCE_LISTEN=free_address())
+    wait_for(process, "Ctrl-C stops everything.")
+    children = children_of(process, 3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+    assert are_gone(children)
+    assert "Traceback" not in err
+    drained = [line for line in err.splitlines() if '"event":"stopped"' in line]
+    assert [name in line for name, line in zip(("review", "persistence"), drained, strict=True)] == [
+        True,
+        True,
+    ]
+
+
+def test_up_takes_another_port_where_the_usual_one_is_taken(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = address_of(taken)
+        process = start("--up", REVIEW_LISTEN=address, PERSISTENCE_LISTEN=free_address())
+        wait_for(process, "Ctrl-C stops everything.")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+    assert f"{address} is taken" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_what_it_started_ends_even_when_it_is_killed(start: Start) -> None:
+    process = start("--up", REVIEW_LISTEN=free_address(), PERSISTENCE_LISTEN=free_address())
+    children = children_of(process, 3)
+    process.kill()
+    assert are_gone(children)
+
+
+def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "pathlib.Path(__file__).with_name('ready').touch()\n"
+        "time.sleep(600)\n"
+    )
+    with Children(grace_seconds=0.1) as children:
+        settings = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        child = children.start("stubborn", ["stubborn"], settings, tmp_path / "log")
+        children.wait_until((tmp_path / "ready").exists, "stubborn", WAIT_SECONDS)
+    assert child.process.returncode == -signal.SIGKILL
+
+
+def test_waiting_ends_when_a_process_does(tmp_path: Path) -> None:
+    with Children() as children:
+        children.start("missing", ["no_such_module"], os.environ, tmp_path / "log")
+        with pytest.raises(ChildFailed) as raised:
+            children.wait_until(lambda: False, "missing", WAIT_SECONDS)
+    said = str(raised.value)
+    assert said.startswith("missing ended with exit code 1; its log ")
+    assert said.endswith("No module named no_such_module")
+
+
+def test_a_reserved_port_is_kept_from_others_until_a_server_takes_it() -> None:
+    with reserve_port() as held:
+        port = held.getsockname()[1]
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+
+def free_address() -> str:
+    """An address that is free now."""
+    with reserve_port() as held:
+        return address_of(held)

@@ -1,0 +1,89 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from consensus_rpc import errors
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.server.admission import Admission, is_exempt
+from tests.unit.consensus_rpc.conftest import KINDS, Probe, Request, Running, serving
+
+
+@pytest.fixture
+async def full() -> AsyncIterator[Running]:
+    """A server that admits one call, and has it in hand."""
+    gate, entered = asyncio.Event(), asyncio.Event()
+
+    async def act(request: Any, context: Any) -> None:
+        entered.set()
+        await gate.wait()
+
+    async with serving(Probe(act), max_calls_in_flight=1) as running:
+        held = asyncio.ensure_future(running.method("UnaryUnary")(Request(run_id="held")))
+        await entered.wait()
+        yield running
+        gate.set()
+        await held
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_call_beyond_the_limit_is_refused_with_all_a_client_needs(full: Running, kind: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await full.call(kind)
+
+    with pytest.raises(errors.Overloaded) as known, contract_errors():
+        raise raised.value
+    assert known.value.retry_after_seconds == 1.0
+    assert known.value.metadata["limit"] == "1"
+    assert [each.subject for each in known.value.quota] == ["calls in flight"]
+    assert dict(raised.value.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
+    assert [each.run_id for each in full.probe.requests] == ["held"]
+
+
+async def test_health_is_answered_at_any_load(full: Running) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(full.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest())
+
+    assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_a_refused_call_does_not_count_as_in_flight(full: Running) -> None:
+    for _ in range(3):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await full.call("UnaryUnary")
+
+    assert full.server.calls_in_flight == 1
+
+
+async def test_a_place_that_is_free_again_is_given_again() -> None:
+    async with serving(Probe(), max_calls_in_flight=1) as running:
+        for kind in KINDS * 2:
+            await running.call(kind)
+            await running.settled()
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"],
+)
+def test_probes_are_exempt(method: str) -> None:
+    assert is_exempt(method)
+
+
+@pytest.mark.parametrize(
+    "method", ["/consensus.v1.ReviewService/GetRun", "/grpc.health.v1.HealthX/Check", "/", ""]
+)
+def test_nothing_else_is_exempt(method: str) -> None:
+    assert not is_exempt(method)
+
+
+async def test_waiting_for_idleness_ends_when_the_time_is_up() -> None:
+    admission = Admission(limit=1)
+    admission.enter()
+
+    assert not await admission.wait_idle(0.01)
+    admission.leave()
+    assert await admission.wait_idle(0)

@@ -1,0 +1,322 @@
+"""The pipeline of one run: what it does, what it leaves out, and what it records first."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus_contract.spans import duration
+from consensus_decision.quorum import check_quorum
+from offline_model.control_client import ControlClient
+from offline_model.script import Rule
+from review_service.model.client import ModelClient
+from review_service.personas.panel import load_panel
+from review_service.runs.progress import Progress, new_progress, recorded_progress
+from review_service.runs.run import Engine, PanelRun
+from review_service.steps import expander, reviewer
+from review_service.steps.expander import Expander
+from review_service.steps.reviewer import Reviewer
+from review_service.steps.runner import StepRunner
+
+PANEL = load_panel()
+STEPS = ["expand", *(f"review_{each}" for each in PANEL.ids), "aggregate_decision"]
+UNKNOWN = attempt_pb2.ATTEMPT_STATE_UNKNOWN
+
+
+class MemoryLedger:
+    """Stands in for the persistence service at the border of the process: keeps what is recorded."""
+
+    def __init__(self) -> None:
+        self.attempts: list[attempt_pb2.Attempt] = []
+        self.items: list[persistence_service_pb2.RecordItem] = []
+        self.commits: list[list[str]] = []
+        self.durable = asyncio.Event()
+        self.durable.set()
+
+    def record(
+        self,
+        attempts: Sequence[attempt_pb2.Attempt] = (),
+        items: Sequence[persistence_service_pb2.RecordItem] = (),
+    ) -> "asyncio.Task[bool]":
+        self.attempts += attempts
+        self.items += items
+        self.commits.append([str(item.WhichOneof("item")) for item in items])
+        return asyncio.create_task(self.durable.wait())
+
+    async def wait_lease(self) -> None:
+        pass
+
+    def kinds(self) -> list[str]:
+        return [str(item.WhichOneof("item")) for item in self.items]
+
+    def numbers(self, step: str) -> list[tuple[int, str]]:
+        states = attempt_pb2.AttemptState
+        return [
+            (each.attempt_number, states.Name(each.state).removeprefix("ATTEMPT_STATE_"))
+            for each in self.attempts
+            if each.step == step
+        ]
+
+    def failure(self) -> run_pb2.RunFailure:
+        assert self.kinds()[-1] == "run_failed"
+        return self.items[-1].run_failed.failure
+
+
+@pytest.fixture
+async def engine(model: ModelClient) -> Engine:
+    runner = StepRunner(model)
+    return Engine(Expander(runner), Reviewer(runner, PANEL))
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+Finish = Callable[[Progress], "asyncio.Task[None]"]
+
+
+@pytest.fixture
+def finish(engine: Engine, ledger: MemoryLedger) -> Finish:
+    def begin(progress: Progress) -> asyncio.Task[None]:
+        run = PanelRun(engine, ledger, progress)  # type: ignore[arg-type]  # the part of a ledger that it uses
+        return asyncio.create_task(run.finish())
+
+    return begin
+
+
+def specification(min_personas: int = 0) -> run_pb2.RunSpecification:
+    return run_pb2.RunSpecification(
+        idea="A rota for two wards, done when handovers take five minutes.",
+        expand_model="m",
+        review_model="m",
+        retry_policy=run_pb2.RetryPolicy(
+            max_retries=1,
+            initial_backoff=duration(0.1),
+            backoff_multiplier=1,
+            attempt_timeout=duration(5),
+            max_output_tokens=8000,
+        ),
+        personas=PANEL.personas,
+        quorum=check_quorum(run_pb2.Quorum(min_personas=min_personas), PANEL.personas)[0],
+        policy_version="1",
+    )
+
+
+def soon(seconds: float = 20.0) -> float:
+    return time.monotonic() + seconds
+
+
+def attached(**fields: object) -> persistence_service_pb2.RunAttached:
+    """A run as it is handed to a worker that goes on with it; `steps` names those that are not PENDING."""
+    states: dict[str, int] = fields.pop("steps", {})  # type: ignore[assignment]  # a keyword of this function
+    attempts = fields.pop("attempts", [])
+    since = fields.pop("budget_start_time", None)
+    run = run_pb2.Run(
+        run_id="r-1",
+        state=run_pb2.RUN_STATE_RUNNING,
+        specification=specification(),
+        steps=[run_pb2.Step(step=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
+        **fields,  # type: ignore[arg-type]  # fields of Run
+    )
+    return persistence_service_pb2.RunAttached(run=run, attempts=attempts, budget_start_time=since)  # type: ignore[arg-type]
+
+
+def tried(
+    step: str, number: int, state: attempt_pb2.AttemptState.ValueType, at: int = 10
+) -> attempt_pb2.Attempt:
+    return attempt_pb2.Attempt(
+        step=step, attempt_number=number, state=state, start_time=Timestamp(seconds=at), max_output_tokens=100
+    )
+
+
+def proposal() -> proposal_pb2.Proposal:
+    return proposal_pb2.Proposal(problem_statement="Handovers are slow.", proposed_solution="One page.")
+
+
+def review(persona_id: str) -> panel_pb2.PersonaReview:
+    return panel_pb2.PersonaReview(
+        persona_id=persona_id, persona_name=persona_id, confidence_score=0.9, estimated_effort="A week."
+    )
+
+
+async def test_a_new_run_takes_three_commits_after_the_one_that_created_it(
+    finish: Finish, ledger: MemoryLedger
+) -> None:
+    await finish(new_progress("r-1", specification(), soon()))
+
+    assert ledger.commits[0] == ["proposal_ready", "step_completed", *["step_started"] * 5]
+    assert ledger.commits[1:6] == [["persona_review_ready", "step_completed"]] * 5
+    assert ledger.commits[6:] == [["step_started", "decision_ready", "step_completed", "run_completed"]]
+
+
+async def test_all_personas_are_asked_at_once(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    await control.script(*(Rule(persona=each, hold="all") for each in PANEL.ids))
+
+    work = finish(new_progress("r-1", specification(), soon()))
+    await control.wait({"held": 5}, run_id="r-1")
+    await control.release("all")
+    await work
+
+    assert ledger.kinds()[-1] == "run_completed"
+
+
+async def test_no_call_is_made_before_its_attempt_is_durable(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    ledger.durable.clear()
+
+    work = finish(recorded_progress(attached(), soon()))
+    await asyncio.wait({work}, timeout=0.1)
+    calls_before = (await control.counters())["total"]["started"]
+    ledger.durable.set()
+    await work
+
+    assert calls_before == 0
+    assert ledger.numbers("expand") == [(1, "STARTED"), (1, "SUCCEEDED")]
+
+
+async def test_a_queued_run_starts_at_its_first_step(finish: Finish, ledger: MemoryLedger) -> None:
+    await finish(recorded_progress(attached(), soon()))
+
+    assert ledger.commits[0] == ["step_started"]
+    assert ledger.kinds()[-1] == "run_completed"
+
+
+async def test_a_recorded_proposal_and_recorded_reviews_are_never_asked_for_again(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    done = ["architect", "critic", "security_guardian"]
+    recorded = attached(
+        steps={"expand": run_pb2.STEP_STATE_COMPLETED}
+        | {f"review_{each}": run_pb2.STEP_STATE_COMPLETED for each in done}
+        | {f"review_{each}": run_pb2.STEP_STATE_RUNNING for each in ("optimist", "user_advocate")},
+        proposal=proposal(),
+        persona_reviews=[review(each) for each in done],
+        attempts=[tried("review_optimist", 1, UNKNOWN), tried("review_user_advocate", 1, UNKNOWN)],
+    )
+
+    await finish(recorded_progress(recorded, soon()))
+
+    assert (await control.counters())["total"]["started"] == 2
+    assert ledger.numbers("review_optimist") == [(2, "STARTED"), (2, "SUCCEEDED")]
+    assert ledger.kinds().count("step_started") == 1  # of the decision
+    decision = ledger.items[-3].decision_ready.decision
+    assert [each.persona_id for each in decision.contributions] == list(PANEL.ids)
+
+
+async def test_a_step_whose_budget_is_used_up_fails_without_a_call(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    recorded = attached(
+        steps={"expand": run_pb2.STEP_STATE_RUNNING},
+        attempts=[tried("expand", 1, UNKNOWN), tried("expand", 2, UNKNOWN)],
+    )
+
+    await finish(recorded_progress(recorded, soon()))
+
+    assert (await control.counters())["total"]["started"] == 0
+    assert ledger.failure().reason == errors_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert ledger.kinds() == ["step_failed", "run_failed"]
+
+
+async def test_resuming_renews_the_budget_and_goes_on_counting(finish: Finish, ledger: MemoryLedger) -> None:
+    recorded = attached(
+        attempts=[tried("expand", 1, UNKNOWN, at=10), tried("expand", 2, UNKNOWN, at=11)],
+        budget_start_time=Timestamp(seconds=12),
+    )
+
+    await finish(recorded_progress(recorded, soon()))
+
+    assert ledger.numbers("expand") == [(3, "STARTED"), (3, "SUCCEEDED")]
+    assert ledger.kinds()[-1] == "run_completed"
+
+
+async def test_a_persona_that_had_given_up_is_not_asked_again(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    recorded = attached(
+        steps={"expand": run_pb2.STEP_STATE_COMPLETED, "review_critic": run_pb2.STEP_STATE_FAILED},
+        proposal=proposal(),
+    )
+    recorded.run.steps[2].failure.reason = errors_pb2.ERROR_REASON_LLM_REFUSED
+
+    await finish(recorded_progress(recorded, soon()))
+
+    assert (await control.counters())["total"]["started"] == 4
+    failure = ledger.failure()
+    assert failure.reason == errors_pb2.ERROR_REASON_QUORUM_NOT_MET
+    assert failure.failed_step == "review_critic"
+    assert list(failure.finished_personas) == [each for each in PANEL.ids if each != "critic"]
+    assert [(each.persona_id, each.reason) for each in failure.persona_failures] == [
+        ("critic", errors_pb2.ERROR_REASON_LLM_REFUSED)
+    ]
+
+
+async def test_a_relaxed_quorum_decides_without_the_missing_and_says_who_is_missing(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    await control.script(Rule(persona="optimist", refusal="I would rather not."))
+
+    await finish(new_progress("r-1", specification(min_personas=4), soon()))
+
+    missing = ledger.items[-3].decision_ready.decision.completeness.missing_personas
+    assert [(each.persona_id, each.reason) for each in missing] == [
+        ("optimist", errors_pb2.ERROR_REASON_LLM_REFUSED)
+    ]
+
+
+async def test_the_runs_deadline_ends_it_and_its_calls(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    await control.script(Rule(persona="critic", hold="for ever"))
+    began = time.monotonic()
+
+    await finish(new_progress("r-1", specification(), soon(0.5)))
+
+    assert time.monotonic() - began < 0.5 + 0.25 + 1.0  # the last is for a busy machine
+    failure = ledger.failure()
+    assert failure.reason == errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
+    assert (failure.failed_step, failure.resumable) == ("review_critic", True)
+    assert len(failure.finished_personas) == 4
+    assert (await control.wait({"aborted": 1}, persona="critic"))["in_flight"] == 0
+
+
+async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
+    engine: Engine, ledger: MemoryLedger, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The excuse: a fault that no input is known to cause.
+    def break_(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("review_service.runs.run.decide", break_)
+
+    await finish(new_progress("r-1", specification(), soon()))
+
+    failure = ledger.failure()
+    assert (failure.reason, failure.failed_step) == (errors_pb2.ERROR_REASON_INTERNAL, "aggregate_decision")
+    assert "a fault of ours" not in failure.message
+
+
+async def test_cancelling_closes_the_calls_to_the_model(
+    finish: Finish, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    await control.script(Rule(step="expand", hold="for ever"))
+    work = finish(new_progress("r-1", specification(), soon()))
+    await control.wait({"held": 1})
+
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+    await control.wait({"aborted": 1}, timeout_seconds=0.5)
+    assert ledger.commits == []
+
+
+def test_first_attempts_are_those_that_the_steps_go_on_with() -> None:
+    assert expander.first_attempt(specification()).attempt_number == 1
+    assert reviewer.first_attempt(specification(), "critic").step == "review_critic"

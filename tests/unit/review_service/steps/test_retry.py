@@ -1,0 +1,149 @@
+"""When a failed call is made again, and after how long."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consensus.v1 import errors_pb2
+from consensus_contract.errors import Reason, reason_number
+from review_service.model.retry_after import retry_after_seconds
+from review_service.steps.retry import GiveUp, Retry, RetryPolicy, decide_retry, read_policy
+from review_service.steps.route_gate import MAX_PAUSE_SECONDS, RouteGate
+from tests.support.engine import specification
+
+POLICY = RetryPolicy(
+    max_retries=3,
+    initial_backoff_seconds=1.0,
+    backoff_multiplier=2.0,
+    attempt_timeout_seconds=120.0,
+    max_output_tokens=8000,
+)
+TIMEOUT = errors_pb2.ERROR_REASON_LLM_TIMEOUT
+
+
+def decide(
+    reason: Reason = TIMEOUT,
+    *,
+    used: int = 1,
+    is_repeated: bool = False,
+    retry_after: float | None = None,
+    left: float = 600.0,
+    jitter: float = 0.0,
+) -> Retry | GiveUp:
+    return decide_retry(
+        POLICY,
+        reason,
+        used=used,
+        is_repeated=is_repeated,
+        retry_after_seconds=retry_after,
+        seconds_left=left,
+        jitter=jitter,
+    )
+
+
+def reason(name: str) -> Reason:
+    number = reason_number(name)
+    assert number is not None
+    return number
+
+
+@pytest.mark.parametrize("name", ["LLM_RATE_LIMITED", "LLM_TIMEOUT", "LLM_UNAVAILABLE"])
+def test_failures_that_pass_are_retried_until_the_budget_is_used(name: str) -> None:
+    outcomes = [decide(reason(name), used=used) for used in (1, 2, 3, 4)]
+
+    assert outcomes == [Retry(1.0), Retry(2.0), Retry(4.0), GiveUp.BUDGET_USED]
+
+
+@pytest.mark.parametrize(
+    "name", ["LLM_QUOTA_EXHAUSTED", "LLM_AUTHENTICATION", "LLM_REQUEST_REJECTED", "LLM_REFUSED"]
+)
+def test_hopeless_failures_are_not_retried(name: str) -> None:
+    assert decide(reason(name)) is GiveUp.NOT_RETRYABLE
+
+
+@pytest.mark.parametrize("name", ["LLM_INVALID_OUTPUT", "LLM_TRUNCATED_OUTPUT"])
+def test_faults_of_the_answer_are_retried_once(name: str) -> None:
+    assert decide(reason(name)) == Retry(1.0)
+    assert decide(reason(name), used=2, is_repeated=True) is GiveUp.NOT_RETRYABLE
+
+
+def test_a_run_whose_deadline_passed_is_not_retried() -> None:
+    assert decide(errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED) is GiveUp.NOT_RETRYABLE
+
+
+def test_a_longer_wait_of_the_provider_wins_and_a_shorter_one_does_not() -> None:
+    assert decide(retry_after=30.0) == Retry(30.0)
+    assert decide(retry_after=0.2) == Retry(1.0)
+
+
+def test_no_retry_starts_that_cannot_finish_before_the_deadline() -> None:
+    assert decide(left=1.05) is GiveUp.NO_TIME
+    assert decide(left=1.1) == Retry(1.0)
+    assert decide(retry_after=700.0) is GiveUp.NO_TIME
+
+
+@given(retry_number=st.integers(1, 10), jitter=st.floats(0, 1))
+def test_jitter_adds_at_most_a_quarter(retry_number: int, jitter: float) -> None:
+    exact = 2.0 ** (retry_number - 1)
+
+    assert exact <= POLICY.backoff_seconds(retry_number, jitter) <= exact * 1.25
+
+
+def test_the_policy_is_read_from_the_specification() -> None:
+    policy = read_policy(specification(attempt_timeout_seconds=0.25).retry_policy)
+
+    assert policy == RetryPolicy(3, 1.0, 2.0, 0.25, 8000)
+    assert policy.max_attempts == 4
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, 30.0),
+        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 -0000"}, 30.0),
+        ({"retry-after": "Fri, 02 Jan 2026 03:00:00 GMT"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+    ],
+)
+def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_seconds(headers, NOW) == seconds
+
+
+def test_a_paused_route_holds_back_its_own_model_only() -> None:
+    gate = RouteGate()
+
+    gate.pause("a", 10.0, now=100.0)
+
+    assert gate.seconds_until_open("a", now=104.0) == 6.0
+    assert gate.seconds_until_open("b", now=104.0) == 0.0
+    assert gate.seconds_until_open("a", now=110.0) == 0.0
+
+
+def test_a_later_shorter_pause_does_not_open_a_route() -> None:
+    gate = RouteGate()
+
+    gate.pause("a", 10.0, now=100.0)
+    gate.pause("a", 1.0, now=101.0)
+
+    assert gate.seconds_until_open("a", now=101.0) == 9.0
+
+
+def test_no_header_closes_a_route_for_longer_than_the_cap() -> None:
+    gate = RouteGate()
+
+    gate.pause("a", 1e9, now=0.0)
+
+    assert gate.seconds_until_open("a", now=0.0) == MAX_PAUSE_SECONDS
