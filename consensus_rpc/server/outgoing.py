@@ -1,0 +1,45 @@
+"""What a server streams to a caller who may stop reading."""
+
+import asyncio
+from typing import Generic, Protocol, TypeVar
+
+from consensus_rpc.errors import SlowConsumer
+from consensus_rpc.telemetry.log import get_logger
+
+_log = get_logger()
+
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
+
+
+class StreamWriter(Protocol[M_contra]):
+    """The part of a servicer's context that streams need."""
+
+    async def write(self, message: M_contra) -> None:
+        """Returns once the transport has taken the message."""
+
+
+class Outgoing(Generic[M]):
+    """One caller's stream: each message waits for the caller, and none for longer than `slow_seconds`."""
+
+    __slots__ = ("_about", "_context", "_slow_seconds")
+
+    def __init__(self, context: StreamWriter[M], *, slow_seconds: float, **about: str) -> None:
+        """`about` names what is streamed, as the error tells it: `run_id=…` or `draft_id=…`."""
+        self._context = context
+        self._slow_seconds = slow_seconds
+        self._about = about
+
+    async def send(self, message: M, *, last_sequence: int) -> None:
+        """Returns once the transport has taken the message; `last_sequence`: what the caller had before it.
+
+        Raises:
+            SlowConsumer: the caller took nothing for too long.
+        """
+        try:
+            async with asyncio.timeout(self._slow_seconds):
+                await self._context.write(message)
+        except TimeoutError as error:
+            # Said here: the status stays behind the message that the caller does not take.
+            _log.warning("slow_consumer", last_sequence=last_sequence, **self._about)
+            raise SlowConsumer(last_sequence=last_sequence, **self._about) from error
