@@ -20,8 +20,8 @@ from consensus_client.audit import AuditClient
 from consensus_journal import checkpoint_from_plain, verify_export
 from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.database import normalise_url
-from persistence_service.runs.events import item_draft
-from persistence_service.runs.specification import specification_row
+from persistence_service.runs.form.entries import item_draft
+from persistence_service.runs.form.specification import specification_row
 from tests.support import first_contract as first
 from tests.support.first_contract import Plain, Record
 from tests.support.pair import Pair, running_pair

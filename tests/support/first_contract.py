@@ -29,7 +29,7 @@ from consensus.v1 import (  # noqa: F401 - makes the services known to the pool 
     metric_service_pb2,
     review_service_pb2,
 )
-from consensus_rpc.status import error_from_rpc
+from consensus_rpc.channel.status import error_from_rpc
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 from persistence_service.database.migrating import upgrade
 
