@@ -40,7 +40,7 @@ class ReviewOptions:
             expand_temperature=self.expand_temperature,
             review_temperature=self.review_temperature,
             max_retries_per_persona=self.max_retries,
-            retry_initial_backoff=_duration(self.retry_initial_backoff),
+            retry_initial_backoff=duration(self.retry_initial_backoff),
             retry_backoff_multiplier=self.retry_backoff_multiplier,
             quorum=self._quorum(),
         )
@@ -146,7 +146,8 @@ def new_key(given: str | None) -> str:
     return given or str(uuid7())
 
 
-def _duration(span: timedelta | None) -> duration_pb2.Duration | None:
+def duration(span: timedelta | None) -> duration_pb2.Duration | None:
+    """A span, as the contract has it; None stays unset."""
     if span is None:
         return None
     message = duration_pb2.Duration()
