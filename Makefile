@@ -102,6 +102,10 @@ format: $(READY) ## Format the Python code and the contract
 protos: $(READY) ## Make the stubs in gen/ from protos/
 	@$(PY) scripts/make_stubs.py
 
+.PHONY: graph
+graph: $(READY) ## Print which room imports which, circles and arrows upward; ARGS="--at REV" of a revision
+	@$(PY) scripts/import_graph.py $(ARGS)
+
 .PHONY: sync
 sync: $(READY) ## Make the synchronous clients from the asynchronous ones
 	@$(PY) scripts/make_sync.py

@@ -11,11 +11,11 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import audit_service_pb2 as pb
-from consensus_cli import text
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.tables import table
 from consensus_client import AuditClient
 from consensus_journal import (

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from consensus_cli import text
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution.printing import complain, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.outcome import decision_blocks
 from consensus_cli.view.run import proposal_blocks, state
 from consensus_client import ReviewClient

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from consensus_cli import text
 from consensus_cli.arguments import options
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_client import ReviewClient
 
 

@@ -12,11 +12,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc, review_service_pb2
 from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
-from consensus_cli import text
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.failures import plain_cause
 from consensus_cli.execution.printing import say
+from consensus_cli.view import text
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
 from consensus_contract.errors import ConsensusError

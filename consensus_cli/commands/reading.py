@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
-from consensus_cli import text
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution.printing import complain, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.lists import attempt_lines, info_lines, persona_lines, run_lines
 from consensus_cli.view.progress import label
 from consensus_cli.view.run import run_blocks

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from consensus.v1 import draft_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.tables import pairs, table
 
 _TITLE_CHARACTERS = 40

@@ -1,7 +1,7 @@
 """Runs, calls, personas and a service's facts in lines: pure, safe on a terminal."""
 
 from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import model, state

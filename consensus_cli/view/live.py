@@ -9,7 +9,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView
 
 _BAR_CELLS = 10

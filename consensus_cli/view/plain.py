@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from consensus.v1 import event_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
 from consensus_contract.steps import AGGREGATE, EXPAND
 

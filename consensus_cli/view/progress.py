@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from consensus.v1 import decision_pb2, event_pb2, run_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.tables import pairs, table
