@@ -120,7 +120,6 @@ class ExportCursor:
         self._page_token = ""
 
     def take(self, message: review_service_pb2.ExportRunsResponse) -> run_pb2.Run:
-        """The message's run."""
         self._page_token = message.page_token
         return message.run
 

@@ -191,7 +191,6 @@ def checkpoint(
 
 
 def register(parent: typer.Typer) -> None:
-    """Adds these commands."""
     parent.add_typer(app, name="audit", help="List, prove and export the audit trail.")
 
 

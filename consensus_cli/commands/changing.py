@@ -85,6 +85,5 @@ def expand(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (cancel, annotate, expand):
         app.command()(command)

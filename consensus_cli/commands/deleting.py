@@ -97,7 +97,6 @@ def delete_user_data(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (delete, undelete, delete_user_data):
         app.command()(command)
 

@@ -53,7 +53,6 @@ def doctor(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds this command."""
     app.command()(doctor)
 
 

@@ -271,5 +271,4 @@ def submit(
 
 
 def register(parent: typer.Typer) -> None:
-    """Adds these commands."""
     parent.add_typer(app, name="draft", help="Write a text in turns, and have it reviewed.")

@@ -35,8 +35,6 @@ class RunTypeChoice(StrEnum):
 
 
 class DecisionChoice(StrEnum):
-    """A decision."""
-
     APPROVE = "approve"
     REVISE = "revise"
     REJECT = "reject"
@@ -195,6 +193,5 @@ def info(json: options.Json = False, server: options.Server = options.DEFAULT_SE
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (show, runs, attempts, personas, info):
         app.command()(command)

@@ -66,7 +66,6 @@ def report(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds this command."""
     app.command()(report)
 
 

@@ -175,6 +175,5 @@ def resume(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (review, watch, resume):
         app.command()(command)

@@ -109,7 +109,6 @@ def diff(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (revise, diff):
         app.command()(command)
 

@@ -64,13 +64,11 @@ class Children:
     _children: dict[str, Child] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Nothing is started yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops everything."""
         self.stop()
 
     def start(

@@ -32,11 +32,9 @@ class AuditClient:
         self._stub = AuditServiceStub(self._connection.channel)
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Closes the channel."""
         await self.close()
 
     async def close(self) -> None:

@@ -117,8 +117,6 @@ class AsyncConnection:
 
 
 class Page(Protocol):
-    """One page of a list."""
-
     @property
     def next_page_token(self) -> str:
         """Where the next begins; empty on the last."""

@@ -38,11 +38,9 @@ class DraftClient:
         self._stub = DraftServiceStub(self._connection.channel)
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Closes the channel."""
         await self.close()
 
     async def close(self) -> None:
@@ -102,7 +100,6 @@ class DraftClient:
     async def pass_ring(
         self, draft_id: str, recipient: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Ring:
-        """Passes the ring on."""
         request = pb.PassRingRequest(
             draft_id=draft_id, user=user, recipient=recipient, idempotency_key=new_key(idempotency_key)
         )
@@ -135,7 +132,6 @@ class DraftClient:
     async def undelete(
         self, draft_id: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Draft:
-        """Restores a draft."""
         request = pb.UndeleteDraftRequest(
             draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
         )
@@ -194,7 +190,6 @@ class DraftClient:
     async def accept(
         self, draft_id: str, token: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Collaborator:
-        """Accepts an invitation."""
         request = pb.AcceptInvitationRequest(
             draft_id=draft_id, user=user, token=token, idempotency_key=new_key(idempotency_key)
         )

@@ -27,7 +27,8 @@ _MAX_PAGE = 100
 
 
 class ReviewClient:
-    """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
+    """Starts, follows and asks for runs; raises the errors of the contract
+    (`consensus_contract.errors`, `consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
     idempotency key, a fresh one where none is given, and is sent again on a passing failure. Use it as
@@ -47,11 +48,9 @@ class ReviewClient:
         self._stub = ReviewServiceStub(self._connection.channel)
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Closes the channel."""
         await self.close()
 
     async def close(self) -> None:

@@ -33,11 +33,9 @@ class SyncAuditClient:
         self._stub = AuditServiceStub(self._connection.channel)
 
     def __enter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the channel."""
         self.close()
 
     def close(self) -> None:

@@ -116,8 +116,6 @@ class SyncConnection:
 
 
 class Page(Protocol):
-    """One page of a list."""
-
     @property
     def next_page_token(self) -> str:
         """Where the next begins; empty on the last."""

@@ -39,11 +39,9 @@ class SyncDraftClient:
         self._stub = DraftServiceStub(self._connection.channel)
 
     def __enter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the channel."""
         self.close()
 
     def close(self) -> None:
@@ -102,7 +100,6 @@ class SyncDraftClient:
     def pass_ring(
         self, draft_id: str, recipient: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Ring:
-        """Passes the ring on."""
         request = pb.PassRingRequest(
             draft_id=draft_id, user=user, recipient=recipient, idempotency_key=new_key(idempotency_key)
         )
@@ -131,7 +128,6 @@ class SyncDraftClient:
         return self._connection.call(self._stub.DeleteDraft, request).draft
 
     def undelete(self, draft_id: str, *, user: str, idempotency_key: str | None = None) -> draft_pb2.Draft:
-        """Restores a draft."""
         request = pb.UndeleteDraftRequest(
             draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
         )
@@ -190,7 +186,6 @@ class SyncDraftClient:
     def accept(
         self, draft_id: str, token: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Collaborator:
-        """Accepts an invitation."""
         request = pb.AcceptInvitationRequest(
             draft_id=draft_id, user=user, token=token, idempotency_key=new_key(idempotency_key)
         )

@@ -28,7 +28,8 @@ _MAX_PAGE = 100
 
 
 class SyncReviewClient:
-    """Starts, follows and asks for runs; raises the errors of the contract (`consensus_rpc.errors`).
+    """Starts, follows and asks for runs; raises the errors of the contract
+    (`consensus_contract.errors`, `consensus_rpc.errors`).
 
     `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
     idempotency key, a fresh one where none is given, and is sent again on a passing failure. Use it as
@@ -48,11 +49,9 @@ class SyncReviewClient:
         self._stub = ReviewServiceStub(self._connection.channel)
 
     def __enter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the channel."""
         self.close()
 
     def close(self) -> None:
