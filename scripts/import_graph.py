@@ -138,7 +138,7 @@ def main() -> int:
     for room in graph:
         print(f"{room} -> {', '.join(f'{to} {arrows[room, to]}' for to in sorted(graph[room])) or 'nothing'}")
     between = sorted(arrow for arrow in arrows if arrow[0] != arrow[1])
-    wrong = [f"circle: {', '.join(sorted(circle))}" for circle in circles(graph)]
+    wrong = [f"circle: {', '.join(circle)}" for circle in sorted(map(sorted, circles(graph)))]
     wrong += [f"upward: {room} -> {to}" for room, to in upward(between, files[SETTINGS])]
     print(f"\n{len(graph)} rooms, {len(modules)} modules, {len(between)} arrows, {floor_count(graph)} floors")
     print("\n".join(wrong) or "no circle, no arrow upward")
