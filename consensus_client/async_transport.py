@@ -1,4 +1,4 @@
-"""gRPC as the asynchronous clients use it; `sync_transport` has the same names for the synchronous ones."""
+"""gRPC as the asynchronous clients use it; `sync_transport` has the same for the synchronous ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +10,7 @@ from consensus_client.reconnecting import cut
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.status import contract_errors
 
-__all__ = ["Channel", "MessageStream", "Method", "Sleep", "next_message", "open_channel", "sleep"]
+__all__ = ["AsyncMethod", "AsyncStream", "Channel", "Sleep", "next_message", "open_channel", "sleep"]
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
 Response_co = TypeVar("Response_co", covariant=True)
@@ -23,7 +23,7 @@ Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 sleep: Sleep = asyncio.sleep
 
 
-class Method(Protocol[Request_contra, Response_co]):
+class AsyncMethod(Protocol[Request_contra, Response_co]):
     """A method of a stub that answers once."""
 
     def __call__(
@@ -32,7 +32,7 @@ class Method(Protocol[Request_contra, Response_co]):
         """Begins a call."""
 
 
-class MessageStream(Protocol[M_co]):
+class AsyncStream(Protocol[M_co]):
     """A call that answers with a stream."""
 
     def __aiter__(self) -> AsyncIterator[M_co]:
@@ -42,7 +42,7 @@ class MessageStream(Protocol[M_co]):
         """Ends the call."""
 
 
-async def next_message(call: MessageStream[M], idle_seconds: float | None) -> M | None:
+async def next_message(call: AsyncStream[M], idle_seconds: float | None) -> M | None:
     """The next message; None at the end.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Requests from plain arguments: pure, for both faces of the client."""
+"""Requests from plain arguments, and what is made of pages: pure, for both kinds of client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from uuid_utils.compat import uuid7
@@ -78,6 +78,12 @@ class RunQuery:
             create_time_to=_timestamp(self.created_to),
             user=self.user,
         )
+
+
+class ListPage(Protocol):
+    @property
+    def next_page_token(self) -> str:
+        """Where the next begins; empty on the last."""
 
 
 def review_input(

@@ -1,4 +1,4 @@
-"""gRPC as the synchronous clients use it: the names of `async_transport`."""
+"""gRPC as the synchronous clients use it: what `async_transport` has, and no timeout between messages."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Sleep: TypeAlias = Callable[[float], None]
 sleep: Sleep = time.sleep
 
 
-class Method(Protocol[Request_contra, Response_co]):
+class SyncMethod(Protocol[Request_contra, Response_co]):
     """A method of a stub that answers once."""
 
     def __call__(
@@ -29,7 +29,7 @@ class Method(Protocol[Request_contra, Response_co]):
         """Calls."""
 
 
-class MessageStream(Protocol[M_co]):
+class SyncStream(Protocol[M_co]):
     """A call that answers with a stream."""
 
     def __next__(self) -> M_co:
@@ -44,7 +44,7 @@ def open_channel(target: str, options: ChannelOptions) -> Channel:
     return grpc.insecure_channel(target, options=options.channel_arguments())
 
 
-def next_message(call: MessageStream[M], _idle_seconds: float | None) -> M | None:
+def next_message(call: SyncStream[M], _idle_seconds: float | None) -> M | None:
     """The next message; None at the end. Nothing wakes a call that waits in vain but keepalive.
 
     Raises:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from consensus_client.async_transport import (
+    AsyncMethod,
+    AsyncStream,
     Channel,
-    MessageStream,
-    Method,
     Sleep,
     next_message,
     open_channel,
@@ -16,6 +16,7 @@ from consensus_client.async_transport import (
 from consensus_client.following import Cursor
 from consensus_client.options import ClientOptions
 from consensus_client.reconnecting import Reconnection, say_where
+from consensus_client.requests import ListPage
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.channel.channels import CallOptions, call_options
 from consensus_rpc.channel.status import contract_errors
@@ -24,7 +25,8 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Message = TypeVar("Message")
 Item = TypeVar("Item")
-Opening = Callable[[CallOptions], MessageStream[Message]]
+Page = TypeVar("Page", bound=ListPage)
+Opening = Callable[[CallOptions], AsyncStream[Message]]
 """Begins a call that answers with a stream."""
 
 
@@ -44,7 +46,7 @@ class AsyncConnection:
         """Ends all calls and closes the channel; runs go on."""
         await self.channel.close()
 
-    async def call(self, method: Method[Request, Response], request: Request) -> Response:
+    async def call(self, method: AsyncMethod[Request, Response], request: Request) -> Response:
         """Calls, and calls again on a passing failure: reads have no effect, changes have a key."""
         reconnection = Reconnection(self.options.reconnect)
         deadline = time.monotonic() + self.options.call_seconds
@@ -56,7 +58,7 @@ class AsyncConnection:
             await self._wait(delay)
 
     async def call_once(
-        self, method: Method[Request, Response], request: Request, seconds: float
+        self, method: AsyncMethod[Request, Response], request: Request, seconds: float
     ) -> Response:
         """Calls, for what must not be sent twice."""
         try:
@@ -116,16 +118,7 @@ class AsyncConnection:
             await self._wait(delay)
 
 
-class Page(Protocol):
-    @property
-    def next_page_token(self) -> str:
-        """Where the next begins; empty on the last."""
-
-
-P = TypeVar("P", bound=Page)
-
-
-async def each_page(ask: Callable[[str], Awaitable[P]]) -> AsyncIterator[P]:
+async def each_page(ask: Callable[[str], Awaitable[Page]]) -> AsyncIterator[Page]:
     """All pages of a list; `ask` takes the token of the one that is wanted."""
     token = ""
     while True:

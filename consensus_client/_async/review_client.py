@@ -7,7 +7,7 @@ from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb
 from consensus.v1 import review_service_pb2 as pb
 from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
 from consensus_client._async.connection import AsyncConnection, each_page
-from consensus_client.async_transport import Channel, MessageStream, Sleep
+from consensus_client.async_transport import AsyncStream, Channel, Sleep
 from consensus_client.following import ExportCursor, RunCursor, RunMessage
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
 from consensus_client.requests import (
@@ -296,7 +296,7 @@ class ReviewClient:
     def _follow(
         self, cursor: RunCursor, start: pb.StreamReviewRequest | None, timeout: float | None
     ) -> AsyncGenerator[event_pb2.RunEvent]:
-        def opening(options: CallOptions) -> MessageStream[RunMessage]:
+        def opening(options: CallOptions) -> AsyncStream[RunMessage]:
             """The start again until the first event came: its key makes that the same run; then the rest."""
             watch = cursor.watch_request()
             if watch is not None:

@@ -3,16 +3,17 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from consensus_client.following import Cursor
 from consensus_client.options import ClientOptions
 from consensus_client.reconnecting import Reconnection, say_where
+from consensus_client.requests import ListPage
 from consensus_client.sync_transport import (
     Channel,
-    MessageStream,
-    Method,
     Sleep,
+    SyncMethod,
+    SyncStream,
     next_message,
     open_channel,
     sleep,
@@ -25,7 +26,8 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Message = TypeVar("Message")
 Item = TypeVar("Item")
-Opening = Callable[[CallOptions], MessageStream[Message]]
+Page = TypeVar("Page", bound=ListPage)
+Opening = Callable[[CallOptions], SyncStream[Message]]
 """Begins a call that answers with a stream."""
 
 
@@ -45,7 +47,7 @@ class SyncConnection:
         """Ends all calls and closes the channel; runs go on."""
         self.channel.close()
 
-    def call(self, method: Method[Request, Response], request: Request) -> Response:
+    def call(self, method: SyncMethod[Request, Response], request: Request) -> Response:
         """Calls, and calls again on a passing failure: reads have no effect, changes have a key."""
         reconnection = Reconnection(self.options.reconnect)
         deadline = time.monotonic() + self.options.call_seconds
@@ -56,7 +58,7 @@ class SyncConnection:
                 delay = reconnection.wait_seconds(error)
             self._wait(delay)
 
-    def call_once(self, method: Method[Request, Response], request: Request, seconds: float) -> Response:
+    def call_once(self, method: SyncMethod[Request, Response], request: Request, seconds: float) -> Response:
         """Calls, for what must not be sent twice."""
         try:
             with contract_errors():
@@ -115,16 +117,7 @@ class SyncConnection:
             self._wait(delay)
 
 
-class Page(Protocol):
-    @property
-    def next_page_token(self) -> str:
-        """Where the next begins; empty on the last."""
-
-
-P = TypeVar("P", bound=Page)
-
-
-def each_page(ask: Callable[[str], P]) -> Iterator[P]:
+def each_page(ask: Callable[[str], Page]) -> Iterator[Page]:
     """All pages of a list; `ask` takes the token of the one that is wanted."""
     token = ""
     while True:

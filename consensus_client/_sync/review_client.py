@@ -21,7 +21,7 @@ from consensus_client.requests import (
     revise_request,
     submit_request,
 )
-from consensus_client.sync_transport import Channel, MessageStream, Sleep
+from consensus_client.sync_transport import Channel, Sleep, SyncStream
 from consensus_rpc.channel.channels import CallOptions
 
 _MAX_PAGE = 100
@@ -292,7 +292,7 @@ class SyncReviewClient:
     def _follow(
         self, cursor: RunCursor, start: pb.StreamReviewRequest | None, timeout: float | None
     ) -> Generator[event_pb2.RunEvent]:
-        def opening(options: CallOptions) -> MessageStream[RunMessage]:
+        def opening(options: CallOptions) -> SyncStream[RunMessage]:
             """The start again until the first event came: its key makes that the same run; then the rest."""
             watch = cursor.watch_request()
             if watch is not None:
