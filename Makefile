@@ -89,7 +89,7 @@ bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page
 	@$(PY) -m tests.benchmarks.lists
 
 .PHONY: check
-check: $(READY) ## Format, lint, types, imports, contract, stubs, docs, migrations, lock
+check: $(READY) ## Format, lint, types, imports, contract, stubs, clients, docs, migrations, lock
 	@$(PY) scripts/check.py
 
 .PHONY: format
@@ -101,6 +101,14 @@ format: $(READY) ## Format the Python code and the contract
 .PHONY: protos
 protos: $(READY) ## Make the stubs in gen/ from protos/
 	@$(PY) scripts/make_stubs.py
+
+.PHONY: graph
+graph: $(READY) ## Print which room imports which, circles and arrows upward; ARGS="--at REV" of a revision
+	@$(PY) scripts/import_graph.py $(ARGS)
+
+.PHONY: sync
+sync: $(READY) ## Make the synchronous clients from the asynchronous ones
+	@$(PY) scripts/make_sync.py
 
 .PHONY: docs
 docs: $(READY) ## Make docs/errors.md, the settings table and .env.example from contract and code

@@ -1,31 +1,43 @@
-"""Client of the review service, asynchronous and synchronous, and the `consensus` command."""
+"""Clients of the services in Python, asynchronous and synchronous; no part of the command."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consensus_client.client import ReviewClient
-    from consensus_client.following import ReconnectPolicy
+    from consensus_client._async.audit_client import AuditClient
+    from consensus_client._async.draft_client import DraftClient
+    from consensus_client._async.review_client import ReviewClient
+    from consensus_client._sync.audit_client import SyncAuditClient
+    from consensus_client._sync.draft_client import SyncDraftClient
+    from consensus_client._sync.review_client import SyncReviewClient
     from consensus_client.options import ClientOptions
+    from consensus_client.reconnecting import ReconnectPolicy
     from consensus_client.requests import ReviewOptions, RunQuery
-    from consensus_client.sync import SyncReviewClient
 
 __all__ = [
+    "AuditClient",
     "ClientOptions",
+    "DraftClient",
     "ReconnectPolicy",
     "ReviewClient",
     "ReviewOptions",
     "RunQuery",
+    "SyncAuditClient",
+    "SyncDraftClient",
     "SyncReviewClient",
 ]
 
 _HOME = {
+    "AuditClient": "_async.audit_client",
     "ClientOptions": "options",
-    "ReconnectPolicy": "following",
-    "ReviewClient": "client",
+    "DraftClient": "_async.draft_client",
+    "ReconnectPolicy": "reconnecting",
+    "ReviewClient": "_async.review_client",
     "ReviewOptions": "requests",
     "RunQuery": "requests",
-    "SyncReviewClient": "sync",
+    "SyncAuditClient": "_sync.audit_client",
+    "SyncDraftClient": "_sync.draft_client",
+    "SyncReviewClient": "_sync.review_client",
 }
 
 

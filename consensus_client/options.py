@@ -1,8 +1,8 @@
-"""How a client behaves: what the two faces share."""
+"""How a client behaves, synchronous or not."""
 
 from dataclasses import dataclass, field
 
-from consensus_client.following import ReconnectPolicy
+from consensus_client.reconnecting import ReconnectPolicy
 from consensus_rpc.channel.channels import ChannelOptions
 
 DEFAULT_SERVER = "127.0.0.1:50051"
@@ -14,8 +14,9 @@ class ClientOptions:
     """Times in seconds; each call is tried again within its time where that is safe.
 
     `call_seconds` bounds a call that answers once, `expand_seconds` ExpandIdea (it waits for a model, and is
-    never sent twice). Streams have no deadline of their own; one on which nothing comes for `idle_seconds`,
-    not even a heartbeat (every 15 s), counts as cut. The synchronous face leaves that to keepalive.
+    never sent twice). Streams have no deadline of their own; one that is followed counts as cut when nothing
+    comes for `idle_seconds`, not even a heartbeat (every 15 s). The synchronous clients leave that to
+    keepalive.
     """
 
     call_seconds: float = 30.0

@@ -1,9 +1,9 @@
-"""Requests from plain arguments: pure, for both faces of the client."""
+"""Requests from plain arguments, and what is made of pages: pure, for both kinds of client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from uuid_utils.compat import uuid7
@@ -40,7 +40,7 @@ class ReviewOptions:
             expand_temperature=self.expand_temperature,
             review_temperature=self.review_temperature,
             max_retries_per_persona=self.max_retries,
-            retry_initial_backoff=_duration(self.retry_initial_backoff),
+            retry_initial_backoff=duration(self.retry_initial_backoff),
             retry_backoff_multiplier=self.retry_backoff_multiplier,
             quorum=self._quorum(),
         )
@@ -78,6 +78,12 @@ class RunQuery:
             create_time_to=_timestamp(self.created_to),
             user=self.user,
         )
+
+
+class ListPage(Protocol):
+    @property
+    def next_page_token(self) -> str:
+        """Where the next begins; empty on the last."""
 
 
 def review_input(
@@ -146,7 +152,8 @@ def new_key(given: str | None) -> str:
     return given or str(uuid7())
 
 
-def _duration(span: timedelta | None) -> duration_pb2.Duration | None:
+def duration(span: timedelta | None) -> duration_pb2.Duration | None:
+    """A span, as the contract has it; None stays unset."""
     if span is None:
         return None
     message = duration_pb2.Duration()

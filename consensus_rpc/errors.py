@@ -45,7 +45,6 @@ class InvalidPageToken(ConsensusError):
     reason = ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN
 
     def __init__(self, *, field: str = "page_token") -> None:
-        """Names the field that held the token."""
         text = "is not a token of this list with this filter; start again without one"
         super().__init__(f"{field}: {text}", field_violations=(FieldViolation(field, text),))
 
@@ -68,7 +67,6 @@ class Unauthenticated(ConsensusError):
     reason = ErrorReason.ERROR_REASON_UNAUTHENTICATED
 
     def __init__(self) -> None:
-        """Says no more than that."""
         super().__init__("no valid credentials")
 
 
@@ -96,7 +94,6 @@ class SlowConsumer(ConsensusError):
     reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
 
     def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
-        """Names the run or the draft, and the last sequence that was sent."""
         subject = {"run_id": run_id, "draft_id": draft_id}
         super().__init__(
             f"the reader took nothing for too long; reconnect after sequence {last_sequence}",
@@ -114,7 +111,6 @@ class MessageTooLarge(ConsensusError):
     reason = ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE
 
     def __init__(self, *, limit_bytes: int) -> None:
-        """Names the limit."""
         super().__init__(
             f"a message is larger than {limit_bytes} bytes", metadata={"limit_bytes": str(limit_bytes)}
         )
@@ -127,7 +123,6 @@ class CallDeadlineExceeded(ConsensusError):
     reason = ErrorReason.ERROR_REASON_CALL_DEADLINE_EXCEEDED
 
     def __init__(self, *, run_id: str | None = None) -> None:
-        """Names the run, if one is going on."""
         super().__init__(
             "the call's deadline passed, or too little of it was left to begin",
             metadata={} if run_id is None else {"run_id": run_id},
@@ -142,7 +137,6 @@ class ShuttingDown(ConsensusError):
     default_retry_after_seconds = 1.0
 
     def __init__(self, *, retry_after_seconds: float | None = None) -> None:
-        """Says that it is draining."""
         super().__init__("the server is shutting down", retry_after_seconds=retry_after_seconds)
 
 
@@ -153,7 +147,6 @@ class InternalError(ConsensusError):
     reason = ErrorReason.ERROR_REASON_INTERNAL
 
     def __init__(self) -> None:
-        """Says no more than that."""
         super().__init__("an unexpected failure; the server's log has the cause under the request id")
 
 

@@ -25,7 +25,6 @@ class Answers:
         self._latest: tuple[str, Signals] | None = None
 
     def text(self, ask: Ask) -> str:
-        """Return the answer's JSON text."""
         key = (ask.persona if ask.kind == "review" else "", ask.text)
         known = self._texts.get(key)
         if known is None:

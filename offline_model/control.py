@@ -55,7 +55,6 @@ class Control:
         self._desk = desk
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve."""
         return [
             web.post("/control/script", _checked(self._add_rules)),
             web.get("/control/script", self._show_rules),

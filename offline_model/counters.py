@@ -16,7 +16,7 @@ Key = tuple[str, str, str, int]
 
 
 @dataclass(slots=True)
-class Tally:
+class CallTally:
     """Calls of one kind. Those in flight are `started` less `answered`, `aborted` and `cut_off`.
 
     answered: an HTTP answer was sent, errors included; succeeded: a whole, unspoilt one; aborted: the client
@@ -36,7 +36,6 @@ class Tally:
         return self.started - self.answered - self.aborted - self.cut_off
 
     def to_json(self) -> dict[str, int]:
-        """Return all counts by name."""
         return {**asdict(self), "in_flight": self.in_flight}
 
 
@@ -63,24 +62,23 @@ class Counters:
         self._clear()
 
     def _clear(self) -> None:
-        self._tallies: OrderedDict[Key, Tally] = OrderedDict()
-        self._total = Tally()
+        self._tallies: OrderedDict[Key, CallTally] = OrderedDict()
+        self._total = CallTally()
         self._peak = self._flying
         self._forgotten = 0
         self._refused = 0
 
-    def start(self, ask: Ask) -> "Call":
-        """Count a call as started."""
+    def start(self, ask: Ask) -> "CountedCall":
         key = (ask.run_id, ask.step, ask.persona, ask.attempt)
         tally = self._tallies.get(key)
         if tally is None:
-            tally = self._tallies[key] = Tally()
+            tally = self._tallies[key] = CallTally()
             if len(self._tallies) > self._keys_kept:
                 self._tallies.popitem(last=False)
                 self._forgotten += 1
         self._flying += 1
         self._peak = max(self._peak, self._flying)
-        call = Call(self, tally, self._total)
+        call = CountedCall(self, tally, self._total)
         call.count("started")
         return call
 
@@ -110,7 +108,6 @@ class Counters:
         self._recorded.append({**key, "headers": shown, "body": ask.body})
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the recorded requests, oldest first."""
         return list(self._recorded or ())
 
     def snapshot(self, filters: Mapping[str, str | int]) -> dict[str, Any]:
@@ -143,8 +140,8 @@ class Counters:
                 if all(counts[name] >= value for name, value in waiter.least.items()):
                     waiter.done.set_result(None)
 
-    def _sum(self, filters: Mapping[str, str | int]) -> Tally:
-        total = Tally()
+    def _sum(self, filters: Mapping[str, str | int]) -> CallTally:
+        total = CallTally()
         for key, tally in self._tallies.items():
             if _meets(key, filters):
                 for name, count in asdict(tally).items():
@@ -152,19 +149,18 @@ class Counters:
         return total
 
 
-class Call:
+class CountedCall:
     """One call under way; it lands exactly once."""
 
     __slots__ = ("_counters", "_landed", "_tally", "_total")
 
-    def __init__(self, counters: Counters, tally: Tally, total: Tally) -> None:
+    def __init__(self, counters: Counters, tally: CallTally, total: CallTally) -> None:
         self._counters = counters
         self._tally = tally
         self._total = total
         self._landed = False
 
     def count(self, name: str, by: int = 1) -> None:
-        """Add to one of the counts."""
         for tally in (self._tally, self._total):
             setattr(tally, name, getattr(tally, name) + by)
         self._counters.changed()

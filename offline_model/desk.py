@@ -9,7 +9,7 @@ from aiohttp import web
 
 from offline_model.answers import Answers, PromptCache
 from offline_model.ask import Ask, BadAskError, read_ask
-from offline_model.counters import Call, Counters
+from offline_model.counters import CountedCall, Counters
 from offline_model.delivery import CutOffError, deliver
 from offline_model.responses import error_body, new_id
 from offline_model.script import Rule, Script
@@ -73,7 +73,7 @@ class Desk:
             return web.Response()
         return sent
 
-    async def _serve(self, request: web.Request, ask: Ask, call: Call) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, ask: Ask, call: CountedCall) -> web.StreamResponse:
         began = time.perf_counter()
         rule = self.script.fire(ask)
         await self._wait(rule, call)
@@ -84,7 +84,7 @@ class Desk:
         call.land("answered", *(() if rule.spoils() else ("succeeded",)))
         return sent
 
-    async def _wait(self, rule: Rule, call: Call) -> None:
+    async def _wait(self, rule: Rule, call: CountedCall) -> None:
         seconds = self._latency_seconds if rule.delay_seconds is None else rule.delay_seconds
         if seconds > 0:
             await asyncio.sleep(seconds)

@@ -52,7 +52,6 @@ class Proposal:
         return read_signals("\n\n".join(part for part in (*parts, *late) if part), self.scope_non_goals)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as the answer's JSON object."""
         return asdict(self)
 
 

@@ -22,7 +22,7 @@ _SERVER_ERROR = ("server_error", None, "The server had an error while processing
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer: status, headers of its own, body."""
 
     status: int
@@ -30,14 +30,14 @@ class Answer:
     body: bytes
 
 
-def answer(ask: Ask, rule: Rule, text: str, cached_tokens: int) -> Answer:
+def answer(ask: Ask, rule: Rule, text: str, cached_tokens: int) -> HttpAnswer:
     """Return the answer to a call whose honest text this is, as the rule has it."""
     if rule.redirect is not None:
-        return Answer(307, {"location": rule.redirect}, b"")
+        return HttpAnswer(307, {"location": rule.redirect}, b"")
     if rule.status is not None:
-        return Answer(rule.status, _json(), json.dumps(_error(rule, rule.status)).encode())
+        return HttpAnswer(rule.status, _json(), json.dumps(_error(rule, rule.status)).encode())
     if rule.malformed == "html_body":
-        return Answer(200, {"content-type": "text/html"}, _HTML)
+        return HttpAnswer(200, {"content-type": "text/html"}, _HTML)
     whole = _response(ask, rule, text, cached_tokens)
     if ask.stream:
         sent, headers = event_stream(whole), {"content-type": "text/event-stream; charset=utf-8"}
@@ -45,7 +45,7 @@ def answer(ask: Ask, rule: Rule, text: str, cached_tokens: int) -> Answer:
         sent, headers = json.dumps(whole).encode(), _json()
     if rule.malformed == "truncated_http_body":
         sent = sent[: len(sent) // 2]
-    return Answer(200, headers, sent)
+    return HttpAnswer(200, headers, sent)
 
 
 def _json() -> dict[str, str]:

@@ -24,6 +24,7 @@ CHECKS: dict[str, list[str]] = {
     ],
     "contract: breaking": [PYTHON, "scripts/check_breaking.py"],
     "stubs": [PYTHON, "scripts/make_stubs.py", "--check"],
+    "synchronous clients": [PYTHON, "scripts/make_sync.py", "--check"],
     "generated docs": [PYTHON, "scripts/make_docs.py", "--check"],
     "migrations": [PYTHON, "scripts/check_migrations.py"],
     "lock": [PYTHON, "scripts/make_lock.py", "--check"],

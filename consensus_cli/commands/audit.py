@@ -11,11 +11,13 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import audit_service_pb2 as pb
-from consensus_cli import text
-from consensus_cli.commands import exits, inputs, options
-from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution import exits
+from consensus_cli.execution.printing import complain, say, say_json
+from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.tables import table
-from consensus_client.audit import AuditClient
+from consensus_client import AuditClient
 from consensus_journal import (
     Checkpoint,
     Verdict,
@@ -30,7 +32,7 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 _PROGRESS_EVERY_STREAMS = 10_000
 
 
-class Severity(StrEnum):
+class SeverityChoice(StrEnum):
     """How much an entry matters."""
 
     DEBUG = "debug"
@@ -56,7 +58,7 @@ def list_entries(
         str, typer.Option("--type", metavar="TYPE", help="Of this kind, such as run.failed.")
     ] = "",
     min_severity: Annotated[
-        Severity | None, typer.Option(help="Of at least this severity.", show_default=False)
+        SeverityChoice | None, typer.Option(help="Of at least this severity.", show_default=False)
     ] = None,
     caller: Annotated[str, typer.Option(metavar="NAME", help="By this caller.", show_default=False)] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="For this person.", show_default=False)] = "",
@@ -97,7 +99,7 @@ def list_entries(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    Session(persistence).run_with(AuditClient, read)
+    CommandSession(persistence).run_with(AuditClient, read)
 
 
 @app.command()
@@ -142,7 +144,7 @@ def verify(
                 complain(f"{told} streams so far")
         return _report(message.verdict)
 
-    Session(persistence).run_with(AuditClient, ask)
+    CommandSession(persistence).run_with(AuditClient, ask)
 
 
 @app.command("export")
@@ -164,7 +166,7 @@ def export_(
             close()
         complain(text.count(count, "line"))
 
-    Session(persistence).run_with(AuditClient, write)
+    CommandSession(persistence).run_with(AuditClient, write)
 
 
 @app.command()
@@ -185,11 +187,10 @@ def checkpoint(
         with output.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
-    Session(persistence).run_with(AuditClient, take)
+    CommandSession(persistence).run_with(AuditClient, take)
 
 
 def register(parent: typer.Typer) -> None:
-    """Adds these commands."""
     parent.add_typer(app, name="audit", help="List, prove and export the audit trail.")
 
 

@@ -3,15 +3,14 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from consensus_cli import text
-from consensus_cli.commands import inputs, options
-from consensus_cli.commands.following import say_blocks
-from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution.printing import complain, say, say_blocks, say_json
+from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.outcome import decision_blocks
 from consensus_cli.view.run import proposal_blocks, state
-from consensus_client.client import ReviewClient
+from consensus_client import ReviewClient
 
 
 def cancel(
@@ -29,7 +28,7 @@ def cancel(
         else:
             say(f"run {run.run_id} {state(run)}")
 
-    Session(server).run(end)
+    CommandSession(server).run(end)
 
 
 def annotate(
@@ -53,9 +52,9 @@ def annotate(
         if json:
             say_json(run)
         else:
-            say_blocks(_console(), [*decision_blocks(run.decision)])
+            say_blocks(decision_blocks(run.decision))
 
-    Session(server).run(change)
+    CommandSession(server).run(change)
 
 
 def expand(
@@ -70,7 +69,7 @@ def expand(
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Expand an idea into a proposal, without reviewing it."""
-    session = Session(server)
+    session = CommandSession(server)
     words, more = inputs.idea_text(idea), inputs.context_value(context)
     warmth = inputs.hundredths("--temperature", temperature)
 
@@ -79,17 +78,12 @@ def expand(
         if json:
             say_json(answer)
             return
-        say_blocks(_console(), [*proposal_blocks(answer.proposal)][1:])
+        say_blocks([*proposal_blocks(answer.proposal)][1:])
         complain(f"what it took: {session.command('attempts', text.clean(answer.expansion_id))}")
 
     session.run(ask)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (cancel, annotate, expand):
         app.command()(command)
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)

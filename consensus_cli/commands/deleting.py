@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from consensus_cli import text
-from consensus_cli.commands import options
-from consensus_cli.commands.session import Session, complain, say, say_json
-from consensus_client.client import ReviewClient
+from consensus_cli.arguments import options
+from consensus_cli.execution.printing import complain, say, say_json
+from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
+from consensus_client import ReviewClient
 
 
 def delete(
@@ -17,7 +18,7 @@ def delete(
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Delete a run that has ended. Deleting it twice changes nothing."""
-    session = Session(server)
+    session = CommandSession(server)
 
     async def change(client: ReviewClient) -> None:
         run = await client.delete_run(run_id, idempotency_key=idempotency_key)
@@ -63,7 +64,7 @@ def undelete(
         else:
             say(f"restored: {_counts(answer.run_count, answer.draft_count, answer.metric_count)}")
 
-    Session(server).run(restore_run if deletion is None else restore_data)
+    CommandSession(server).run(restore_run if deletion is None else restore_data)
 
 
 def delete_user_data(
@@ -78,7 +79,7 @@ def delete_user_data(
     All as one deletion, or nothing while one of the runs has not ended. What the person wrote in others'
     drafts stays.
     """
-    session = Session(server)
+    session = CommandSession(server)
     if not yes:
         question = f"Delete all runs, drafts and metrics of {text.clean(user)!r}?"
         typer.confirm(question, abort=True, err=True)
@@ -96,7 +97,6 @@ def delete_user_data(
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (delete, undelete, delete_user_data):
         app.command()(command)
 

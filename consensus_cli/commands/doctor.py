@@ -12,10 +12,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc, review_service_pb2
 from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
-from consensus_cli import text
-from consensus_cli.commands import exits, inputs, options
-from consensus_cli.commands.failures import plain_cause
-from consensus_cli.commands.session import say
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution import exits
+from consensus_cli.execution.failures import plain_cause
+from consensus_cli.execution.printing import say
+from consensus_cli.view import text
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
 from consensus_contract.errors import ConsensusError
@@ -27,7 +28,7 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checkup:
     """One thing that was looked at: whether it is as it should be, and what was seen."""
 
     subject: str
@@ -43,25 +44,24 @@ def doctor(
 
     One line for each thing looked at; exit 1 when something is wrong.
     """
-    findings = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
-    rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in findings]
+    checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
+    rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in checkups]
     say(*table(("", "what", "seen"), rows)[1:])
-    wrong = [each.subject for each in findings if not each.is_well]
+    wrong = [each.subject for each in checkups if not each.is_well]
     say("", f"wrong: {', '.join(wrong)}" if wrong else "all is well")
     raise typer.Exit(exits.FAILED if wrong else exits.OK)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds this command."""
     app.command()(doctor)
 
 
-async def _examine(server: str, persistence: str) -> list[Finding]:
+async def _examine(server: str, persistence: str) -> list[Checkup]:
     review, record = await asyncio.gather(_examine_review(server), _examine_persistence(persistence))
     return [*review, *record]
 
 
-async def _examine_review(target: str) -> list[Finding]:
+async def _examine_review(target: str) -> list[Checkup]:
     subject = "review service"
     async with open_channel(target) as channel:
         try:
@@ -76,39 +76,39 @@ async def _examine_review(target: str) -> list[Finding]:
     seen = f"{target}, {health.seen}, version {text.clean(info.version)}"
     if info.version != ours:
         seen += f" (this command: {ours})"
-    return [Finding(subject, health.is_well, seen), *_about_model(info)]
+    return [Checkup(subject, health.is_well, seen), *_about_model(info)]
 
 
-def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Finding]:
+def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Checkup]:
     route = info.model_route
     models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
     where = text.clean(route.base_url) or "the provider's own address"
     key = "key present" if route.has_api_key else "no key: runs will fail with LLM_AUTHENTICATION"
-    yield Finding("model", route.has_api_key, f"{where}, {', '.join(models)}, {key}")
+    yield Checkup("model", route.has_api_key, f"{where}, {', '.join(models)}, {key}")
 
 
-async def _examine_persistence(target: str) -> list[Finding]:
+async def _examine_persistence(target: str) -> list[Checkup]:
     subject = "persistence service"
     async with open_channel(target) as channel:
         try:
             health = await _health(channel, "consensus.v1.PersistenceService")
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
-        service = Finding(subject, health.is_well, f"{target}, {health.seen}")
+        service = Checkup(subject, health.is_well, f"{target}, {health.seen}")
         try:
             with contract_errors():
                 status = await diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
                     diagnostics_service_pb2.GetDatabaseStatusRequest(), **call_options(_CALL_SECONDS)
                 )
         except ConsensusError as error:
-            return [service, Finding("database", False, _words(error))]
+            return [service, Checkup("database", False, _words(error))]
     return [service, *_about_database(status)]
 
 
-def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> Iterator[Finding]:
+def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> Iterator[Checkup]:
     rows = text.count(sum(each.row_count for each in status.tables), "row")
     tables = text.count(len(status.tables), "table")
-    yield Finding(
+    yield Checkup(
         "database",
         is_well=True,
         seen=f"{text.clean(status.backend)} {text.clean(status.server_version)}, "
@@ -119,9 +119,9 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
     head = (
         "newest" if is_head else f"this release expects {text.clean(status.schema_head)}: run the migration"
     )
-    yield Finding("schema", is_head, f"revision {revision}, {head}")
+    yield Checkup("schema", is_head, f"revision {revision}, {head}")
     pool = status.pool
-    yield Finding(
+    yield Checkup(
         "connections",
         pool.waiting_count == 0,
         f"{pool.checked_out_count} of {pool.size} in use, {pool.overflow_count} beyond, "
@@ -129,14 +129,14 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
     )
     waits = status.HasField("oldest_queued_run_time")
     oldest = f"oldest run since {text.instant(status.oldest_queued_run_time)}" if waits else "no run waits"
-    yield Finding("queue", is_well=True, seen=oldest)
+    yield Checkup("queue", is_well=True, seen=oldest)
     for each in status.tables:
         about = "about " if each.is_estimate else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
-        yield Finding(f"table {text.clean(each.table)}", is_well=True, seen=seen)
+        yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
 
 
-async def _health(channel: grpc.aio.Channel, service: str) -> Finding:
+async def _health(channel: grpc.aio.Channel, service: str) -> Checkup:
     """What the server says of itself and of a service; unwell unless both serve.
 
     Raises:
@@ -152,11 +152,11 @@ async def _health(channel: grpc.aio.Channel, service: str) -> Finding:
         ]
     words = {text.word(health_pb2.HealthCheckResponse.ServingStatus, each, "") for each in answers}
     is_well = all(each == _SERVING for each in answers)
-    return Finding(service, is_well, "serving" if is_well else " and ".join(sorted(words)))
+    return Checkup(service, is_well, "serving" if is_well else " and ".join(sorted(words)))
 
 
-def _unreachable(subject: str, target: str, error: ConsensusError) -> Finding:
-    return Finding(subject, is_well=False, seen=f"{target}: {_words(error)}")
+def _unreachable(subject: str, target: str, error: ConsensusError) -> Checkup:
+    return Checkup(subject, is_well=False, seen=f"{target}: {_words(error)}")
 
 
 def _words(error: ConsensusError) -> str:

@@ -7,22 +7,22 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import draft_pb2
-from consensus_cli.commands import inputs, options
-from consensus_cli.commands.draft_options import (
+from consensus_cli.arguments import inputs, options
+from consensus_cli.arguments.draft_options import (
     AsRole,
     Draft,
-    Platform,
-    Role,
-    State,
+    PlatformChoice,
+    RoleChoice,
+    StateChoice,
     TextToWrite,
     User,
     role_number,
 )
-from consensus_cli.commands.following import follow
-from consensus_cli.commands.session import Session, complain, program, say, say_json
+from consensus_cli.execution.following import follow, say_started
+from consensus_cli.execution.printing import complain, say, say_json
+from consensus_cli.execution.session import CommandSession, program
 from consensus_cli.view import drafts as view
-from consensus_client.client import ReviewClient
-from consensus_client.drafts import DraftClient
+from consensus_client import DraftClient, ReviewClient
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def new(
         str, typer.Option(metavar="TEXT|@FILE|-", help="The first segment.", show_default=False)
     ] = "",
     platform: Annotated[
-        Platform | None, typer.Option(help="What it is written for.", show_default=False)
+        PlatformChoice | None, typer.Option(help="What it is written for.", show_default=False)
     ] = None,
     draft_id: Annotated[
         str, typer.Option("--id", metavar="ID", help="The draft's id; else one is made.", show_default=False)
@@ -62,7 +62,7 @@ def new(
         else:
             say(f"draft {draft.draft_id}")
 
-    Session(persistence).run_with(DraftClient, create)
+    CommandSession(persistence).run_with(DraftClient, create)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def show(
         else:
             say(*view.draft_lines(draft))
 
-    Session(persistence).run_with(DraftClient, read)
+    CommandSession(persistence).run_with(DraftClient, read)
 
 
 @app.command("list")
@@ -105,7 +105,7 @@ def list_drafts(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    Session(persistence).run_with(DraftClient, read)
+    CommandSession(persistence).run_with(DraftClient, read)
 
 
 @app.command()
@@ -127,7 +127,7 @@ def append(
         else:
             say(f"segment {segment.position} by {segment.author_display}")
 
-    Session(persistence).run_with(DraftClient, write)
+    CommandSession(persistence).run_with(DraftClient, write)
 
 
 @app.command("pass")
@@ -148,14 +148,14 @@ def pass_ring(
         else:
             say(view.ring_line(ring))
 
-    Session(persistence).run_with(DraftClient, hand_over)
+    CommandSession(persistence).run_with(DraftClient, hand_over)
 
 
 @app.command()
 def invite(
     draft_id: Draft,
     user: User,
-    role: AsRole = Role.EDITOR,
+    role: AsRole = RoleChoice.EDITOR,
     invitee: Annotated[
         str, typer.Option(metavar="USER", help="Only this user may accept.", show_default=False)
     ] = "",
@@ -175,7 +175,7 @@ def invite(
         say(answer.token)
         complain(f"they accept with: {program()} draft accept {draft_id} TOKEN --user THEIR_ID")
 
-    Session(persistence).run_with(DraftClient, offer)
+    CommandSession(persistence).run_with(DraftClient, offer)
 
 
 @app.command()
@@ -192,7 +192,7 @@ def accept(
         joined = await client.accept(draft_id, token, user=user, idempotency_key=idempotency_key)
         say(view.collaborator_line(joined))
 
-    Session(persistence).run_with(DraftClient, join)
+    CommandSession(persistence).run_with(DraftClient, join)
 
 
 @app.command()
@@ -200,7 +200,7 @@ def update(
     draft_id: Draft,
     user: User,
     title: Annotated[str, typer.Option(metavar="TITLE", help="The new title.", show_default=False)] = "",
-    state: Annotated[State | None, typer.Option(help="The new state.", show_default=False)] = None,
+    state: Annotated[StateChoice | None, typer.Option(help="The new state.", show_default=False)] = None,
     idempotency_key: options.Key = None,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:
@@ -215,7 +215,7 @@ def update(
         )
         say(*view.list_lines([draft]))
 
-    Session(persistence).run_with(DraftClient, change)
+    CommandSession(persistence).run_with(DraftClient, change)
 
 
 @app.command()
@@ -237,7 +237,7 @@ def watch(
                 else:
                     say(view.event_line(event))
 
-    Session(persistence).run_with(DraftClient, stream)
+    CommandSession(persistence).run_with(DraftClient, stream)
 
 
 @app.command()
@@ -256,24 +256,19 @@ def submit(
 ) -> None:
     """Have a draft reviewed, and show each step until the decision."""
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
-    session, more = Session(server), inputs.context_value(context)
+    session, more = CommandSession(server), inputs.context_value(context)
 
     async def start(client: ReviewClient) -> int | None:
         run = await client.submit_draft(draft_id, user=user, context=more, idempotency_key=idempotency_key)
-        if not detach:
-            session.progress.run_id = run.run_id
-            events = client.watch_run(run.run_id, timeout=timeout)
-            return await follow(session, client, events, as_json=json, gate=gate)
-        if json:
-            say_json(run)
+        if detach:
+            say_started(session, run, as_json=json)
             return None
-        say(f"run {run.run_id}")
-        complain(f"watch it: {session.command('watch', run.run_id)}")
-        return None
+        session.run_view.run_id = run.run_id
+        events = client.watch_run(run.run_id, timeout=timeout)
+        return await follow(session, client, events, as_json=json, gate=gate)
 
     session.run(start)
 
 
 def register(parent: typer.Typer) -> None:
-    """Adds these commands."""
     parent.add_typer(app, name="draft", help="Write a text in turns, and have it reviewed.")

@@ -8,11 +8,12 @@ import typer
 from google.protobuf import json_format
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
-from consensus_cli.commands import options
-from consensus_cli.commands.session import Session, complain, say
+from consensus_cli.arguments import options
+from consensus_cli.execution.printing import complain, say
+from consensus_cli.execution.session import CommandSession
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import markdown_report
-from consensus_client.client import ReviewClient
+from consensus_client import ReviewClient
 from consensus_contract.errors import RunNotFound
 
 
@@ -61,11 +62,10 @@ def report(
         complain(f"written to {output}")
         return None
 
-    Session(server).run(write)
+    CommandSession(server).run(write)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds this command."""
     app.command()(report)
 
 

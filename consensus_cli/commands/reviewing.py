@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import review_service_pb2
-from consensus_cli.commands import inputs, options
-from consensus_cli.commands.following import follow
-from consensus_cli.commands.session import Session, complain, say, say_json
-from consensus_client.client import ReviewClient
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution.following import follow, say_started
+from consensus_cli.execution.session import CommandSession
+from consensus_client import ReviewClient
 from consensus_client.requests import ReviewOptions
 
 
@@ -98,18 +98,14 @@ def review(
         min_personas=min_personas,
         required_personas=require or (),
     )
-    session = Session(server)
+    session = CommandSession(server)
     words, more = inputs.idea_text(idea), inputs.context_value(context)
 
     async def start(client: ReviewClient) -> None:
         run = await client.start_review(
             words, context=more, user=user, options=chosen, idempotency_key=idempotency_key
         )
-        if json:
-            say_json(run)
-            return
-        say(f"run {run.run_id}")
-        complain(f"watch it: {session.command('watch', run.run_id)}")
+        say_started(session, run, as_json=json)
 
     async def stream(client: ReviewClient) -> int:
         events = client.review(
@@ -142,9 +138,9 @@ def watch(
 
     First the events that are recorded, then those to come.
     """
-    session = Session(server)
-    session.progress.run_id = run_id
-    session.progress.last_sequence = after
+    session = CommandSession(server)
+    session.run_view.run_id = run_id
+    session.run_view.last_sequence = after
 
     async def stream(client: ReviewClient) -> int:
         events = client.watch_run(run_id, after_sequence=after, timeout=timeout)
@@ -164,25 +160,20 @@ def resume(
 ) -> None:
     """Go on with a failed run: ask only what is missing."""
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
-    session = Session(server)
-    session.progress.run_id = run_id
+    session = CommandSession(server)
+    session.run_view.run_id = run_id
 
     async def go_on(client: ReviewClient) -> int | None:
         run = await client.resume_run(run_id, idempotency_key=idempotency_key)
-        if not detach:
-            events = client.watch_run(run_id, timeout=timeout)
-            return await follow(session, client, events, as_json=json, gate=gate)
-        if json:
-            say_json(run)
-        else:
-            say(f"run {run.run_id}")
-            complain(f"watch it: {session.command('watch', run_id)}")
-        return None
+        if detach:
+            say_started(session, run, as_json=json)
+            return None
+        events = client.watch_run(run_id, timeout=timeout)
+        return await follow(session, client, events, as_json=json, gate=gate)
 
     session.run(go_on)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (review, watch, resume):
         app.command()(command)

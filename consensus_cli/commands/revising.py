@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 from google.protobuf import json_format
-from rich.console import Console
 
 from consensus.v1 import proposal_pb2
-from consensus_cli.commands import inputs, options
-from consensus_cli.commands.following import follow, say_blocks
-from consensus_cli.commands.session import Session, complain, say, say_json
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution.following import follow, say_started
+from consensus_cli.execution.printing import complain, say_blocks, say_json
+from consensus_cli.execution.session import CommandSession
 from consensus_cli.view.diff import diff_blocks
-from consensus_client.client import ReviewClient
+from consensus_client import ReviewClient
 from consensus_client.requests import ReviewOptions
 
 
@@ -63,7 +63,7 @@ def revise(
         raise typer.BadParameter("give --notes, --edited, or both")
     inputs.refuse_together([("--persona", bool(persona)), ("--all", everyone)])
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
-    session = Session(server)
+    session = CommandSession(server)
     words = inputs.idea_text(notes)
     proposal = _edited_proposal(edited) if edited else None
 
@@ -78,18 +78,14 @@ def revise(
             options=ReviewOptions(expand_model=expand_model, review_model=review_model),
             idempotency_key=idempotency_key,
         )
-        session.progress.run_id = run.run_id
-        if not detach:
-            events = client.watch_run(run.run_id, timeout=timeout)
-            code = await follow(session, client, events, as_json=json, gate=gate)
-            complain(f"what changed: {session.command('diff', run_id, run.run_id)}")
-            return code
-        if json:
-            say_json(run)
-        else:
-            say(f"run {run.run_id}")
-            complain(f"watch it: {session.command('watch', run.run_id)}")
-        return None
+        session.run_view.run_id = run.run_id
+        if detach:
+            say_started(session, run, as_json=json)
+            return None
+        events = client.watch_run(run.run_id, timeout=timeout)
+        code = await follow(session, client, events, as_json=json, gate=gate)
+        complain(f"what changed: {session.command('diff', run_id, run.run_id)}")
+        return code
 
     session.run(work)
 
@@ -107,14 +103,12 @@ def diff(
         if json:
             say_json(found)
         else:
-            console = Console(highlight=False, markup=False, emoji=False)
-            say_blocks(console, [*diff_blocks(run_id_a, run_id_b, found)])
+            say_blocks(diff_blocks(run_id_a, run_id_b, found))
 
-    Session(server).run(read)
+    CommandSession(server).run(read)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands."""
     for command in (revise, diff):
         app.command()(command)
 

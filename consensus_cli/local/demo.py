@@ -118,7 +118,7 @@ def _free(wanted: str) -> str | None:
 
 
 def _announce(stack: Stack) -> None:
-    from consensus_cli.commands.session import program  # only needed here
+    from consensus_cli.execution.session import program  # only needed here
 
     addresses = stack.addresses
     model = f"offline model        {addresses.model_url}" if addresses.model_url else ""

@@ -18,7 +18,6 @@ from typing import Self
 _POLL_SECONDS = 0.01
 _LOG_TAIL_LINES = 12
 _LOG_TAIL_CHARACTERS = 300
-_LOG_TAIL_CHARACTERS = 300
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,13 +64,11 @@ class Children:
     _children: dict[str, Child] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Nothing is started yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops everything."""
         self.stop()
 
     def start(

@@ -45,7 +45,6 @@ class Stack:
         is_tied: bool = False,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Takes a folder for port files and, where `quiet`, logs; by default this process's environment."""
         self._directory = directory
         self._environment = dict(os.environ if environment is None else environment)
         self._quiet = quiet
@@ -54,13 +53,11 @@ class Stack:
         self._addresses: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Nothing is started yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops everything and gives the ports back."""
         self._children.stop()
         self._held.close()
 

@@ -1,8 +1,8 @@
 """What a revision changed about its parent, as a section of the HTML report."""
 
 from consensus.v1 import review_service_pb2, run_pb2
-from consensus_cli import text
 from consensus_cli.report.markup import Child, Markup, element
+from consensus_cli.view import text
 from consensus_cli.view.diff import (
     PERSONA_HEADER,
     changed_sections,

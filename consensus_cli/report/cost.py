@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,6 @@ class Cost:
     output_tokens: int
 
     def sentence(self) -> str:
-        """In words."""
         calls = text.count(self.call_count, "call")
         unusable = f", {self.unusable_count} of them without a usable answer" if self.unusable_count else ""
         return (
@@ -28,7 +27,6 @@ class Cost:
 
 
 def cost_of(attempts: Iterable[attempt_pb2.Attempt]) -> Cost:
-    """The sum."""
     found = list(attempts)
     ended_badly = (attempt_pb2.ATTEMPT_STATE_FAILED, attempt_pb2.ATTEMPT_STATE_UNKNOWN)
     return Cost(

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus_cli import text
 from consensus_cli.report.change import change_section
 from consensus_cli.report.cost import Cost, cost_of
 from consensus_cli.report.markup import Child, Markup, element, render
+from consensus_cli.view import text
 from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import (
-    blocking_line,
     facts,
     failure_lines,
     proposal_sections,
@@ -226,6 +225,3 @@ def _aside(words: str) -> Markup:
 def _table(header: Sequence[str], rows: Sequence[Markup]) -> Markup:
     head = element("thead", element("tr", [element("th", name, scope="col") for name in header]))
     return element("table", head, element("tbody", list(rows)))
-
-
-__all__ = ["bar", "blocking_line", "html_report", "verdict"]

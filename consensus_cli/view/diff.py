@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from consensus.v1 import decision_pb2, review_service_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.outcome import COLOURS, Block, label_word
 from consensus_cli.view.tables import table
 

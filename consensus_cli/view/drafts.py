@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from consensus.v1 import draft_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.tables import pairs, table
 
 _TITLE_CHARACTERS = 40
@@ -34,7 +34,6 @@ def _segment_lines(draft: draft_pb2.Draft) -> Iterator[str]:
 
 
 def list_lines(drafts: Sequence[draft_pb2.Draft]) -> list[str]:
-    """Drafts as a table."""
     rows = [
         [
             text.clean(each.draft_id),
@@ -70,7 +69,6 @@ def collaborator_line(collaborator: draft_pb2.Collaborator) -> str:
 
 
 def event_line(event: draft_pb2.DraftEvent) -> str:
-    """What happened, and who did it."""
     kind = event.WhichOneof("payload") or "something that a newer service knows"
     said = f"{event.sequence}  {text.clean(event.user)}: {kind.replace('_', ' ')}"
     match kind:

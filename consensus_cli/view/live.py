@@ -9,8 +9,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from consensus_cli import text
-from consensus_cli.view.progress import Line, Phase, Progress
+from consensus_cli.view import text
+from consensus_cli.view.progress import Line, Phase, RunView
 
 _BAR_CELLS = 10
 _MARKS = {
@@ -23,13 +23,13 @@ _ASCII = {"·": ".", "✓": "+", "✗": "x"}
 
 
 class LiveTable:
-    """Draws a `Progress` as it stands whenever the terminal is refreshed.
+    """Draws a `RunView` as it stands whenever the terminal is refreshed.
 
     `now` is the clock that started the run's steps; a skew to the server's shows as a wrong running time
     for as long as a step runs, never as a negative one.
     """
 
-    def __init__(self, progress: Progress, now: Callable[[], datetime]) -> None:
+    def __init__(self, progress: RunView, now: Callable[[], datetime]) -> None:
         """Draws `progress`, which others change."""
         self._progress = progress
         self._now = now

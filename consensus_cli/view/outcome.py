@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from consensus.v1 import decision_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.progress import reason
 
 COLOURS = {

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from consensus.v1 import event_pb2
-from consensus_cli import text
-from consensus_cli.view.progress import Line, Phase, Progress, label
+from consensus_cli.view import text
+from consensus_cli.view.progress import Line, Phase, RunView, label
+from consensus_contract.steps import AGGREGATE, EXPAND
 
 
-def plain_lines(event: event_pb2.RunEvent, progress: Progress) -> Iterator[str]:
+def plain_lines(event: event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     """What to print for an event, after `progress` has taken it; nothing for most."""
     match event.WhichOneof("payload"):
         case "run_created":
@@ -16,9 +17,9 @@ def plain_lines(event: event_pb2.RunEvent, progress: Progress) -> Iterator[str]:
             yield f"resumed (time {event.run_resumed.retry_count})"
         case "run_taken_over":
             yield "taken over by another process"
-        case "step_started" if event.step_started.step == "expand":
+        case "step_started" if event.step_started.step == EXPAND:
             yield "expanding the idea"
-        case "step_completed" if event.step_completed.step != "aggregate_decision":
+        case "step_completed" if event.step_completed.step != AGGREGATE:
             yield _ended(progress.lines[event.step_completed.step])
         case "step_failed":
             yield _ended(progress.lines[event.step_failed.step])

@@ -5,10 +5,9 @@ from datetime import datetime
 from enum import Enum
 
 from consensus.v1 import decision_pb2, event_pb2, run_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_contract.errors import Reason, reason_name
-
-_REVIEW = "review_"
+from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 
 
 class Phase(Enum):
@@ -36,7 +35,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Progress:
+class RunView:
     """A run as far as the events tell."""
 
     run_id: str = ""
@@ -89,7 +88,7 @@ class Progress:
     def _begin(self, step: str, when: datetime) -> None:
         line = self._line(step)
         line.phase, line.started, line.seconds, line.note = Phase.WORKING, when, None, ""
-        line.attempt_count = 0 if step == "aggregate_decision" else 1
+        line.attempt_count = 0 if step == AGGREGATE else 1
 
     def _end(self, step: str, phase: Phase, attempt_count: int, event: event_pb2.RunEvent) -> Line:
         line = self._line(step)
@@ -110,7 +109,7 @@ class Progress:
 
     def _reviewed(self, ready: event_pb2.PersonaReviewReady) -> None:
         review = ready.persona_review
-        line = self._line(_REVIEW + review.persona_id)
+        line = self._line(review_step(review.persona_id))
         line.label = text.clean(review.persona_name) or line.label
         line.score = review.confidence_score
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
@@ -125,9 +124,10 @@ class Progress:
 
 def label(step: str) -> str:
     """A step's name for people."""
-    if step.startswith(_REVIEW):
-        return text.persona_name(step.removeprefix(_REVIEW))
-    return {"expand": "Expand the idea", "aggregate_decision": "Decide"}.get(step, text.clean(step))
+    persona_id = persona_of_step(step)
+    if persona_id is not None:
+        return text.persona_name(persona_id)
+    return {EXPAND: "Expand the idea", AGGREGATE: "Decide"}.get(step, text.clean(step))
 
 
 def reason(number: Reason) -> str:

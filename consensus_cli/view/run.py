@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.tables import pairs, table
@@ -60,7 +60,6 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
 
 
 def state(run: run_pb2.Run) -> str:
-    """A run's state in a word."""
     return text.word(run_pb2.RunState, run.state, "RUN_STATE_")
 
 
@@ -74,7 +73,6 @@ def _given(specification: run_pb2.RunSpecification, field: str) -> float | None:
 
 
 def proposal_blocks(proposal: proposal_pb2.Proposal) -> Iterator[Block]:
-    """A proposal, section by section."""
     yield Block(0, "")
     title = text.clean(proposal.title)
     yield Block(0, f"Proposal: {title}" if title else "Proposal", "bold")
@@ -97,7 +95,6 @@ def proposal_sections(proposal: proposal_pb2.Proposal) -> list[tuple[str, list[s
 
 
 def review_blocks(review: panel_pb2.PersonaReview) -> Iterator[Block]:
-    """A persona's review."""
     yield Block(0, "")
     name, confidence = text.clean(review.persona_name), text.score(review.confidence_score)
     yield Block(0, f"{name}  {confidence}", "bold")

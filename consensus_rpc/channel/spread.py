@@ -16,23 +16,18 @@ class SpreadChannel(grpc.aio.Channel):
         self._channels = channels
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        """A method of the channels, in turn."""
         return _in_turn([each.unary_unary(*arguments, **options) for each in self._channels])
 
     def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method of the channels, in turn."""
         return _in_turn([each.unary_stream(*arguments, **options) for each in self._channels])
 
     def stream_unary(self, *arguments: Any, **options: Any) -> Any:
-        """A method of the channels, in turn."""
         return _in_turn([each.stream_unary(*arguments, **options) for each in self._channels])
 
     def stream_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method of the channels, in turn."""
         return _in_turn([each.stream_stream(*arguments, **options) for each in self._channels])
 
     async def close(self, grace: float | None = None) -> None:
-        """Closes all."""
         for each in self._channels:
             await each.close(grace)
 
@@ -45,18 +40,15 @@ class SpreadChannel(grpc.aio.Channel):
         await self._channels[0].wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        """Waits until all are connected."""
         for each in self._channels:
             await each.channel_ready()
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes all."""
         await self.close()
 
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from consensus_contract.errors import (
@@ -16,7 +16,7 @@ from consensus_contract.errors import (
     QuotaViolation,
     reason_number,
 )
-from consensus_rpc.channel.wire_status import DETAILS_KEY, DOMAIN, WireStatus, to_status, to_wire
+from consensus_rpc.channel.wire_status import DETAILS_KEY, DOMAIN
 from consensus_rpc.errors import (
     CallCancelled,
     CallDeadlineExceeded,
@@ -30,15 +30,7 @@ from consensus_rpc.errors import (
 )
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
 
-__all__ = [
-    "DOMAIN",
-    "WireStatus",
-    "contract_errors",
-    "error_from_rpc",
-    "error_from_status",
-    "to_status",
-    "to_wire",
-]
+Detail = TypeVar("Detail", bound=Message)
 
 _TOO_LARGE = re.compile(r"message larger than max \(\d+ vs\. (\d+)\)")
 
@@ -134,7 +126,7 @@ def _decoded(raw: object) -> status_pb2.Status | None:
         return None
 
 
-def _detail(status: status_pb2.Status, kind: Any) -> Any:
+def _detail(status: status_pb2.Status, kind: type[Detail]) -> Detail | None:
     for detail in status.details:
         if detail.Is(kind.DESCRIPTOR):
             found = kind()

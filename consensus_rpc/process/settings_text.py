@@ -33,12 +33,10 @@ class SettingDoc:
 
 
 def is_optional(field: FieldInfo) -> bool:
-    """Whether the field takes None."""
     return NoneType in _plain_types(field.annotation)
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the field holds a `SecretStr`."""
     return SecretStr in _plain_types(field.annotation)
 
 

@@ -20,7 +20,6 @@ class Admission:
     """Counts calls in flight; refuses before any work is done."""
 
     def __init__(self, limit: int, *, retry_after_seconds: float = 1.0) -> None:
-        """Admits up to `limit` calls at once."""
         self._limit = limit
         self._retry_after_seconds = retry_after_seconds
         self._in_flight = 0
@@ -55,7 +54,6 @@ class Admission:
         self._idle.clear()
 
     def leave(self) -> None:
-        """Ends one admitted call."""
         self._in_flight -= 1
         if self._in_flight == 0:
             self._idle.set()

@@ -13,7 +13,6 @@ class Health:
     """What health checks are answered with; every service starts NOT_SERVING."""
 
     def __init__(self, service_names: Iterable[str]) -> None:
-        """Knows its services' names."""
         self._serving = dict.fromkeys(service_names, False)
         self._servicer = health.aio.HealthServicer()
 

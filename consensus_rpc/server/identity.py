@@ -17,5 +17,4 @@ UNAUTHENTICATED = Identity(tenant="default", caller="anonymous")
 
 
 def identity_of(context: Any) -> Identity:  # noqa: ARG001 - the credential will be read from it
-    """The identity behind a call."""
     return UNAUTHENTICATED

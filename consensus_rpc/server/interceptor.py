@@ -52,8 +52,6 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _Calls:
-    """Makes the calls of one method."""
-
     __slots__ = ("_admission", "_method")
 
     def __init__(self, method: Method, admission: Admission) -> None:

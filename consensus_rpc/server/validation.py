@@ -41,7 +41,7 @@ def tolerant(deserialize: Deserializer, max_bytes: int) -> Deserializer:
     return decode
 
 
-def check_request(request: Any) -> None:
+def check_request(request: Message | Unreadable) -> None:
     """Checks one request message against the contract.
 
     Raises:
@@ -53,12 +53,6 @@ def check_request(request: Any) -> None:
     found = _validator.collect_violations(request)
     if found:
         raise InvalidField(violations=[_field_violation(violation) for violation in found])
-
-
-def warm_up(messages: Iterable[Message]) -> None:
-    """Compiles the rules of these messages' types, so that no call waits for it."""
-    for message in messages:
-        _validator.collect_violations(message)
 
 
 def _field_violation(violation: Violation) -> FieldViolation:

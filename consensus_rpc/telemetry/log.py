@@ -8,18 +8,10 @@ from collections.abc import Iterable
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, unbind_contextvars
+from structlog.contextvars import bind_contextvars
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-__all__ = [
-    "bind_contextvars",
-    "bound_contextvars",
-    "clear_contextvars",
-    "configure_logging",
-    "escaped",
-    "get_logger",
-    "unbind_contextvars",
-]
+__all__ = ["LogFormat", "bind_contextvars", "configure_logging", "escaped", "get_logger"]
 
 LogFormat = Literal["auto", "json", "text"]
 

@@ -59,16 +59,13 @@ class MethodMetrics:
     _handled: dict[grpc.StatusCode, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Binds the labels."""
         self._seconds = self.metrics.seconds.labels(*self.labels)
         self._in_flight = self.metrics.in_flight.labels(*self.labels)
 
     def begin(self) -> None:
-        """Counts a call that begins."""
         self._in_flight.inc()
 
     def end(self, code: grpc.StatusCode, seconds: float) -> None:
-        """Counts a call that ended."""
         self._in_flight.dec()
         self._seconds.observe(seconds)
         handled = self._handled.get(code)
@@ -86,7 +83,6 @@ class MetricsPage:
     _thread: Thread
 
     def close(self) -> None:
-        """Stops it."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

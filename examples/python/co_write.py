@@ -10,8 +10,7 @@ import os
 import sys
 
 from consensus.v1 import decision_pb2, draft_pb2, run_pb2
-from consensus_client import ReviewClient
-from consensus_client.drafts import DraftClient
+from consensus_client import DraftClient, ReviewClient
 from consensus_contract.errors import ConsensusError, NotRingHolder
 
 ANN, BEN, CLEO = "ann", "ben", "cleo"

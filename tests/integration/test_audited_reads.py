@@ -7,8 +7,7 @@ import pytest
 
 from consensus.v1 import review_service_pb2
 from consensus.v1.audit_service_pb2 import AuditFilter
-from consensus_client.audit import AuditClient
-from consensus_client.drafts import DraftClient
+from consensus_client import AuditClient, DraftClient
 from tests.support.pair import Pair
 
 STREAM = AuditFilter(stream="reads/default")

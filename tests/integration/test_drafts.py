@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consensus.v1 import draft_pb2, review_service_pb2, run_pb2
-from consensus_client.drafts import DraftClient
+from consensus_client import DraftClient
 from consensus_contract.errors import DraftEmpty, DraftNotFound, IdempotencyKeyReused, NotAWriter
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField

@@ -1,4 +1,4 @@
-"""The synchronous face: calls on a fake channel, answered by the test, and one look at a real server."""
+"""The synchronous clients: calls on a fake channel, answered by the test, and one look at a real server."""
 
 import asyncio
 import inspect
@@ -13,9 +13,19 @@ import grpc_testing
 import pytest
 
 from consensus.v1 import event_pb2, review_service_pb2
-from consensus_client import ClientOptions, ReconnectPolicy, ReviewClient, RunQuery, SyncReviewClient
+from consensus_client import (
+    AuditClient,
+    ClientOptions,
+    DraftClient,
+    ReconnectPolicy,
+    ReviewClient,
+    RunQuery,
+    SyncAuditClient,
+    SyncDraftClient,
+    SyncReviewClient,
+)
 from consensus_contract.errors import ConsensusError, QuorumNotMet, RunNotFound
-from consensus_rpc.channel.status import to_wire
+from consensus_rpc.channel.wire_status import to_wire
 from consensus_rpc.errors import ShuttingDown
 from tests.unit.consensus_client import samples
 from tests.unit.consensus_client.scripted import ScriptedService, serving
@@ -160,7 +170,11 @@ def test_lists_are_read_page_by_page(fake: Fake) -> None:
     assert (request.page_token, request.filter.user) == ("2", "u1")
 
 
-def test_both_faces_have_the_same_names_and_parameters() -> None:
+@pytest.mark.parametrize(
+    ("synchronous", "asynchronous"),
+    [(SyncReviewClient, ReviewClient), (SyncDraftClient, DraftClient), (SyncAuditClient, AuditClient)],
+)
+def test_both_kinds_have_the_same_names_and_parameters(synchronous: type, asynchronous: type) -> None:
     def face(kind: type) -> dict[str, list[str]]:
         methods = inspect.getmembers(kind, inspect.isfunction)
         return {
@@ -169,7 +183,7 @@ def test_both_faces_have_the_same_names_and_parameters() -> None:
             if not name.startswith("_")
         }
 
-    assert face(SyncReviewClient) == face(ReviewClient)
+    assert face(synchronous) == face(asynchronous)
 
 
 async def test_it_speaks_to_a_real_server() -> None:

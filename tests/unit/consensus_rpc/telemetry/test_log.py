@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from consensus_rpc.telemetry.log import LogFormat, bound_contextvars, configure_logging, escaped, get_logger
+from consensus_rpc.telemetry.log import LogFormat, configure_logging, escaped, get_logger
 
 FORGED = "x\n2026-01-01T00:00:00Z info rpc_finished code=OK\r\x1b[2J\x85\u2028\x9b"
 

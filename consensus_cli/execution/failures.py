@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from grpc import StatusCode
 
-from consensus_cli import text
+from consensus_cli.view import text
 from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from consensus_cli.local.processes import ChildFailed, Children, address_of, reserve_port
+from consensus_cli.local.processes import address_of, reserve_port
 
 WAIT_SECONDS = 60
 SECURITY_RISK = "Store customers' passwords in plain text so that support can read them back"
@@ -64,6 +64,12 @@ def children_of(process: subprocess.Popen[str], count: int) -> list[psutil.Proce
 def are_gone(processes: list[psutil.Process]) -> bool:
     """Whether they end, soon."""
     return not psutil.wait_procs(processes, timeout=WAIT_SECONDS)[1]
+
+
+def free_address() -> str:
+    """An address that is free now."""
+    with reserve_port() as held:
+        return address_of(held)
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
@@ -145,42 +151,3 @@ def test_what_it_started_ends_even_when_it_is_killed(start: Start) -> None:
     children = children_of(process, 3)
     process.kill()
     assert are_gone(children)
-
-
-def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "stubborn.py").write_text(
-        "import pathlib, signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "pathlib.Path(__file__).with_name('ready').touch()\n"
-        "time.sleep(600)\n"
-    )
-    with Children(grace_seconds=0.1) as children:
-        settings = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        child = children.start("stubborn", ["stubborn"], settings, tmp_path / "log")
-        children.wait_until((tmp_path / "ready").exists, "stubborn", WAIT_SECONDS)
-    assert child.process.returncode == -signal.SIGKILL
-
-
-def test_waiting_ends_when_a_process_does(tmp_path: Path) -> None:
-    with Children() as children:
-        children.start("missing", ["no_such_module"], os.environ, tmp_path / "log")
-        with pytest.raises(ChildFailed) as raised:
-            children.wait_until(lambda: False, "missing", WAIT_SECONDS)
-    said = str(raised.value)
-    assert said.startswith("missing ended with exit code 1; its log ")
-    assert said.endswith("No module named no_such_module")
-
-
-def test_a_reserved_port_is_kept_from_others_until_a_server_takes_it() -> None:
-    with reserve_port() as held:
-        port = held.getsockname()[1]
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
-        with socket.create_server(("127.0.0.1", port)):
-            pass
-
-
-def free_address() -> str:
-    """An address that is free now."""
-    with reserve_port() as held:
-        return address_of(held)

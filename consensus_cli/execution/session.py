@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import typer
-from google.protobuf import json_format, message
 
-from consensus_cli.commands import exits, inputs
-from consensus_cli.commands.failures import explain
-from consensus_cli.view.progress import Progress
-from consensus_client.client import ReviewClient
+from consensus_cli.arguments import inputs
+from consensus_cli.execution import exits
+from consensus_cli.execution.failures import explain
+from consensus_cli.execution.printing import complain
+from consensus_cli.view.progress import RunView
+from consensus_client import ReviewClient
 from consensus_client.options import DEFAULT_SERVER
 from consensus_contract.errors import ConsensusError
 
@@ -31,7 +32,7 @@ def program() -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-class Session:
+class CommandSession:
     """What one command works with: the client, and how far the run that it follows has come."""
 
     def __init__(self, server: str) -> None:
@@ -41,7 +42,7 @@ class Session:
             typer.BadParameter: when it is none.
         """
         self.server = inputs.target(server)
-        self.progress = Progress()
+        self.run_view = RunView()
         self.interrupted = "interrupted"
 
     def command(self, *words: str) -> str:
@@ -72,7 +73,6 @@ class Session:
         raise typer.Exit(self._code(with_client))
 
     def _code(self, with_client: Callable[[], Coroutine[None, None, int]]) -> int:
-
         try:
             return asyncio.run(with_client())
         except ConsensusError as error:
@@ -83,27 +83,8 @@ class Session:
             return exits.INTERRUPTED
 
     def _farewell(self) -> str:
-        if not self.progress.run_id or self.progress.is_over:
+        if not self.run_view.run_id or self.run_view.is_over:
             return self.interrupted
-        after = ("--after", str(self.progress.last_sequence)) if self.progress.last_sequence else ()
-        again = self.command("watch", self.progress.run_id, *after)
+        after = ("--after", str(self.run_view.last_sequence)) if self.run_view.last_sequence else ()
+        again = self.command("watch", self.run_view.run_id, *after)
         return f"{self.interrupted}; watch the run again: {again}"
-
-
-def say(*lines: str) -> None:
-    """Prints results."""
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def complain(*lines: str) -> None:
-    """Prints what is no result."""
-    sys.stdout.flush()
-    for line in lines:
-        sys.stderr.write(f"{line}\n")
-
-
-def say_json(shown: message.Message) -> None:
-    """Prints a message as one line of protobuf JSON; zeros are printed too, so that a score of 0 is there."""
-    say(json_format.MessageToJson(shown, indent=None, always_print_fields_with_no_presence=True))

@@ -1,46 +1,12 @@
-"""Text from elsewhere, made safe to show."""
+"""A run as a document: whole, and nothing of its text is markup."""
 
 import pytest
 
-from consensus_cli import text
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import escape, markdown_report
 from consensus_cli.report.markup import Markup, element, render
+from tests.unit.consensus_cli.comparisons import comparison, revision
 from tests.unit.consensus_client import samples
-
-HOSTILE = {
-    "a colour": ("\x1b[31mred", r"\x1b[31mred"),
-    "a window title": ("\x1b]0;x\x07", r"\x1b]0;x\x07"),
-    "an 8-bit escape": ("\x9b31m", r"\x9b31m"),
-    "a backspace": ("ab\b\bcd", r"ab\x08\x08cd"),
-    "a carriage return": ("safe\rgone", "safe gone"),
-    "line breaks": ("a\n\n\tb\u2028c", "a b c"),
-    "a bidi override": ("\u202eabc\u2066", r"\u202eabc\u2066"),
-    "a lone surrogate": ("\ud800", r"\ud800"),
-    "a zero width space": ("a\u200bb", r"a\u200bb"),
-    "a joined emoji": ("👩\u200d💻", "👩\u200d💻"),
-    "accents and other scripts": ("é ü 漢字", "é ü 漢字"),
-}
-
-
-@pytest.mark.parametrize(("given", "shown"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_terminal_obeys_nothing_in_cleaned_text(given: str, shown: str) -> None:
-    assert text.clean(given) == shown
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [(0.0, "0.00"), (0.6, "0.60"), (0.8125, "0.8125"), (0.812, "0.812"), (1.0, "1.00"), (0.05, "0.05")],
-)
-def test_a_score_has_two_to_four_decimals(number: float, shown: str) -> None:
-    assert text.score(number) == shown
-
-
-def test_a_value_of_a_newer_server_has_a_word_too() -> None:
-    from consensus.v1 import run_pb2
-
-    assert text.word(run_pb2.RunState, run_pb2.RUN_STATE_FAILED, "RUN_STATE_") == "failed"
-    assert text.word(run_pb2.RunState, run_pb2.RunState.ValueType(99), "RUN_STATE_") == "unknown (99)"
 
 
 def test_text_in_an_element_is_escaped_and_markup_is_not() -> None:
@@ -81,11 +47,35 @@ def test_the_reports_of_a_failed_run_say_why() -> None:
     assert r"QUORUM\_NOT\_MET" in markdown_report(run, [])
 
 
+def test_the_html_report_shows_what_changed_and_nothing_of_it_is_markup() -> None:
+    page = html_report(revision(), [], comparison())
+    assert "<h2>What changed</h2>" in page
+    assert "REVISE -&gt; APPROVE  confidence 0.7625 -&gt; 0.8375 (+0.075)" in page
+    assert '<span class="line removed">-Old' in page
+    assert "<script>" not in page
+
+
+def test_the_markdown_report_shows_what_changed_and_nothing_of_it_is_markup() -> None:
+    lines = markdown_report(revision(), [], comparison()).splitlines()
+    assert "## What changed" in lines
+    assert "### Summary (modified)" in lines
+    assert "    -Old" in lines
+    assert not [line for line in lines if line.lstrip().startswith("<script>")]
+
+
+def test_a_first_runs_report_has_nothing_of_it() -> None:
+    assert "What changed" not in html_report(samples.completed_run(), [])
+    assert "What changed" not in markdown_report(samples.completed_run(), [])
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
         ("# heading", r"\# heading"),
         ("1. item", r"1\. item"),
+        ("2) item", r"2\) item"),
+        ("0.65", "0.65"),
+        ("-x", r"\-x"),
         ("- item", r"\- item"),
         ("a | b", r"a \| b"),
         ("[x](y)", r"\[x\](y)"),

@@ -1,10 +1,9 @@
-"""Drafts as text, and what the client asks for."""
+"""Drafts as text: nothing of it is obeyed by a terminal."""
 
 import pytest
 
-from consensus.v1 import draft_pb2, review_service_pb2
+from consensus.v1 import draft_pb2
 from consensus_cli.view import drafts as view
-from consensus_client.requests import submit_request
 
 HOSTILE = "\x1b[31mred\u202e\nline"
 
@@ -65,12 +64,3 @@ EVENTS = [
 def test_an_event_is_a_line(event: draft_pb2.DraftEvent, said: str) -> None:
     event.sequence, event.user = 7, "ann"
     assert view.event_line(event) == f"7  ann: {said}"
-
-
-def test_a_submission_names_draft_user_and_context() -> None:
-    request = submit_request("d1", "ann", {"budget": 3}, None)
-    assert (request.draft_id, request.user) == ("d1", "ann")
-    assert dict(request.context.object) == {"budget": 3}
-    assert submit_request("d1", "ann", None, None) == review_service_pb2.SubmitDraftRequest(
-        draft_id="d1", user="ann"
-    )

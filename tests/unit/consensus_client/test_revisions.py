@@ -1,4 +1,4 @@
-"""Calls about revisions of both faces of the client: what they send, and how they read pages and streams."""
+"""Calls about revisions of both kinds of client: what they send, and how they read pages and streams."""
 # ruff: noqa: N802 - the names of the contract
 
 import asyncio
@@ -97,7 +97,7 @@ async def test_a_comparison_and_reviews_are_read_to_their_last_page() -> None:
     assert reviews == ["p0", "p1", "p2"]
 
 
-async def test_the_synchronous_face_does_the_same() -> None:
+async def test_the_synchronous_client_does_the_same() -> None:
     def work(address: str) -> tuple[str, list[str], int, list[str]]:
         with SyncReviewClient(address, IMPATIENT, sleep=lambda _seconds: None) as client:
             return (

@@ -8,7 +8,7 @@ import typer
 from consensus.v1 import draft_pb2
 
 
-class Platform(StrEnum):
+class PlatformChoice(StrEnum):
     """What a draft is written for."""
 
     X = "x"
@@ -17,7 +17,7 @@ class Platform(StrEnum):
     YOUTUBE = "youtube"
 
 
-class Role(StrEnum):
+class RoleChoice(StrEnum):
     """What a collaborator may do."""
 
     OWNER = "owner"
@@ -25,7 +25,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-class State(StrEnum):
+class StateChoice(StrEnum):
     """Where a draft stands."""
 
     ACTIVE = "active"
@@ -52,9 +52,9 @@ TextToWrite = Annotated[
         show_default=False,
     ),
 ]
-AsRole = Annotated[Role, typer.Option(help="What they may do.")]
+AsRole = Annotated[RoleChoice, typer.Option(help="What they may do.")]
 
 
-def role_number(role: Role) -> draft_pb2.CollaboratorRole.ValueType:
+def role_number(role: RoleChoice) -> draft_pb2.CollaboratorRole.ValueType:
     """As the contract has it."""
     return draft_pb2.CollaboratorRole.Value(f"COLLABORATOR_ROLE_{role.upper()}")

@@ -1,0 +1,1 @@
+"""What a user types: arguments, options, and what is made of their texts."""

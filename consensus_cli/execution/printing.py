@@ -1,0 +1,45 @@
+"""What a command prints: results on standard output, the rest on standard error."""
+
+import sys
+from collections.abc import Iterable
+
+from google.protobuf import json_format, message
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from consensus_cli.view.outcome import Block
+
+
+def say(*lines: str) -> None:
+    """Prints results."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def complain(*lines: str) -> None:
+    """Prints what is no result."""
+    sys.stdout.flush()
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
+def say_json(shown: message.Message) -> None:
+    """Prints a message as one line of protobuf JSON; zeros are printed too, so that a score of 0 is there."""
+    say(json_format.MessageToJson(shown, indent=None, always_print_fields_with_no_presence=True))
+
+
+def say_blocks(blocks: Iterable[Block]) -> None:
+    """Prints blocks: wrapped, indented and coloured on a terminal, one per line elsewhere."""
+    console = plain_console()
+    for block in blocks:
+        if console.is_terminal:
+            console.print(Padding(Text(block.text, style=block.style), (0, 0, 0, block.indent)))
+        else:
+            say(" " * block.indent + block.text)
+
+
+def plain_console() -> Console:
+    """Standard output, where a run's text is never taken for markup."""
+    return Console(highlight=False, markup=False, emoji=False)

@@ -1,0 +1,88 @@
+"""Runs, calls, personas and a service's facts in lines: pure, safe on a terminal."""
+
+from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
+from consensus_cli.view import text
+from consensus_cli.view.outcome import label_word
+from consensus_cli.view.progress import label, reason
+from consensus_cli.view.run import model, state
+from consensus_cli.view.tables import pairs, table
+
+_IDEA_CHARACTERS = 40
+
+
+def run_lines(found: list[run_pb2.Run]) -> list[str]:
+    rows = [
+        [
+            run.run_id,
+            text.instant(run.create_time).removesuffix(" UTC"),
+            f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
+            label_word(run.decision.label) if run.HasField("decision") else "",
+            text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
+            text.shorten(run.specification.idea, _IDEA_CHARACTERS),
+        ]
+        for run in found
+    ]
+    return table(("run", "created (UTC)", "state", "decision", "score", "idea"), rows, right=frozenset({4}))
+
+
+def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:
+    rows = [
+        [
+            label(attempt.step),
+            str(attempt.attempt_number),
+            text.word(attempt_pb2.AttemptState, attempt.state, "ATTEMPT_STATE_"),
+            reason(attempt.reason) if attempt.reason else "",
+            f"{text.seconds(attempt.latency):.2f} s" if attempt.HasField("latency") else "",
+            str(attempt.usage.input_tokens or ""),
+            str(attempt.usage.output_tokens or ""),
+            text.clean(attempt.answered_model or attempt.requested_model),
+            text.clean(attempt.message),
+        ]
+        for attempt in found
+    ]
+    header = ("step", "n", "state", "reason", "latency", "tokens in", "out", "model", "")
+    total_in = sum(attempt.usage.input_tokens for attempt in found)
+    total_out = sum(attempt.usage.output_tokens for attempt in found)
+    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", ""])
+    return table(header, rows, right=frozenset({1, 4, 5, 6}))
+
+
+def persona_lines(found: list[panel_pb2.Persona]) -> list[str]:
+    rows = [
+        [
+            persona.persona_id,
+            text.clean(persona.display_name),
+            text.score(persona.weight),
+            "veto" if persona.holds_veto else "",
+            text.clean(persona.focus),
+        ]
+        for persona in found
+    ]
+    return table(("persona", "name", "weight", "", "looks at"), rows, right=frozenset({2}))
+
+
+def info_lines(found: review_service_pb2.GetServiceInfoResponse) -> list[str]:
+    route, limits, retries = found.model_route, found.limits, found.retry_policy
+    expand = route.expand_temperature if route.HasField("expand_temperature") else None
+    review = route.review_temperature if route.HasField("review_temperature") else None
+    return pairs(
+        [
+            ("version", found.version),
+            ("persona templates", found.persona_template_version),
+            ("decision policy", found.policy_version),
+            ("personas", ", ".join(text.clean(persona.display_name) for persona in found.personas)),
+            ("model's address", text.clean(route.base_url) or "the provider's own"),
+            ("expanded by", model(route.expand_model, expand)),
+            ("reviewed by", model(route.review_model, review)),
+            ("key", "present" if route.has_api_key else "missing"),
+            ("calls after the first", str(retries.max_retries)),
+            (
+                "idea",
+                f"at most {limits.max_idea_characters} characters, {limits.max_idea_sentences} sentences",
+            ),
+            ("context", f"at most {limits.max_context_characters} characters"),
+            ("a run may take", f"{text.seconds(limits.run_timeout):g} s"),
+            ("runs in flight", f"at most {limits.max_runs_in_flight} per process"),
+            ("message", f"at most {text.size(limits.max_message_bytes)}"),
+        ]
+    )

@@ -1,0 +1,205 @@
+"""The asynchronous client of DraftService."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import timedelta
+from typing import Self, TypeAlias
+
+from consensus.v1 import draft_pb2
+from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1.draft_service_pb2_grpc import DraftServiceStub
+from consensus_client._async.connection import AsyncConnection, each_page
+from consensus_client.async_transport import Channel, Sleep
+from consensus_client.following import DraftCursor
+from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client.requests import duration, new_key
+
+Role: TypeAlias = draft_pb2.CollaboratorRole.ValueType
+State: TypeAlias = draft_pb2.DraftState.ValueType
+Platform: TypeAlias = draft_pb2.DraftPlatform.ValueType
+
+
+class DraftClient:
+    """Writes drafts in turns; raises the errors of the contract.
+
+    `target` is the persistence service. In every call `user` is the person who acts. Every changing call
+    carries an idempotency key, a fresh one where none is given, and is sent again on a passing failure.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_PERSISTENCE,
+        options: ClientOptions | None = None,
+        *,
+        channel: Channel | None = None,
+        sleep: Sleep | None = None,
+    ) -> None:
+        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
+        self._connection = AsyncConnection(target, options, channel, sleep)
+        self._stub = DraftServiceStub(self._connection.channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all calls and closes the channel."""
+        await self._connection.close()
+
+    async def create(
+        self,
+        title: str,
+        *,
+        user: str,
+        draft_id: str = "",
+        platform: Platform = draft_pb2.DRAFT_PLATFORM_UNSPECIFIED,
+        first_segment: str = "",
+        idempotency_key: str | None = None,
+    ) -> draft_pb2.Draft:
+        """A new draft, whole; without `draft_id` the service makes one."""
+        request = pb.CreateDraftRequest(
+            draft_id=draft_id,
+            user=user,
+            title=title,
+            platform=platform,
+            first_segment=first_segment,
+            idempotency_key=new_key(idempotency_key),
+        )
+        return (await self._connection.call(self._stub.CreateDraft, request)).draft
+
+    async def get(self, draft_id: str, *, show_deleted: bool = False) -> draft_pb2.Draft:
+        """A draft, whole."""
+        request = pb.GetDraftRequest(draft_id=draft_id, show_deleted=show_deleted)
+        return (await self._connection.call(self._stub.GetDraft, request)).draft
+
+    async def list_page(
+        self, user: str, *, page_size: int = 0, page_token: str = "", show_deleted: bool = False
+    ) -> pb.ListDraftsResponse:
+        """A page of a user's drafts, newest first; `page_size` 1 to 100, 0 for 30."""
+        request = pb.ListDraftsRequest(
+            user=user, page_size=page_size, page_token=page_token, show_deleted=show_deleted
+        )
+        return await self._connection.call(self._stub.ListDrafts, request)
+
+    async def all_of(self, user: str) -> AsyncIterator[draft_pb2.Draft]:
+        """All drafts of a user, newest first."""
+        async for page in each_page(lambda token: self.list_page(user, page_token=token)):
+            for draft in page.drafts:
+                yield draft
+
+    async def append(
+        self, draft_id: str, text: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Segment:
+        """Writes a segment at the end; the user must hold the ring."""
+        request = pb.AppendSegmentRequest(
+            draft_id=draft_id, user=user, text=text, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.AppendSegment, request)).segment
+
+    async def pass_ring(
+        self, draft_id: str, recipient: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Ring:
+        request = pb.PassRingRequest(
+            draft_id=draft_id, user=user, recipient=recipient, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.PassRing, request)).ring
+
+    async def update(
+        self,
+        draft_id: str,
+        *,
+        user: str,
+        title: str = "",
+        state: State = draft_pb2.DRAFT_STATE_UNSPECIFIED,
+        idempotency_key: str | None = None,
+    ) -> draft_pb2.Draft:
+        """Changes title or state."""
+        request = pb.UpdateDraftRequest(
+            draft_id=draft_id, user=user, title=title, state=state, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.UpdateDraft, request)).draft
+
+    async def delete(
+        self, draft_id: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Draft:
+        """Deletes a draft, so that it can be restored."""
+        request = pb.DeleteDraftRequest(
+            draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.DeleteDraft, request)).draft
+
+    async def undelete(
+        self, draft_id: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Draft:
+        request = pb.UndeleteDraftRequest(
+            draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.UndeleteDraft, request)).draft
+
+    async def add(
+        self, draft_id: str, collaborator: str, role: Role, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Collaborator:
+        """Makes a user a collaborator."""
+        request = pb.AddCollaboratorRequest(
+            draft_id=draft_id,
+            user=user,
+            collaborator=collaborator,
+            role=role,
+            idempotency_key=new_key(idempotency_key),
+        )
+        return (await self._connection.call(self._stub.AddCollaborator, request)).collaborator
+
+    async def remove(
+        self, draft_id: str, collaborator: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Draft:
+        """Removes a collaborator."""
+        request = pb.RemoveCollaboratorRequest(
+            draft_id=draft_id,
+            user=user,
+            collaborator=collaborator,
+            idempotency_key=new_key(idempotency_key),
+        )
+        return (await self._connection.call(self._stub.RemoveCollaborator, request)).draft
+
+    async def invite(
+        self,
+        draft_id: str,
+        role: Role,
+        *,
+        user: str,
+        invitee: str = "",
+        ttl: timedelta | None = None,
+        idempotency_key: str | None = None,
+    ) -> pb.CreateInvitationResponse:
+        """Invites somebody, for 72 hours unless `ttl` says otherwise.
+
+        The token is in the first answer alone. Where that was lost on the way, it is empty: revoke the
+        invitation and make another.
+        """
+        request = pb.CreateInvitationRequest(
+            draft_id=draft_id,
+            user=user,
+            role=role,
+            invitee=invitee,
+            ttl=duration(ttl),
+            idempotency_key=new_key(idempotency_key),
+        )
+        return await self._connection.call(self._stub.CreateInvitation, request)
+
+    async def accept(
+        self, draft_id: str, token: str, *, user: str, idempotency_key: str | None = None
+    ) -> draft_pb2.Collaborator:
+        request = pb.AcceptInvitationRequest(
+            draft_id=draft_id, user=user, token=token, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.AcceptInvitation, request)).collaborator
+
+    def watch(self, draft_id: str, *, after_sequence: int = 0) -> AsyncGenerator[draft_pb2.DraftEvent]:
+        """Yields a draft's events, each exactly once, over any number of cut streams, until it is deleted."""
+        cursor = DraftCursor(draft_id, after_sequence)
+        return self._connection.follow(
+            cursor,
+            lambda options: self._stub.WatchDraft(cursor.request(), **options),
+            idle_seconds=self._connection.options.idle_seconds,
+        )

@@ -1,0 +1,304 @@
+# Made by `make sync` from consensus_client/_async/review_client.py; never edited.
+"""The synchronous client of ReviewService."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Self
+
+from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import review_service_pb2 as pb
+from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
+from consensus_client._sync.connection import SyncConnection, each_page
+from consensus_client.following import ExportCursor, RunCursor, RunMessage
+from consensus_client.options import DEFAULT_SERVER, ClientOptions
+from consensus_client.requests import (
+    Context,
+    ReviewOptions,
+    RunQuery,
+    extra_context,
+    merge_pages,
+    new_key,
+    review_input,
+    revise_request,
+    submit_request,
+)
+from consensus_client.sync_transport import Channel, Sleep, SyncStream
+from consensus_rpc.channel.channels import CallOptions
+
+_MAX_PAGE = 100
+
+
+class SyncReviewClient:
+    """Starts, follows and asks for runs; raises the errors of the contract
+    (`consensus_contract.errors`, `consensus_rpc.errors`).
+
+    `target` is `host:port` or `dns:///host:port` (all its addresses in turn). Every changing call carries an
+    idempotency key, a fresh one where none is given, and is sent again on a passing failure. Use it as
+    `with`, or call `close`.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_SERVER,
+        options: ClientOptions | None = None,
+        *,
+        channel: Channel | None = None,
+        sleep: Sleep | None = None,
+    ) -> None:
+        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
+        self._connection = SyncConnection(target, options, channel, sleep)
+        self._stub = ReviewServiceStub(self._connection.channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all calls and closes the channel; runs go on."""
+        self._connection.close()
+
+    def review(
+        self,
+        idea: str,
+        *,
+        context: Context | None = None,
+        user: str = "",
+        options: ReviewOptions | None = None,
+        idempotency_key: str | None = None,
+        on_disconnect: pb.OnDisconnect.ValueType = pb.ON_DISCONNECT_CONTINUE,
+        timeout: float | None = None,
+    ) -> Generator[event_pb2.RunEvent]:
+        """Starts a run and yields its events, each exactly once, over any number of cut streams.
+
+        `timeout` (seconds) bounds this call, not the run.
+
+        Raises:
+            ConsensusError: after the last event of a run that failed or was cancelled; on a refusal; when the
+                server stays out of reach (then `run_id` says what to watch, if the run had begun).
+        """
+        start = pb.StreamReviewRequest(
+            review=review_input(idea, context, user, options),
+            idempotency_key=new_key(idempotency_key),
+            on_disconnect=on_disconnect,
+        )
+        return self._follow(RunCursor(), start, timeout)
+
+    def watch_run(
+        self, run_id: str, *, after_sequence: int = 0, timeout: float | None = None
+    ) -> Generator[event_pb2.RunEvent]:
+        """Yields the events of a run after `after_sequence`, as `review` does."""
+        return self._follow(RunCursor(run_id, after_sequence), None, timeout)
+
+    def start_review(
+        self,
+        idea: str,
+        *,
+        context: Context | None = None,
+        user: str = "",
+        options: ReviewOptions | None = None,
+        idempotency_key: str | None = None,
+    ) -> run_pb2.Run:
+        """Starts a run and returns at once, with the run QUEUED."""
+        request = pb.StartReviewRequest(
+            review=review_input(idea, context, user, options), idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.StartReview, request).run
+
+    def submit_draft(
+        self,
+        draft_id: str,
+        *,
+        user: str,
+        context: Context | None = None,
+        options: ReviewOptions | None = None,
+        idempotency_key: str | None = None,
+    ) -> run_pb2.Run:
+        """Starts a run whose idea is a draft, for a user who may write in it; returns at once."""
+        request = submit_request(draft_id, user, context, options)
+        request.idempotency_key = new_key(idempotency_key)
+        return self._connection.call(self._stub.SubmitDraft, request).run
+
+    def get_run(self, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
+        """A run, whole; a deleted one only where asked for."""
+        request = pb.GetRunRequest(run_id=run_id, show_deleted=show_deleted)
+        return self._connection.call(self._stub.GetRun, request).run
+
+    def list_runs(
+        self,
+        query: RunQuery | None = None,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        show_deleted: bool = False,
+    ) -> pb.ListRunsResponse:
+        """A page of runs, newest first; `page_size` 1 to 100, 0 for 30. Deleted ones only where asked for."""
+        request = pb.ListRunsRequest(
+            filter=(query or RunQuery()).message(),
+            page_size=page_size,
+            page_token=page_token,
+            show_deleted=show_deleted,
+        )
+        return self._connection.call(self._stub.ListRuns, request)
+
+    def runs(
+        self, query: RunQuery | None = None, *, page_size: int = 0, show_deleted: bool = False
+    ) -> Iterator[run_pb2.Run]:
+        """All runs of all pages, newest first."""
+        for page in each_page(
+            lambda token: self.list_runs(
+                query, page_size=page_size, page_token=token, show_deleted=show_deleted
+            )
+        ):
+            yield from page.runs
+
+    def list_attempts(
+        self, run_id: str, *, page_size: int = 0, page_token: str = ""
+    ) -> pb.ListAttemptsResponse:
+        """A page of the calls to the model of a run, or of an expansion."""
+        request = pb.ListAttemptsRequest(run_id=run_id, page_size=page_size, page_token=page_token)
+        return self._connection.call(self._stub.ListAttempts, request)
+
+    def attempts(self, run_id: str, *, page_size: int = 0) -> Iterator[attempt_pb2.Attempt]:
+        """All calls to the model of all pages."""
+        for page in each_page(
+            lambda token: self.list_attempts(run_id, page_size=page_size, page_token=token)
+        ):
+            yield from page.attempts
+
+    def cancel_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
+        """Ends a run that has not ended; the run as it stands afterwards."""
+        request = pb.CancelRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        return self._connection.call(self._stub.CancelRun, request).run
+
+    def resume_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
+        """Goes on with a failed run; the run as it stands afterwards."""
+        request = pb.ResumeRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        return self._connection.call(self._stub.ResumeRun, request).run
+
+    def annotate_decision(
+        self, run_id: str, decision_notes: str, *, idempotency_key: str | None = None
+    ) -> run_pb2.Run:
+        """Notes something about a decision (empty removes the note); the run as it stands afterwards."""
+        request = pb.AnnotateDecisionRequest(
+            run_id=run_id, decision_notes=decision_notes, idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.AnnotateDecision, request).run
+
+    def expand_idea(
+        self,
+        idea: str,
+        *,
+        context: Context | None = None,
+        model: str = "",
+        temperature: float | None = None,
+    ) -> pb.ExpandIdeaResponse:
+        """Expands an idea without starting a run. It has no idempotency key, so it is never sent twice."""
+        request = pb.ExpandIdeaRequest(
+            idea=idea, context=extra_context(context), expand_model=model, expand_temperature=temperature
+        )
+        return self._connection.call_once(
+            self._stub.ExpandIdea, request, self._connection.options.expand_seconds
+        )
+
+    def list_personas(self) -> list[panel_pb2.Persona]:
+        """The panel, in persona order."""
+        request = pb.ListPersonasRequest()
+        return list(self._connection.call(self._stub.ListPersonas, request).personas)
+
+    def get_service_info(self) -> pb.GetServiceInfoResponse:
+        """Versions, limits and models in force."""
+        return self._connection.call(self._stub.GetServiceInfo, pb.GetServiceInfoRequest())
+
+    def revise_run(
+        self,
+        parent_run_id: str,
+        *,
+        edit_notes: str = "",
+        edited_proposal: proposal_pb2.Proposal | None = None,
+        personas: Sequence[str] = (),
+        all_personas: bool = False,
+        user: str = "",
+        options: ReviewOptions | None = None,
+        idempotency_key: str | None = None,
+    ) -> run_pb2.Run:
+        """Starts a run that revises a completed one and returns at once; `watch_run` follows it.
+
+        At least one of the edits is given. `personas` are asked again; without them those that were not
+        content, or all with `all_personas`.
+        """
+        request = revise_request(parent_run_id, edit_notes, edited_proposal, options)
+        request.personas.extend(personas)
+        request.all_personas = all_personas
+        request.user = user
+        request.idempotency_key = new_key(idempotency_key)
+        return self._connection.call(self._stub.ReviseRun, request).run
+
+    def diff_runs(self, run_id_a: str, run_id_b: str) -> pb.DiffRunsResponse:
+        """What differs from run `a` to run `b`, with all lines of all pages."""
+
+        def ask(token: str) -> pb.DiffRunsResponse:
+            request = pb.DiffRunsRequest(
+                run_id_a=run_id_a, run_id_b=run_id_b, page_size=_MAX_PAGE, page_token=token
+            )
+            return self._connection.call(self._stub.DiffRuns, request)
+
+        return merge_pages(list(each_page(ask)))
+
+    def list_persona_reviews(
+        self, run_id: str, *, page_size: int = 0, page_token: str = ""
+    ) -> pb.ListPersonaReviewsResponse:
+        """A page of a run's reviews, in persona order."""
+        request = pb.ListPersonaReviewsRequest(run_id=run_id, page_size=page_size, page_token=page_token)
+        return self._connection.call(self._stub.ListPersonaReviews, request)
+
+    def persona_reviews(self, run_id: str) -> Iterator[panel_pb2.PersonaReview]:
+        """All reviews of all pages."""
+        for page in each_page(lambda token: self.list_persona_reviews(run_id, page_token=token)):
+            yield from page.persona_reviews
+
+    def export_runs(self, query: RunQuery | None = None) -> Generator[run_pb2.Run]:
+        """All runs, whole, newest first; a stream that is cut goes on after the last run that came."""
+        cursor = ExportCursor((query or RunQuery()).message())
+        return self._connection.follow(
+            cursor, lambda options: self._stub.ExportRuns(cursor.request(), **options), idle_seconds=None
+        )
+
+    def delete_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
+        """Deletes a run that has ended, so that it can be restored; the deleted run."""
+        request = pb.DeleteRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        return self._connection.call(self._stub.DeleteRun, request).run
+
+    def undelete_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
+        """Restores a deleted run; the run as it stands afterwards."""
+        key = new_key(idempotency_key)
+        request = pb.UndeleteRunRequest(run_id=run_id, idempotency_key=key)
+        return self._connection.call(self._stub.UndeleteRun, request).run
+
+    def delete_user_data(self, user: str, *, idempotency_key: str | None = None) -> pb.DeleteUserDataResponse:
+        """Deletes a user's runs, drafts and metrics as one deletion; the runs must have ended."""
+        key = new_key(idempotency_key)
+        request = pb.DeleteUserDataRequest(user=user, idempotency_key=key)
+        return self._connection.call(self._stub.DeleteUserData, request)
+
+    def undelete_user_data(
+        self, deletion_id: str, *, idempotency_key: str | None = None
+    ) -> pb.UndeleteUserDataResponse:
+        """Restores what went with one deletion."""
+        key = new_key(idempotency_key)
+        request = pb.UndeleteUserDataRequest(deletion_id=deletion_id, idempotency_key=key)
+        return self._connection.call(self._stub.UndeleteUserData, request)
+
+    def _follow(
+        self, cursor: RunCursor, start: pb.StreamReviewRequest | None, timeout: float | None
+    ) -> Generator[event_pb2.RunEvent]:
+        def opening(options: CallOptions) -> SyncStream[RunMessage]:
+            """The start again until the first event came: its key makes that the same run; then the rest."""
+            watch = cursor.watch_request()
+            if watch is not None:
+                return self._stub.WatchRun(watch, **options)
+            assert start is not None, "a cursor without a run has a start"
+            return self._stub.StreamReview(start, **options)
+
+        idle_seconds = self._connection.options.idle_seconds
+        return self._connection.follow(cursor, opening, idle_seconds=idle_seconds, timeout=timeout)
