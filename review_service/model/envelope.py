@@ -11,7 +11,7 @@ from review_service.model.model_call import Answer, CallFailure, CallReport
 _MAX_COUNT = 2**31 - 1
 
 
-class _Part(BaseModel):
+class _ContentPart(BaseModel):
     """A piece of a message: text, or a refusal."""
 
     type: str = ""
@@ -19,11 +19,11 @@ class _Part(BaseModel):
     refusal: str = ""
 
 
-class _Item(BaseModel):
+class _OutputItem(BaseModel):
     """A piece of the output; only messages matter, reasoning and tool calls do not."""
 
     type: str = ""
-    content: list[_Part] | None = None
+    content: list[_ContentPart] | None = None
 
 
 class _Incomplete(BaseModel):
@@ -44,7 +44,7 @@ class Envelope(BaseModel):
     status: str | None = None
     incomplete_details: _Incomplete | None = None
     error: _Error | None = None
-    output: list[_Item] = []
+    output: list[_OutputItem] = []
     usage: Any = None
 
 

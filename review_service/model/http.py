@@ -1,7 +1,7 @@
 """How the `openai` package's requests travel: the package makes them, they are sent here, each once.
 
 A call is in flight for seconds or minutes, and its answer is waited for with as little as that takes: the
-package has come back with the request by then (`Drafts`), the session with what the answer will be
+package has come back with the request by then (`UnsentRequests`), the session with what the answer will be
 (`_Pending`). Were they still under way, a call in flight would take twice the memory.
 """
 
@@ -57,7 +57,7 @@ class Answered(httpx2.AsyncByteStream):
         self.answer = answer
 
 
-class Drafts(httpx2.AsyncClient):
+class UnsentRequests(httpx2.AsyncClient):
     """For the package its client, and sends nothing: a request comes back in an answer of its own.
 
     One whose content is Answered comes back with that answer, for the package to judge.

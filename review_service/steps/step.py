@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
+from consensus_rpc.backoff import Chance, Clock
 from review_service.model.model_call import Answer, CallFailure, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
@@ -17,7 +18,10 @@ T = TypeVar("T")
 
 
 class AttemptRecorder(Protocol):
-    """Writes down the calls of a run, or of an expansion, as they happen."""
+    """Writes down the calls of a run or an expansion as they happen, and alone knows which are recorded."""
+
+    def is_started(self, step: str) -> bool:
+        """Whether an attempt of the step is recorded as STARTED and its end is not."""
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Returns once the attempt is durable; only then do bytes leave. Raises: no call is made."""
@@ -35,11 +39,11 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Clock (seconds that only rise), sleep, and jitter (0 to 1), so that tests need not wait."""
+    """Clock, sleep and chance, so that tests need not wait."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio_sleep
-    jitter: Callable[[], float] = random.random
+    chance: Chance = random.random
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +51,15 @@ class StepBudget:
     """Where a step stands, from what is recorded of it.
 
     `deadline` is the run's, by the runner's clock. `used` counts the attempts that count against the
-    budget, unknown ones and repairs included. `recorded_first`: attempt `next_number` is recorded as
-    STARTED already. `output_fault` is what was wrong with an invalid answer in this budget; `is_truncated`
-    says that one was cut off.
+    budget, unknown ones and repairs included. `output_fault` is what was wrong with an invalid answer in this
+    budget; `is_truncated` says that one was cut off.
     """
 
     deadline: float
     used: int = 0
     next_number: int = 1
-    recorded_first: bool = False
     output_fault: str = ""
     is_truncated: bool = False
-
-    @classmethod
-    def first(cls, deadline: float) -> "StepBudget":
-        """A new step, whose first attempt is in the commit that starts it."""
-        return cls(deadline=deadline, recorded_first=True)
 
 
 @dataclass(frozen=True, slots=True)

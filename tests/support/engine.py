@@ -116,10 +116,10 @@ def model_call(**changes: object) -> ModelCall:
 
 @dataclass(slots=True)
 class FakeTime:
-    """A clock that only sleeping moves; `jitter` is what the random source answers."""
+    """A clock that only sleeping moves; `chance` is what the random source answers."""
 
     now: float = 0.0
-    jitter: float = 0.0
+    chance: float = 0.0
     sleeps: list[float] = field(default_factory=list)
 
     async def sleep(self, seconds: float) -> None:
@@ -130,7 +130,7 @@ class FakeTime:
 
     def timing(self) -> Timing:
         """What a step runner takes."""
-        return Timing(clock=lambda: self.now, sleep=self.sleep, jitter=lambda: self.jitter)
+        return Timing(clock=lambda: self.now, sleep=self.sleep, chance=lambda: self.chance)
 
 
 @dataclass(slots=True)
@@ -140,6 +140,12 @@ class Recorder:
     records: list[tuple[str, attempt_pb2.Attempt, event_pb2.AttemptFailed | None]] = field(
         default_factory=list
     )
+    started_before: Sequence[str] = ()
+
+    def is_started(self, step: str) -> bool:
+        """Whether the step's last record is that of a start; without one, whether it stood there before."""
+        mine = [kind for kind, attempt, _ in self.records if attempt.step == step]
+        return mine[-1] == "started" if mine else step in self.started_before
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Keeps it."""

@@ -4,6 +4,7 @@ import time
 
 from consensus.v1 import attempt_pb2
 from consensus_contract.errors import reason_name
+from consensus_contract.steps import review_step
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from review_service.model.client import ModelClient
@@ -40,7 +41,10 @@ async def test_a_route_that_stays_closed_beyond_the_deadline_ends_the_step_witho
     await control.script(Rule(status=429, headers={"retry-after": "60"}, persona="critic"))
     await desk.review(StepBudget(deadline=30.0))
 
-    recorded = gave_up(await desk.review(StepBudget.first(30.0), persona_id="architect"), "LLM_RATE_LIMITED")
+    desk.recorder.started_before = [review_step("architect")]
+    recorded = gave_up(
+        await desk.review(StepBudget(deadline=30.0), persona_id="architect"), "LLM_RATE_LIMITED"
+    )
     unrecorded = gave_up(
         await desk.review(StepBudget(deadline=30.0), persona_id="optimist"), "LLM_RATE_LIMITED"
     )
