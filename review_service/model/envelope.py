@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consensus.v1 import errors_pb2, panel_pb2
 from review_service.model.faults import failure_of_code, plain
-from review_service.model.model_call import Answer, CallFailure, CallReport
+from review_service.model.model_call import CallFailure, CallReport, ModelAnswer
 
 _MAX_COUNT = 2**31 - 1
 
@@ -48,7 +48,7 @@ class Envelope(BaseModel):
     usage: Any = None
 
 
-def read_envelope(body: bytes, report: CallReport) -> Answer | CallFailure:
+def read_envelope(body: bytes, report: CallReport) -> ModelAnswer | CallFailure:
     """The model's text, or the failure that the body tells of, with what it says of model and tokens.
 
     `report` is what is known from the transport; the answer's own id stands in where no request id came.
@@ -65,7 +65,7 @@ def read_envelope(body: bytes, report: CallReport) -> Answer | CallFailure:
     return _read(envelope, _with_envelope(report, envelope))
 
 
-def _read(envelope: Envelope, report: CallReport) -> Answer | CallFailure:
+def _read(envelope: Envelope, report: CallReport) -> ModelAnswer | CallFailure:
     """Looks at how the answer ended, then at what it holds."""
     texts, is_refusal = _content(envelope)
     text = "".join(texts)
@@ -81,7 +81,7 @@ def _read(envelope: Envelope, report: CallReport) -> Answer | CallFailure:
     if not texts:
         message = "The answer holds no text."
         return CallFailure(report, errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT, message)
-    return Answer(report, text)
+    return ModelAnswer(report, text)
 
 
 def _content(envelope: Envelope) -> tuple[list[str], bool]:

@@ -23,11 +23,12 @@ _NOTHING = httpx2.ByteStream(b"")  # given one, an answer is made in a tenth of 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
     """A request's body, to both libraries; its bytes exist while they are measured and while they are sent.
 
+    `make` gives the same bytes each time.
+
     Many calls may wait for their connections at once, and then for minutes for their answers.
     """
 
     def __init__(self, make: Callable[[], bytes]) -> None:
-        """`make` gives the same bytes each time."""
         super().__init__(make)
         self._length = len(make())
 
@@ -37,15 +38,12 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
         return self._length
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Sends it."""
         await writer.write(self._value())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yields all of it."""
         yield self._value()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """All of it as text."""
         return str(self._value(), encoding, errors)
 
 
@@ -53,7 +51,6 @@ class Answered(httpx2.AsyncByteStream):
     """The content of a request that has its answer."""
 
     def __init__(self, answer: httpx2.Response) -> None:
-        """Stands for the body that was sent."""
         self.answer = answer
 
 
@@ -64,7 +61,6 @@ class UnsentRequests(httpx2.AsyncClient):
     """
 
     def __init__(self) -> None:
-        """Opens nothing, now or later."""
         super().__init__(transport=httpx2.AsyncBaseTransport())
 
     def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
@@ -87,7 +83,7 @@ class _Pending(aiohttp.ClientResponse):
     """An answer that its session does not wait for, only `arrive`."""
 
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Notes where it will come from."""
+        """Notes where it will come from, and waits for nothing."""
         self._comes_from = connection
         return self
 
@@ -108,7 +104,6 @@ class SingleExchange:
     """
 
     def __init__(self, *, max_connections: int) -> None:
-        """Opens nothing yet."""
         self._max_connections = max_connections
         self._proxy = functools.cache(_proxy)
 

@@ -9,7 +9,7 @@ from consensus.v1 import attempt_pb2, errors_pb2, persistence_service_pb2, propo
 from consensus_contract.errors import reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from consensus_decision.decision import decide
-from consensus_decision.quorum import quorum_shortfall
+from consensus_decision.quorum import has_quorum
 from consensus_rpc.telemetry.log import get_logger
 from review_service.comparing.proposal_diff import proposal_diff
 from review_service.record.ledger import Attached, Begun, NewRun
@@ -114,8 +114,7 @@ class ReviewRun:
 
     def _ending(self) -> list[RecordItem]:
         progress = self._progress
-        shortfall = quorum_shortfall(progress.specification, list(progress.reviews))
-        if shortfall is not None:
+        if not has_quorum(progress.specification, progress.reviews.keys()):
             return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
         reviews = list(progress.reviews.values())
         return items.decided(decide(progress.specification, reviews, progress.failures))

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
 from consensus_rpc.telemetry.log import get_logger
-from review_service.model.model_call import Answer, CallFailure, CallReport, ModelCall
+from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
 from review_service.steps.attempts import failed_attempt, failed_event, started_attempt, succeeded_attempt
 from review_service.steps.outputs import OutputError
 from review_service.steps.prompts import repair_message
@@ -101,7 +101,7 @@ class Course(Generic[T]):
         attempt = self._attempt()
         self._number += 1
         self._used += 1
-        if isinstance(answer, Answer):
+        if isinstance(answer, ModelAnswer):
             outcome = self._read(attempt, answer)
             return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
         return self._after(attempt, self._with_cause(answer))
@@ -166,7 +166,7 @@ class Course(Generic[T]):
             messages=request.messages + repair,
         )
 
-    def _read(self, attempt: attempt_pb2.Attempt, answer: Answer) -> Succeeded[T] | CallFailure:
+    def _read(self, attempt: attempt_pb2.Attempt, answer: ModelAnswer) -> Succeeded[T] | CallFailure:
         """The result in the model's text, or what is wrong with it."""
         succeeded = succeeded_attempt(attempt, answer.report)
         try:

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
 from consensus_rpc.backoff import Chance, Clock
-from review_service.model.model_call import Answer, CallFailure, ModelCall, OutputFormat
+from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class AttemptRecorder(Protocol):
 class Model(Protocol):
     """Makes one call to the model."""
 
-    async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
+    async def call(self, call: ModelCall, timeout_seconds: float) -> ModelAnswer | CallFailure:
         """What became of it; a value whatever the model does. Cancelling closes the connection."""
 
 

@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import reason_name
+from review_service.intake.requests import IntakeLimits
 from review_service.model.client import ModelClient
 from review_service.model.model_call import ModelCall
 from review_service.personas.panel import load_panel
@@ -20,6 +21,13 @@ from review_service.steps.step import GaveUp, StepBudget, Succeeded, Timing
 PANEL = load_panel()
 RUN_ID = "run-1"
 NO_DEADLINE = 1_000_000.0
+LIMITS = IntakeLimits(
+    max_idea_characters=10_000,
+    max_idea_sentences=10,
+    max_context_characters=50_000,
+    max_edited_proposal_characters=100_000,
+    max_edit_notes_characters=10_000,
+)
 FRESH = StepBudget(deadline=NO_DEADLINE)
 
 
