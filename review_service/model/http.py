@@ -34,7 +34,6 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
 
     @property
     def size(self) -> int:
-        """Its length in bytes."""
         return self._length
 
     async def write(self, writer: AbstractStreamWriter) -> None:

@@ -40,14 +40,13 @@ class Observation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it."""
         if self._span.is_recording():
             _describe(self._span, self)
         self._span.end()
         _measure(self)
 
     def seconds(self) -> float:
-        """Time since it began."""
+        """Since it began."""
         return time.perf_counter() - self._started
 
 

@@ -69,7 +69,6 @@ class PersistenceGateway:
     async def list_runs(
         self, caller: Caller, request: review_service_pb2.ListRunsRequest
     ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
-        """A page of runs."""
         asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
             scope=caller.scope,
             filter=request.filter if request.HasField("filter") else None,
@@ -82,7 +81,6 @@ class PersistenceGateway:
     async def list_attempts(
         self, caller: Caller, request: review_service_pb2.ListAttemptsRequest
     ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
-        """A page of a run's attempts."""
         asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
             scope=caller.scope,
             run_id=request.run_id,
@@ -95,7 +93,6 @@ class PersistenceGateway:
     async def list_persona_reviews(
         self, caller: Caller, request: review_service_pb2.ListPersonaReviewsRequest
     ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
-        """A page of a run's reviews."""
         asked = persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest(
             scope=caller.scope,
             run_id=request.run_id,
@@ -173,7 +170,6 @@ class PersistenceGateway:
         return (await _asked(self._stub.DeleteRun, request, caller.left)).run
 
     async def undelete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
-        """The run, restored."""
         request = persistence_service_pb2.PersistenceServiceUndeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
@@ -191,7 +187,6 @@ class PersistenceGateway:
     async def undelete_user_data(
         self, caller: Caller, deletion_id: str, claim: Claim | None
     ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
-        """What was restored."""
         request = persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest(
             scope=caller.scope, deletion_id=deletion_id, idempotency=claim
         )

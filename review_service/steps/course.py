@@ -19,8 +19,8 @@ from review_service.steps.step import (
     StepBudget,
     StepRequest,
     Succeeded,
-    Timing,
 )
+from review_service.steps.timing import Timing
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from review_service.steps.step import (
     StepBudget,
     StepRequest,
     Succeeded,
-    Timing,
 )
+from review_service.steps.timing import Timing
 
 T = TypeVar("T")
 
@@ -28,10 +28,10 @@ class StepRunner:
 
     __slots__ = ("_gate", "_model", "_timing")
 
-    def __init__(self, model: Model, *, timing: Timing | None = None, gate: RouteGate | None = None) -> None:
+    def __init__(self, model: Model, *, timing: Timing | None = None) -> None:
         self._model = model
         self._timing = timing or Timing()
-        self._gate = gate or RouteGate()
+        self._gate = RouteGate()
 
     async def run(
         self, request: StepRequest[T], budget: StepBudget, recorder: AttemptRecorder

@@ -1,16 +1,12 @@
-"""One step of a run: calls to the model until a good answer comes or the step gives up."""
+"""What a step is given, and what it comes to. Pure."""
 
-import random
-import time
-from asyncio import sleep as asyncio_sleep
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
-from consensus_rpc.backoff import Chance, Clock
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
@@ -35,15 +31,6 @@ class Model(Protocol):
 
     async def call(self, call: ModelCall, timeout_seconds: float) -> ModelAnswer | CallFailure:
         """What became of it; a value whatever the model does. Cancelling closes the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Clock, sleep and chance, so that tests need not wait."""
-
-    clock: Clock = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio_sleep
-    chance: Chance = random.random
 
 
 @dataclass(frozen=True, slots=True)

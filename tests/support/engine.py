@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from google.protobuf.duration_pb2 import Duration
-
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import reason_name
+from consensus_contract.spans import duration
 from review_service.intake.requests import IntakeLimits
 from review_service.model.client import ModelClient
 from review_service.model.model_call import ModelCall
@@ -16,7 +15,8 @@ from review_service.steps.expander import Expander
 from review_service.steps.outputs import REVIEW_FORMAT
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import GaveUp, StepBudget, Succeeded, Timing
+from review_service.steps.step import GaveUp, StepBudget, Succeeded
+from review_service.steps.timing import Timing
 
 PANEL = load_panel()
 RUN_ID = "run-1"
@@ -50,11 +50,9 @@ def specification(
         persona_template_version="1.0.0",
         retry_policy=run_pb2.RetryPolicy(
             max_retries=max_retries,
-            initial_backoff=Duration(seconds=1),
+            initial_backoff=duration(1),
             backoff_multiplier=2.0,
-            attempt_timeout=Duration(nanos=int(attempt_timeout_seconds * 1_000_000_000) % 1_000_000_000)
-            if attempt_timeout_seconds < 1
-            else Duration(seconds=int(attempt_timeout_seconds)),
+            attempt_timeout=duration(attempt_timeout_seconds),
             max_output_tokens=8000,
         ),
         personas=PANEL.personas,

@@ -10,7 +10,8 @@ from offline_model.script import Rule
 from review_service.model.client import ModelClient
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import StepBudget, Succeeded, Timing
+from review_service.steps.step import StepBudget, Succeeded
+from review_service.steps.timing import Timing
 from tests.support.engine import PANEL, RUN_ID, Desk, Recorder, gave_up, proposal, specification, succeeded
 
 
