@@ -95,7 +95,7 @@ async def test_a_timed_out_call_is_retried(model: ModelClient, control: ControlC
     await control.script(Rule(hold="for ever", times=1))
     desk = Desk(model)
 
-    outcome = succeeded(await desk.review(spec=specification(attempt_timeout_seconds=0.1)))
+    outcome = succeeded(await desk.review(spec=specification(attempt_timeout_seconds=0.5)))
 
     assert outcome.attempt.attempt_number == 2
     assert reason_name(desk.recorder.records[1][1].reason) == "LLM_TIMEOUT"
