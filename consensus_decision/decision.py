@@ -39,7 +39,7 @@ def decide(
 ) -> decision_pb2.Decision:
     """The decision of a run's panel. `missing` says why personas without a review have none.
 
-    Whether enough personas answered is `quorum.quorum_shortfall`'s to say, before.
+    Whether enough personas answered is `quorum.has_quorum`'s to say, before.
 
     Raises:
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score

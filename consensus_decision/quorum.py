@@ -1,30 +1,18 @@
 """Who must have answered for a decision, and for an approval. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
 
-
-@dataclass(frozen=True, slots=True)
-class QuorumShortfall:
-    """Too few personas answered: how many must, how many did, and who did not, in persona order."""
-
-    needed: int
-    present: int
-    missing_ids: tuple[str, ...]
+_FIELD = "review.options.quorum"
 
 
-def quorum_shortfall(
-    specification: run_pb2.RunSpecification, present_ids: Collection[str]
-) -> QuorumShortfall | None:
-    """What is lacking for a decision; None when there can be one."""
+def has_quorum(specification: run_pb2.RunSpecification, present_ids: Collection[str]) -> bool:
+    """Whether enough personas of the panel answered for a decision."""
     ids = [persona.persona_id for persona in specification.personas]
-    missing = tuple(each for each in ids if each not in present_ids)
-    needed = specification.quorum.min_personas or len(ids)
-    present = len(ids) - len(missing)
-    return QuorumShortfall(needed, present, missing) if present < needed else None
+    present = sum(each in present_ids for each in ids)
+    return present >= (specification.quorum.min_personas or len(ids))
 
 
 def missing_required(specification: run_pb2.RunSpecification, absent_ids: Collection[str]) -> list[str]:
@@ -38,18 +26,18 @@ def missing_required(specification: run_pb2.RunSpecification, absent_ids: Collec
 
 
 def check_quorum(
-    quorum: run_pb2.Quorum, personas: Sequence[panel_pb2.Persona], field: str = "review.options.quorum"
+    quorum: run_pb2.Quorum, personas: Sequence[panel_pb2.Persona]
 ) -> tuple[run_pb2.Quorum, list[FieldViolation]]:
     """A request's quorum, made complete for the panel, and the rules that it breaks."""
     violations = []
     if quorum.min_personas > len(personas):
         description = f"at most {len(personas)}, the size of the panel; {quorum.min_personas} was sent"
-        violations.append(FieldViolation(f"{field}.min_personas", description))
+        violations.append(FieldViolation(f"{_FIELD}.min_personas", description))
     known = {persona.persona_id for persona in personas}
     for index, persona_id in enumerate(quorum.required_personas):
         if persona_id not in known:
             description = f"must be one of {', '.join(sorted(known))}"
-            violations.append(FieldViolation(f"{field}.required_personas[{index}]", description))
+            violations.append(FieldViolation(f"{_FIELD}.required_personas[{index}]", description))
     required = [p.persona_id for p in personas if p.holds_veto or p.persona_id in quorum.required_personas]
     return run_pb2.Quorum(
         min_personas=quorum.min_personas or len(personas), required_personas=required

@@ -20,11 +20,12 @@ from review_service.api.health import PERSISTENCE_SERVICE, follow_health
 from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
 from review_service.config import ReviewSettings
-from review_service.follow.journal import JournalFollower
+from review_service.follow.follower import RunFollower
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.personas.panel import load_panel
+from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Ledger
-from review_service.runs.run import Engine
+from review_service.runs.run import ModelSteps
 from review_service.runs.worker import Worker
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer
@@ -46,17 +47,17 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
     panel = load_panel()
     model = ModelClient(_model_options(settings))
     runner = StepRunner(model)
-    engine = Engine(Expander(runner), Reviewer(runner, panel))
+    steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
 
     channel = open_channel(
         settings.persistence_address,
         ChannelOptions(retry_reads=_RETRY_READS, connections=settings.persistence_connections),
     )
-    stub = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
-    ledger = Ledger(stub, _lease_owner(), clock=asyncio.get_running_loop().time)
+    gateway = PersistenceGateway(persistence_service_pb2_grpc.PersistenceServiceStub(channel))
+    ledger = Ledger(gateway, _lease_owner(), clock=asyncio.get_running_loop().time)
     worker = Worker(
         ledger,
-        engine,
+        steps,
         max_runs=settings.max_runs_in_flight,
         claim_interval_seconds=settings.claim_interval_seconds,
     )
@@ -66,14 +67,9 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
         ),
         service_names=[REVIEW_SERVICE],
     )
-    streams = Streams(
-        stub,
-        worker,
-        JournalFollower(stub, server.draining),
-        heartbeat_seconds=settings.heartbeat_seconds,
-        slow_consumer_seconds=settings.slow_consumer_seconds,
-    )
-    servicer = ReviewServicer(settings, panel, engine, stub, worker, streams)
+    follower = RunFollower(gateway, server.draining, heartbeat_seconds=settings.heartbeat_seconds)
+    streams = Streams(gateway, worker, follower, slow_seconds=settings.slow_consumer_seconds)
+    servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams)
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 
     async def report(serving: bool) -> None:

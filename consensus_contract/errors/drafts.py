@@ -12,7 +12,6 @@ class DraftError(ConsensusError):
     text: str
 
     def __init__(self, *, draft_id: str) -> None:
-        """Names the draft."""
         super().__init__(f"draft {draft_id}: {self.text}", metadata={"draft_id": draft_id})
 
     @property
@@ -52,7 +51,6 @@ class InvitationNotPending(DraftError):
     reason = ErrorReason.ERROR_REASON_INVITATION_NOT_PENDING
 
     def __init__(self, *, draft_id: str, invitation_id: str, state: str) -> None:
-        """Names the invitation and its state, such as `REVOKED`."""
         ConsensusError.__init__(
             self,
             f"draft {draft_id}: invitation {invitation_id} is {state}",
@@ -99,7 +97,6 @@ class DraftNotActive(DraftError):
     reason = ErrorReason.ERROR_REASON_DRAFT_NOT_ACTIVE
 
     def __init__(self, *, draft_id: str, state: str) -> None:
-        """Names the draft's state, such as `LOCKED`."""
         ConsensusError.__init__(
             self,
             f"draft {draft_id}: it is {state}, so nobody may write in it",
@@ -114,7 +111,6 @@ class DraftFull(DraftError):
     reason = ErrorReason.ERROR_REASON_DRAFT_FULL
 
     def __init__(self, *, draft_id: str, subject: str, limit: int) -> None:
-        """Names what is counted, such as `segments`, and its limit."""
         ConsensusError.__init__(
             self,
             f"draft {draft_id}: it has at most {limit} {subject}",

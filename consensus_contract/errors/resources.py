@@ -7,13 +7,12 @@ from consensus_contract.errors.base import ConsensusError, ErrorReason
 
 
 class DuplicateId(ConsensusError):
-    """The id that the caller chose is taken."""
+    """The id that the caller chose, such as `drafts/7`, is taken."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
     reason = ErrorReason.ERROR_REASON_DUPLICATE_ID
 
     def __init__(self, *, resource: str) -> None:
-        """Names what exists already, such as `drafts/7`."""
         super().__init__(f"{resource} exists already", metadata={"resource": resource})
 
 
@@ -24,7 +23,6 @@ class IdempotencyKeyReused(ConsensusError):
     reason = ErrorReason.ERROR_REASON_IDEMPOTENCY_KEY_REUSED
 
     def __init__(self, *, idempotency_key: str, run_id: str | None = None) -> None:
-        """Names the key and, if known, the run that it belongs to."""
         metadata = {"idempotency_key": idempotency_key}
         if run_id is not None:
             metadata["run_id"] = run_id
@@ -40,5 +38,4 @@ class MetricNotFound(ConsensusError):
     reason = ErrorReason.ERROR_REASON_METRIC_NOT_FOUND
 
     def __init__(self, *, metric_id: str) -> None:
-        """Names the metric."""
         super().__init__(f"metric {metric_id} was not found", metadata={"metric_id": metric_id})

@@ -28,12 +28,14 @@ class RunNotFound(ConsensusError):
     reason = ErrorReason.ERROR_REASON_RUN_NOT_FOUND
 
     def __init__(self, *, run_id: str) -> None:
-        """Names the run."""
         super().__init__(f"run {run_id} was not found", metadata={"run_id": run_id})
 
 
 class IllegalState(ConsensusError):
-    """The run is in a state that does not allow the operation."""
+    """The run is in a state, such as `COMPLETED`, that does not allow the operation, such as `cancel`.
+
+    `run_ids`: all runs that are in the way, where there are several.
+    """
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = ErrorReason.ERROR_REASON_ILLEGAL_STATE
@@ -41,10 +43,6 @@ class IllegalState(ConsensusError):
     MAX_RUNS = 20
 
     def __init__(self, *, run_id: str, state: str, operation: str, run_ids: Sequence[str] = ()) -> None:
-        """Names the run, its state such as `COMPLETED`, and the operation such as `cancel`.
-
-        `run_ids`: all that are in the way, where there are several.
-        """
         metadata = {"run_id": run_id, "state": state, "operation": operation}
         others = ""
         if len(run_ids) > 1:
@@ -60,14 +58,20 @@ class LeaseLost(ConsensusError):
     reason = ErrorReason.ERROR_REASON_LEASE_LOST
 
     def __init__(self, *, run_id: str) -> None:
-        """Names the run."""
         super().__init__(
             f"the lease on run {run_id} is lost; nothing was written", metadata={"run_id": run_id}
         )
 
 
 class RunFailed(ConsensusError):
-    """Common to the reasons that end a run; raised as one of its subclasses."""
+    """Common to the reasons that end a run; raised as one of its subclasses.
+
+    Without `run_id` it ended a question outside a run; only that may carry `retry_after_seconds`. `causes`
+    maps the ids of personas that gave up to names of reasons.
+
+    Raises:
+        ValueError: when a run's terminal failure is to be retried.
+    """
 
     text: str
 
@@ -82,14 +86,6 @@ class RunFailed(ConsensusError):
         field_violations: Sequence[FieldViolation] = (),
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Takes the run (None: a question outside a run), its step, the finished and the failed personas.
-
-        `causes` maps a persona's id to the name of a reason. `retry_after_seconds` is for questions
-        outside a run only.
-
-        Raises:
-            ValueError: when a run's terminal failure is to be retried.
-        """
         if run_id is not None and retry_after_seconds is not None:
             raise ValueError("a run's terminal failure carries no RetryInfo")
         super().__init__(

@@ -14,19 +14,17 @@ class DatabaseUnavailable(ConsensusError):
     default_retry_after_seconds = 1.0
 
     def __init__(self, *, retry_after_seconds: float | None = None) -> None:
-        """Says that it is away."""
         super().__init__("the database is unavailable", retry_after_seconds=retry_after_seconds)
 
 
 class LockTimeout(ConsensusError):
-    """A row stayed locked through all tries."""
+    """A row, such as `runs/7`, stayed locked through all tries."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = ErrorReason.ERROR_REASON_LOCK_TIMEOUT
     default_retry_after_seconds = 0.5
 
     def __init__(self, *, resource: str, retry_after_seconds: float | None = None) -> None:
-        """Names what stayed locked, such as `runs/7`."""
         super().__init__(
             f"{resource} stayed locked through all tries",
             metadata={"resource": resource},
@@ -42,7 +40,6 @@ class PersistenceUnavailable(ConsensusError):
     default_retry_after_seconds = 1.0
 
     def __init__(self, *, retry_after_seconds: float | None = None) -> None:
-        """Says that it is away."""
         super().__init__("the persistence service is unavailable", retry_after_seconds=retry_after_seconds)
 
 
@@ -53,7 +50,6 @@ class AuditCheckpointsOff(ConsensusError):
     reason = ErrorReason.ERROR_REASON_AUDIT_CHECKPOINTS_OFF
 
     def __init__(self) -> None:
-        """Says which settings turn them on."""
         super().__init__(
             "audit checkpoints are off: set AUDIT_SIGNING_KEY and AUDIT_CHECKPOINT_FILE of the service"
         )
@@ -66,5 +62,4 @@ class DatabaseError(ConsensusError):
     reason = ErrorReason.ERROR_REASON_DATABASE_ERROR
 
     def __init__(self) -> None:
-        """Says no more than that."""
         super().__init__("the database refused a statement; the server's log has the cause")

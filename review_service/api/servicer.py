@@ -2,201 +2,118 @@
 # ruff: noqa: N802 - the methods are named as in the contract
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import (
+    panel_pb2,
     persistence_service_pb2,
+    proposal_pb2,
     review_service_pb2,
+    review_service_pb2_grpc,
     run_pb2,
 )
 from consensus_contract.errors import RunNotFound
-from consensus_contract.steps import EXPAND
-from consensus_rpc.channel.channels import hop_timeout
+from consensus_rpc.channel.deadline import HasTimeRemaining, hop_timeout
+from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars
-from review_service.api.deleting import DeletingServicer
+from review_service.api.caller import caller_of
 from review_service.api.info import service_info
-from review_service.api.reading import scope_of
-from review_service.api.streams import Streams
+from review_service.api.streams import ReviewContext, Streams, WatchContext
+from review_service.comparing.pages import diff_page
+from review_service.comparing.run_diff import diff_runs
 from review_service.config import ReviewSettings
 from review_service.intake.fingerprint import idempotency_claim
-from review_service.intake.requests import (
-    IntakeLimits,
-    check_expand_request,
-    check_review_input,
-    check_submit_request,
-    draft_input,
-)
-from review_service.intake.revision_plan import plan_revision
-from review_service.intake.revisions import check_revise_request
-from review_service.intake.specification import expansion_specification, run_specification
+from review_service.intake.intake import Intake
 from review_service.personas.panel import Panel
-from review_service.record.ledger import NewRun
-from review_service.record.persistence import Stub
-from review_service.runs import record_items as items
-from review_service.runs.expansion import Expansion
-from review_service.runs.run import Engine
+from review_service.record.gateway import Caller, PersistenceGateway
+from review_service.record.stream import read
+from review_service.runs.expansion import expand_idea
+from review_service.runs.run import ModelSteps, new_run
 from review_service.runs.worker import Worker
-from review_service.steps.expander import first_attempt
-
-_FIRST_ITEMS = (items.step_started(EXPAND),)
 
 
-class ReviewServicer(DeletingServicer):
+class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     """Answers for runs; keeps none."""
 
     def __init__(
         self,
         settings: ReviewSettings,
         panel: Panel,
-        engine: Engine,
-        stub: Stub,
+        steps: ModelSteps,
+        gateway: PersistenceGateway,
         worker: Worker,
         streams: Streams,
     ) -> None:
-        """Takes the process's objects."""
-        super().__init__(stub)
-        self._settings = settings
-        self._panel = panel
-        self._engine = engine
+        self._run_timeout_seconds = settings.run_timeout_seconds
+        self._intake = Intake(settings, panel)
+        self._personas = panel.personas
+        self._expander = steps.expander
+        self._gateway = gateway
         self._worker = worker
         self._streams = streams
-        self._limits = IntakeLimits(
-            max_idea_characters=settings.max_idea_characters,
-            max_idea_sentences=settings.max_idea_sentences,
-            max_context_characters=settings.max_context_characters,
-            max_edited_proposal_characters=settings.max_edited_proposal_characters,
-            max_edit_notes_characters=settings.max_edit_notes_characters,
-        )
         self._info = service_info(settings, panel.personas)
 
+    # Runs begin and are followed.
+
     async def StreamReview(  # type: ignore[override]  # it writes to the context itself, to bound each write
-        self, request: review_service_pb2.StreamReviewRequest, context: Any
+        self, request: review_service_pb2.StreamReviewRequest, context: ReviewContext
     ) -> None:
-        """See the contract."""
-        specification = self._specification(request.review)
-        run = NewRun(
-            scope=scope_of(context),
-            run_id=str(uuid7()),
-            specification=specification,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-            first_attempts=[first_attempt(specification)],
-            first_items=_FIRST_ITEMS,
-        )
+        specification = self._intake.review(request.review)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = new_run(caller_of(context).scope, str(uuid7()), specification, claim)
         cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
         await self._streams.review(run, context, cancels_on_disconnect=cancels)
 
-    async def StartReview(
-        self, request: review_service_pb2.StartReviewRequest, context: Any
-    ) -> review_service_pb2.StartReviewResponse:
-        """See the contract."""
-        creation = persistence_service_pb2.CreateRunRequest(
-            scope=scope_of(context),
-            run_id=str(uuid7()),
-            specification=self._specification(request.review),
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        answer = await self.ask(self._stub.CreateRun, creation, context)
-        bind_contextvars(run_id=answer.run.run_id)
-        self._worker.wake()
-        return review_service_pb2.StartReviewResponse(run=answer.run)
-
     async def WatchRun(  # type: ignore[override]  # it writes to the context itself, to bound each write
-        self, request: review_service_pb2.WatchRunRequest, context: Any
+        self, request: review_service_pb2.WatchRunRequest, context: WatchContext
     ) -> None:
-        """See the contract."""
-        await self._streams.watch(scope_of(context), request, context)
+        await self._streams.watch(request, context)
+
+    async def StartReview(
+        self, request: review_service_pb2.StartReviewRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.StartReviewResponse:
+        specification = self._intake.review(request.review)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._create(caller_of(context), specification, claim)
+        return review_service_pb2.StartReviewResponse(run=run)
 
     async def ReviseRun(
-        self, request: review_service_pb2.ReviseRunRequest, context: Any
+        self, request: review_service_pb2.ReviseRunRequest, context: HasTimeRemaining
     ) -> review_service_pb2.ReviseRunResponse:
-        """See the contract."""
-        edits = check_revise_request(request, self._panel.ids, self._limits)
-        parent = await self._parent(request, context)
-        revision = plan_revision(self._settings, self._panel.personas, request, edits, parent)
-        creation = persistence_service_pb2.CreateRunRequest(
-            scope=scope_of(context),
-            run_id=str(uuid7()),
-            specification=revision.specification,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-            carried_reviews=revision.carried_reviews,
-        )
-        answer = await self.ask(self._stub.CreateRun, creation, context)
-        bind_contextvars(run_id=answer.run.run_id)
-        self._worker.wake()
-        return review_service_pb2.ReviseRunResponse(run=answer.run)
+        edits = self._intake.edits(request)
+        caller = caller_of(context)
+        parent = await self._parent(caller, request.parent_run_id)
+        revision = self._intake.revision(request, edits, parent)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._create(caller, revision.specification, claim, revision.carried_reviews)
+        return review_service_pb2.ReviseRunResponse(run=run)
 
     async def SubmitDraft(
-        self, request: review_service_pb2.SubmitDraftRequest, context: Any
+        self, request: review_service_pb2.SubmitDraftRequest, context: HasTimeRemaining
     ) -> review_service_pb2.SubmitDraftResponse:
-        """See the contract."""
-        check_submit_request(request, self._limits)
-        asked = persistence_service_pb2.GetDraftTextRequest(
-            scope=scope_of(context),
-            draft_id=request.draft_id,
-            user=request.user,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        draft = await self.ask(self._stub.GetDraftText, asked, context)
+        self._intake.check_submission(request)
+        caller = caller_of(context)
+        claim = idempotency_claim(request, request.idempotency_key)
+        draft = await self._gateway.get_draft_text(caller, request.draft_id, request.user, claim)
         if draft.HasField("run_id"):
-            run = await self.run(draft.run_id, context)
+            bind_contextvars(run_id=draft.run_id)
+            run = await self._gateway.get_run(caller, draft.run_id)
         else:
-            run = await self._start_from_draft(request, draft.text, context)
-        bind_contextvars(run_id=run.run_id)
+            run = await self._create(caller, self._intake.draft(request, draft.text), claim)
         return review_service_pb2.SubmitDraftResponse(run=run)
 
-    async def CancelRun(
-        self, request: review_service_pb2.CancelRunRequest, context: Any
-    ) -> review_service_pb2.CancelRunResponse:
-        """See the contract."""
-        bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceCancelRunRequest(
-            scope=scope_of(context),
-            run_id=request.run_id,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        answer = await self.ask(self._stub.CancelRun, asked, context)
-        return review_service_pb2.CancelRunResponse(run=answer.run)
-
-    async def ResumeRun(
-        self, request: review_service_pb2.ResumeRunRequest, context: Any
-    ) -> review_service_pb2.ResumeRunResponse:
-        """See the contract."""
-        bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceResumeRunRequest(
-            scope=scope_of(context),
-            run_id=request.run_id,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        answer = await self.ask(self._stub.ResumeRun, asked, context)
-        self._worker.wake()
-        return review_service_pb2.ResumeRunResponse(run=answer.run)
-
-    async def AnnotateDecision(
-        self, request: review_service_pb2.AnnotateDecisionRequest, context: Any
-    ) -> review_service_pb2.AnnotateDecisionResponse:
-        """See the contract."""
-        bind_contextvars(run_id=request.run_id)
-        asked = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
-            scope=scope_of(context),
-            run_id=request.run_id,
-            decision_notes=request.decision_notes,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        answer = await self.ask(self._stub.AnnotateDecision, asked, context)
-        return review_service_pb2.AnnotateDecisionResponse(run=answer.run)
-
     async def ExpandIdea(
-        self, request: review_service_pb2.ExpandIdeaRequest, context: Any
+        self, request: review_service_pb2.ExpandIdeaRequest, context: HasTimeRemaining
     ) -> review_service_pb2.ExpandIdeaResponse:
-        """See the contract."""
-        clean = check_expand_request(request, self._limits)
-        specification = expansion_specification(self._settings, clean, request)
-        seconds = hop_timeout(context, ceiling_seconds=self._settings.run_timeout_seconds)
+        specification = self._intake.expansion(request)
+        seconds = hop_timeout(context, ceiling_seconds=self._run_timeout_seconds)
         assert seconds is not None, "a ceiling bounds it"
-        expansion = Expansion(self._stub, scope_of(context), str(uuid7()))
-        work = asyncio.create_task(expansion.expand(self._engine.expander, specification, seconds))
+        scope, expansion_id = caller_of(context).scope, str(uuid7())
+        work = asyncio.create_task(
+            expand_idea(self._gateway, scope, expansion_id, self._expander, specification, seconds)
+        )
         try:
             proposal = await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -204,52 +121,166 @@ class ReviewServicer(DeletingServicer):
             # What is known of its calls is written down without the caller.
             self._worker.run_errand(_settled(work))
             raise
-        return review_service_pb2.ExpandIdeaResponse(expansion_id=expansion.expansion_id, proposal=proposal)
+        return review_service_pb2.ExpandIdeaResponse(expansion_id=expansion_id, proposal=proposal)
+
+    # Runs are changed.
+
+    async def CancelRun(
+        self, request: review_service_pb2.CancelRunRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.CancelRunResponse:
+        bind_contextvars(run_id=request.run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._gateway.cancel_run(caller_of(context), request.run_id, claim)
+        return review_service_pb2.CancelRunResponse(run=run)
+
+    async def ResumeRun(
+        self, request: review_service_pb2.ResumeRunRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.ResumeRunResponse:
+        bind_contextvars(run_id=request.run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._gateway.resume_run(caller_of(context), request.run_id, claim)
+        self._worker.wake()
+        return review_service_pb2.ResumeRunResponse(run=run)
+
+    async def AnnotateDecision(
+        self, request: review_service_pb2.AnnotateDecisionRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.AnnotateDecisionResponse:
+        bind_contextvars(run_id=request.run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        notes = request.decision_notes
+        run = await self._gateway.annotate_decision(caller_of(context), request.run_id, notes, claim)
+        return review_service_pb2.AnnotateDecisionResponse(run=run)
+
+    async def DeleteRun(
+        self, request: review_service_pb2.DeleteRunRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.DeleteRunResponse:
+        bind_contextvars(run_id=request.run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._gateway.delete_run(caller_of(context), request.run_id, claim)
+        return review_service_pb2.DeleteRunResponse(run=run)
+
+    async def UndeleteRun(
+        self, request: review_service_pb2.UndeleteRunRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.UndeleteRunResponse:
+        bind_contextvars(run_id=request.run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        run = await self._gateway.undelete_run(caller_of(context), request.run_id, claim)
+        return review_service_pb2.UndeleteRunResponse(run=run)
+
+    async def DeleteUserData(
+        self, request: review_service_pb2.DeleteUserDataRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.DeleteUserDataResponse:
+        claim = idempotency_claim(request, request.idempotency_key)
+        deleted = await self._gateway.delete_user_data(caller_of(context), request.user, claim)
+        return review_service_pb2.DeleteUserDataResponse(
+            deletion_id=deleted.deletion_id,
+            run_count=deleted.run_count,
+            draft_count=deleted.draft_count,
+            metric_count=deleted.metric_count,
+        )
+
+    async def UndeleteUserData(
+        self, request: review_service_pb2.UndeleteUserDataRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.UndeleteUserDataResponse:
+        claim = idempotency_claim(request, request.idempotency_key)
+        restored = await self._gateway.undelete_user_data(caller_of(context), request.deletion_id, claim)
+        return review_service_pb2.UndeleteUserDataResponse(
+            run_count=restored.run_count,
+            draft_count=restored.draft_count,
+            metric_count=restored.metric_count,
+        )
+
+    # Runs are read.
+
+    async def GetRun(
+        self, request: review_service_pb2.GetRunRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.GetRunResponse:
+        bind_contextvars(run_id=request.run_id)
+        run = await self._gateway.get_run(
+            caller_of(context), request.run_id, show_deleted=request.show_deleted
+        )
+        return review_service_pb2.GetRunResponse(run=run)
+
+    async def ListRuns(
+        self, request: review_service_pb2.ListRunsRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.ListRunsResponse:
+        page = await self._gateway.list_runs(caller_of(context), request)
+        return review_service_pb2.ListRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+
+    async def ListAttempts(
+        self, request: review_service_pb2.ListAttemptsRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.ListAttemptsResponse:
+        bind_contextvars(run_id=request.run_id)
+        page = await self._gateway.list_attempts(caller_of(context), request)
+        return review_service_pb2.ListAttemptsResponse(
+            attempts=page.attempts, next_page_token=page.next_page_token
+        )
+
+    async def ListPersonaReviews(
+        self, request: review_service_pb2.ListPersonaReviewsRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.ListPersonaReviewsResponse:
+        bind_contextvars(run_id=request.run_id)
+        page = await self._gateway.list_persona_reviews(caller_of(context), request)
+        return review_service_pb2.ListPersonaReviewsResponse(
+            persona_reviews=page.persona_reviews, next_page_token=page.next_page_token
+        )
+
+    async def ExportRuns(
+        self, request: review_service_pb2.ExportRunsRequest, context: HasTimeRemaining
+    ) -> AsyncIterator[review_service_pb2.ExportRunsResponse]:
+        exported = self._gateway.export_runs(caller_of(context), request)
+        try:
+            while (message := await read(exported)) is not None:
+                yield review_service_pb2.ExportRunsResponse(run=message.run, page_token=message.page_token)
+        finally:
+            exported.cancel()
+
+    async def DiffRuns(
+        self, request: review_service_pb2.DiffRunsRequest, context: HasTimeRemaining
+    ) -> review_service_pb2.DiffRunsResponse:
+        ids = request.run_id_a, request.run_id_b
+        if ids[0] == ids[1]:
+            raise InvalidField(field="run_id_b", description="must be another run than run_id_a")
+        caller = caller_of(context)
+        a, b = await asyncio.gather(*(self._gateway.get_run(caller, run_id) for run_id in ids))
+        whole = await asyncio.to_thread(diff_runs, a, b)
+        binding = (caller.scope.tenant, *ids)
+        return diff_page(whole, binding, request.page_size, request.page_token)
 
     async def ListPersonas(
-        self, _request: review_service_pb2.ListPersonasRequest, _context: Any
+        self, _request: review_service_pb2.ListPersonasRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.ListPersonasResponse:
-        """See the contract."""
-        return review_service_pb2.ListPersonasResponse(personas=self._panel.personas)
+        return review_service_pb2.ListPersonasResponse(personas=self._personas)
 
     async def GetServiceInfo(
-        self, _request: review_service_pb2.GetServiceInfoRequest, _context: Any
+        self, _request: review_service_pb2.GetServiceInfoRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.GetServiceInfoResponse:
-        """See the contract."""
         return self._info
 
-    async def _start_from_draft(
-        self, request: review_service_pb2.SubmitDraftRequest, text: str, context: Any
+    async def _create(
+        self,
+        caller: Caller,
+        specification: run_pb2.RunSpecification,
+        claim: persistence_service_pb2.IdempotencyClaim | None,
+        carried_reviews: Sequence[panel_pb2.PersonaReview] = (),
     ) -> run_pb2.Run:
-        clean = draft_input(text, request, self._limits)
-        review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
-        specification = run_specification(self._settings, self._panel.personas, clean, review)
-        specification.draft_id = request.draft_id
-        creation = persistence_service_pb2.CreateRunRequest(
-            scope=scope_of(context),
-            run_id=str(uuid7()),
-            specification=specification,
-            idempotency=idempotency_claim(request, request.idempotency_key),
-        )
-        run: run_pb2.Run = (await self.ask(self._stub.CreateRun, creation, context)).run
+        """A new run, for any process's worker to begin."""
+        run = await self._gateway.create_run(caller, str(uuid7()), specification, claim, carried_reviews)
+        bind_contextvars(run_id=run.run_id)
         self._worker.wake()
         return run
 
-    def _specification(self, review: review_service_pb2.ReviewInput) -> Any:
-        clean = check_review_input(review, self._limits)
-        return run_specification(self._settings, self._panel.personas, clean, review)
-
-    async def _parent(self, request: review_service_pb2.ReviseRunRequest, context: Any) -> run_pb2.Run:
+    async def _parent(self, caller: Caller, run_id: str) -> run_pb2.Run:
         """The run to revise, as far as it is there.
 
         Whether it may be revised, persistence decides, after it has looked the idempotency key up: a key that
         is in use is answered whatever became of the parent.
         """
         try:
-            return await self.run(request.parent_run_id, context)
+            return await self._gateway.get_run(caller, run_id)
         except RunNotFound:
-            return run_pb2.Run(run_id=request.parent_run_id)
+            return run_pb2.Run(run_id=run_id)
 
 
-async def _settled(work: "asyncio.Task[Any]") -> None:
+async def _settled(work: asyncio.Task[proposal_pb2.Proposal]) -> None:
     await asyncio.gather(work, return_exceptions=True)

@@ -17,22 +17,16 @@ from consensus_rpc.errors import InvalidField
 from review_service.intake.sentences import count_sentences, has_letter_or_digit
 from review_service.steps.prompts import context_text
 
-MAX_IDEA_CHARACTERS = 10_000
-MAX_IDEA_SENTENCES = 10
-MAX_CONTEXT_CHARACTERS = 50_000
-MAX_EDITED_PROPOSAL_CHARACTERS = 100_000
-MAX_EDIT_NOTES_CHARACTERS = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
     """Limits in force; settings may lower the contract's, never raise them."""
 
-    max_idea_characters: int = MAX_IDEA_CHARACTERS
-    max_idea_sentences: int = MAX_IDEA_SENTENCES
-    max_context_characters: int = MAX_CONTEXT_CHARACTERS
-    max_edited_proposal_characters: int = MAX_EDITED_PROPOSAL_CHARACTERS
-    max_edit_notes_characters: int = MAX_EDIT_NOTES_CHARACTERS
+    max_idea_characters: int
+    max_idea_sentences: int
+    max_context_characters: int
+    max_edited_proposal_characters: int
+    max_edit_notes_characters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +37,21 @@ class CleanInput:
     context: run_pb2.ExtraContext | None
 
 
-DEFAULT_LIMITS = IntakeLimits()
-
-
-def check_review_input(
-    review: review_service_pb2.ReviewInput, limits: IntakeLimits = DEFAULT_LIMITS, field: str = "review"
-) -> CleanInput:
+def check_review_input(review: review_service_pb2.ReviewInput, limits: IntakeLimits) -> CleanInput:
     """The input of a run.
 
     Raises:
         InvalidField: with every rule that it breaks.
     """
     violations = [
-        *_idea(review.idea, limits, f"{field}.idea"),
-        *_context(review.context, limits, f"{field}.context"),
-        *check_options(review.options, f"{field}.options"),
+        *_idea(review.idea, limits, "review.idea"),
+        *_context(review.context, limits, "review.context"),
+        *check_options(review.options, "review.options"),
     ]
     return _clean(review.idea, review.context if review.HasField("context") else None, violations)
 
 
-def check_submit_request(
-    request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
-) -> None:
+def check_submit_request(request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits) -> None:
     """What can be told of the request alone, before the draft is read.
 
     Raises:
@@ -79,7 +66,7 @@ def check_submit_request(
 
 
 def draft_input(
-    text: str, request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits = DEFAULT_LIMITS
+    text: str, request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits
 ) -> CleanInput:
     """The input of a run whose idea is a draft, which may have any number of sentences.
 
@@ -97,9 +84,7 @@ def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iter
     yield from _temperature(options, "review_temperature", field)
 
 
-def check_expand_request(
-    request: review_service_pb2.ExpandIdeaRequest, limits: IntakeLimits = DEFAULT_LIMITS
-) -> CleanInput:
+def check_expand_request(request: review_service_pb2.ExpandIdeaRequest, limits: IntakeLimits) -> CleanInput:
     """The input of an expansion.
 
     Raises:

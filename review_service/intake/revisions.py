@@ -7,7 +7,7 @@ from consensus.v1 import proposal_pb2, review_service_pb2
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField
 from review_service.comparing.proposal_diff import FIELDS, TEXTS
-from review_service.intake.requests import DEFAULT_LIMITS, IntakeLimits, check_options
+from review_service.intake.requests import IntakeLimits, check_options
 from review_service.intake.sentences import has_letter_or_digit
 from review_service.steps.prompts import proposal_text
 
@@ -25,7 +25,7 @@ class CleanEdits:
 def check_revise_request(
     request: review_service_pb2.ReviseRunRequest,
     panel: Collection[str],
-    limits: IntakeLimits = DEFAULT_LIMITS,
+    limits: IntakeLimits,
 ) -> CleanEdits:
     """The edits of a revision; `panel` are the ids of the personas.
 

@@ -20,10 +20,10 @@ from pydantic_core import to_json
 from consensus.v1 import errors_pb2
 from review_service.model.envelope import read_envelope
 from review_service.model.faults import failure_of_status, plain
-from review_service.model.http import Answered, Drafts, SentOnce, SingleExchange
-from review_service.model.model_call import Answer, CallFailure, CallReport, ModelCall
+from review_service.model.http import Answered, SentOnce, SingleExchange, UnsentRequests
+from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
 from review_service.model.retry_after import retry_after_seconds
-from review_service.model.start_limiter import Pace
+from review_service.model.start_limiter import StartLimiter
 from review_service.model.telemetry import Observation
 
 # What the library tells of this machine and of its own retries: nobody here reads it, and its headers are a
@@ -62,24 +62,21 @@ class ModelOptions:
 
 
 class ModelClient:
-    """Calls the model. One per process, made inside its event loop: it keeps the connections."""
+    """Calls the model; without a key, no call is ever made.
 
-    __slots__ = ("_client", "_exchange", "_pace", "_url")
+    One per process, made inside its event loop: it keeps the connections.
+    """
+
+    __slots__ = ("_client", "_exchange", "_starts", "_url")
 
     def __init__(self, options: ModelOptions) -> None:
-        """Opens nothing yet; without a key no call is ever made."""
         self._client = _open(options) if options.api_key else None
         self._exchange = SingleExchange(max_connections=options.max_calls_in_flight)
-        self._pace = Pace(_CALLS_PER_TURN)
+        self._starts = StartLimiter(_CALLS_PER_TURN)
         # Whole, so that it need not be joined for each call.
         self._url = str(self._client.base_url.join("responses")) if self._client else ""
 
-    @property
-    def has_api_key(self) -> bool:
-        """Whether calls can be made at all."""
-        return self._client is not None
-
-    async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
+    async def call(self, call: ModelCall, timeout_seconds: float) -> ModelAnswer | CallFailure:
         """Makes one attempt: the model's text, or why there is none.
 
         `timeout_seconds` bounds all of it once its turn has come, however slowly bytes trickle in. Cancelling
@@ -87,7 +84,7 @@ class ModelClient:
         """
         if self._client is None:
             return _NO_KEY
-        await self._pace.turn()
+        await self._starts.turn()
         with Observation(call) as observation:
             try:
                 async with asyncio.timeout(timeout_seconds):
@@ -98,7 +95,7 @@ class ModelClient:
                 observation.outcome = _failure(error, observation)
             else:
                 report = _report(observation, response)
-                await self._pace.turn()
+                await self._starts.turn()
                 observation.outcome = read_envelope(response.content, report)
             return observation.outcome
 
@@ -129,7 +126,7 @@ def _open(options: ModelOptions) -> openai.AsyncOpenAI:
         base_url=options.base_url,
         max_retries=0,
         default_headers=cast("dict[str, str]", _NO_TELEMETRY),  # its types do not know that it takes Omit
-        http_client=Drafts(),
+        http_client=UnsentRequests(),
     )
 
 

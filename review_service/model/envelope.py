@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consensus.v1 import errors_pb2, panel_pb2
 from review_service.model.faults import failure_of_code, plain
-from review_service.model.model_call import Answer, CallFailure, CallReport
+from review_service.model.model_call import CallFailure, CallReport, ModelAnswer
 
 _MAX_COUNT = 2**31 - 1
 
 
-class _Part(BaseModel):
+class _ContentPart(BaseModel):
     """A piece of a message: text, or a refusal."""
 
     type: str = ""
@@ -19,11 +19,11 @@ class _Part(BaseModel):
     refusal: str = ""
 
 
-class _Item(BaseModel):
+class _OutputItem(BaseModel):
     """A piece of the output; only messages matter, reasoning and tool calls do not."""
 
     type: str = ""
-    content: list[_Part] | None = None
+    content: list[_ContentPart] | None = None
 
 
 class _Incomplete(BaseModel):
@@ -44,11 +44,11 @@ class Envelope(BaseModel):
     status: str | None = None
     incomplete_details: _Incomplete | None = None
     error: _Error | None = None
-    output: list[_Item] = []
+    output: list[_OutputItem] = []
     usage: Any = None
 
 
-def read_envelope(body: bytes, report: CallReport) -> Answer | CallFailure:
+def read_envelope(body: bytes, report: CallReport) -> ModelAnswer | CallFailure:
     """The model's text, or the failure that the body tells of, with what it says of model and tokens.
 
     `report` is what is known from the transport; the answer's own id stands in where no request id came.
@@ -65,7 +65,7 @@ def read_envelope(body: bytes, report: CallReport) -> Answer | CallFailure:
     return _read(envelope, _with_envelope(report, envelope))
 
 
-def _read(envelope: Envelope, report: CallReport) -> Answer | CallFailure:
+def _read(envelope: Envelope, report: CallReport) -> ModelAnswer | CallFailure:
     """Looks at how the answer ended, then at what it holds."""
     texts, is_refusal = _content(envelope)
     text = "".join(texts)
@@ -81,7 +81,7 @@ def _read(envelope: Envelope, report: CallReport) -> Answer | CallFailure:
     if not texts:
         message = "The answer holds no text."
         return CallFailure(report, errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT, message)
-    return Answer(report, text)
+    return ModelAnswer(report, text)
 
 
 def _content(envelope: Envelope) -> tuple[list[str], bool]:

@@ -1,7 +1,7 @@
 """How the `openai` package's requests travel: the package makes them, they are sent here, each once.
 
 A call is in flight for seconds or minutes, and its answer is waited for with as little as that takes: the
-package has come back with the request by then (`Drafts`), the session with what the answer will be
+package has come back with the request by then (`UnsentRequests`), the session with what the answer will be
 (`_Pending`). Were they still under way, a call in flight would take twice the memory.
 """
 
@@ -23,29 +23,26 @@ _NOTHING = httpx2.ByteStream(b"")  # given one, an answer is made in a tenth of 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
     """A request's body, to both libraries; its bytes exist while they are measured and while they are sent.
 
+    `make` gives the same bytes each time.
+
     Many calls may wait for their connections at once, and then for minutes for their answers.
     """
 
     def __init__(self, make: Callable[[], bytes]) -> None:
-        """`make` gives the same bytes each time."""
         super().__init__(make)
         self._length = len(make())
 
     @property
     def size(self) -> int:
-        """Its length in bytes."""
         return self._length
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Sends it."""
         await writer.write(self._value())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yields all of it."""
         yield self._value()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """All of it as text."""
         return str(self._value(), encoding, errors)
 
 
@@ -53,18 +50,16 @@ class Answered(httpx2.AsyncByteStream):
     """The content of a request that has its answer."""
 
     def __init__(self, answer: httpx2.Response) -> None:
-        """Stands for the body that was sent."""
         self.answer = answer
 
 
-class Drafts(httpx2.AsyncClient):
+class UnsentRequests(httpx2.AsyncClient):
     """For the package its client, and sends nothing: a request comes back in an answer of its own.
 
     One whose content is Answered comes back with that answer, for the package to judge.
     """
 
     def __init__(self) -> None:
-        """Opens nothing, now or later."""
         super().__init__(transport=httpx2.AsyncBaseTransport())
 
     def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
@@ -87,7 +82,7 @@ class _Pending(aiohttp.ClientResponse):
     """An answer that its session does not wait for, only `arrive`."""
 
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Notes where it will come from."""
+        """Notes where it will come from, and waits for nothing."""
         self._comes_from = connection
         return self
 
@@ -108,7 +103,6 @@ class SingleExchange:
     """
 
     def __init__(self, *, max_connections: int) -> None:
-        """Opens nothing yet."""
         self._max_connections = max_connections
         self._proxy = functools.cache(_proxy)
 

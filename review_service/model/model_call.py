@@ -43,7 +43,7 @@ class CallReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """The model's text, complete, not looked at yet."""
 
     report: CallReport

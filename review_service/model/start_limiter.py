@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 
-class Pace:
+class StartLimiter:
     """Keeps the turns of one event loop short when thousands want to begin something in the same one.
 
     All that is ready runs before the loop looks at its sockets again: 10,000 calls begun in one turn would
@@ -14,7 +14,6 @@ class Pace:
     __slots__ = ("_begun", "_is_turning", "_most", "_waiting")
 
     def __init__(self, most_per_turn: int) -> None:
-        """Nothing has begun."""
         self._most = most_per_turn
         self._begun = 0
         self._is_turning = False

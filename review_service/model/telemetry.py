@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from consensus_contract.errors import reason_name
-from review_service.model.model_call import Answer, CallFailure, ModelCall
+from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
 
 _SCOPE = "review_service.model.client"
 _tracer = trace.get_tracer(_SCOPE)
@@ -30,9 +30,8 @@ class Observation:
     __slots__ = ("_span", "_started", "call", "outcome")
 
     def __init__(self, call: ModelCall) -> None:
-        """Begins with the block."""
         self.call = call
-        self.outcome: Answer | CallFailure | None = None
+        self.outcome: ModelAnswer | CallFailure | None = None
 
     def __enter__(self) -> Self:
         """Starts the span; it is nobody's parent, so that it need not be the current one."""
@@ -41,14 +40,13 @@ class Observation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it."""
         if self._span.is_recording():
             _describe(self._span, self)
         self._span.end()
         _measure(self)
 
     def seconds(self) -> float:
-        """Time since it began."""
+        """Since it began."""
         return time.perf_counter() - self._started
 
 
@@ -85,7 +83,7 @@ def _describe(span: Span, observation: Observation) -> None:
         span.set_status(Status(StatusCode.ERROR, outcome.message))
 
 
-def _response(outcome: Answer | CallFailure) -> dict[str, AttributeValue]:
+def _response(outcome: ModelAnswer | CallFailure) -> dict[str, AttributeValue]:
     """What the provider said of the call."""
     report = outcome.report
     attributes: dict[str, AttributeValue] = {
@@ -93,7 +91,7 @@ def _response(outcome: Answer | CallFailure) -> dict[str, AttributeValue]:
         "gen_ai.response.id": report.provider_request_id,
         "gen_ai.response.model": report.answered_model,
     }
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, ModelAnswer):
         attributes["gen_ai.response.finish_reasons"] = ("stop",)
     usage = report.usage
     if usage is not None:

@@ -49,16 +49,15 @@ class PanelPersona:
 
 
 class Panel:
-    """The personas in their order, checked against one another."""
+    """The personas in their order, checked against one another.
+
+    Raises:
+        PanelError: ids or orders repeat, weights do not sum to 1 within 0.0001, or nobody holds the veto.
+    """
 
     __slots__ = ("_by_id", "members")
 
     def __init__(self, members: Iterable[PanelPersona]) -> None:
-        """Takes the personas in any order.
-
-        Raises:
-            PanelError: ids or orders repeat, weights do not sum to 1 within 0.0001, or nobody holds the veto.
-        """
         self.members = tuple(sorted(members, key=lambda member: member.order))
         self._by_id: Mapping[str, PanelPersona] = {member.persona_id: member for member in self.members}
         self._check()

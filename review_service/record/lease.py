@@ -1,23 +1,20 @@
 """The right to work on a run, by this process's monotonic clock."""
 
 import asyncio
-from collections.abc import Callable
 
 from consensus.v1 import persistence_service_pb2
 from consensus_contract.spans import seconds
-
-Clock = Callable[[], float]
+from consensus_rpc.backoff import Clock
 
 
 class Lease:
-    """A granted lease: its token, when it ends at the latest, and a wake-up for those who wait for it.
+    """A lease, once granted: its token, when it ends at the latest, and a wake-up for those who wait for it.
 
     The database's clock rules. The answer that grants was made after the request was sent, so that counting
     from the sending never believes a lease longer than it is.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Starts without a grant."""
         self._clock = clock
         self._granted: asyncio.Event | None = None  # made when somebody waits, which is seldom
         self.token = 0

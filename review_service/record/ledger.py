@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
 from consensus_contract.spans import seconds
-from consensus_rpc.channel.channels import call_options
+from consensus_rpc.backoff import Clock
 from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
 from review_service.record.events import opening_events
-from review_service.record.lease import Clock, Lease
+from review_service.record.gateway import PersistenceGateway, RecordStream, Scope
+from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox, Publish
-from review_service.record.persistence import Stub, persistence_errors
 from review_service.record.run_ledger import RunLedger
-from review_service.record.stream import Request, Response, Stream, open_stream
+from review_service.record.stream import Request, Response, open_stream
 
 RecordItem = persistence_service_pb2.RecordItem
 
@@ -33,7 +33,7 @@ _CLAIM_SECONDS = 10.0
 class NewRun:
     """What a run begins with: whose it is, what it is to do, and what its first commit records."""
 
-    scope: persistence_service_pb2.CallScope
+    scope: Scope
     run_id: str
     specification: run_pb2.RunSpecification
     idempotency: persistence_service_pb2.IdempotencyClaim | None
@@ -57,11 +57,15 @@ class Attached(Begun):
 
 
 class Ledger:
-    """Opens the ledgers of runs for this process."""
+    """Opens the ledgers of runs for this process.
 
-    def __init__(self, stub: Stub, lease_owner: str, *, clock: Clock = time.monotonic) -> None:
-        """`lease_owner` names the process; `clock` must be the event loop's."""
-        self._stub = stub
+    `lease_owner` names the process; `clock` must be the event loop's.
+    """
+
+    def __init__(
+        self, gateway: PersistenceGateway, lease_owner: str, *, clock: Clock = time.monotonic
+    ) -> None:
+        self._gateway = gateway
         self._lease_owner = lease_owner
         self._clock = clock
 
@@ -86,7 +90,7 @@ class Ledger:
             )
         )
         sent_at = self._clock()
-        stream, answer = await open_stream(self._stub, first, answer_within=answer_within)
+        stream, answer = await open_stream(self._gateway, first, answer_within=answer_within)
         if answer.WhichOneof("message") == "follow":
             stream.cancel()
             return answer.follow
@@ -105,7 +109,7 @@ class Ledger:
         """
         first = self._attach_request(claimed.scope, claimed.run_id, claimed.lease.fencing_token)
         sent_at = self._clock()
-        stream, answer = await open_stream(self._stub, first, answer_within=_ATTACH_SECONDS)
+        stream, answer = await open_stream(self._gateway, first, answer_within=_ATTACH_SECONDS)
         recorded = _expected(stream, answer, "attached").attached
         outbox = Outbox(claimed.run_id, last_record_id=recorded.last_record_id)
         ledger = self._started(claimed.scope, claimed.run_id, stream, recorded.lease, sent_at, outbox)
@@ -117,12 +121,9 @@ class Ledger:
         Raises:
             ConsensusError: what persistence refuses with; PersistenceUnavailable when it is away.
         """
-        request = persistence_service_pb2.ClaimRunsRequest(lease_owner=self._lease_owner, max_count=max_count)
-        with persistence_errors():
-            answer = await self._stub.ClaimRuns(request, **call_options(_CLAIM_SECONDS))
-        return list(answer.runs)
+        return await self._gateway.claim_runs(self._lease_owner, max_count, _CLAIM_SECONDS)
 
-    def _attach_request(self, scope: persistence_service_pb2.CallScope, run_id: str, token: int) -> Request:
+    def _attach_request(self, scope: Scope, run_id: str, token: int) -> Request:
         return Request(
             attach=persistence_service_pb2.BeginAttach(
                 scope=scope, run_id=run_id, fencing_token=token, lease_owner=self._lease_owner
@@ -131,9 +132,9 @@ class Ledger:
 
     def _started(
         self,
-        scope: persistence_service_pb2.CallScope,
+        scope: Scope,
         run_id: str,
-        stream: Stream,
+        stream: RecordStream,
         granted: persistence_service_pb2.Lease,
         sent_at: float,
         outbox: Outbox,
@@ -141,12 +142,12 @@ class Ledger:
         lease = Lease(self._clock)
         lease.granted(granted, sent_at)
         attach = functools.partial(self._attach_request, scope, run_id, lease.token)
-        ledger = RunLedger(self._stub, attach, lease, outbox, clock=self._clock)
+        ledger = RunLedger(self._gateway, attach, lease, outbox, clock=self._clock)
         ledger.start(stream)
         return ledger
 
 
-def _expected(stream: Stream, answer: Response, name: str) -> Response:
+def _expected(stream: RecordStream, answer: Response, name: str) -> Response:
     if answer.WhichOneof("message") == name:
         return answer
     stream.cancel()

@@ -7,13 +7,15 @@ from review_service.record.events import is_ending
 from review_service.record.wakeup import Wakeup
 
 
-class Feed:
-    """Events 1, 2, 3 … of a run, appended as they become durable, gone once taken; for one follower."""
+class LiveEvents:
+    """Events 1, 2, 3 … of a run, appended as they become durable, gone once taken; for one follower.
+
+    `is_complete`: the run's last event was published. `has_stopped`: nothing more comes from here.
+    """
 
     __slots__ = ("_changed", "_events", "has_stopped", "is_complete")
 
     def __init__(self) -> None:
-        """Starts empty; `is_complete`: the run's last event was published."""
         self._changed = Wakeup()
         self._events: list[event_pb2.RunEvent] = []
         self.has_stopped = False
@@ -26,7 +28,7 @@ class Feed:
         self._changed.set()
 
     def stop(self) -> None:
-        """Says that nothing more comes from here: the run has ended, or goes on elsewhere."""
+        """Says that the run has ended, or goes on elsewhere."""
         self.has_stopped = True
         self._changed.set()
 

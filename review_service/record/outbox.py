@@ -14,7 +14,7 @@ RecordItem = persistence_service_pb2.RecordItem
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _RecordPart:
     attempts: Sequence[attempt_pb2.Attempt]
     items: Sequence[RecordItem]
     done: asyncio.Future[None]
@@ -23,30 +23,32 @@ class _Part:
 @dataclass(slots=True)
 class _Entry:
     record: persistence_service_pb2.Record
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[_RecordPart] = field(default_factory=list)
 
-    def has_room_for(self, part: _Part) -> bool:
+    def has_room_for(self, part: _RecordPart) -> bool:
         return (
             len(self.record.attempts) + len(part.attempts) <= MAX_PER_RECORD
             and len(self.record.items) + len(part.items) <= MAX_PER_RECORD
         )
 
-    def add(self, part: _Part) -> None:
+    def add(self, part: _RecordPart) -> None:
         self.record.attempts.extend(part.attempts)
         self.record.items.extend(part.items)
         self.parts.append(part)
 
 
 class Outbox:
-    """What waits together leaves as one record; what was sent keeps its id and content."""
+    """What waits together leaves as one record; what was sent keeps its id and content.
+
+    Records are numbered from `last_record_id` + 1; `publish` takes committed events, in order.
+    """
 
     def __init__(self, run_id: str, *, last_record_id: int, publish: Publish | None = None) -> None:
-        """Numbers records from `last_record_id` + 1; `publish` takes committed events, in order."""
         self._run_id = run_id
         self._last_record_id = last_record_id
         self._publish = publish
         # Lists: they are short, and an empty deque takes 600 bytes.
-        self._waiting: list[_Part] = []
+        self._waiting: list[_RecordPart] = []
         self._to_send_again: list[_Entry] = []
         self._unacknowledged: list[_Entry] = []
 
@@ -63,7 +65,7 @@ class Outbox:
         A waiter that is cancelled takes nothing back: what was added is recorded all the same.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Part(attempts, items, done))
+        self._waiting.append(_RecordPart(attempts, items, done))
         return done
 
     def take(self) -> persistence_service_pb2.Record | None:

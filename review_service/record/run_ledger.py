@@ -1,35 +1,36 @@
 """The ledger of one run: its stream kept open, its lease kept, its records sent and acknowledged in order."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from consensus.v1 import attempt_pb2, persistence_service_pb2
 from consensus_contract.errors import ConsensusError, PersistenceUnavailable
+from consensus_rpc.backoff import Backoff, Clock, Patience
 from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
-from review_service.record.lease import Clock, Lease
+from review_service.record.failures import is_passing
+from review_service.record.gateway import PersistenceGateway, RecordStream
+from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox
-from review_service.record.persistence import Stub, is_passing
-from review_service.record.stream import Request, Response, Stream, open_stream, read, write
+from review_service.record.stream import Request, Response, open_stream, read, write
 from review_service.record.wakeup import Wakeup
 
 RecordItem = persistence_service_pb2.RecordItem
 
 _log = get_logger()
 
-_FIRST_BACKOFF_SECONDS = 0.05
-_MAX_BACKOFF_SECONDS = 1.0
+_RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
+# A process that was stopped for longer than its lease asks at least once whether the run is still its own.
+_LEAST_PATIENCE_SECONDS = 0.1
 _ATTACH_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 
 
 class RecordingEnded(Exception):  # noqa: N818 - it says what happened, and need not be a fault
-    """Nothing more can be recorded of the run from here; `error` says why."""
+    """Nothing more can be recorded of the run from here; `error` says why: LeaseLost, RunCancelled, …"""
 
     def __init__(self, error: ConsensusError) -> None:
-        """Keeps the contract's error: LeaseLost, RunCancelled, PersistenceUnavailable and the like."""
         super().__init__(error.message)
         self.error = error
 
@@ -38,14 +39,20 @@ class RunLedger:
     """Records one run. A task of its own keeps the stream; `close`, `release` or `abandon` end it.
 
     Nobody's cancellation takes back what was given to `record`. A connection that is lost is replaced while
-    the token may still be the current one: the lease's time and as long again.
+    the token may still be the current one: the lease's time and as long again. `attach` makes the first
+    message of such a connection.
     """
 
     def __init__(
-        self, stub: Stub, attach: Callable[[], Request], lease: Lease, outbox: Outbox, *, clock: Clock
+        self,
+        gateway: PersistenceGateway,
+        attach: Callable[[], Request],
+        lease: Lease,
+        outbox: Outbox,
+        *,
+        clock: Clock,
     ) -> None:
-        """`attach` makes the first message of the connections after the first."""
-        self._stub = stub
+        self._gateway = gateway
         self._attach = attach
         self._lease = lease
         self._outbox = outbox
@@ -59,7 +66,7 @@ class RunLedger:
         self._task: asyncio.Task[None] | None = None
         self.lost: asyncio.Future[ConsensusError] = asyncio.get_running_loop().create_future()
 
-    def start(self, stream: Stream) -> None:
+    def start(self, stream: RecordStream) -> None:
         """Takes over a stream that was begun."""
         self._task = asyncio.create_task(self._keep(stream))
 
@@ -104,13 +111,13 @@ class RunLedger:
         await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
         await self.abandon()
 
-    async def _keep(self, stream: Stream) -> None:
+    async def _keep(self, stream: RecordStream) -> None:
         """Serves one connection after the other until the run's recording is over."""
         try:
             while (error := await self._serve(stream)) is not None and not self._has_parted:
                 _raise_unless_passing(error)
                 _log.warning("record_stream_cut", reason=error.reason_name, code=error.status_code.name)
-                stream = await self._attached_again()
+                stream = await self._attached_again(error)
         except ConsensusError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a fault here must end the run's work, not hang it
@@ -121,7 +128,7 @@ class RunLedger:
     def _has_parted(self) -> bool:
         return self._parting is not None and self._outbox.is_empty
 
-    async def _serve(self, stream: Stream) -> ConsensusError | None:
+    async def _serve(self, stream: RecordStream) -> ConsensusError | None:
         """Reads, writes and renews on one connection; returns why it ended, None when it was parted with."""
         self._is_stalled, self._renewal_sent_at = False, None
         writer = asyncio.create_task(self._write(stream))
@@ -164,7 +171,7 @@ class RunLedger:
             case other:
                 raise ValueError(f"an answer that was not asked for: {other}")
 
-    async def _write(self, stream: Stream) -> None:
+    async def _write(self, stream: RecordStream) -> None:
         """The only writer of a connection: two at once would kill it."""
         self._wake.set()
         while True:
@@ -179,12 +186,12 @@ class RunLedger:
                 await _say_goodbye(stream, self._parting)
                 return
 
-    def _renew_later(self, stream: Stream) -> None:
+    def _renew_later(self, stream: RecordStream) -> None:
         """Asks for a renewal at each third of the lease: a timer, where a task would take 2 KiB."""
         loop = asyncio.get_running_loop()
         self._renewal = loop.call_later(self._lease.renewal_seconds, self._renew, stream)
 
-    def _renew(self, stream: Stream) -> None:
+    def _renew(self, stream: RecordStream) -> None:
         """Has a renewal sent; a connection that left one unanswered ends."""
         if self._awaits_renewal:
             self._is_stalled = True
@@ -194,28 +201,30 @@ class RunLedger:
         self._wake.set()
         self._renew_later(stream)
 
-    async def _attached_again(self) -> Stream:
-        """A new connection of the same run.
+    async def _attached_again(self, cut: ConsensusError) -> RecordStream:
+        """A new connection of the same run, whose last one ended with `cut`.
 
         Raises:
             ConsensusError: when it is no longer ours, or persistence stayed away for too long.
         """
-        backoff = _FIRST_BACKOFF_SECONDS
-        gives_up_at = self._lease.ends_at + self._lease.length_seconds
-        while True:
-            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
-            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+        gives_up_in = self._lease.ends_at + self._lease.length_seconds - self._clock()
+        patience = Patience(_RECONNECTING, max(gives_up_in, _LEAST_PATIENCE_SECONDS), clock=self._clock)
+        while (wait := patience.wait_seconds()) is not None:
+            await asyncio.sleep(wait)
             sent_at = self._clock()
             try:
-                stream, answer = await open_stream(self._stub, self._attach(), answer_within=_ATTACH_SECONDS)
+                stream, answer = await open_stream(
+                    self._gateway, self._attach(), answer_within=_ATTACH_SECONDS
+                )
             except ConsensusError as error:
-                if not is_passing(error) or self._clock() >= gives_up_at:
-                    raise
+                _raise_unless_passing(error)
+                cut = error
                 continue
             self._lease.granted(answer.attached.lease, sent_at)
             self._outbox.rewind()
             _log.info("record_stream_attached_again")
             return stream
+        raise cut
 
     def _fail(self, error: ConsensusError) -> None:
         if not self.lost.done():
@@ -233,7 +242,7 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _say_goodbye(stream: Stream, parting: Request) -> None:
+async def _say_goodbye(stream: RecordStream, parting: Request) -> None:
     if parting.WhichOneof("message") is not None:
         await write(stream, parting)
     with suppress(asyncio.InvalidStateError):

@@ -1,28 +1,32 @@
 """One connection of a run's stream to the persistence service: opened, read and written."""
 
 import asyncio
-from typing import TypeAlias
+from typing import TypeVar, cast
 
 import grpc
 
 from consensus.v1 import persistence_service_pb2
 from consensus_contract.errors import PersistenceUnavailable
-from consensus_rpc.channel.channels import call_metadata
-from review_service.record.persistence import Stub, persistence_errors
+from review_service.record.failures import persistence_errors
+from review_service.record.gateway import PersistenceGateway, RecordStream
 
 Request = persistence_service_pb2.RecordRunRequest
 Response = persistence_service_pb2.RecordRunResponse
-Stream: TypeAlias = "grpc.aio.StreamStreamCall[Request, Response]"
+
+M = TypeVar("M")
+Q = TypeVar("Q")
 
 
-async def open_stream(stub: Stub, first: Request, *, answer_within: float | None) -> tuple[Stream, Response]:
+async def open_stream(
+    gateway: PersistenceGateway, first: Request, *, answer_within: float | None
+) -> tuple[RecordStream, Response]:
     """Opens a stream with its first message, and waits for the first answer, at most so many seconds.
 
     Raises:
         PersistenceUnavailable: when there is no server, or no answer in time.
         ConsensusError: what the persistence service refuses with.
     """
-    stream: Stream = stub.RecordRun(metadata=call_metadata())
+    stream = gateway.record_run()
     try:
         async with asyncio.timeout(answer_within):
             await write(stream, first)
@@ -37,7 +41,7 @@ async def open_stream(stub: Stub, first: Request, *, answer_within: float | None
     return stream, answer
 
 
-async def write(stream: Stream, message: Request) -> None:
+async def write(stream: RecordStream, message: Request) -> None:
     """Sends a message; on a stream that has ended nothing happens, its status is for the reader."""
     try:
         await stream.write(message)
@@ -45,7 +49,7 @@ async def write(stream: Stream, message: Request) -> None:
         return
 
 
-async def read(stream: Stream) -> Response | None:
+async def read(stream: "grpc.aio.StreamStreamCall[Q, M] | grpc.aio.UnaryStreamCall[Q, M]") -> M | None:
     """The next message, None at the end of a stream that ended well.
 
     Raises:
@@ -53,5 +57,5 @@ async def read(stream: Stream) -> Response | None:
     """
     with persistence_errors():
         message = await stream.read()
-    # gRPC's end-of-stream mark is no type of its own in the stubs.
-    return message if isinstance(message, Response) else None
+    # gRPC's mark of the end is no type of its own in the stubs.
+    return None if message is grpc.aio.EOF else cast("M", message)

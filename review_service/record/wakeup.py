@@ -12,7 +12,6 @@ class Wakeup:
     __slots__ = ("_is_set", "_waiter")
 
     def __init__(self) -> None:
-        """Starts unset."""
         self._is_set = False
         self._waiter: asyncio.Future[None] | None = None
 

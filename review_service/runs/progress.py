@@ -13,12 +13,11 @@ _TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, ru
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class RunProgress:
     """A run's specification, deadline (loop time, seconds), and what is recorded.
 
-    `proposal` is there until it is taken. `begun` holds the steps that are RUNNING, `first_recorded` those
-    whose first attempt is recorded by this worker. `attempts` are those of earlier workers; they count
-    against the steps' budgets if they began at `budget_start_time` or later.
+    `proposal` is there until it is taken. `begun` holds the steps that are RUNNING. `attempts` are those of
+    earlier workers; they count against the steps' budgets if they began at `budget_start_time` or later.
     """
 
     run_id: str
@@ -29,8 +28,7 @@ class Progress:
     proposal: proposal_pb2.Proposal | None = None
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
     failures: dict[str, errors_pb2.ErrorReason.ValueType] = field(default_factory=dict)
-    begun: list[str] = field(default_factory=list)  # lists: a set of six takes 700 bytes
-    first_recorded: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)  # a set of six takes 700 bytes
     attempts: Sequence[attempt_pb2.Attempt] = ()
     budget_start_time: Timestamp | None = None
 
@@ -59,20 +57,16 @@ class Progress:
         return any(attempt.step == step for attempt in self.attempts)
 
     def budget(self, step: str) -> StepBudget:
-        """What the step may still spend; without history its first attempt is recorded with its start."""
-        if not self.has_history(step):
-            return StepBudget.first(self.deadline)
+        """What the step may still spend."""
         return step_budget(step, self.attempts, self.deadline, self.budget_start_time)
 
 
-def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> Progress:
+def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> RunProgress:
     """A run whose first commit began to expand."""
-    return Progress(
-        run_id=run_id, specification=specification, deadline=deadline, begun=[EXPAND], first_recorded=[EXPAND]
-    )
+    return RunProgress(run_id=run_id, specification=specification, deadline=deadline, begun=[EXPAND])
 
 
-def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: float) -> Progress:
+def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: float) -> RunProgress:
     """A run that was begun elsewhere or earlier."""
     run = recorded.run
     steps = {step.step: step for step in run.steps}
@@ -81,7 +75,7 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         for persona in run.specification.personas
         if steps[review_step(persona.persona_id)].state == run_pb2.STEP_STATE_FAILED
     }
-    return Progress(
+    return RunProgress(
         run_id=run.run_id,
         specification=run.specification,
         deadline=deadline,

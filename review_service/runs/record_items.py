@@ -22,7 +22,6 @@ DEADLINE = errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
 
 
 def step_started(step: str) -> RecordItem:
-    """The step began."""
     return RecordItem(step_started=event_pb2.StepStarted(step=step))
 
 
@@ -40,7 +39,7 @@ def proposal_ready(
 
 
 def review_ready(review: panel_pb2.PersonaReview, attempt_count: int) -> list[RecordItem]:
-    """A persona answered."""
+    """A persona answered, and its step is done."""
     ready = RecordItem(persona_review_ready=event_pb2.PersonaReviewReady(persona_review=review))
     return [ready, step_completed(review_step(review.persona_id), attempt_count)]
 

@@ -3,20 +3,21 @@
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, persistence_service_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from consensus_decision.decision import decide
-from consensus_decision.quorum import quorum_shortfall
+from consensus_decision.quorum import has_quorum
 from consensus_rpc.telemetry.log import get_logger
 from review_service.comparing.proposal_diff import proposal_diff
-from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.record.ledger import Attached, Begun, NewRun
+from review_service.record.run_ledger import RecordingEnded
 from review_service.runs import record_items as items
-from review_service.runs.progress import Progress
-from review_service.steps import expander, reviewer
-from review_service.steps.attempts import unknown_attempt
+from review_service.runs.attempt_book import AttemptBook
+from review_service.runs.progress import RunProgress, new_progress, recorded_progress
+from review_service.steps.attempts import first_attempt
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer, ReviewTask
 from review_service.steps.step import GaveUp
@@ -27,26 +28,55 @@ _log = get_logger()
 
 # The steps watch the run's deadline themselves; whatever else takes longer is cut this much later.
 _LATE_SECONDS = 0.1
+_FIRST_ITEMS = (items.step_started(EXPAND),)
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """Those who ask the model."""
+class ModelSteps:
+    """The steps that ask the model. One per process."""
 
     expander: Expander
     reviewer: Reviewer
 
 
-class PanelRun:
-    """Does what is missing of one run, and records it; also the recorder of its calls to the model."""
+def new_run(
+    scope: persistence_service_pb2.CallScope,
+    run_id: str,
+    specification: run_pb2.RunSpecification,
+    idempotency: persistence_service_pb2.IdempotencyClaim | None,
+) -> NewRun:
+    """A run that is begun at once: the commit that creates it begins to expand."""
+    return NewRun(
+        scope=scope,
+        run_id=run_id,
+        specification=specification,
+        idempotency=idempotency,
+        first_attempts=[first_attempt(specification, EXPAND)],
+        first_items=_FIRST_ITEMS,
+    )
 
-    def __init__(self, engine: Engine, ledger: RunLedger, progress: Progress) -> None:
-        """Takes a run as far as it has come."""
-        self._engine = engine
-        self._ledger = ledger
+
+class ReviewRun:
+    """Does what is missing of one run, and records it."""
+
+    __slots__ = ("_book", "_progress", "_steps")
+
+    def __init__(self, steps: ModelSteps, book: AttemptBook, progress: RunProgress) -> None:
+        self._steps = steps
+        self._book = book
         self._progress = progress
-        # The attempt of each step that is calling the model; None for its first, which can be made again.
-        self._in_flight: dict[str, attempt_pb2.Attempt | None] = {}
+
+    @classmethod
+    def begun(cls, steps: ModelSteps, run: NewRun, begun: Begun) -> Self:
+        """A run whose first commit is that of `new_run`."""
+        book = AttemptBook(begun.ledger, run.specification, started=[EXPAND])
+        return cls(steps, book, new_progress(run.run_id, run.specification, begun.deadline))
+
+    @classmethod
+    def attached(cls, steps: ModelSteps, attached: Attached) -> Self:
+        """A run that was begun elsewhere or earlier."""
+        book = AttemptBook(attached.ledger, attached.recorded.run.specification)
+        return cls(steps, book, recorded_progress(attached.recorded, attached.deadline))
 
     async def finish(self) -> None:
         """Works until the record that ends the run is durable.
@@ -64,7 +94,7 @@ class PanelRun:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in here must end the run, not one process after another
             ending = self._ending_after(error, is_late=limit.expired())
-        await self._ledger.record(self._unknown_attempts(), ending)
+        await self._book.record(self._book.unknown_attempts(), ending)
         _log.info("run_ended", outcome=ending[-1].WhichOneof("item"))
 
     def _ending_after(self, error: Exception, *, is_late: bool) -> list[RecordItem]:
@@ -84,8 +114,7 @@ class PanelRun:
 
     def _ending(self) -> list[RecordItem]:
         progress = self._progress
-        shortfall = quorum_shortfall(progress.specification, list(progress.reviews))
-        if shortfall is not None:
+        if not has_quorum(progress.specification, progress.reviews.keys()):
             return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
         reviews = list(progress.reviews.values())
         return items.decided(decide(progress.specification, reviews, progress.failures))
@@ -94,17 +123,16 @@ class PanelRun:
         """Expands the idea and starts the panel in the commit that records the proposal."""
         await self._start([EXPAND])
         progress = self._progress
-        outcome = await self._engine.expander.expand(
-            progress.run_id, progress.specification, progress.budget(EXPAND), self
+        outcome = await self._steps.expander.expand(
+            progress.run_id, progress.specification, progress.budget(EXPAND), self._book
         )
-        self._in_flight.pop(EXPAND, None)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(EXPAND, outcome)
             return outcome
         attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
         diff = _diff_from_parent(progress.specification, outcome.result)
         ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number, diff)
-        await self._ledger.record([outcome.attempt, *attempts], [*ready, *starts])
+        await self._book.record([outcome.attempt, *attempts], [*ready, *starts])
         _log.info("step_completed", step=EXPAND, attempts=outcome.attempt.attempt_number)
         progress.expanded(outcome.result)
         return None
@@ -114,30 +142,25 @@ class PanelRun:
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        task = self._engine.reviewer.prepare(
-            progress.run_id, progress.specification, progress.take_proposal()
-        )
+        task = self._steps.reviewer.prepare(progress.run_id, progress.specification, progress.take_proposal())
         await _all(self._review_one(task, each) for each in to_ask)
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)
-        outcome = await self._engine.reviewer.review(task, persona_id, self._progress.budget(step), self)
-        self._in_flight.pop(step, None)
+        outcome = await self._steps.reviewer.review(task, persona_id, self._progress.budget(step), self._book)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(step, outcome)
             self._progress.failures[persona_id] = outcome.failure.reason
             return
         count = outcome.attempt.attempt_number
-        await self._ledger.record([outcome.attempt], items.review_ready(outcome.result, count))
+        await self._book.record([outcome.attempt], items.review_ready(outcome.result, count))
         _log.info("step_completed", step=step, attempts=count)
         self._progress.reviews[persona_id] = outcome.result
 
     async def _start(self, steps: Sequence[str]) -> None:
         """Records the start of the steps that are not begun, with their first attempts."""
         attempts, starts = self._starts(steps)
-        if attempts or starts:
-            await self._ledger.record(attempts, starts)
-        await self._ledger.wait_lease()
+        await self._book.start(attempts, starts)
 
     def _starts(self, steps: Sequence[str]) -> tuple[list[attempt_pb2.Attempt], list[RecordItem]]:
         """What to record before the steps' first calls; nothing for what is recorded already.
@@ -145,34 +168,14 @@ class PanelRun:
         A step with attempts of an earlier worker goes on with the next one, which its runner records.
         """
         progress = self._progress
-        firsts = {step: self._first_attempt(step) for step in steps if not progress.has_history(step)}
-        attempts = [attempt for step, attempt in firsts.items() if step not in progress.first_recorded]
+        attempts = self._book.first_attempts(step for step in steps if not progress.has_history(step))
         starts = [items.step_started(step) for step in steps if step not in progress.begun]
-        self._in_flight |= dict.fromkeys(firsts)
-        progress.first_recorded += (attempt.step for attempt in attempts)
         progress.begun += (start.step_started.step for start in starts)
         return attempts, starts
 
-    def _first_attempt(self, step: str) -> attempt_pb2.Attempt:
-        if step == EXPAND:
-            return expander.first_attempt(self._progress.specification)
-        persona_id = step.removeprefix(review_step(""))
-        return reviewer.first_attempt(self._progress.specification, persona_id)
-
-    async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
-        """Returns once the attempt is durable and the lease is held: its bytes may leave."""
-        self._in_flight[attempt.step] = attempt
-        await self._ledger.record([attempt])
-        await self._ledger.wait_lease()
-
-    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
-        """Records a failed attempt that another will follow."""
-        self._in_flight.pop(attempt.step, None)
-        await self._ledger.record([attempt], [RecordItem(attempt_failed=event)])
-
     async def _record_gave_up(self, step: str, outcome: GaveUp) -> None:
         attempts = [] if outcome.attempt is None else [outcome.attempt]
-        await self._ledger.record(attempts, items.gave_up(step, outcome))
+        await self._book.record(attempts, items.gave_up(step, outcome))
         reason = reason_name(outcome.failure.reason)
         _log.warning("step_failed", step=step, attempts=outcome.attempt_count, reason=reason)
 
@@ -183,13 +186,6 @@ class PanelRun:
         failed = (undone or [AGGREGATE])[0] if progress.is_expanded else EXPAND
         finished = [each for each in progress.persona_ids if each in progress.reviews]
         return items.cut_short(reason, message, failed, finished)
-
-    def _unknown_attempts(self) -> list[attempt_pb2.Attempt]:
-        """The calls that were cut: they may have been answered and billed."""
-        return [
-            unknown_attempt(self._first_attempt(step) if attempt is None else attempt)
-            for step, attempt in self._in_flight.items()
-        ]
 
 
 def _diff_from_parent(

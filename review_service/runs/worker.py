@@ -11,10 +11,9 @@ from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
-from review_service.record.live_events import Feed
+from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
-from review_service.runs.progress import Progress, new_progress, recorded_progress
-from review_service.runs.run import Engine, PanelRun
+from review_service.runs.run import ModelSteps, ReviewRun
 
 FollowRun = persistence_service_pb2.FollowRun
 
@@ -25,12 +24,11 @@ _MAX_CLAIM = 100
 class Execution:
     """A run begun for a caller: `begun` ends with None, the run to follow instead, or an error."""
 
-    __slots__ = ("begun", "feed", "run_id")
+    __slots__ = ("begun", "events", "run_id")
 
     def __init__(self, run_id: str) -> None:
-        """Nothing is begun yet."""
         self.run_id = run_id
-        self.feed = Feed()
+        self.events = LiveEvents()
         self.begun: asyncio.Future[FollowRun | None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -43,11 +41,10 @@ class Worker:
     """Owns the tasks of all runs of this process; callers come and go without touching them."""
 
     def __init__(
-        self, ledger: Ledger, engine: Engine, *, max_runs: int, claim_interval_seconds: float
+        self, ledger: Ledger, steps: ModelSteps, *, max_runs: int, claim_interval_seconds: float
     ) -> None:
-        """Starts nothing."""
         self._ledger = ledger
-        self._engine = engine
+        self._steps = steps
         self._max_runs = max_runs
         self._claim_interval_seconds = claim_interval_seconds
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,11 +54,6 @@ class Worker:
         self._claiming: asyncio.Task[None] | None = None
         self._is_draining = False
         self.has_stopped = False
-
-    @property
-    def runs_in_flight(self) -> int:
-        """Runs that are worked on now."""
-        return len(self._tasks)
 
     def begin(self, run: NewRun, *, answer_within: float | None) -> Execution:
         """Begins a run in a task of its own, whatever becomes of the caller.
@@ -125,7 +117,7 @@ class Worker:
     async def _begin(self, execution: Execution, run: NewRun, answer_within: float | None) -> None:
         bind_contextvars(run_id=run.run_id)
         try:
-            answer = await self._ledger.create(run, execution.feed.publish, answer_within=answer_within)
+            answer = await self._ledger.create(run, execution.events.publish, answer_within=answer_within)
         except BaseException as error:
             # A caller that is gone leaves nobody to be told.
             outcome = ShuttingDown() if isinstance(error, asyncio.CancelledError) else error
@@ -140,22 +132,22 @@ class Worker:
         execution.begun.set_result(None)
         _log.info("run_begun")
         try:
-            await self._conduct(answer.ledger, new_progress(run.run_id, run.specification, answer.deadline))
+            await self._conduct(answer.ledger, ReviewRun.begun(self._steps, run, answer))
         finally:
-            execution.feed.stop()
+            execution.events.stop()
 
     async def _go_on(self, claimed: persistence_service_pb2.ClaimedRun) -> None:
         bind_contextvars(run_id=claimed.run_id, request_id=claimed.scope.request_id)
         try:
             attached = await self._ledger.attach(claimed)
             _log.info("run_attached", last_sequence=attached.recorded.run.last_sequence)
-            await self._conduct(attached.ledger, recorded_progress(attached.recorded, attached.deadline))
+            await self._conduct(attached.ledger, ReviewRun.attached(self._steps, attached))
         except ConsensusError as error:
             _log.warning("run_not_attached", reason=error.reason_name)
 
-    async def _conduct(self, ledger: RunLedger, progress: Progress) -> None:
+    async def _conduct(self, ledger: RunLedger, run: ReviewRun) -> None:
         """Works on a run until it ends, is lost, or is given back because this process stops."""
-        work = asyncio.create_task(PanelRun(self._engine, ledger, progress).finish())
+        work = asyncio.create_task(run.finish())
         try:
             ends: tuple[asyncio.Future[Any], ...] = (work, ledger.lost)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,8 @@
 """Attempts as they are recorded: one message per call, built and never changed. Pure."""
 
-from consensus.v1 import attempt_pb2, event_pb2
+from consensus.v1 import attempt_pb2, event_pb2, run_pb2
 from consensus_contract.spans import duration
+from consensus_contract.steps import EXPAND
 from review_service.model.model_call import CallFailure, CallReport
 
 # The contract's bound on `raw_output`; what lies beyond is left out, and `message` says so.
@@ -27,6 +28,24 @@ def started_attempt(
         is_repair=is_repair,
         max_output_tokens=max_output_tokens,
     )
+
+
+def first_attempt(specification: run_pb2.RunSpecification, step: str) -> attempt_pb2.Attempt:
+    """The attempt with which a step begins, for the record that starts the step."""
+    model, temperature = expanding_model(specification) if step == EXPAND else reviewing_model(specification)
+    return started_attempt(step, 1, model, temperature, specification.retry_policy.max_output_tokens)
+
+
+def expanding_model(specification: run_pb2.RunSpecification) -> tuple[str, float | None]:
+    """The model that expands, and its temperature; None: none is sent."""
+    is_set = specification.HasField("expand_temperature")
+    return specification.expand_model, specification.expand_temperature if is_set else None
+
+
+def reviewing_model(specification: run_pb2.RunSpecification) -> tuple[str, float | None]:
+    """The model that reviews, and its temperature; None: none is sent."""
+    is_set = specification.HasField("review_temperature")
+    return specification.review_model, specification.review_temperature if is_set else None
 
 
 def succeeded_attempt(started: attempt_pb2.Attempt, report: CallReport) -> attempt_pb2.Attempt:

@@ -1,7 +1,8 @@
 """The step `expand`: an idea into a proposal, or a proposal and its edits into a revised one."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
-from review_service.steps.attempts import started_attempt
+from consensus_contract.steps import EXPAND
+from review_service.steps.attempts import expanding_model
 from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, read_output
 from review_service.steps.prompts import (
     EXPAND_INSTRUCTIONS,
@@ -13,8 +14,6 @@ from review_service.steps.retry import read_policy
 from review_service.steps.runner import StepRunner
 from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
 
-STEP = "expand"
-
 
 class Expander:
     """Expands ideas. One per process."""
@@ -22,7 +21,6 @@ class Expander:
     __slots__ = ("_runner",)
 
     def __init__(self, runner: StepRunner) -> None:
-        """Takes what runs steps."""
         self._runner = runner
 
     async def expand(
@@ -34,12 +32,13 @@ class Expander:
     ) -> Succeeded[proposal_pb2.Proposal] | GaveUp:
         """The proposal, or why there is none. `run_id` is the run's or the expansion's id."""
         instructions, message = _prompt(specification)
+        model, temperature = expanding_model(specification)
         request = StepRequest(
             run_id=run_id,
-            step=STEP,
+            step=EXPAND,
             persona_id="",
-            model=specification.expand_model,
-            temperature=_temperature(specification),
+            model=model,
+            temperature=temperature,
             policy=read_policy(specification.retry_policy),
             output=PROPOSAL_FORMAT,
             instructions=instructions,
@@ -49,28 +48,11 @@ class Expander:
         return await self._runner.run(request, budget, recorder)
 
 
-def first_attempt(specification: run_pb2.RunSpecification, number: int = 1) -> attempt_pb2.Attempt:
-    """The attempt with which the step begins, for the record that starts it; STARTED."""
-    return started_attempt(
-        STEP,
-        number,
-        specification.expand_model,
-        _temperature(specification),
-        specification.retry_policy.max_output_tokens,
-    )
-
-
 def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
     """Instructions and message."""
     if specification.HasField("revision"):
         return REVISE_INSTRUCTIONS, revise_message(specification.revision)
     return EXPAND_INSTRUCTIONS, expand_message(specification.idea, specification.context)
-
-
-def _temperature(specification: run_pb2.RunSpecification) -> float | None:
-    if not specification.HasField("expand_temperature"):
-        return None
-    return specification.expand_temperature
 
 
 def _read_proposal(text: str, _attempt: attempt_pb2.Attempt) -> proposal_pb2.Proposal:

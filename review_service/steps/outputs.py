@@ -84,7 +84,6 @@ class OutputError(ValueError):
     """An answer that cannot be used. Its text and violations name fields and rules, never content."""
 
     def __init__(self, message: str, violations: tuple[run_pb2.OutputViolation, ...] = ()) -> None:
-        """Takes the fault in a sentence, and the fields at fault."""
         super().__init__(message)
         self.violations = violations
 

@@ -5,9 +5,13 @@ from enum import Enum
 
 from consensus.v1 import errors_pb2, run_pb2
 from consensus_contract.errors import Reason
+from consensus_rpc.backoff import Backoff
 
 # Less than this before the run's deadline, a call is not worth beginning.
 MIN_CALL_SECONDS = 0.1
+
+# The contract's: a quarter of a wait may be added at random.
+_JITTER = 0.25
 
 _RETRYABLE = frozenset(
     {
@@ -28,8 +32,7 @@ class RetryPolicy:
     """How often, and after how long, a step's failed calls are made again."""
 
     max_retries: int
-    initial_backoff_seconds: float
-    backoff_multiplier: float
+    backoff: Backoff
     attempt_timeout_seconds: float
     max_output_tokens: int
 
@@ -37,11 +40,6 @@ class RetryPolicy:
     def max_attempts(self) -> int:
         """Calls that a step may take, the first included."""
         return self.max_retries + 1
-
-    def backoff_seconds(self, retry_number: int, jitter: float) -> float:
-        """Wait before retry 1, 2, …; `jitter` in 0 to 1 adds up to a quarter."""
-        delay = self.initial_backoff_seconds * self.backoff_multiplier ** (retry_number - 1)
-        return delay * (1 + jitter / 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,11 @@ def read_policy(message: run_pb2.RetryPolicy) -> RetryPolicy:
     """The policy of a run's specification."""
     return RetryPolicy(
         max_retries=message.max_retries,
-        initial_backoff_seconds=message.initial_backoff.ToMicroseconds() / 1_000_000,
-        backoff_multiplier=message.backoff_multiplier,
+        backoff=Backoff(
+            first_seconds=message.initial_backoff.ToMicroseconds() / 1_000_000,
+            factor=message.backoff_multiplier,
+            jitter=_JITTER,
+        ),
         attempt_timeout_seconds=message.attempt_timeout.ToMicroseconds() / 1_000_000,
         max_output_tokens=message.max_output_tokens,
     )
@@ -83,7 +84,7 @@ def decide_retry(
     is_repeated: bool,
     retry_after_seconds: float | None,
     seconds_left: float,
-    jitter: float,
+    chance: float,
 ) -> Retry | GiveUp:
     """Whether a step calls again after a failure, and when.
 
@@ -95,7 +96,7 @@ def decide_retry(
         return GiveUp.NOT_RETRYABLE
     if used >= policy.max_attempts:
         return GiveUp.BUDGET_USED
-    delay = max(policy.backoff_seconds(used, jitter), retry_after_seconds or 0.0)
+    delay = max(policy.backoff.seconds(used, chance), retry_after_seconds or 0.0)
     if delay + MIN_CALL_SECONDS > seconds_left:
         return GiveUp.NO_TIME
     return Retry(delay)

@@ -5,9 +5,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.personas.panel import Panel, PanelPersona
-from review_service.steps.attempts import started_attempt
+from review_service.steps.attempts import reviewing_model
 from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput, read_output
 from review_service.steps.prompts import REVIEW_INSTRUCTIONS, persona_message, review_message
 from review_service.steps.retry import RetryPolicy, read_policy
@@ -33,7 +34,6 @@ class Reviewer:
     __slots__ = ("_messages", "_panel", "_runner")
 
     def __init__(self, runner: StepRunner, panel: Panel) -> None:
-        """Takes what runs steps, and who can be asked."""
         self._runner = runner
         self._panel = panel
         self._messages = {p.persona_id: persona_message(p.persona_id, p.instructions) for p in panel.members}
@@ -42,10 +42,11 @@ class Reviewer:
         self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
     ) -> ReviewTask:
         """The part of a run's reviews that is the same for all personas."""
+        model, temperature = reviewing_model(specification)
         return ReviewTask(
             run_id=run_id,
-            model=specification.review_model,
-            temperature=_temperature(specification),
+            model=model,
+            temperature=temperature,
             template_version=specification.persona_template_version,
             policy=read_policy(specification.retry_policy),
             message=review_message(proposal),
@@ -62,7 +63,7 @@ class Reviewer:
         persona = self._panel.member(persona_id)
         request = StepRequest(
             run_id=task.run_id,
-            step=step_of(persona_id),
+            step=review_step(persona_id),
             persona_id=persona_id,
             model=task.model,
             temperature=task.temperature,
@@ -73,30 +74,6 @@ class Reviewer:
             read=functools.partial(_read_review, task, persona),
         )
         return self._runner.run(request, budget, recorder)
-
-
-def step_of(persona_id: str) -> str:
-    """The name of a persona's step."""
-    return f"review_{persona_id}"
-
-
-def first_attempt(
-    specification: run_pb2.RunSpecification, persona_id: str, number: int = 1
-) -> attempt_pb2.Attempt:
-    """The attempt with which a persona's step begins, for the record that starts it; STARTED."""
-    return started_attempt(
-        step_of(persona_id),
-        number,
-        specification.review_model,
-        _temperature(specification),
-        specification.retry_policy.max_output_tokens,
-    )
-
-
-def _temperature(specification: run_pb2.RunSpecification) -> float | None:
-    if not specification.HasField("review_temperature"):
-        return None
-    return specification.review_temperature
 
 
 def _read_review(

@@ -10,7 +10,6 @@ class RouteGate:
     __slots__ = ("_opens_at",)
 
     def __init__(self) -> None:
-        """All routes are open."""
         self._opens_at: dict[str, float] = {}
 
     def pause(self, model: str, seconds: float, now: float) -> None:

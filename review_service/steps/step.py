@@ -1,23 +1,23 @@
-"""One step of a run: calls to the model until a good answer comes or the step gives up."""
+"""What a step is given, and what it comes to. Pure."""
 
-import random
-import time
-from asyncio import sleep as asyncio_sleep
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
-from review_service.model.model_call import Answer, CallFailure, ModelCall, OutputFormat
+from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
 T = TypeVar("T")
 
 
 class AttemptRecorder(Protocol):
-    """Writes down the calls of a run, or of an expansion, as they happen."""
+    """Writes down the calls of a run or an expansion as they happen, and alone knows which are recorded."""
+
+    def is_started(self, step: str) -> bool:
+        """Whether an attempt of the step is recorded as STARTED and its end is not."""
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Returns once the attempt is durable; only then do bytes leave. Raises: no call is made."""
@@ -29,17 +29,8 @@ class AttemptRecorder(Protocol):
 class Model(Protocol):
     """Makes one call to the model."""
 
-    async def call(self, call: ModelCall, timeout_seconds: float) -> Answer | CallFailure:
+    async def call(self, call: ModelCall, timeout_seconds: float) -> ModelAnswer | CallFailure:
         """What became of it; a value whatever the model does. Cancelling closes the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Clock (seconds that only rise), sleep, and jitter (0 to 1), so that tests need not wait."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio_sleep
-    jitter: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +38,15 @@ class StepBudget:
     """Where a step stands, from what is recorded of it.
 
     `deadline` is the run's, by the runner's clock. `used` counts the attempts that count against the
-    budget, unknown ones and repairs included. `recorded_first`: attempt `next_number` is recorded as
-    STARTED already. `output_fault` is what was wrong with an invalid answer in this budget; `is_truncated`
-    says that one was cut off.
+    budget, unknown ones and repairs included. `output_fault` is what was wrong with an invalid answer in this
+    budget; `is_truncated` says that one was cut off.
     """
 
     deadline: float
     used: int = 0
     next_number: int = 1
-    recorded_first: bool = False
     output_fault: str = ""
     is_truncated: bool = False
-
-    @classmethod
-    def first(cls, deadline: float) -> "StepBudget":
-        """A new step, whose first attempt is in the commit that starts it."""
-        return cls(deadline=deadline, recorded_first=True)
 
 
 @dataclass(frozen=True, slots=True)

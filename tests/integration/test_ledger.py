@@ -14,6 +14,7 @@ from consensus_contract.errors import LeaseLost, PersistenceUnavailable, RunCanc
 from consensus_contract.spans import duration
 from consensus_rpc.channel.channels import open_channel
 from review_service.personas.panel import load_panel
+from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.run_ledger import RecordingEnded, RunLedger
 from review_service.runs.record_items import step_started
@@ -86,7 +87,9 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
             first_attempts=[],
             first_items=[step_started("expand")],
         )
-        answer = await Ledger(stub, "tester").create(new, begun.published.append, answer_within=5)
+        answer = await Ledger(PersistenceGateway(stub), "tester").create(
+            new, begun.published.append, answer_within=5
+        )
         assert isinstance(answer, Begun)
         begun.ledger = answer.ledger
         yield begun

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from consensus.v1.persistence_service_pb2 import RecordItem
-from consensus_client.audit import AuditClient
+from consensus_client import AuditClient
 from consensus_journal import checkpoint_from_plain, verify_export
 from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.database import normalise_url

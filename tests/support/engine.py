@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from google.protobuf.duration_pb2 import Duration
-
 from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import reason_name
+from consensus_contract.spans import duration
+from review_service.intake.requests import IntakeLimits
 from review_service.model.client import ModelClient
 from review_service.model.model_call import ModelCall
 from review_service.personas.panel import load_panel
@@ -15,11 +15,19 @@ from review_service.steps.expander import Expander
 from review_service.steps.outputs import REVIEW_FORMAT
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import GaveUp, StepBudget, Succeeded, Timing
+from review_service.steps.step import GaveUp, StepBudget, Succeeded
+from review_service.steps.timing import Timing
 
 PANEL = load_panel()
 RUN_ID = "run-1"
 NO_DEADLINE = 1_000_000.0
+LIMITS = IntakeLimits(
+    max_idea_characters=10_000,
+    max_idea_sentences=10,
+    max_context_characters=50_000,
+    max_edited_proposal_characters=100_000,
+    max_edit_notes_characters=10_000,
+)
 FRESH = StepBudget(deadline=NO_DEADLINE)
 
 
@@ -42,11 +50,9 @@ def specification(
         persona_template_version="1.0.0",
         retry_policy=run_pb2.RetryPolicy(
             max_retries=max_retries,
-            initial_backoff=Duration(seconds=1),
+            initial_backoff=duration(1),
             backoff_multiplier=2.0,
-            attempt_timeout=Duration(nanos=int(attempt_timeout_seconds * 1_000_000_000) % 1_000_000_000)
-            if attempt_timeout_seconds < 1
-            else Duration(seconds=int(attempt_timeout_seconds)),
+            attempt_timeout=duration(attempt_timeout_seconds),
             max_output_tokens=8000,
         ),
         personas=PANEL.personas,
@@ -116,10 +122,10 @@ def model_call(**changes: object) -> ModelCall:
 
 @dataclass(slots=True)
 class FakeTime:
-    """A clock that only sleeping moves; `jitter` is what the random source answers."""
+    """A clock that only sleeping moves; `chance` is what the random source answers."""
 
     now: float = 0.0
-    jitter: float = 0.0
+    chance: float = 0.0
     sleeps: list[float] = field(default_factory=list)
 
     async def sleep(self, seconds: float) -> None:
@@ -130,7 +136,7 @@ class FakeTime:
 
     def timing(self) -> Timing:
         """What a step runner takes."""
-        return Timing(clock=lambda: self.now, sleep=self.sleep, jitter=lambda: self.jitter)
+        return Timing(clock=lambda: self.now, sleep=self.sleep, chance=lambda: self.chance)
 
 
 @dataclass(slots=True)
@@ -140,6 +146,12 @@ class Recorder:
     records: list[tuple[str, attempt_pb2.Attempt, event_pb2.AttemptFailed | None]] = field(
         default_factory=list
     )
+    started_before: Sequence[str] = ()
+
+    def is_started(self, step: str) -> bool:
+        """Whether the step's last record is that of a start; without one, whether it stood there before."""
+        mine = [kind for kind, attempt, _ in self.records if attempt.step == step]
+        return mine[-1] == "started" if mine else step in self.started_before
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Keeps it."""

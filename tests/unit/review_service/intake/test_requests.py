@@ -1,6 +1,7 @@
 """The rules of a request that the contract cannot say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,21 +9,18 @@ from google.protobuf import json_format
 
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
-from consensus_decision.quorum import check_quorum, quorum_shortfall
 from consensus_rpc.errors import InvalidField
 from review_service.intake.requests import IntakeLimits, check_expand_request, check_review_input
-from tests.support.engine import PANEL, specification
+from tests.support.engine import LIMITS
 
 
 def review_input(idea: str = "Build it.", **fields: object) -> review_service_pb2.ReviewInput:
     return review_service_pb2.ReviewInput(idea=idea, **fields)  # type: ignore[arg-type]  # protobuf checks it
 
 
-def violations(
-    review: review_service_pb2.ReviewInput, limits: IntakeLimits | None = None
-) -> list[FieldViolation]:
+def violations(review: review_service_pb2.ReviewInput, limits: IntakeLimits = LIMITS) -> list[FieldViolation]:
     with pytest.raises(InvalidField) as caught:
-        check_review_input(review, limits or IntakeLimits())
+        check_review_input(review, limits)
     return list(caught.value.field_violations)
 
 
@@ -31,12 +29,12 @@ def fields(found: Sequence[FieldViolation]) -> list[str]:
 
 
 def test_an_idea_is_trimmed() -> None:
-    assert check_review_input(review_input("  Build it. \n")).idea == "Build it."
+    assert check_review_input(review_input("  Build it. \n"), LIMITS).idea == "Build it."
 
 
 @pytest.mark.parametrize("idea", ["x", "x" * 10_000, " " * 5_000 + "x" * 10_000, "Yes. " * 10])
 def test_an_idea_at_its_limits_is_taken(idea: str) -> None:
-    assert check_review_input(review_input(idea)).idea == idea.strip()
+    assert check_review_input(review_input(idea), LIMITS).idea == idea.strip()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +55,7 @@ def test_an_idea_beyond_a_limit_is_refused_with_the_limit_and_the_size(idea: str
 
 
 def test_settings_lower_the_limits() -> None:
-    limits = IntakeLimits(max_idea_characters=20, max_idea_sentences=1, max_context_characters=3)
+    limits = replace(LIMITS, max_idea_characters=20, max_idea_sentences=1, max_context_characters=3)
 
     assert fields(violations(review_input("x" * 21), limits)) == ["review.idea"]
     assert fields(violations(review_input("A b. C d."), limits)) == ["review.idea"]
@@ -77,11 +75,11 @@ def object_context(value: dict[str, Any]) -> run_pb2.ExtraContext:
     ids=["text", "object", "empty object"],
 )
 def test_context_within_its_limits_is_taken(context: run_pb2.ExtraContext) -> None:
-    assert check_review_input(review_input(context=context)).context == context
+    assert check_review_input(review_input(context=context), LIMITS).context == context
 
 
 def test_no_context_is_none() -> None:
-    assert check_review_input(review_input()).context is None
+    assert check_review_input(review_input(), LIMITS).context is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,9 @@ def test_an_object_with_a_number_that_json_has_not_is_refused(number: float) -> 
 
 @pytest.mark.parametrize("value", [0.0, 0.7, 0.29, 1.15, 2.0])
 def test_a_temperature_in_hundredths_is_taken(value: float) -> None:
-    check_review_input(review_input(options=review_service_pb2.ReviewOptions(review_temperature=value)))
+    check_review_input(
+        review_input(options=review_service_pb2.ReviewOptions(review_temperature=value)), LIMITS
+    )
 
 
 @pytest.mark.parametrize("value", [0.005, 1.999, -0.01, 2.01, float("nan")])
@@ -147,42 +147,6 @@ def test_a_violation_never_repeats_the_text() -> None:
 
 def test_an_expansion_is_held_to_the_same_limits() -> None:
     with pytest.raises(InvalidField) as caught:
-        check_expand_request(review_service_pb2.ExpandIdeaRequest(idea=" ", expand_temperature=0.001))
+        check_expand_request(review_service_pb2.ExpandIdeaRequest(idea=" ", expand_temperature=0.001), LIMITS)
 
     assert fields(caught.value.field_violations) == ["idea", "expand_temperature"]
-
-
-def test_a_quorum_is_completed_with_the_guardian_in_persona_order() -> None:
-    quorum, found = check_quorum(
-        run_pb2.Quorum(min_personas=3, required_personas=["user_advocate"]), PANEL.personas
-    )
-
-    assert quorum == run_pb2.Quorum(min_personas=3, required_personas=["security_guardian", "user_advocate"])
-    assert found == []
-
-
-def test_no_quorum_means_all() -> None:
-    quorum, _ = check_quorum(run_pb2.Quorum(), PANEL.personas)
-
-    assert quorum == run_pb2.Quorum(min_personas=5, required_personas=["security_guardian"])
-
-
-def test_a_quorum_that_the_panel_cannot_meet_is_refused() -> None:
-    _, found = check_quorum(run_pb2.Quorum(min_personas=6, required_personas=["stranger"]), PANEL.personas)
-
-    assert fields(found) == [
-        "review.options.quorum.min_personas",
-        "review.options.quorum.required_personas[0]",
-    ]
-    assert "6 was sent" in found[0].description
-
-
-def test_a_shortfall_says_how_many_are_needed_and_who_is_missing() -> None:
-    spec = specification(min_personas=4)
-
-    shortfall = quorum_shortfall(spec, {"critic", "architect", "optimist"})
-
-    assert shortfall is not None
-    assert (shortfall.needed, shortfall.present) == (4, 3)
-    assert shortfall.missing_ids == ("security_guardian", "user_advocate")
-    assert quorum_shortfall(spec, set(PANEL.ids) - {"critic"}) is None

@@ -1,5 +1,6 @@
 """Whom a revision asks again, whose reviews it takes over, and what the expander is told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,11 +8,10 @@ import pytest
 from consensus.v1 import panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_rpc.errors import InvalidField
 from review_service.config import ReviewSettings
-from review_service.intake.requests import IntakeLimits
 from review_service.intake.revision_plan import is_content, plan_revision
 from review_service.intake.revisions import CleanEdits, check_revise_request
 from review_service.steps.prompts import expand_message, fenced, proposal_text, revise_message
-from tests.support.engine import PANEL, proposal, review, specification
+from tests.support.engine import LIMITS, PANEL, proposal, review, specification
 
 SETTINGS = ReviewSettings.load()
 EDITS = CleanEdits(None, "Change it.")
@@ -127,7 +127,7 @@ def test_edits_are_trimmed() -> None:
             title="  ", problem_statement=" p ", proposed_solution="s\n", assumptions=[" a "]
         ),
     )
-    edits = check_revise_request(request, PANEL.ids)
+    edits = check_revise_request(request, PANEL.ids, LIMITS)
     assert edits.edit_notes == "Notes."
     assert edits.edited_proposal == proposal_pb2.Proposal(
         problem_statement="p", proposed_solution="s", assumptions=["a"]
@@ -145,7 +145,7 @@ def test_every_broken_rule_is_named_at_once() -> None:
         options=review_service_pb2.ReviewOptions(expand_temperature=0.001),
     )
     with pytest.raises(InvalidField) as caught:
-        check_revise_request(request, PANEL.ids)
+        check_revise_request(request, PANEL.ids, LIMITS)
     assert {violation.field for violation in caught.value.field_violations} == {
         "edit_notes",
         "personas",
@@ -157,7 +157,7 @@ def test_every_broken_rule_is_named_at_once() -> None:
 
 
 def test_settings_lower_the_limits() -> None:
-    limits = IntakeLimits(max_edit_notes_characters=5, max_edited_proposal_characters=100)
+    limits = replace(LIMITS, max_edit_notes_characters=5, max_edited_proposal_characters=100)
     request = review_service_pb2.ReviseRunRequest(edit_notes="123456", edited_proposal=proposal())
     with pytest.raises(InvalidField) as caught:
         check_revise_request(request, PANEL.ids, limits)

@@ -15,7 +15,7 @@ from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from offline_model.server import OfflineModel
 from review_service.model.client import ModelClient, ModelOptions
-from review_service.model.model_call import Answer, CallFailure
+from review_service.model.model_call import CallFailure, ModelAnswer
 from review_service.steps.outputs import REVIEW_FORMAT, OutputError, PersonaReviewOutput, read_output
 from tests.support.engine import RUN_ID, model_call
 
@@ -23,7 +23,7 @@ from tests.support.engine import RUN_ID, model_call
 async def test_an_answer_comes_with_text_model_tokens_and_ids(model: ModelClient) -> None:
     answer = await model.call(model_call(), 10)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ModelAnswer)
     read_output(PersonaReviewOutput, answer.text)
     report = answer.report
     assert report.http_status == 200
@@ -186,7 +186,6 @@ async def test_without_a_key_no_call_is_made(offline: OfflineModel) -> None:
     assert failure.report.latency_seconds is None
     snapshot = offline.desk.counters.snapshot({})
     assert (snapshot["total"]["started"], snapshot["refused"]) == (0, 0)
-    assert not model.has_api_key
 
 
 async def test_a_wrong_key_is_an_authentication_failure() -> None:
@@ -231,7 +230,7 @@ async def test_text_that_breaks_the_schema_is_handed_back_and_refused_by_the_rea
 
     answer = await model.call(model_call(), 10)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ModelAnswer)
     with pytest.raises(OutputError):
         read_output(PersonaReviewOutput, answer.text)
 
@@ -256,6 +255,6 @@ async def opened(offline: OfflineModel) -> AsyncIterator[ModelClient]:
     await client.aclose()
 
 
-def assert_reason(outcome: Answer | CallFailure, reason: Reason) -> None:
+def assert_reason(outcome: ModelAnswer | CallFailure, reason: Reason) -> None:
     assert isinstance(outcome, CallFailure)
     assert reason_name(outcome.reason) == reason_name(reason)

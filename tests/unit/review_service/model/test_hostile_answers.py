@@ -9,7 +9,7 @@ import pytest
 
 from consensus_contract.errors import reason_name
 from review_service.model.client import ModelClient, ModelOptions
-from review_service.model.model_call import Answer, CallFailure
+from review_service.model.model_call import CallFailure, ModelAnswer
 from tests.support.engine import model_call
 
 
@@ -113,7 +113,7 @@ async def test_tokens_are_taken_where_they_make_sense(usage: object, tokens: tup
     async with answering(message(usage=usage)) as model:
         answer = await model.call(model_call(), 5)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ModelAnswer)
     counted = answer.report.usage
     fields = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
     assert (counted and tuple(getattr(counted, field) for field in fields)) == tokens
@@ -139,5 +139,5 @@ async def test_a_proxy_of_the_environment_is_used_unless_the_host_is_left_out(
         outcome = await model.call(model_call(), 5)
         await model.aclose()
 
-    assert isinstance(outcome, Answer) == is_used
+    assert isinstance(outcome, ModelAnswer) == is_used
     assert asked == (["POST http://127.0.0.2:9/v1/responses HTTP/1.1"] if is_used else [])

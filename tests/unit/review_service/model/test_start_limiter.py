@@ -2,16 +2,16 @@
 
 import asyncio
 
-from review_service.model.start_limiter import Pace
+from review_service.model.start_limiter import StartLimiter
 
 
-async def turns_of(pace: Pace, count: int) -> list[int]:
+async def turns_of(starts: StartLimiter, count: int) -> list[int]:
     """In which turn of the loop each of so many began that came in the same one."""
     began: list[int] = []
     now = 0
 
     async def begin() -> None:
-        await pace.turn()
+        await starts.turn()
         began.append(now)
 
     tasks = [asyncio.create_task(begin()) for _ in range(count)]
@@ -22,30 +22,30 @@ async def turns_of(pace: Pace, count: int) -> list[int]:
 
 
 async def test_so_many_begin_in_each_turn() -> None:
-    began = await turns_of(Pace(3), 10)
+    began = await turns_of(StartLimiter(3), 10)
     assert max(began.count(turn) for turn in set(began)) == 3
     assert began == sorted(began)
     assert len(set(began)) == 4
 
 
 async def test_within_the_limit_all_begin_in_the_same_turn() -> None:
-    assert len(set(await turns_of(Pace(10), 10))) == 1
+    assert len(set(await turns_of(StartLimiter(10), 10))) == 1
 
 
 async def test_a_later_turn_has_room_again() -> None:
-    pace = Pace(2)
-    await turns_of(pace, 5)
+    starts = StartLimiter(2)
+    await turns_of(starts, 5)
     for _ in range(3):
         await asyncio.sleep(0)
-    assert len(set(await turns_of(pace, 2))) == 1
+    assert len(set(await turns_of(starts, 2))) == 1
 
 
 async def test_one_that_is_cancelled_takes_no_place() -> None:
-    pace = Pace(1)
+    starts = StartLimiter(1)
     order: list[str] = []
 
     async def begin(name: str) -> None:
-        await pace.turn()
+        await starts.turn()
         order.append(name)
 
     tasks = {name: asyncio.create_task(begin(name)) for name in "abcd"}

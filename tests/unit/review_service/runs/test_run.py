@@ -2,27 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
+from consensus_contract.steps import EXPAND, review_step, step_names
 from consensus_decision.quorum import check_quorum
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from review_service.model.client import ModelClient
 from review_service.personas.panel import load_panel
-from review_service.runs.progress import Progress, new_progress, recorded_progress
-from review_service.runs.run import Engine, PanelRun
-from review_service.steps import expander, reviewer
+from review_service.record.ledger import Attached, Begun
+from review_service.runs.record_items import review_ready
+from review_service.runs.run import ModelSteps, ReviewRun, new_run
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
 
 PANEL = load_panel()
-STEPS = ["expand", *(f"review_{each}" for each in PANEL.ids), "aggregate_decision"]
+STEPS = step_names(PANEL.ids)
 UNKNOWN = attempt_pb2.ATTEMPT_STATE_UNKNOWN
 
 
@@ -35,6 +37,7 @@ class MemoryLedger:
         self.commits: list[list[str]] = []
         self.durable = asyncio.Event()
         self.durable.set()
+        self._grown = asyncio.Event()
 
     def record(
         self,
@@ -43,6 +46,7 @@ class MemoryLedger:
     ) -> "asyncio.Task[bool]":
         self.attempts += attempts
         self.items += items
+        self._grown.set()
         self.commits.append([str(item.WhichOneof("item")) for item in items])
         return asyncio.create_task(self.durable.wait())
 
@@ -60,15 +64,20 @@ class MemoryLedger:
             if each.step == step
         ]
 
+    async def has(self, step: str, number: int, state: str) -> None:
+        while (number, state) not in self.numbers(step):
+            self._grown.clear()
+            await self._grown.wait()
+
     def failure(self) -> run_pb2.RunFailure:
         assert self.kinds()[-1] == "run_failed"
         return self.items[-1].run_failed.failure
 
 
 @pytest.fixture
-async def engine(model: ModelClient) -> Engine:
+async def steps(model: ModelClient) -> ModelSteps:
     runner = StepRunner(model)
-    return Engine(Expander(runner), Reviewer(runner, PANEL))
+    return ModelSteps(Expander(runner), Reviewer(runner, PANEL))
 
 
 @pytest.fixture
@@ -76,16 +85,30 @@ def ledger() -> MemoryLedger:
     return MemoryLedger()
 
 
-Finish = Callable[[Progress], "asyncio.Task[None]"]
+class Runs:
+    """Begins runs and goes on with runs, each in a task, against one ledger."""
+
+    def __init__(self, steps: ModelSteps, ledger: MemoryLedger) -> None:
+        self._steps = steps
+        self._ledger: Any = ledger  # the part of a run's ledger that is used
+
+    def begin(self, min_personas: int = 0, seconds: float = 20.0) -> asyncio.Task[None]:
+        run = new_run(
+            persistence_service_pb2.CallScope(), "r-1", specification(min_personas=min_personas), None
+        )
+        begun = Begun(self._ledger, time.monotonic() + seconds)
+        return asyncio.create_task(ReviewRun.begun(self._steps, run, begun).finish())
+
+    def go_on(
+        self, recorded: persistence_service_pb2.RunAttached, seconds: float = 20.0
+    ) -> asyncio.Task[None]:
+        attached = Attached(self._ledger, time.monotonic() + seconds, recorded)
+        return asyncio.create_task(ReviewRun.attached(self._steps, attached).finish())
 
 
 @pytest.fixture
-def finish(engine: Engine, ledger: MemoryLedger) -> Finish:
-    def begin(progress: Progress) -> asyncio.Task[None]:
-        run = PanelRun(engine, ledger, progress)  # type: ignore[arg-type]  # the part of a ledger that it uses
-        return asyncio.create_task(run.finish())
-
-    return begin
+def runs(steps: ModelSteps, ledger: MemoryLedger) -> Runs:
+    return Runs(steps, ledger)
 
 
 def specification(min_personas: int = 0) -> run_pb2.RunSpecification:
@@ -104,10 +127,6 @@ def specification(min_personas: int = 0) -> run_pb2.RunSpecification:
         quorum=check_quorum(run_pb2.Quorum(min_personas=min_personas), PANEL.personas)[0],
         policy_version="1",
     )
-
-
-def soon(seconds: float = 20.0) -> float:
-    return time.monotonic() + seconds
 
 
 def attached(**fields: object) -> persistence_service_pb2.RunAttached:
@@ -144,9 +163,9 @@ def review(persona_id: str) -> panel_pb2.PersonaReview:
 
 
 async def test_a_new_run_takes_three_commits_after_the_one_that_created_it(
-    finish: Finish, ledger: MemoryLedger
+    runs: Runs, ledger: MemoryLedger
 ) -> None:
-    await finish(new_progress("r-1", specification(), soon()))
+    await runs.begin()
 
     assert ledger.commits[0] == ["proposal_ready", "step_completed", *["step_started"] * 5]
     assert ledger.commits[1:6] == [["persona_review_ready", "step_completed"]] * 5
@@ -154,11 +173,11 @@ async def test_a_new_run_takes_three_commits_after_the_one_that_created_it(
 
 
 async def test_all_personas_are_asked_at_once(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     await control.script(*(Rule(persona=each, hold="all") for each in PANEL.ids))
 
-    work = finish(new_progress("r-1", specification(), soon()))
+    work = runs.begin()
     await control.wait({"held": 5}, run_id="r-1")
     await control.release("all")
     await work
@@ -167,11 +186,11 @@ async def test_all_personas_are_asked_at_once(
 
 
 async def test_no_call_is_made_before_its_attempt_is_durable(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     ledger.durable.clear()
 
-    work = finish(recorded_progress(attached(), soon()))
+    work = runs.go_on(attached())
     await asyncio.wait({work}, timeout=0.1)
     calls_before = (await control.counters())["total"]["started"]
     ledger.durable.set()
@@ -181,15 +200,15 @@ async def test_no_call_is_made_before_its_attempt_is_durable(
     assert ledger.numbers("expand") == [(1, "STARTED"), (1, "SUCCEEDED")]
 
 
-async def test_a_queued_run_starts_at_its_first_step(finish: Finish, ledger: MemoryLedger) -> None:
-    await finish(recorded_progress(attached(), soon()))
+async def test_a_queued_run_starts_at_its_first_step(runs: Runs, ledger: MemoryLedger) -> None:
+    await runs.go_on(attached())
 
     assert ledger.commits[0] == ["step_started"]
     assert ledger.kinds()[-1] == "run_completed"
 
 
 async def test_a_recorded_proposal_and_recorded_reviews_are_never_asked_for_again(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     done = ["architect", "critic", "security_guardian"]
     recorded = attached(
@@ -201,7 +220,7 @@ async def test_a_recorded_proposal_and_recorded_reviews_are_never_asked_for_agai
         attempts=[tried("review_optimist", 1, UNKNOWN), tried("review_user_advocate", 1, UNKNOWN)],
     )
 
-    await finish(recorded_progress(recorded, soon()))
+    await runs.go_on(recorded)
 
     assert (await control.counters())["total"]["started"] == 2
     assert ledger.numbers("review_optimist") == [(2, "STARTED"), (2, "SUCCEEDED")]
@@ -211,34 +230,34 @@ async def test_a_recorded_proposal_and_recorded_reviews_are_never_asked_for_agai
 
 
 async def test_a_step_whose_budget_is_used_up_fails_without_a_call(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     recorded = attached(
         steps={"expand": run_pb2.STEP_STATE_RUNNING},
         attempts=[tried("expand", 1, UNKNOWN), tried("expand", 2, UNKNOWN)],
     )
 
-    await finish(recorded_progress(recorded, soon()))
+    await runs.go_on(recorded)
 
     assert (await control.counters())["total"]["started"] == 0
     assert ledger.failure().reason == errors_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert ledger.kinds() == ["step_failed", "run_failed"]
 
 
-async def test_resuming_renews_the_budget_and_goes_on_counting(finish: Finish, ledger: MemoryLedger) -> None:
+async def test_resuming_renews_the_budget_and_goes_on_counting(runs: Runs, ledger: MemoryLedger) -> None:
     recorded = attached(
         attempts=[tried("expand", 1, UNKNOWN, at=10), tried("expand", 2, UNKNOWN, at=11)],
         budget_start_time=Timestamp(seconds=12),
     )
 
-    await finish(recorded_progress(recorded, soon()))
+    await runs.go_on(recorded)
 
     assert ledger.numbers("expand") == [(3, "STARTED"), (3, "SUCCEEDED")]
     assert ledger.kinds()[-1] == "run_completed"
 
 
 async def test_a_persona_that_had_given_up_is_not_asked_again(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     recorded = attached(
         steps={"expand": run_pb2.STEP_STATE_COMPLETED, "review_critic": run_pb2.STEP_STATE_FAILED},
@@ -246,7 +265,7 @@ async def test_a_persona_that_had_given_up_is_not_asked_again(
     )
     recorded.run.steps[2].failure.reason = errors_pb2.ERROR_REASON_LLM_REFUSED
 
-    await finish(recorded_progress(recorded, soon()))
+    await runs.go_on(recorded)
 
     assert (await control.counters())["total"]["started"] == 4
     failure = ledger.failure()
@@ -259,11 +278,11 @@ async def test_a_persona_that_had_given_up_is_not_asked_again(
 
 
 async def test_a_relaxed_quorum_decides_without_the_missing_and_says_who_is_missing(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     await control.script(Rule(persona="optimist", refusal="I would rather not."))
 
-    await finish(new_progress("r-1", specification(min_personas=4), soon()))
+    await runs.begin(min_personas=4)
 
     missing = ledger.items[-3].decision_ready.decision.completeness.missing_personas
     assert [(each.persona_id, each.reason) for each in missing] == [
@@ -272,12 +291,12 @@ async def test_a_relaxed_quorum_decides_without_the_missing_and_says_who_is_miss
 
 
 async def test_the_runs_deadline_ends_it_and_its_calls(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     await control.script(Rule(persona="critic", hold="for ever"))
     began = time.monotonic()
 
-    await finish(new_progress("r-1", specification(), soon(0.5)))
+    await runs.begin(seconds=0.5)
 
     assert time.monotonic() - began < 0.5 + 0.25 + 1.0  # the last is for a busy machine
     failure = ledger.failure()
@@ -288,7 +307,7 @@ async def test_the_runs_deadline_ends_it_and_its_calls(
 
 
 async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
-    engine: Engine, ledger: MemoryLedger, finish: Finish, monkeypatch: pytest.MonkeyPatch
+    ledger: MemoryLedger, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The excuse: a fault that no input is known to cause.
     def break_(*_: object) -> None:
@@ -296,7 +315,7 @@ async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
 
     monkeypatch.setattr("review_service.runs.run.decide", break_)
 
-    await finish(new_progress("r-1", specification(), soon()))
+    await runs.begin()
 
     failure = ledger.failure()
     assert (failure.reason, failure.failed_step) == (errors_pb2.ERROR_REASON_INTERNAL, "aggregate_decision")
@@ -304,10 +323,10 @@ async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
 
 
 async def test_cancelling_closes_the_calls_to_the_model(
-    finish: Finish, ledger: MemoryLedger, control: ControlClient
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
     await control.script(Rule(step="expand", hold="for ever"))
-    work = finish(new_progress("r-1", specification(), soon()))
+    work = runs.begin()
     await control.wait({"held": 1})
 
     work.cancel()
@@ -317,6 +336,49 @@ async def test_cancelling_closes_the_calls_to_the_model(
     assert ledger.commits == []
 
 
-def test_first_attempts_are_those_that_the_steps_go_on_with() -> None:
-    assert expander.first_attempt(specification()).attempt_number == 1
-    assert reviewer.first_attempt(specification(), "critic").step == "review_critic"
+async def test_an_attempt_of_a_lost_worker_counts_against_the_budget_and_keeps_its_number(
+    runs: Runs, ledger: MemoryLedger, control: ControlClient
+) -> None:
+    await control.script(Rule(step=EXPAND, status=503))
+    recorded = attached(steps={EXPAND: run_pb2.STEP_STATE_RUNNING}, attempts=[tried(EXPAND, 1, UNKNOWN)])
+
+    await runs.go_on(recorded)
+
+    assert ledger.numbers(EXPAND) == [(2, "STARTED"), (2, "FAILED")]  # of the two that the budget allows
+    assert ledger.failure().reason == errors_pb2.ERROR_REASON_LLM_UNAVAILABLE
+
+
+async def test_calls_that_the_end_of_a_run_cuts_are_recorded_as_unknown_and_no_others(
+    runs: Runs, ledger: MemoryLedger, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The excuse: a fault that no input is known to cause.
+    def break_at_critic(review: panel_pb2.PersonaReview, attempt_count: int) -> object:
+        if review.persona_id == "critic":
+            raise RuntimeError("a fault of ours")
+        return review_ready(review, attempt_count)
+
+    monkeypatch.setattr("review_service.runs.record_items.review_ready", break_at_critic)
+    await control.script(
+        Rule(persona="architect", hold="for ever"),
+        Rule(persona="optimist", attempt=1, status=503),
+        Rule(persona="optimist", attempt=2, hold="for ever"),
+        Rule(persona="critic", hold="critic"),
+    )
+    work = runs.begin()
+    await control.wait({"held": 3})
+    await ledger.has(review_step("security_guardian"), 1, "SUCCEEDED")
+    await ledger.has(review_step("user_advocate"), 1, "SUCCEEDED")
+    await control.release("critic")
+
+    await work
+
+    unknown = [each for each in ledger.attempts if each.state == UNKNOWN]
+    started = [each for each in ledger.attempts if each.state == attempt_pb2.ATTEMPT_STATE_STARTED]
+    assert [(each.step, each.attempt_number) for each in unknown] == [
+        (review_step("architect"), 1),
+        (review_step("critic"), 1),
+        (review_step("optimist"), 2),
+    ]
+    for each in unknown:
+        each.state = attempt_pb2.ATTEMPT_STATE_STARTED
+        assert each in started

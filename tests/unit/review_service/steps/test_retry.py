@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from consensus.v1 import errors_pb2
 from consensus_contract.errors import Reason, reason_number
+from consensus_rpc.backoff import Backoff
 from review_service.model.retry_after import retry_after_seconds
 from review_service.steps.retry import GiveUp, Retry, RetryPolicy, decide_retry, read_policy
 from review_service.steps.route_gate import MAX_PAUSE_SECONDS, RouteGate
@@ -15,8 +14,7 @@ from tests.support.engine import specification
 
 POLICY = RetryPolicy(
     max_retries=3,
-    initial_backoff_seconds=1.0,
-    backoff_multiplier=2.0,
+    backoff=Backoff(first_seconds=1.0, factor=2.0),
     attempt_timeout_seconds=120.0,
     max_output_tokens=8000,
 )
@@ -30,7 +28,7 @@ def decide(
     is_repeated: bool = False,
     retry_after: float | None = None,
     left: float = 600.0,
-    jitter: float = 0.0,
+    chance: float = 0.0,
 ) -> Retry | GiveUp:
     return decide_retry(
         POLICY,
@@ -39,7 +37,7 @@ def decide(
         is_repeated=is_repeated,
         retry_after_seconds=retry_after,
         seconds_left=left,
-        jitter=jitter,
+        chance=chance,
     )
 
 
@@ -84,17 +82,15 @@ def test_no_retry_starts_that_cannot_finish_before_the_deadline() -> None:
     assert decide(retry_after=700.0) is GiveUp.NO_TIME
 
 
-@given(retry_number=st.integers(1, 10), jitter=st.floats(0, 1))
-def test_jitter_adds_at_most_a_quarter(retry_number: int, jitter: float) -> None:
-    exact = 2.0 ** (retry_number - 1)
-
-    assert exact <= POLICY.backoff_seconds(retry_number, jitter) <= exact * 1.25
+def test_chance_adds_at_most_a_quarter_to_a_wait_and_nothing_to_the_providers() -> None:
+    assert decide(chance=1.0) == Retry(1.25)
+    assert decide(chance=1.0, retry_after=30.0) == Retry(30.0)
 
 
 def test_the_policy_is_read_from_the_specification() -> None:
     policy = read_policy(specification(attempt_timeout_seconds=0.25).retry_policy)
 
-    assert policy == RetryPolicy(3, 1.0, 2.0, 0.25, 8000)
+    assert policy == RetryPolicy(3, Backoff(first_seconds=1.0, factor=2.0), 0.25, 8000)
     assert policy.max_attempts == 4
 
 

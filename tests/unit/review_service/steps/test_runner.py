@@ -4,17 +4,17 @@ import asyncio
 import gc
 import json
 import weakref
-from collections.abc import Callable
 
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, event_pb2
+from consensus_contract.steps import EXPAND, review_step
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from offline_model.server import OfflineModel
 from review_service.model.client import ModelClient, ModelOptions
-from review_service.steps import expander as expanding
-from review_service.steps import reviewer as reviewing
+from review_service.steps.attempts import first_attempt
+from review_service.steps.expander import Expander
 from review_service.steps.runner import StepRunner
 from review_service.steps.step import StepBudget, Succeeded
 from tests.support.engine import (
@@ -27,7 +27,7 @@ from tests.support.engine import (
     succeeded,
 )
 
-STEP = "review_critic"
+STEP = review_step("critic")
 
 
 async def test_a_review_says_who_wrote_it_and_how(desk: Desk) -> None:
@@ -98,30 +98,24 @@ async def test_the_result_and_its_attempt_are_left_for_the_caller_to_record(desk
 
 
 async def test_a_first_attempt_that_is_recorded_already_is_not_recorded_again(desk: Desk) -> None:
-    await desk.review(StepBudget.first(NO_DEADLINE))
+    desk.recorder.started_before = [STEP]
+    await desk.review()
 
     assert desk.recorder.course() == []
 
 
-@pytest.mark.parametrize(
-    ("build", "step"),
-    [
-        (expanding.first_attempt, "expand"),
-        (lambda spec: reviewing.first_attempt(spec, "critic"), STEP),
-    ],
-    ids=["expand", "review"],
-)
-async def test_the_first_attempt_that_callers_record_is_the_one_the_engine_would(
-    desk: Desk, build: Callable[[run_pb2.RunSpecification], attempt_pb2.Attempt], step: str
+@pytest.mark.parametrize("step", [EXPAND, STEP])
+async def test_the_first_attempt_that_callers_record_is_the_one_the_runner_would(
+    desk: Desk, step: str
 ) -> None:
-    await (desk.expand() if step == "expand" else desk.review())
+    await (desk.expand() if step == EXPAND else desk.review())
 
-    assert desk.recorder.started() == [build(specification())]
+    assert desk.recorder.started() == [first_attempt(specification(), step)]
 
 
 async def test_failures_that_pass_are_retried_with_growing_waits(desk: Desk, control: ControlClient) -> None:
     await control.script(Rule(status=503, times=3))
-    desk.time.jitter = 1.0
+    desk.time.chance = 1.0
 
     outcome = succeeded(await desk.review())
 
@@ -245,7 +239,7 @@ async def test_the_model_cannot_choose_whose_review_it_is(desk: Desk, control: C
 async def test_without_a_key_the_step_fails_with_one_attempt_and_no_call(offline: OfflineModel) -> None:
     model = ModelClient(ModelOptions(api_key=None, base_url=offline.base_url))
 
-    outcome = gave_up(await Desk(model).review(StepBudget.first(NO_DEADLINE)), "LLM_AUTHENTICATION")
+    outcome = gave_up(await Desk(model).review(), "LLM_AUTHENTICATION")
 
     assert outcome.attempt is not None
     assert not outcome.attempt.HasField("latency")
@@ -308,7 +302,7 @@ async def test_nothing_of_a_step_that_ended_stays_in_memory(model: ModelClient) 
     budget = StepBudget(deadline=NO_DEADLINE)
     gc.disable()
     try:
-        outcome = await expanding.Expander(StepRunner(model)).expand("r", specification(), budget, recorder)
+        outcome = await Expander(StepRunner(model)).expand("r", specification(), budget, recorder)
         assert isinstance(outcome, Succeeded)
         del recorder
         assert watched() is None

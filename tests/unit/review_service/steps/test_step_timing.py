@@ -4,12 +4,14 @@ import time
 
 from consensus.v1 import attempt_pb2
 from consensus_contract.errors import reason_name
+from consensus_contract.steps import review_step
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from review_service.model.client import ModelClient
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import StepBudget, Succeeded, Timing
+from review_service.steps.step import StepBudget, Succeeded
+from review_service.steps.timing import Timing
 from tests.support.engine import PANEL, RUN_ID, Desk, Recorder, gave_up, proposal, specification, succeeded
 
 
@@ -40,7 +42,10 @@ async def test_a_route_that_stays_closed_beyond_the_deadline_ends_the_step_witho
     await control.script(Rule(status=429, headers={"retry-after": "60"}, persona="critic"))
     await desk.review(StepBudget(deadline=30.0))
 
-    recorded = gave_up(await desk.review(StepBudget.first(30.0), persona_id="architect"), "LLM_RATE_LIMITED")
+    desk.recorder.started_before = [review_step("architect")]
+    recorded = gave_up(
+        await desk.review(StepBudget(deadline=30.0), persona_id="architect"), "LLM_RATE_LIMITED"
+    )
     unrecorded = gave_up(
         await desk.review(StepBudget(deadline=30.0), persona_id="optimist"), "LLM_RATE_LIMITED"
     )
@@ -90,7 +95,7 @@ async def test_a_timed_out_call_is_retried(model: ModelClient, control: ControlC
     await control.script(Rule(hold="for ever", times=1))
     desk = Desk(model)
 
-    outcome = succeeded(await desk.review(spec=specification(attempt_timeout_seconds=0.1)))
+    outcome = succeeded(await desk.review(spec=specification(attempt_timeout_seconds=0.5)))
 
     assert outcome.attempt.attempt_number == 2
     assert reason_name(desk.recorder.records[1][1].reason) == "LLM_TIMEOUT"

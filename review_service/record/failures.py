@@ -1,20 +1,13 @@
-"""Calls to the persistence service: the stub's type, and what their errors mean here."""
+"""What failed calls to the persistence service mean here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 
 from consensus_contract.errors import ConsensusError, DatabaseUnavailable, LockTimeout, PersistenceUnavailable
 from consensus_rpc.channel.status import error_from_rpc
 from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, Overloaded, ShuttingDown
-
-if TYPE_CHECKING:
-    from consensus.v1 import persistence_service_pb2_grpc
-
-# In the stubs for type checkers only.
-Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
 
 # What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
 _PASSING = (DatabaseUnavailable, LockTimeout, Overloaded, PersistenceUnavailable, ShuttingDown)

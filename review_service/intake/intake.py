@@ -1,0 +1,62 @@
+"""What requests come to, under the settings and the panel in force. Pure."""
+
+from consensus.v1 import review_service_pb2, run_pb2
+from review_service.config import ReviewSettings
+from review_service.intake.requests import (
+    IntakeLimits,
+    check_expand_request,
+    check_review_input,
+    check_submit_request,
+    draft_input,
+)
+from review_service.intake.revision_plan import Revision, plan_revision
+from review_service.intake.revisions import CleanEdits, check_revise_request
+from review_service.intake.specification import expansion_specification, run_specification
+from review_service.personas.panel import Panel
+
+
+class Intake:
+    """Turns requests into specifications; each method raises InvalidField with every rule that one breaks."""
+
+    def __init__(self, settings: ReviewSettings, panel: Panel) -> None:
+        self._settings = settings
+        self._panel = panel
+        self._limits = IntakeLimits(
+            max_idea_characters=settings.max_idea_characters,
+            max_idea_sentences=settings.max_idea_sentences,
+            max_context_characters=settings.max_context_characters,
+            max_edited_proposal_characters=settings.max_edited_proposal_characters,
+            max_edit_notes_characters=settings.max_edit_notes_characters,
+        )
+
+    def review(self, review: review_service_pb2.ReviewInput) -> run_pb2.RunSpecification:
+        """The specification of a run that begins with an idea."""
+        clean = check_review_input(review, self._limits)
+        return run_specification(self._settings, self._panel.personas, clean, review)
+
+    def expansion(self, request: review_service_pb2.ExpandIdeaRequest) -> run_pb2.RunSpecification:
+        """The part of a specification that expanding needs."""
+        clean = check_expand_request(request, self._limits)
+        return expansion_specification(self._settings, clean, request)
+
+    def check_submission(self, request: review_service_pb2.SubmitDraftRequest) -> None:
+        """Checks what can be told before the draft is read."""
+        check_submit_request(request, self._limits)
+
+    def draft(self, request: review_service_pb2.SubmitDraftRequest, text: str) -> run_pb2.RunSpecification:
+        """The specification of a run whose idea is a draft's text."""
+        clean = draft_input(text, request, self._limits)
+        review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
+        specification = run_specification(self._settings, self._panel.personas, clean, review)
+        specification.draft_id = request.draft_id
+        return specification
+
+    def edits(self, request: review_service_pb2.ReviseRunRequest) -> CleanEdits:
+        """What a revision is to fold in, told before its parent is read."""
+        return check_revise_request(request, self._panel.ids, self._limits)
+
+    def revision(
+        self, request: review_service_pb2.ReviseRunRequest, edits: CleanEdits, parent: run_pb2.Run
+    ) -> Revision:
+        """What a revision of `parent` is created with."""
+        return plan_revision(self._settings, self._panel.personas, request, edits, parent)

@@ -1,0 +1,227 @@
+"""Every call to PersistenceService, typed: for whom, for how long, and what its failures mean here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from consensus.v1 import attempt_pb2, panel_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus_rpc.channel.channels import call_metadata, call_options
+from consensus_rpc.channel.deadline import TimeLeft
+from review_service.record.failures import persistence_errors
+
+if TYPE_CHECKING:
+    import grpc
+
+    from consensus.v1 import persistence_service_pb2_grpc
+
+# In the stubs for type checkers only.
+Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
+RecordStream: TypeAlias = (
+    "grpc.aio.StreamStreamCall[persistence_service_pb2.RecordRunRequest,"
+    " persistence_service_pb2.RecordRunResponse]"
+)
+WatchStream: TypeAlias = (
+    "grpc.aio.UnaryStreamCall[persistence_service_pb2.PersistenceServiceWatchRunRequest,"
+    " persistence_service_pb2.PersistenceServiceWatchRunResponse]"
+)
+ExportStream: TypeAlias = (
+    "grpc.aio.UnaryStreamCall[persistence_service_pb2.PersistenceServiceExportRunsRequest,"
+    " persistence_service_pb2.PersistenceServiceExportRunsResponse]"
+)
+Scope: TypeAlias = persistence_service_pb2.CallScope
+Claim: TypeAlias = persistence_service_pb2.IdempotencyClaim
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+# However much time its caller has.
+_CALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """For whom a call is made, and what time is left for it: that of a servicer's context, or seconds."""
+
+    scope: Scope
+    left: TimeLeft
+
+
+class PersistenceGateway:
+    """The one object that speaks to PersistenceService. One per process.
+
+    What answers with one message raises a ConsensusError: what the service refuses with,
+    PersistenceUnavailable when it is away, CallDeadlineExceeded when the time is over. Of a stream,
+    `stream.read` raises it.
+    """
+
+    __slots__ = ("_stub",)
+
+    def __init__(self, stub: Stub) -> None:
+        self._stub = stub
+
+    async def get_run(self, caller: Caller, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
+        """A run, whole."""
+        request = persistence_service_pb2.PersistenceServiceGetRunRequest(
+            scope=caller.scope, run_id=run_id, show_deleted=show_deleted
+        )
+        return (await _asked(self._stub.GetRun, request, caller.left)).run
+
+    async def list_runs(
+        self, caller: Caller, request: review_service_pb2.ListRunsRequest
+    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+        asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
+            scope=caller.scope,
+            filter=request.filter if request.HasField("filter") else None,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            show_deleted=request.show_deleted,
+        )
+        return await _asked(self._stub.ListRuns, asked, caller.left)
+
+    async def list_attempts(
+        self, caller: Caller, request: review_service_pb2.ListAttemptsRequest
+    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+        asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
+            scope=caller.scope,
+            run_id=request.run_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            show_deleted=request.show_deleted,
+        )
+        return await _asked(self._stub.ListAttempts, asked, caller.left)
+
+    async def list_persona_reviews(
+        self, caller: Caller, request: review_service_pb2.ListPersonaReviewsRequest
+    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
+        asked = persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest(
+            scope=caller.scope,
+            run_id=request.run_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            show_deleted=request.show_deleted,
+        )
+        return await _asked(self._stub.ListPersonaReviews, asked, caller.left)
+
+    def export_runs(self, caller: Caller, request: review_service_pb2.ExportRunsRequest) -> ExportStream:
+        """All runs that a filter lets through; to be cancelled by who reads it."""
+        asked = persistence_service_pb2.PersistenceServiceExportRunsRequest(
+            scope=caller.scope,
+            filter=request.filter if request.HasField("filter") else None,
+            page_token=request.page_token,
+            show_deleted=request.show_deleted,
+        )
+        return self._stub.ExportRuns(asked, **call_options(caller.left))
+
+    def watch_run(
+        self, caller: Caller, run_id: str, after_sequence: int, *, show_deleted: bool = False
+    ) -> WatchStream:
+        """A run's events from the journal, to its last; to be cancelled by who reads it."""
+        request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
+            scope=caller.scope, run_id=run_id, after_sequence=after_sequence, show_deleted=show_deleted
+        )
+        return self._stub.WatchRun(request, **call_options(caller.left))
+
+    async def create_run(
+        self,
+        caller: Caller,
+        run_id: str,
+        specification: run_pb2.RunSpecification,
+        claim: Claim | None,
+        carried_reviews: Sequence[panel_pb2.PersonaReview] = (),
+    ) -> run_pb2.Run:
+        """A new run, QUEUED; or the one that the claim's key stands for."""
+        request = persistence_service_pb2.CreateRunRequest(
+            scope=caller.scope,
+            run_id=run_id,
+            specification=specification,
+            idempotency=claim,
+            carried_reviews=carried_reviews,
+        )
+        return (await _asked(self._stub.CreateRun, request, caller.left)).run
+
+    async def cancel_run(self, caller: Caller, run_id: str, claim: Claim | None = None) -> run_pb2.Run:
+        """The run, CANCELLED."""
+        request = persistence_service_pb2.PersistenceServiceCancelRunRequest(
+            scope=caller.scope, run_id=run_id, idempotency=claim
+        )
+        return (await _asked(self._stub.CancelRun, request, caller.left)).run
+
+    async def resume_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
+        """The run, QUEUED again."""
+        request = persistence_service_pb2.PersistenceServiceResumeRunRequest(
+            scope=caller.scope, run_id=run_id, idempotency=claim
+        )
+        return (await _asked(self._stub.ResumeRun, request, caller.left)).run
+
+    async def annotate_decision(
+        self, caller: Caller, run_id: str, notes: str, claim: Claim | None
+    ) -> run_pb2.Run:
+        """The run, with the notes to its decision."""
+        request = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
+            scope=caller.scope, run_id=run_id, decision_notes=notes, idempotency=claim
+        )
+        return (await _asked(self._stub.AnnotateDecision, request, caller.left)).run
+
+    async def delete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
+        """The run, deleted; it can be restored for a while."""
+        request = persistence_service_pb2.PersistenceServiceDeleteRunRequest(
+            scope=caller.scope, run_id=run_id, idempotency=claim
+        )
+        return (await _asked(self._stub.DeleteRun, request, caller.left)).run
+
+    async def undelete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
+        request = persistence_service_pb2.PersistenceServiceUndeleteRunRequest(
+            scope=caller.scope, run_id=run_id, idempotency=claim
+        )
+        return (await _asked(self._stub.UndeleteRun, request, caller.left)).run
+
+    async def delete_user_data(
+        self, caller: Caller, user: str, claim: Claim | None
+    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        """What was deleted of a user's, and the id that takes it back."""
+        request = persistence_service_pb2.PersistenceServiceDeleteUserDataRequest(
+            scope=caller.scope, user=user, idempotency=claim
+        )
+        return await _asked(self._stub.DeleteUserData, request, caller.left)
+
+    async def undelete_user_data(
+        self, caller: Caller, deletion_id: str, claim: Claim | None
+    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        request = persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest(
+            scope=caller.scope, deletion_id=deletion_id, idempotency=claim
+        )
+        return await _asked(self._stub.UndeleteUserData, request, caller.left)
+
+    async def get_draft_text(
+        self, caller: Caller, draft_id: str, user: str, claim: Claim | None
+    ) -> persistence_service_pb2.GetDraftTextResponse:
+        """A draft's text; or the run that the claim's key stands for."""
+        request = persistence_service_pb2.GetDraftTextRequest(
+            scope=caller.scope, draft_id=draft_id, user=user, idempotency=claim
+        )
+        return await _asked(self._stub.GetDraftText, request, caller.left)
+
+    async def record_expansion(
+        self, caller: Caller, expansion_id: str, attempts: Sequence[attempt_pb2.Attempt]
+    ) -> None:
+        """Returns once the attempts of an expansion are durable."""
+        request = persistence_service_pb2.RecordExpansionRequest(
+            scope=caller.scope, expansion_id=expansion_id, attempts=attempts
+        )
+        await _asked(self._stub.RecordExpansion, request, caller.left)
+
+    async def claim_runs(
+        self, lease_owner: str, max_count: int, seconds: float
+    ) -> list[persistence_service_pb2.ClaimedRun]:
+        """Queued and abandoned runs, granted to this owner."""
+        request = persistence_service_pb2.ClaimRunsRequest(lease_owner=lease_owner, max_count=max_count)
+        return list((await _asked(self._stub.ClaimRuns, request, seconds)).runs)
+
+    def record_run(self) -> RecordStream:
+        """The stream on which one run is recorded; it has no deadline of its own."""
+        return self._stub.RecordRun(metadata=call_metadata())
+
+
+async def _asked(method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, left: TimeLeft) -> A:
+    with persistence_errors():
+        return await method(request, **call_options(left, ceiling_seconds=_CALL_SECONDS))
