@@ -20,7 +20,7 @@ from consensus_client import AuditClient
 from consensus_journal import checkpoint_from_plain, verify_export
 from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.database import normalise_url
-from persistence_service.runs.form.entries import item_draft
+from persistence_service.runs.form.entries import item_entry
 from persistence_service.runs.form.specification import specification_row
 from tests.support import first_contract as first
 from tests.support.first_contract import Plain, Record
@@ -176,7 +176,7 @@ async def test_an_export_is_proven_by_the_checkpoints_and_the_key_of_then(kept: 
 def digest_of(event: Any) -> bytes | None:
     """The digest that the payload of an event would be recorded with today."""
     kind = event.WhichOneof("payload")
-    return item_draft(RecordItem(**{kind: getattr(event, kind)})).draft.payload_digest
+    return item_entry(RecordItem(**{kind: getattr(event, kind)})).entry.payload_digest
 
 
 def test_what_is_read_has_the_digests_that_were_recorded(kept: Kept) -> None:
