@@ -5,7 +5,7 @@ from typing import TypeAlias
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import audit_service_pb2 as pb
+from consensus.v1 import audit_service_pb2
 from consensus_journal import (
     Checkpoint,
     Entry,
@@ -19,7 +19,7 @@ from consensus_journal import (
 Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
 
 
-def export_line(message: pb.ExportAuditResponse) -> dict[str, Plain]:
+def export_line(message: audit_service_pb2.ExportAuditResponse) -> dict[str, Plain]:
     """One line of an export, as `consensus_journal.verify_export` reads it."""
     match message.WhichOneof("message"):
         case "head":
@@ -30,7 +30,7 @@ def export_line(message: pb.ExportAuditResponse) -> dict[str, Plain]:
             return {"checkpoint": plain_checkpoint(checkpoint_of(message.checkpoint))}
 
 
-def _entry_of(entry: pb.AuditEntry) -> Entry:
+def _entry_of(entry: audit_service_pb2.AuditEntry) -> Entry:
     """The entry as it was hashed."""
     return Entry(
         tenant=entry.tenant,
@@ -50,12 +50,12 @@ def _entry_of(entry: pb.AuditEntry) -> Entry:
     )
 
 
-def _head_of(head: pb.StreamHead) -> StreamHead:
+def _head_of(head: audit_service_pb2.StreamHead) -> StreamHead:
     """The newest entry of a stream."""
     return StreamHead(head.tenant, head.stream, head.sequence, head.hash)
 
 
-def checkpoint_of(checkpoint: pb.AuditCheckpoint) -> Checkpoint:
+def checkpoint_of(checkpoint: audit_service_pb2.AuditCheckpoint) -> Checkpoint:
     """The checkpoint as it was signed."""
     return Checkpoint(
         number=checkpoint.number,

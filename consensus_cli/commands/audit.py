@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import audit_service_pb2 as pb
+from consensus.v1 import audit_service_pb2
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, say, say_json
@@ -79,10 +79,12 @@ def list_entries(
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:
     """List entries, newest first; all conditions must hold."""
-    wanted = pb.AuditFilter(
+    wanted = audit_service_pb2.AuditFilter(
         stream=stream,
         event_type=type_,
-        min_severity=pb.AuditSeverity.Value(f"AUDIT_SEVERITY_{(min_severity or 'unspecified').upper()}"),
+        min_severity=audit_service_pb2.AuditSeverity.Value(
+            f"AUDIT_SEVERITY_{(min_severity or 'unspecified').upper()}"
+        ),
         caller=caller,
         user=user,
         entry_time_from=_stamp(inputs.instant(time_from, is_end=False)),
@@ -202,13 +204,13 @@ def _stamp(instant: datetime | None) -> Timestamp | None:
     return stamp
 
 
-def _entry_lines(entries: Iterable[pb.AuditEntry]) -> list[str]:
+def _entry_lines(entries: Iterable[audit_service_pb2.AuditEntry]) -> list[str]:
     rows = [
         [
             text.instant(entry.entry_time).removesuffix(" UTC"),
             text.clean(entry.stream),
             str(entry.sequence),
-            text.word(pb.AuditSeverity, entry.severity, "AUDIT_SEVERITY_"),
+            text.word(audit_service_pb2.AuditSeverity, entry.severity, "AUDIT_SEVERITY_"),
             text.clean(entry.event_type),
             text.clean(entry.user or entry.caller),
         ]
@@ -239,15 +241,15 @@ def _lines(path: Path) -> Iterable[str]:
 
 
 def _end(verdict: Verdict) -> None:
-    message = pb.AuditVerdict(
+    message = audit_service_pb2.AuditVerdict(
         stream_count=verdict.stream_count,
         entry_count=verdict.entry_count,
         checkpoint_count=verdict.checkpoint_count,
         findings=[
-            pb.AuditFinding(
+            audit_service_pb2.AuditFinding(
                 stream=each.stream,
                 sequence=each.sequence,
-                fault=pb.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
+                fault=audit_service_pb2.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
             )
             for each in verdict.findings
         ],
@@ -255,9 +257,9 @@ def _end(verdict: Verdict) -> None:
     raise typer.Exit(_report(message))
 
 
-def _report(verdict: pb.AuditVerdict) -> int:
+def _report(verdict: audit_service_pb2.AuditVerdict) -> int:
     for each in verdict.findings:
-        what = text.word(pb.AuditFault, each.fault, "AUDIT_FAULT_")
+        what = text.word(audit_service_pb2.AuditFault, each.fault, "AUDIT_FAULT_")
         where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
         say(f"{where}: {what}")
     checked = ", ".join(

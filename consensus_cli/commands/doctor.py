@@ -10,8 +10,12 @@ import grpc.aio
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc, review_service_pb2
-from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
+from consensus.v1 import (
+    diagnostics_service_pb2,
+    diagnostics_service_pb2_grpc,
+    review_service_pb2,
+    review_service_pb2_grpc,
+)
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.failures import plain_cause
@@ -67,7 +71,7 @@ async def _examine_review(target: str) -> list[Checkup]:
         try:
             health = await _health(channel, "consensus.v1.ReviewService")
             with contract_errors():
-                info = await ReviewServiceStub(channel).GetServiceInfo(
+                info = await review_service_pb2_grpc.ReviewServiceStub(channel).GetServiceInfo(
                     review_service_pb2.GetServiceInfoRequest(), **call_options(_CALL_SECONDS)
                 )
         except ConsensusError as error:

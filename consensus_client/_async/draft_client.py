@@ -4,9 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from typing import Self, TypeAlias
 
-from consensus.v1 import draft_pb2
-from consensus.v1 import draft_service_pb2 as pb
-from consensus.v1.draft_service_pb2_grpc import DraftServiceStub
+from consensus.v1 import draft_pb2, draft_service_pb2, draft_service_pb2_grpc
 from consensus_client._async.connection import AsyncConnection, each_page
 from consensus_client.async_transport import Channel, Sleep
 from consensus_client.following import DraftCursor
@@ -35,7 +33,7 @@ class DraftClient:
     ) -> None:
         """Connects when first used; a `channel` of the caller's own is closed with the client too."""
         self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = DraftServiceStub(self._connection.channel)
+        self._stub = draft_service_pb2_grpc.DraftServiceStub(self._connection.channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,7 +56,7 @@ class DraftClient:
         idempotency_key: str | None = None,
     ) -> draft_pb2.Draft:
         """A new draft, whole; without `draft_id` the service makes one."""
-        request = pb.CreateDraftRequest(
+        request = draft_service_pb2.CreateDraftRequest(
             draft_id=draft_id,
             user=user,
             title=title,
@@ -70,14 +68,14 @@ class DraftClient:
 
     async def get(self, draft_id: str, *, show_deleted: bool = False) -> draft_pb2.Draft:
         """A draft, whole."""
-        request = pb.GetDraftRequest(draft_id=draft_id, show_deleted=show_deleted)
+        request = draft_service_pb2.GetDraftRequest(draft_id=draft_id, show_deleted=show_deleted)
         return (await self._connection.call(self._stub.GetDraft, request)).draft
 
     async def list_page(
         self, user: str, *, page_size: int = 0, page_token: str = "", show_deleted: bool = False
-    ) -> pb.ListDraftsResponse:
+    ) -> draft_service_pb2.ListDraftsResponse:
         """A page of a user's drafts, newest first; `page_size` 1 to 100, 0 for 30."""
-        request = pb.ListDraftsRequest(
+        request = draft_service_pb2.ListDraftsRequest(
             user=user, page_size=page_size, page_token=page_token, show_deleted=show_deleted
         )
         return await self._connection.call(self._stub.ListDrafts, request)
@@ -92,7 +90,7 @@ class DraftClient:
         self, draft_id: str, text: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Segment:
         """Writes a segment at the end; the user must hold the ring."""
-        request = pb.AppendSegmentRequest(
+        request = draft_service_pb2.AppendSegmentRequest(
             draft_id=draft_id, user=user, text=text, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.AppendSegment, request)).segment
@@ -100,7 +98,7 @@ class DraftClient:
     async def pass_ring(
         self, draft_id: str, recipient: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Ring:
-        request = pb.PassRingRequest(
+        request = draft_service_pb2.PassRingRequest(
             draft_id=draft_id, user=user, recipient=recipient, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.PassRing, request)).ring
@@ -115,7 +113,7 @@ class DraftClient:
         idempotency_key: str | None = None,
     ) -> draft_pb2.Draft:
         """Changes title or state."""
-        request = pb.UpdateDraftRequest(
+        request = draft_service_pb2.UpdateDraftRequest(
             draft_id=draft_id, user=user, title=title, state=state, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.UpdateDraft, request)).draft
@@ -124,7 +122,7 @@ class DraftClient:
         self, draft_id: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Draft:
         """Deletes a draft, so that it can be restored."""
-        request = pb.DeleteDraftRequest(
+        request = draft_service_pb2.DeleteDraftRequest(
             draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.DeleteDraft, request)).draft
@@ -132,7 +130,7 @@ class DraftClient:
     async def undelete(
         self, draft_id: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Draft:
-        request = pb.UndeleteDraftRequest(
+        request = draft_service_pb2.UndeleteDraftRequest(
             draft_id=draft_id, user=user, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.UndeleteDraft, request)).draft
@@ -141,7 +139,7 @@ class DraftClient:
         self, draft_id: str, collaborator: str, role: Role, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Collaborator:
         """Makes a user a collaborator."""
-        request = pb.AddCollaboratorRequest(
+        request = draft_service_pb2.AddCollaboratorRequest(
             draft_id=draft_id,
             user=user,
             collaborator=collaborator,
@@ -154,7 +152,7 @@ class DraftClient:
         self, draft_id: str, collaborator: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Draft:
         """Removes a collaborator."""
-        request = pb.RemoveCollaboratorRequest(
+        request = draft_service_pb2.RemoveCollaboratorRequest(
             draft_id=draft_id,
             user=user,
             collaborator=collaborator,
@@ -171,13 +169,13 @@ class DraftClient:
         invitee: str = "",
         ttl: timedelta | None = None,
         idempotency_key: str | None = None,
-    ) -> pb.CreateInvitationResponse:
+    ) -> draft_service_pb2.CreateInvitationResponse:
         """Invites somebody, for 72 hours unless `ttl` says otherwise.
 
         The token is in the first answer alone. Where that was lost on the way, it is empty: revoke the
         invitation and make another.
         """
-        request = pb.CreateInvitationRequest(
+        request = draft_service_pb2.CreateInvitationRequest(
             draft_id=draft_id,
             user=user,
             role=role,
@@ -190,7 +188,7 @@ class DraftClient:
     async def accept(
         self, draft_id: str, token: str, *, user: str, idempotency_key: str | None = None
     ) -> draft_pb2.Collaborator:
-        request = pb.AcceptInvitationRequest(
+        request = draft_service_pb2.AcceptInvitationRequest(
             draft_id=draft_id, user=user, token=token, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.AcceptInvitation, request)).collaborator

@@ -3,9 +3,15 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from typing import Self
 
-from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
-from consensus.v1 import review_service_pb2 as pb
-from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
+from consensus.v1 import (
+    attempt_pb2,
+    event_pb2,
+    panel_pb2,
+    proposal_pb2,
+    review_service_pb2,
+    review_service_pb2_grpc,
+    run_pb2,
+)
 from consensus_client._async.connection import AsyncConnection, each_page
 from consensus_client.async_transport import AsyncStream, Channel, Sleep
 from consensus_client.following import ExportCursor, RunCursor, RunMessage
@@ -45,7 +51,7 @@ class ReviewClient:
     ) -> None:
         """Connects when first used; a `channel` of the caller's own is closed with the client too."""
         self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = ReviewServiceStub(self._connection.channel)
+        self._stub = review_service_pb2_grpc.ReviewServiceStub(self._connection.channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,7 +71,7 @@ class ReviewClient:
         user: str = "",
         options: ReviewOptions | None = None,
         idempotency_key: str | None = None,
-        on_disconnect: pb.OnDisconnect.ValueType = pb.ON_DISCONNECT_CONTINUE,
+        on_disconnect: review_service_pb2.OnDisconnect.ValueType = review_service_pb2.ON_DISCONNECT_CONTINUE,
         timeout: float | None = None,
     ) -> AsyncGenerator[event_pb2.RunEvent]:
         """Starts a run and yields its events, each exactly once, over any number of cut streams.
@@ -76,7 +82,7 @@ class ReviewClient:
             ConsensusError: after the last event of a run that failed or was cancelled; on a refusal; when the
                 server stays out of reach (then `run_id` says what to watch, if the run had begun).
         """
-        start = pb.StreamReviewRequest(
+        start = review_service_pb2.StreamReviewRequest(
             review=review_input(idea, context, user, options),
             idempotency_key=new_key(idempotency_key),
             on_disconnect=on_disconnect,
@@ -99,7 +105,7 @@ class ReviewClient:
         idempotency_key: str | None = None,
     ) -> run_pb2.Run:
         """Starts a run and returns at once, with the run QUEUED."""
-        request = pb.StartReviewRequest(
+        request = review_service_pb2.StartReviewRequest(
             review=review_input(idea, context, user, options), idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.StartReview, request)).run
@@ -120,7 +126,7 @@ class ReviewClient:
 
     async def get_run(self, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
         """A run, whole; a deleted one only where asked for."""
-        request = pb.GetRunRequest(run_id=run_id, show_deleted=show_deleted)
+        request = review_service_pb2.GetRunRequest(run_id=run_id, show_deleted=show_deleted)
         return (await self._connection.call(self._stub.GetRun, request)).run
 
     async def list_runs(
@@ -130,9 +136,9 @@ class ReviewClient:
         page_size: int = 0,
         page_token: str = "",
         show_deleted: bool = False,
-    ) -> pb.ListRunsResponse:
+    ) -> review_service_pb2.ListRunsResponse:
         """A page of runs, newest first; `page_size` 1 to 100, 0 for 30. Deleted ones only where asked for."""
-        request = pb.ListRunsRequest(
+        request = review_service_pb2.ListRunsRequest(
             filter=(query or RunQuery()).message(),
             page_size=page_size,
             page_token=page_token,
@@ -154,9 +160,11 @@ class ReviewClient:
 
     async def list_attempts(
         self, run_id: str, *, page_size: int = 0, page_token: str = ""
-    ) -> pb.ListAttemptsResponse:
+    ) -> review_service_pb2.ListAttemptsResponse:
         """A page of the calls to the model of a run, or of an expansion."""
-        request = pb.ListAttemptsRequest(run_id=run_id, page_size=page_size, page_token=page_token)
+        request = review_service_pb2.ListAttemptsRequest(
+            run_id=run_id, page_size=page_size, page_token=page_token
+        )
         return await self._connection.call(self._stub.ListAttempts, request)
 
     async def attempts(self, run_id: str, *, page_size: int = 0) -> AsyncIterator[attempt_pb2.Attempt]:
@@ -169,19 +177,19 @@ class ReviewClient:
 
     async def cancel_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
         """Ends a run that has not ended; the run as it stands afterwards."""
-        request = pb.CancelRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        request = review_service_pb2.CancelRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
         return (await self._connection.call(self._stub.CancelRun, request)).run
 
     async def resume_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
         """Goes on with a failed run; the run as it stands afterwards."""
-        request = pb.ResumeRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        request = review_service_pb2.ResumeRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
         return (await self._connection.call(self._stub.ResumeRun, request)).run
 
     async def annotate_decision(
         self, run_id: str, decision_notes: str, *, idempotency_key: str | None = None
     ) -> run_pb2.Run:
         """Notes something about a decision (empty removes the note); the run as it stands afterwards."""
-        request = pb.AnnotateDecisionRequest(
+        request = review_service_pb2.AnnotateDecisionRequest(
             run_id=run_id, decision_notes=decision_notes, idempotency_key=new_key(idempotency_key)
         )
         return (await self._connection.call(self._stub.AnnotateDecision, request)).run
@@ -193,9 +201,9 @@ class ReviewClient:
         context: Context | None = None,
         model: str = "",
         temperature: float | None = None,
-    ) -> pb.ExpandIdeaResponse:
+    ) -> review_service_pb2.ExpandIdeaResponse:
         """Expands an idea without starting a run. It has no idempotency key, so it is never sent twice."""
-        request = pb.ExpandIdeaRequest(
+        request = review_service_pb2.ExpandIdeaRequest(
             idea=idea, context=extra_context(context), expand_model=model, expand_temperature=temperature
         )
         return await self._connection.call_once(
@@ -204,12 +212,14 @@ class ReviewClient:
 
     async def list_personas(self) -> list[panel_pb2.Persona]:
         """The panel, in persona order."""
-        request = pb.ListPersonasRequest()
+        request = review_service_pb2.ListPersonasRequest()
         return list((await self._connection.call(self._stub.ListPersonas, request)).personas)
 
-    async def get_service_info(self) -> pb.GetServiceInfoResponse:
+    async def get_service_info(self) -> review_service_pb2.GetServiceInfoResponse:
         """Versions, limits and models in force."""
-        return await self._connection.call(self._stub.GetServiceInfo, pb.GetServiceInfoRequest())
+        return await self._connection.call(
+            self._stub.GetServiceInfo, review_service_pb2.GetServiceInfoRequest()
+        )
 
     async def revise_run(
         self,
@@ -235,11 +245,11 @@ class ReviewClient:
         request.idempotency_key = new_key(idempotency_key)
         return (await self._connection.call(self._stub.ReviseRun, request)).run
 
-    async def diff_runs(self, run_id_a: str, run_id_b: str) -> pb.DiffRunsResponse:
+    async def diff_runs(self, run_id_a: str, run_id_b: str) -> review_service_pb2.DiffRunsResponse:
         """What differs from run `a` to run `b`, with all lines of all pages."""
 
-        def ask(token: str) -> Awaitable[pb.DiffRunsResponse]:
-            request = pb.DiffRunsRequest(
+        def ask(token: str) -> Awaitable[review_service_pb2.DiffRunsResponse]:
+            request = review_service_pb2.DiffRunsRequest(
                 run_id_a=run_id_a, run_id_b=run_id_b, page_size=_MAX_PAGE, page_token=token
             )
             return self._connection.call(self._stub.DiffRuns, request)
@@ -248,9 +258,11 @@ class ReviewClient:
 
     async def list_persona_reviews(
         self, run_id: str, *, page_size: int = 0, page_token: str = ""
-    ) -> pb.ListPersonaReviewsResponse:
+    ) -> review_service_pb2.ListPersonaReviewsResponse:
         """A page of a run's reviews, in persona order."""
-        request = pb.ListPersonaReviewsRequest(run_id=run_id, page_size=page_size, page_token=page_token)
+        request = review_service_pb2.ListPersonaReviewsRequest(
+            run_id=run_id, page_size=page_size, page_token=page_token
+        )
         return await self._connection.call(self._stub.ListPersonaReviews, request)
 
     async def persona_reviews(self, run_id: str) -> AsyncIterator[panel_pb2.PersonaReview]:
@@ -268,33 +280,33 @@ class ReviewClient:
 
     async def delete_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
         """Deletes a run that has ended, so that it can be restored; the deleted run."""
-        request = pb.DeleteRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
+        request = review_service_pb2.DeleteRunRequest(run_id=run_id, idempotency_key=new_key(idempotency_key))
         return (await self._connection.call(self._stub.DeleteRun, request)).run
 
     async def undelete_run(self, run_id: str, *, idempotency_key: str | None = None) -> run_pb2.Run:
         """Restores a deleted run; the run as it stands afterwards."""
         key = new_key(idempotency_key)
-        request = pb.UndeleteRunRequest(run_id=run_id, idempotency_key=key)
+        request = review_service_pb2.UndeleteRunRequest(run_id=run_id, idempotency_key=key)
         return (await self._connection.call(self._stub.UndeleteRun, request)).run
 
     async def delete_user_data(
         self, user: str, *, idempotency_key: str | None = None
-    ) -> pb.DeleteUserDataResponse:
+    ) -> review_service_pb2.DeleteUserDataResponse:
         """Deletes a user's runs, drafts and metrics as one deletion; the runs must have ended."""
         key = new_key(idempotency_key)
-        request = pb.DeleteUserDataRequest(user=user, idempotency_key=key)
+        request = review_service_pb2.DeleteUserDataRequest(user=user, idempotency_key=key)
         return await self._connection.call(self._stub.DeleteUserData, request)
 
     async def undelete_user_data(
         self, deletion_id: str, *, idempotency_key: str | None = None
-    ) -> pb.UndeleteUserDataResponse:
+    ) -> review_service_pb2.UndeleteUserDataResponse:
         """Restores what went with one deletion."""
         key = new_key(idempotency_key)
-        request = pb.UndeleteUserDataRequest(deletion_id=deletion_id, idempotency_key=key)
+        request = review_service_pb2.UndeleteUserDataRequest(deletion_id=deletion_id, idempotency_key=key)
         return await self._connection.call(self._stub.UndeleteUserData, request)
 
     def _follow(
-        self, cursor: RunCursor, start: pb.StreamReviewRequest | None, timeout: float | None
+        self, cursor: RunCursor, start: review_service_pb2.StreamReviewRequest | None, timeout: float | None
     ) -> AsyncGenerator[event_pb2.RunEvent]:
         def opening(options: CallOptions) -> AsyncStream[RunMessage]:
             """The start again until the first event came: its key makes that the same run; then the rest."""

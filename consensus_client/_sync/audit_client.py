@@ -5,8 +5,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Self
 
-from consensus.v1 import audit_service_pb2 as pb
-from consensus.v1.audit_service_pb2_grpc import AuditServiceStub
+from consensus.v1 import audit_service_pb2, audit_service_pb2_grpc
 from consensus_client._sync.connection import SyncConnection
 from consensus_client.audit_trail import checkpoint_of, export_line
 from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
@@ -30,7 +29,7 @@ class SyncAuditClient:
     ) -> None:
         """Connects when first used; a `channel` of the caller's own is closed with the client too."""
         self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = AuditServiceStub(self._connection.channel)
+        self._stub = audit_service_pb2_grpc.AuditServiceStub(self._connection.channel)
 
     def __enter__(self) -> Self:
         return self
@@ -43,20 +42,22 @@ class SyncAuditClient:
         self._connection.close()
 
     def list_entries(
-        self, wanted: pb.AuditFilter, *, page_size: int = 0, page_token: str = ""
-    ) -> pb.ListAuditEntriesResponse:
+        self, wanted: audit_service_pb2.AuditFilter, *, page_size: int = 0, page_token: str = ""
+    ) -> audit_service_pb2.ListAuditEntriesResponse:
         """A page of entries, newest first."""
-        request = pb.ListAuditEntriesRequest(filter=wanted, page_size=page_size, page_token=page_token)
+        request = audit_service_pb2.ListAuditEntriesRequest(
+            filter=wanted, page_size=page_size, page_token=page_token
+        )
         return self._connection.call(self._stub.ListAuditEntries, request)
 
-    def verify(self, stream: str = "") -> Generator[pb.VerifyAuditResponse]:
+    def verify(self, stream: str = "") -> Generator[audit_service_pb2.VerifyAuditResponse]:
         """Progress now and then, the verdict last; `stream` empty: all."""
-        request = pb.VerifyAuditRequest(stream=stream)
+        request = audit_service_pb2.VerifyAuditRequest(stream=stream)
         return self._connection.read(lambda options: self._stub.VerifyAudit(request, **options))
 
     def export(self, stream: str = "") -> Generator[dict[str, Plain]]:
         """The lines of an export, as JSON objects; `stream` empty: all."""
-        request = pb.ExportAuditRequest(stream=stream)
+        request = audit_service_pb2.ExportAuditRequest(stream=stream)
         opened = self._connection.read(lambda options: self._stub.ExportAudit(request, **options))
         with closing(opened) as messages:
             for message in messages:
@@ -66,7 +67,7 @@ class SyncAuditClient:
         """A checkpoint, signed now. It has no idempotency key, so it is never asked for twice."""
         answer = self._connection.call_once(
             self._stub.GetAuditCheckpoint,
-            pb.GetAuditCheckpointRequest(),
+            audit_service_pb2.GetAuditCheckpointRequest(),
             self._connection.options.call_seconds,
         )
         return checkpoint_of(answer.checkpoint)

@@ -6,37 +6,38 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import errors_pb2, event_pb2, run_pb2
-from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1 import errors_pb2, event_pb2, persistence_service_pb2, run_pb2
 from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.loads import Jobs, obey
 from tests.support.records import scope, specification
 
 _METHOD = "/consensus.v1.PersistenceService/RecordRun"
 _RECORDS = 20
-_ITEM = pb.RecordItem(step_started=event_pb2.StepStarted(step="expand"))
+_ITEM = persistence_service_pb2.RecordItem(step_started=event_pb2.StepStarted(step="expand"))
 # Ends the run: else the review service would take it over once its lease has run out, and work on it.
 _FAILURE = run_pb2.RunFailure(
     reason=errors_pb2.ERROR_REASON_INTERNAL, message="a benchmark", failed_step="expand", resumable=True
 )
-_END = pb.RecordItem(run_failed=event_pb2.RunFailed(failure=_FAILURE))
+_END = persistence_service_pb2.RecordItem(run_failed=event_pb2.RunFailed(failure=_FAILURE))
 
 
 async def record_run(method: Any) -> list[float]:
     """One run: its creation, then twenty records, each acknowledged before the next; seconds of each."""
     stream = method()
-    first = pb.Record(record_id=1, items=[_ITEM])
-    create = pb.BeginCreate(
+    first = persistence_service_pb2.Record(record_id=1, items=[_ITEM])
+    create = persistence_service_pb2.BeginCreate(
         scope=scope(), run_id=str(uuid7()), specification=specification(), lease_owner="benchmark",
         first_record=first,
     )  # fmt: skip
-    await stream.write(pb.RecordRunRequest(create=create).SerializeToString())
+    await stream.write(persistence_service_pb2.RecordRunRequest(create=create).SerializeToString())
     await stream.read()
     latencies = []
     for number in range(2, _RECORDS + 2):
-        record = pb.Record(record_id=number, items=[_END if number > _RECORDS else _ITEM])
+        record = persistence_service_pb2.Record(
+            record_id=number, items=[_END if number > _RECORDS else _ITEM]
+        )
         started = perf_counter()
-        await stream.write(pb.RecordRunRequest(record=record).SerializeToString())
+        await stream.write(persistence_service_pb2.RecordRunRequest(record=record).SerializeToString())
         await stream.read()
         latencies.append(perf_counter() - started)
     stream.cancel()

@@ -21,10 +21,12 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from consensus.v1 import event_service_pb2 as events_pb
-from consensus.v1 import persistence_service_pb2 as runs_pb
-from consensus.v1.event_service_pb2_grpc import EventServiceStub
-from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceStub
+from consensus.v1 import (
+    event_service_pb2,
+    event_service_pb2_grpc,
+    persistence_service_pb2,
+    persistence_service_pb2_grpc,
+)
 from consensus_rpc.channel.channels import open_channel
 from tests.support.many_runs import FILL_RUNS, ROWS
 from tests.support.pair import PERSISTENCE, wait_serving
@@ -82,12 +84,12 @@ async def measure(name: str, few: Page, many: Page) -> Result:
 
 def pages(channel: grpc.aio.Channel) -> dict[str, Page]:
     """A service's lists."""
-    runs: Any = PersistenceServiceStub(channel)
-    events: Any = EventServiceStub(channel)
-    scope = runs_pb.CallScope(tenant="default", caller="bench")
+    runs: Any = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
+    events: Any = event_service_pb2_grpc.EventServiceStub(channel)
+    scope = persistence_service_pb2.CallScope(tenant="default", caller="bench")
 
     async def page_of_runs(token: str) -> str:
-        request = runs_pb.PersistenceServiceListRunsRequest(
+        request = persistence_service_pb2.PersistenceServiceListRunsRequest(
             scope=scope, page_size=PAGE_SIZE, page_token=token
         )
         response = await runs.ListRuns(request)
@@ -95,7 +97,9 @@ def pages(channel: grpc.aio.Channel) -> dict[str, Page]:
         return str(response.next_page_token)
 
     async def page_of_events(token: str) -> str:
-        response = await events.ListEvents(events_pb.ListEventsRequest(page_size=PAGE_SIZE, page_token=token))
+        response = await events.ListEvents(
+            event_service_pb2.ListEventsRequest(page_size=PAGE_SIZE, page_token=token)
+        )
         assert len(response.events) == PAGE_SIZE
         return str(response.next_page_token)
 

@@ -9,13 +9,15 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import draft_pb2
-from consensus.v1 import draft_service_pb2 as drafts_pb
-from consensus.v1 import event_service_pb2 as events_pb
-from consensus.v1 import idempotency_service_pb2 as keys_pb
-from consensus.v1.draft_service_pb2_grpc import DraftServiceStub
-from consensus.v1.event_service_pb2_grpc import EventServiceStub
-from consensus.v1.idempotency_service_pb2_grpc import IdempotencyServiceStub
+from consensus.v1 import (
+    draft_pb2,
+    draft_service_pb2,
+    draft_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
+    idempotency_service_pb2,
+    idempotency_service_pb2_grpc,
+)
 from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.loads import Jobs, obey
 from tests.support.serving import struct
@@ -32,9 +34,9 @@ def jobs(channel: grpc.aio.Channel) -> Jobs:
 
     `prepare` makes the draft that is read: 21 segments of 500 characters, six collaborators.
     """
-    drafts: Any = DraftServiceStub(channel)
-    events: Any = EventServiceStub(channel)
-    keys: Any = IdempotencyServiceStub(channel)
+    drafts: Any = draft_service_pb2_grpc.DraftServiceStub(channel)
+    events: Any = event_service_pb2_grpc.EventServiceStub(channel)
+    keys: Any = idempotency_service_pb2_grpc.IdempotencyServiceStub(channel)
     numbers = itertools.count(1)
     draft_id = uuid.uuid4().hex
 
@@ -44,21 +46,25 @@ def jobs(channel: grpc.aio.Channel) -> Jobs:
             await append()
 
     async def append() -> None:
-        answer = await events.AppendEvents(events_pb.AppendEventsRequest(events=ten_events(next(numbers))))
+        answer = await events.AppendEvents(
+            event_service_pb2.AppendEventsRequest(events=ten_events(next(numbers)))
+        )
         assert answer.stored_count == EVENTS_AT_ONCE
 
     async def check_and_set() -> None:
         answer = await keys.CheckAndSet(
-            keys_pb.CheckAndSetRequest(scope="benchmark", key=uuid.uuid4().hex, ttl=Duration(seconds=3600))
+            idempotency_service_pb2.CheckAndSetRequest(
+                scope="benchmark", key=uuid.uuid4().hex, ttl=Duration(seconds=3600)
+            )
         )
         assert not answer.seen
 
     async def list_events() -> None:
-        answer = await events.ListEvents(events_pb.ListEventsRequest(page_size=PAGE_SIZE))
+        answer = await events.ListEvents(event_service_pb2.ListEventsRequest(page_size=PAGE_SIZE))
         assert len(answer.events) == PAGE_SIZE
 
     async def get_draft() -> None:
-        answer = await drafts.GetDraft(drafts_pb.GetDraftRequest(draft_id=draft_id))
+        answer = await drafts.GetDraft(draft_service_pb2.GetDraftRequest(draft_id=draft_id))
         assert len(answer.draft.segments) == _SEGMENTS + 1
 
     return {
@@ -70,10 +76,10 @@ def jobs(channel: grpc.aio.Channel) -> Jobs:
     }
 
 
-def ten_events(number: int) -> list[events_pb.EventInput]:
+def ten_events(number: int) -> list[event_service_pb2.EventInput]:
     """Events that no other call sent."""
     return [
-        events_pb.EventInput(
+        event_service_pb2.EventInput(
             type="ArticleSaved",
             occur_time=Timestamp(seconds=1_770_000_000 + number, nanos=index * 1000),
             data=struct(user=f"u-{index}", article=uuid.uuid4().hex, source="benchmark", seconds=12.5),
@@ -87,17 +93,21 @@ async def make_draft(drafts: Any, draft_id: str) -> None:
     """A draft with a long text and collaborators."""
     text = "Readers save an article and read it on the train. " * 10
     await drafts.CreateDraft(
-        drafts_pb.CreateDraftRequest(draft_id=draft_id, user="ann", title="A walk", first_segment=text)
+        draft_service_pb2.CreateDraftRequest(
+            draft_id=draft_id, user="ann", title="A walk", first_segment=text
+        )
     )
     for number in range(_COLLABORATORS):
         await drafts.AddCollaborator(
-            drafts_pb.AddCollaboratorRequest(
+            draft_service_pb2.AddCollaboratorRequest(
                 draft_id=draft_id, user="ann", collaborator=f"reader-{number}",
                 role=draft_pb2.COLLABORATOR_ROLE_EDITOR,
             )
         )  # fmt: skip
     for _ in range(_SEGMENTS):
-        await drafts.AppendSegment(drafts_pb.AppendSegmentRequest(draft_id=draft_id, user="ann", text=text))
+        await drafts.AppendSegment(
+            draft_service_pb2.AppendSegmentRequest(draft_id=draft_id, user="ann", text=text)
+        )
 
 
 def main(address: str) -> None:

@@ -5,12 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
-from consensus.v1 import review_service_pb2
-from consensus.v1.audit_service_pb2 import AuditFilter
+from consensus.v1 import audit_service_pb2, review_service_pb2
 from consensus_client import AuditClient, DraftClient
 from tests.support.pair import Pair
 
-STREAM = AuditFilter(stream="reads/default")
+STREAM = audit_service_pb2.AuditFilter(stream="reads/default")
 
 
 async def reads_of(pair: Pair) -> list[str]:

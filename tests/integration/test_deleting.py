@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from consensus.v1 import review_service_pb2
-from consensus.v1.review_service_pb2_grpc import ReviewServiceStub
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_client import ReviewClient
 from consensus_contract.errors import IllegalState, RunNotFound
 from consensus_rpc.channel.channels import open_channel
@@ -58,7 +57,10 @@ async def test_a_deleted_run_can_be_watched_where_asked_for(pair: Pair, mark: st
         deleted = await client.delete_run(run_id)
         request = review_service_pb2.WatchRunRequest(run_id=run_id, show_deleted=True)
         with contract_errors():
-            messages = [message async for message in ReviewServiceStub(channel).WatchRun(request)]
+            messages = [
+                message
+                async for message in review_service_pb2_grpc.ReviewServiceStub(channel).WatchRun(request)
+            ]
         events = [message.event for message in messages if message.HasField("event")]
         assert len(events) == deleted.last_sequence
         assert events[-1].run_deleted.deletion_id == deleted.deletion_id

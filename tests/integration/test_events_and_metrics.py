@@ -10,10 +10,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import event_service_pb2 as events
-from consensus.v1 import metric_service_pb2 as metrics
-from consensus.v1.event_service_pb2_grpc import EventServiceStub
-from consensus.v1.metric_service_pb2_grpc import MetricServiceStub
+from consensus.v1 import (
+    event_service_pb2,
+    event_service_pb2_grpc,
+    metric_service_pb2,
+    metric_service_pb2_grpc,
+)
 from tests.support.processes import clean_environment, start_process, wait_started
 from tests.support.serving import stamp, struct
 
@@ -64,13 +66,19 @@ def wait_until_serving(channel: grpc.Channel) -> None:
 def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path, url: str) -> None:
     data = struct(secret="canary")
     with process(tmp_path, url) as channel:
-        event = events.EventInput(type="Seen", occur_time=stamp(1), data=data, key="canary")
-        EventServiceStub(channel).AppendEvents(events.AppendEventsRequest(events=[event]), timeout=10)
-        metric = metrics.MetricInput(metric_id="m1", data=data)
-        MetricServiceStub(channel).StoreMetrics(
-            metrics.StoreMetricsRequest(metrics=[metric], user="canary"), timeout=10
+        event = event_service_pb2.EventInput(type="Seen", occur_time=stamp(1), data=data, key="canary")
+        event_service_pb2_grpc.EventServiceStub(channel).AppendEvents(
+            event_service_pb2.AppendEventsRequest(events=[event]), timeout=10
+        )
+        metric = metric_service_pb2.MetricInput(metric_id="m1", data=data)
+        metric_service_pb2_grpc.MetricServiceStub(channel).StoreMetrics(
+            metric_service_pb2.StoreMetricsRequest(metrics=[metric], user="canary"), timeout=10
         )
     with process(tmp_path, url) as channel:
-        listed = EventServiceStub(channel).ListEvents(events.ListEventsRequest(), timeout=10)
-        found = MetricServiceStub(channel).GetMetric(metrics.GetMetricRequest(metric_id="m1"), timeout=10)
+        listed = event_service_pb2_grpc.EventServiceStub(channel).ListEvents(
+            event_service_pb2.ListEventsRequest(), timeout=10
+        )
+        found = metric_service_pb2_grpc.MetricServiceStub(channel).GetMetric(
+            metric_service_pb2.GetMetricRequest(metric_id="m1"), timeout=10
+        )
     assert [each.data for each in listed.events] == [found.metric.data] == [data]

@@ -14,8 +14,7 @@ import psycopg2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import diagnostics_service_pb2 as pb
-from consensus.v1 import diagnostics_service_pb2_grpc as pb_grpc
+from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from persistence_service.database.migrating import head_revision
 from tests.support import postgres
 from tests.support.processes import Process, clean_environment, start_process, wait_started
@@ -105,8 +104,8 @@ def test_it_serves_and_ends_with_zero_after_a_signal(url: str, tmp_path: Path) -
         address = wait_started(process)
         wait_for_health(address, SERVING)
         with grpc.insecure_channel(address) as channel:
-            status = pb_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
-                pb.GetDatabaseStatusRequest(), timeout=10
+            status = diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
+                diagnostics_service_pb2.GetDatabaseStatusRequest(), timeout=10
             )
         assert status.schema_revision == status.schema_head == head_revision()
     finally:
@@ -134,8 +133,8 @@ def test_it_starts_before_its_database_serves_once_that_is_there_and_leaves_no_c
         cluster.stop("immediate")
         wait_for_health(address, NOT_SERVING)
         with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as refusal:
-            pb_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
-                pb.GetDatabaseStatusRequest(), timeout=10
+            diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
+                diagnostics_service_pb2.GetDatabaseStatusRequest(), timeout=10
             )
         assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
         cluster.start()

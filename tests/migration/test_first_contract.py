@@ -15,7 +15,7 @@ import grpc
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from consensus.v1.persistence_service_pb2 import RecordItem
+from consensus.v1 import persistence_service_pb2
 from consensus_client import AuditClient
 from consensus_journal import checkpoint_from_plain, verify_export
 from persistence_service.audit.checkpoints import new_signing_key
@@ -176,7 +176,7 @@ async def test_an_export_is_proven_by_the_checkpoints_and_the_key_of_then(kept: 
 def digest_of(event: Any) -> bytes | None:
     """The digest that the payload of an event would be recorded with today."""
     kind = event.WhichOneof("payload")
-    return item_entry(RecordItem(**{kind: getattr(event, kind)})).entry.payload_digest
+    return item_entry(persistence_service_pb2.RecordItem(**{kind: getattr(event, kind)})).entry.payload_digest
 
 
 def test_what_is_read_has_the_digests_that_were_recorded(kept: Kept) -> None:

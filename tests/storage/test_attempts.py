@@ -2,38 +2,33 @@
 
 import asyncio
 
-from consensus.v1 import errors_pb2, event_pb2
-from consensus.v1.attempt_pb2 import (
-    ATTEMPT_STATE_FAILED,
-    ATTEMPT_STATE_STARTED,
-    ATTEMPT_STATE_SUCCEEDED,
-    ATTEMPT_STATE_UNKNOWN,
-    Attempt,
-    AttemptState,
-)
-from consensus.v1.persistence_service_pb2 import PersistenceServiceListAttemptsRequest, RecordExpansionRequest
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2
 from consensus_rpc.channel.status import contract_errors
 from tests.support.records import Service, Worker, attempt, new_id, record, scope
 
-STARTED, FAILED = ATTEMPT_STATE_STARTED, ATTEMPT_STATE_FAILED
-SUCCEEDED, UNKNOWN = ATTEMPT_STATE_SUCCEEDED, ATTEMPT_STATE_UNKNOWN
+STARTED, FAILED = attempt_pb2.ATTEMPT_STATE_STARTED, attempt_pb2.ATTEMPT_STATE_FAILED
+SUCCEEDED, UNKNOWN = attempt_pb2.ATTEMPT_STATE_SUCCEEDED, attempt_pb2.ATTEMPT_STATE_UNKNOWN
 
 
-async def stored(service: Service, run_id: str) -> dict[int, Attempt]:
+async def stored(service: Service, run_id: str) -> dict[int, attempt_pb2.Attempt]:
     """The attempts of the step `expand`, by number; the first began with the run."""
-    request = PersistenceServiceListAttemptsRequest(scope=scope(), run_id=run_id, page_size=100)
+    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
+        scope=scope(), run_id=run_id, page_size=100
+    )
     with contract_errors():
         answer = await service.stub.ListAttempts(request)
     return {each.attempt_number: each for each in answer.attempts}
 
 
-async def states(service: Service, run_id: str) -> dict[int, AttemptState.ValueType]:
+async def states(service: Service, run_id: str) -> dict[int, attempt_pb2.AttemptState.ValueType]:
     return {number: each.state for number, each in (await stored(service, run_id)).items()}
 
 
-def ended(number: int = 1, state: AttemptState.ValueType = SUCCEEDED, **changes: object) -> Attempt:
+def ended(
+    number: int = 1, state: attempt_pb2.AttemptState.ValueType = SUCCEEDED, **changes: object
+) -> attempt_pb2.Attempt:
     message = attempt(number=number, state=state, http_status=200, answered_model="gpt-1")
-    message.MergeFrom(Attempt(**changes))  # type: ignore[arg-type]  # checked at the call
+    message.MergeFrom(attempt_pb2.Attempt(**changes))  # type: ignore[arg-type]  # checked at the call
     return message
 
 
@@ -166,8 +161,10 @@ async def test_a_repeated_start_harms_no_neighbour(service: Service) -> None:
 # Of expansions, which belong to no run, so that nothing is locked for them.
 
 
-async def expand(service: Service, expansion_id: str, *attempts: Attempt) -> None:
-    request = RecordExpansionRequest(scope=scope(), expansion_id=expansion_id, attempts=attempts)
+async def expand(service: Service, expansion_id: str, *attempts: attempt_pb2.Attempt) -> None:
+    request = persistence_service_pb2.RecordExpansionRequest(
+        scope=scope(), expansion_id=expansion_id, attempts=attempts
+    )
     with contract_errors():
         await service.stub.RecordExpansion(request)
 

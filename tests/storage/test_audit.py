@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from consensus.v1 import audit_service_pb2 as pb
-from consensus.v1.audit_service_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
+from consensus.v1 import audit_service_pb2, audit_service_pb2_grpc
 from consensus_contract.errors import AuditCheckpointsOff
 from consensus_journal import FIRST_PREVIOUS_HASH
 from consensus_rpc.channel.channels import open_channel
@@ -94,16 +93,18 @@ async def stub(database: Database, checkpointer: Checkpointer) -> AsyncIterator[
 async def serving(database: Database, checkpointer: Checkpointer | None) -> AsyncIterator[Any]:
     server = Server(ServerOptions(listen="127.0.0.1:0", tune_gc=False), service_names=[])
     servicer = AuditServicer(database, Signing(database), checkpointer)
-    add_AuditServiceServicer_to_server(servicer, server.grpc)
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(servicer, server.grpc)
     await server.start()
     async with open_channel(server.address) as channel:
-        yield AuditServiceStub(channel)
+        yield audit_service_pb2_grpc.AuditServiceStub(channel)
     await server.grpc.stop(None)
 
 
-async def verdict(stub: Any, stream: str = "") -> pb.AuditVerdict:
-    messages = [message async for message in stub.VerifyAudit(pb.VerifyAuditRequest(stream=stream))]
-    last: pb.AuditVerdict = messages[-1].verdict
+async def verdict(stub: Any, stream: str = "") -> audit_service_pb2.AuditVerdict:
+    messages = [
+        message async for message in stub.VerifyAudit(audit_service_pb2.VerifyAuditRequest(stream=stream))
+    ]
+    last: audit_service_pb2.AuditVerdict = messages[-1].verdict
     return last
 
 
@@ -143,20 +144,20 @@ TAMPERINGS = [
         lambda connection: connection.execute(
             update(JournalRow).where(entry_is(3)).values(caller="somebody else")
         ),
-        (3, pb.AUDIT_FAULT_ALTERED),
+        (3, audit_service_pb2.AUDIT_FAULT_ALTERED),
         id="edited",
     ),
     pytest.param(
         lambda connection: connection.execute(delete(JournalRow).where(entry_is(2))),
-        (2, pb.AUDIT_FAULT_MISSING),
+        (2, audit_service_pb2.AUDIT_FAULT_MISSING),
         id="deleted",
     ),
-    pytest.param(swap, (2, pb.AUDIT_FAULT_ALTERED), id="swapped"),
-    pytest.param(cut_off, (4, pb.AUDIT_FAULT_CUT_OFF), id="cut off"),
-    pytest.param(insert_another, (6, pb.AUDIT_FAULT_INSERTED), id="inserted"),
+    pytest.param(swap, (2, audit_service_pb2.AUDIT_FAULT_ALTERED), id="swapped"),
+    pytest.param(cut_off, (4, audit_service_pb2.AUDIT_FAULT_CUT_OFF), id="cut off"),
+    pytest.param(insert_another, (6, audit_service_pb2.AUDIT_FAULT_INSERTED), id="inserted"),
     pytest.param(
         lambda connection: connection.execute(delete(StreamHeadRow).where(HEAD.stream == "runs/b")),
-        (1, pb.AUDIT_FAULT_INSERTED),
+        (1, audit_service_pb2.AUDIT_FAULT_INSERTED),
         id="head deleted",
     ),
 ]
@@ -176,7 +177,7 @@ async def test_what_was_tampered_with_is_named(
 
 async def test_a_tail_cut_off_with_its_head_is_found_by_a_checkpoint(database: Database, stub: Any) -> None:
     write_stream(database, "runs/b", 5)
-    await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
+    await stub.GetAuditCheckpoint(audit_service_pb2.GetAuditCheckpointRequest())
 
     def cut_both(connection: Connection) -> None:
         last = connection.execute(select(JOURNAL.previous_hashes).where(entry_is(4))).scalar_one()
@@ -184,12 +185,12 @@ async def test_a_tail_cut_off_with_its_head_is_found_by_a_checkpoint(database: D
         connection.execute(update(StreamHeadRow).values(sequence=3, hash=last))
 
     tamper(database, cut_both)
-    assert await findings(stub) == [("runs/b", 4, pb.AUDIT_FAULT_CUT_OFF)]
+    assert await findings(stub) == [("runs/b", 4, audit_service_pb2.AUDIT_FAULT_CUT_OFF)]
 
 
 async def test_a_stream_removed_whole_is_found_by_a_checkpoint(database: Database, stub: Any) -> None:
     write_stream(database, "runs/b", 5)
-    await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
+    await stub.GetAuditCheckpoint(audit_service_pb2.GetAuditCheckpointRequest())
     tamper(
         database,
         lambda connection: (
@@ -197,7 +198,7 @@ async def test_a_stream_removed_whole_is_found_by_a_checkpoint(database: Databas
             connection.execute(delete(StreamHeadRow)),
         ),
     )
-    assert await findings(stub) == [("runs/b", 1, pb.AUDIT_FAULT_CUT_OFF)]
+    assert await findings(stub) == [("runs/b", 1, audit_service_pb2.AUDIT_FAULT_CUT_OFF)]
 
 
 async def test_a_checkpoint_names_what_has_grown_since_the_one_before(
@@ -251,14 +252,14 @@ async def test_checkpoints_are_taken_now_and_then(
 async def test_without_a_key_there_are_no_checkpoints(database: Database) -> None:
     async for stub in serving(database, None):
         with pytest.raises(AuditCheckpointsOff), contract_errors():
-            await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
+            await stub.GetAuditCheckpoint(audit_service_pb2.GetAuditCheckpointRequest())
 
 
 async def test_an_export_holds_streams_in_order_and_checkpoints_last(database: Database, stub: Any) -> None:
     write_stream(database, "runs/b", 2)
     write_stream(database, "runs/a", 1)
-    await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
-    messages = [message async for message in stub.ExportAudit(pb.ExportAuditRequest())]
+    await stub.GetAuditCheckpoint(audit_service_pb2.GetAuditCheckpointRequest())
+    messages = [message async for message in stub.ExportAudit(audit_service_pb2.ExportAuditRequest())]
     kinds = [message.WhichOneof("message") for message in messages]
     assert kinds == ["head", "entry", "head", "entry", "entry", "checkpoint"]
     assert [message.entry.stream for message in messages if message.HasField("entry")] == [
@@ -274,7 +275,9 @@ async def test_pages_come_newest_first_without_repeating_or_skipping(database: D
     seen: list[tuple[str, int]] = []
     token = ""
     while True:
-        page = await stub.ListAuditEntries(pb.ListAuditEntriesRequest(page_size=3, page_token=token))
+        page = await stub.ListAuditEntries(
+            audit_service_pb2.ListAuditEntriesRequest(page_size=3, page_token=token)
+        )
         seen += [(entry.stream, entry.sequence) for entry in page.entries]
         token = page.next_page_token
         if not token:
@@ -288,17 +291,21 @@ def stamp(seconds: int) -> Timestamp:
     return moment
 
 
-FILTERS: list[tuple[str, pb.AuditFilter, list[int]]] = [
-    ("type", pb.AuditFilter(event_type="step.failed"), [6, 3]),
-    ("severity", pb.AuditFilter(min_severity=pb.AUDIT_SEVERITY_WARNING), [6, 3]),
-    ("caller", pb.AuditFilter(caller="billing"), [5, 3, 1]),
-    ("user", pb.AuditFilter(user="nobody"), []),
+FILTERS: list[tuple[str, audit_service_pb2.AuditFilter, list[int]]] = [
+    ("type", audit_service_pb2.AuditFilter(event_type="step.failed"), [6, 3]),
+    (
+        "severity",
+        audit_service_pb2.AuditFilter(min_severity=audit_service_pb2.AUDIT_SEVERITY_WARNING),
+        [6, 3],
+    ),
+    ("caller", audit_service_pb2.AuditFilter(caller="billing"), [5, 3, 1]),
+    ("user", audit_service_pb2.AuditFilter(user="nobody"), []),
     (
         "time, both ends inclusive",
-        pb.AuditFilter(entry_time_from=stamp(2), entry_time_to=stamp(4)),
+        audit_service_pb2.AuditFilter(entry_time_from=stamp(2), entry_time_to=stamp(4)),
         [4, 3, 2],
     ),
-    ("all must hold", pb.AuditFilter(event_type="step.failed", caller="billing"), [3]),
+    ("all must hold", audit_service_pb2.AuditFilter(event_type="step.failed", caller="billing"), [3]),
 ]
 
 
@@ -306,18 +313,18 @@ FILTERS: list[tuple[str, pb.AuditFilter, list[int]]] = [
     ("wanted", "expected"), [each[1:] for each in FILTERS], ids=[each[0] for each in FILTERS]
 )
 async def test_a_filter_leaves_the_rest_out(
-    database: Database, stub: Any, wanted: pb.AuditFilter, expected: list[int]
+    database: Database, stub: Any, wanted: audit_service_pb2.AuditFilter, expected: list[int]
 ) -> None:
     write_stream(database, "runs/a", 6)
-    page = await stub.ListAuditEntries(pb.ListAuditEntriesRequest(filter=wanted))
+    page = await stub.ListAuditEntries(audit_service_pb2.ListAuditEntriesRequest(filter=wanted))
     assert [entry.sequence for entry in page.entries] == expected
 
 
 async def test_a_token_of_another_filter_is_refused(database: Database, stub: Any) -> None:
     write_stream(database, "runs/a", 6)
-    page = await stub.ListAuditEntries(pb.ListAuditEntriesRequest(page_size=1))
-    other = pb.ListAuditEntriesRequest(
-        filter=pb.AuditFilter(stream="runs/a"), page_token=page.next_page_token
+    page = await stub.ListAuditEntries(audit_service_pb2.ListAuditEntriesRequest(page_size=1))
+    other = audit_service_pb2.ListAuditEntriesRequest(
+        filter=audit_service_pb2.AuditFilter(stream="runs/a"), page_token=page.next_page_token
     )
     with pytest.raises(InvalidPageToken), contract_errors():
         await stub.ListAuditEntries(other)
@@ -325,10 +332,10 @@ async def test_a_token_of_another_filter_is_refused(database: Database, stub: An
 
 async def test_other_tenants_entries_are_not_shown(database: Database, stub: Any) -> None:
     write_stream(database, "runs/a", 2, tenant="another")
-    assert not (await stub.ListAuditEntries(pb.ListAuditEntriesRequest())).entries
+    assert not (await stub.ListAuditEntries(audit_service_pb2.ListAuditEntriesRequest())).entries
     assert (await verdict(stub)).stream_count == 0
-    await stub.GetAuditCheckpoint(pb.GetAuditCheckpointRequest())
-    assert [message async for message in stub.ExportAudit(pb.ExportAuditRequest())] == []
+    await stub.GetAuditCheckpoint(audit_service_pb2.GetAuditCheckpointRequest())
+    assert [message async for message in stub.ExportAudit(audit_service_pb2.ExportAuditRequest())] == []
 
 
 @pytest.mark.parametrize("given", ["", "not base64!", "c2hvcnQ="])

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import metric_service_pb2 as pb
-from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
+from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
 from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
@@ -25,16 +24,16 @@ from tests.support.serving import once_per_key, served
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
     servicer = MetricServicer(database, Signing(database), once_per_key(database))
-    async with served(add_MetricServiceServicer_to_server, servicer) as channel:
-        stub = MetricServiceStub(channel)
-        metrics = [pb.MetricInput(metric_id=f"m{number}", type="T") for number in range(5)]
-        await stub.StoreMetrics(pb.StoreMetricsRequest(metrics=metrics, user="ann"))
+    async with served(metric_service_pb2_grpc.add_MetricServiceServicer_to_server, servicer) as channel:
+        stub = metric_service_pb2_grpc.MetricServiceStub(channel)
+        metrics = [metric_service_pb2.MetricInput(metric_id=f"m{number}", type="T") for number in range(5)]
+        await stub.StoreMetrics(metric_service_pb2.StoreMetricsRequest(metrics=metrics, user="ann"))
         yield stub
 
 
 async def call(stub: Any, method: str, **fields: Any) -> Any:
     with contract_errors():
-        return await getattr(stub, method)(getattr(pb, f"{method}Request")(**fields))
+        return await getattr(stub, method)(getattr(metric_service_pb2, f"{method}Request")(**fields))
 
 
 async def ids(stub: Any, **fields: Any) -> list[str]:
@@ -49,7 +48,10 @@ async def test_deleted_metrics_are_nowhere_unless_deleted_ones_are_asked_for(stu
     assert await ids(stub) == ["m0", "m2", "m4"]
     assert (await call(stub, "GetMetricStats")).metric_count == 3
     with contract_errors():
-        exported = [each.metric.metric_id async for each in stub.ExportMetrics(pb.ExportMetricsRequest())]
+        exported = [
+            each.metric.metric_id
+            async for each in stub.ExportMetrics(metric_service_pb2.ExportMetricsRequest())
+        ]
     assert sorted(exported) == ["m0", "m2", "m4"]
     assert await ids(stub, show_deleted=True) == ["m0", "m1", "m2", "m3", "m4"]
     shown = (await call(stub, "GetMetric", metric_id="m1", show_deleted=True)).metric
@@ -87,7 +89,11 @@ async def test_one_that_was_never_stored_leaves_all_as_they_are(stub: Any, datab
 
 async def test_one_that_is_stored_again_is_no_longer_of_the_deletion(stub: Any) -> None:
     answer = await call(stub, "DeleteMetrics", metric_ids=["m1", "m2"])
-    await stub.StoreMetrics(pb.StoreMetricsRequest(metrics=[pb.MetricInput(metric_id="m1", type="New")]))
+    await stub.StoreMetrics(
+        metric_service_pb2.StoreMetricsRequest(
+            metrics=[metric_service_pb2.MetricInput(metric_id="m1", type="New")]
+        )
+    )
     assert (await call(stub, "UndeleteMetrics", deletion_id=answer.deletion_id)).restored_count == 1
     assert (await call(stub, "GetMetric", metric_id="m1")).metric.type == "New"
 

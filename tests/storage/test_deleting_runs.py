@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, run_pb2
-from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1 import event_pb2, persistence_service_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
@@ -167,12 +166,16 @@ async def test_the_same_key_deletes_once(service: Service) -> None:
 
 async def test_a_deleted_parent_leaves_its_revisions(service: Service) -> None:
     parent = await finished(service)
-    created = pb.CreateRunRequest(scope=scope(), run_id=new_id(), specification=revision_of(parent))
+    created = persistence_service_pb2.CreateRunRequest(
+        scope=scope(), run_id=new_id(), specification=revision_of(parent)
+    )
     with contract_errors():
         revision = (await service.stub.CreateRun(created)).run
     await delete(service, parent)
     assert (await get(service, revision.run_id, show_deleted=False)).parent_run_id == parent
-    late = pb.CreateRunRequest(scope=scope(), run_id=new_id(), specification=revision_of(parent))
+    late = persistence_service_pb2.CreateRunRequest(
+        scope=scope(), run_id=new_id(), specification=revision_of(parent)
+    )
     with pytest.raises(RunNotFound), contract_errors():
         await service.stub.CreateRun(late)
 

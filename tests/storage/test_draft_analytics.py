@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import event_service_pb2 as pb
-from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
+from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
@@ -22,15 +21,15 @@ FAR_FUTURE = 250_000_000_000 * SECOND
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
     servicer = EventServicer(database, Signing(database), once_per_key(database))
-    async with served(add_EventServiceServicer_to_server, servicer) as channel:
-        stub = EventServiceStub(channel)
-        await stub.AppendEvents(pb.AppendEventsRequest(events=WALK))
+    async with served(event_service_pb2_grpc.add_EventServiceServicer_to_server, servicer) as channel:
+        stub = event_service_pb2_grpc.EventServiceStub(channel)
+        await stub.AppendEvents(event_service_pb2.AppendEventsRequest(events=WALK))
         yield stub
 
 
-def event(kind: str, minute: int, user: str, draft: str = "d1", **more: Any) -> pb.EventInput:
+def event(kind: str, minute: int, user: str, draft: str = "d1", **more: Any) -> event_service_pb2.EventInput:
     data = struct(draft_id=draft, user_id=user, **more)
-    return pb.EventInput(type=kind, occur_time=stamp(minute * MINUTE), data=data)
+    return event_service_pb2.EventInput(type=kind, occur_time=stamp(minute * MINUTE), data=data)
 
 
 WALK = [
@@ -45,15 +44,15 @@ WALK = [
     event("DraftCreated", 20, "ben", "d2"),
     event("RINGPassed", 30, "ben", "d2", to_user_id="dan"),
     event("DraftCompleted", 35, "dan", "d2"),
-    pb.EventInput(
+    event_service_pb2.EventInput(
         type="DraftViewed", occur_time=stamp(FAR_FUTURE), data=struct(draft_id="d1", user_id="cat")
     ),
 ]
 
 
 async def test_a_draft_is_told_from_its_own_events_up_to_now(stub: Any) -> None:
-    response = await stub.GetDraftAnalytics(pb.GetDraftAnalyticsRequest(draft_id="d1"))
-    assert response.analytics == pb.DraftAnalytics(
+    response = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="d1"))
+    assert response.analytics == event_service_pb2.DraftAnalytics(
         draft_id="d1",
         view_count=1,
         share_count=1,
@@ -67,12 +66,12 @@ async def test_a_draft_is_told_from_its_own_events_up_to_now(stub: Any) -> None:
 
 
 async def test_a_draft_of_which_nothing_is_known_did_nothing(stub: Any) -> None:
-    response = await stub.GetDraftAnalytics(pb.GetDraftAnalyticsRequest(draft_id="none"))
-    assert response.analytics == pb.DraftAnalytics(draft_id="none")
+    response = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="none"))
+    assert response.analytics == event_service_pb2.DraftAnalytics(draft_id="none")
 
 
 USERS = [
-    pb.UserAnalytics(
+    event_service_pb2.UserAnalytics(
         user="ann",
         created_draft_count=1,
         contributed_draft_count=1,
@@ -80,7 +79,7 @@ USERS = [
         held_ring_count=2,
         average_hold_time=Duration(seconds=10 * 60),
     ),
-    pb.UserAnalytics(
+    event_service_pb2.UserAnalytics(
         user="ben",
         created_draft_count=1,
         contributed_draft_count=1,
@@ -89,36 +88,38 @@ USERS = [
         average_hold_time=Duration(seconds=20 * 60),
     ),
     # Received a ring, and did nothing but complete the draft.
-    pb.UserAnalytics(user="dan", held_ring_count=1, average_hold_time=Duration(seconds=5 * 60)),
-    pb.UserAnalytics(user="cat"),
-    pb.UserAnalytics(user="nobody"),
+    event_service_pb2.UserAnalytics(
+        user="dan", held_ring_count=1, average_hold_time=Duration(seconds=5 * 60)
+    ),
+    event_service_pb2.UserAnalytics(user="cat"),
+    event_service_pb2.UserAnalytics(user="nobody"),
 ]
 
 
 @pytest.mark.parametrize("expected", USERS, ids=[each.user for each in USERS])
-async def test_a_user_is_told_from_all_drafts(stub: Any, expected: pb.UserAnalytics) -> None:
-    response = await stub.GetUserAnalytics(pb.GetUserAnalyticsRequest(user=expected.user))
+async def test_a_user_is_told_from_all_drafts(stub: Any, expected: event_service_pb2.UserAnalytics) -> None:
+    response = await stub.GetUserAnalytics(event_service_pb2.GetUserAnalyticsRequest(user=expected.user))
     assert response.analytics == expected
 
 
 BOARDS = [
-    (pb.LEADERBOARD_KIND_COLLABORATION, [("ann", 6), ("ben", 6), ("dan", 2)]),
-    (pb.LEADERBOARD_KIND_MOMENTUM, [("ann", 6), ("ben", 6)]),
-    (pb.LEADERBOARD_KIND_CONSISTENCY, [("ann", 7), ("ben", 7)]),
+    (event_service_pb2.LEADERBOARD_KIND_COLLABORATION, [("ann", 6), ("ben", 6), ("dan", 2)]),
+    (event_service_pb2.LEADERBOARD_KIND_MOMENTUM, [("ann", 6), ("ben", 6)]),
+    (event_service_pb2.LEADERBOARD_KIND_CONSISTENCY, [("ann", 7), ("ben", 7)]),
 ]
 
 
 @pytest.mark.parametrize(("kind", "expected"), BOARDS)
 async def test_a_leaderboard_ranks_by_its_score(
-    stub: Any, kind: pb.LeaderboardKind.ValueType, expected: list[tuple[str, int]]
+    stub: Any, kind: event_service_pb2.LeaderboardKind.ValueType, expected: list[tuple[str, int]]
 ) -> None:
-    response = await stub.GetLeaderboard(pb.GetLeaderboardRequest(kind=kind))
+    response = await stub.GetLeaderboard(event_service_pb2.GetLeaderboardRequest(kind=kind))
     assert [(each.user, each.score) for each in response.entries] == expected
 
 
 async def test_a_leaderboard_of_a_time_counts_only_that(stub: Any) -> None:
-    request = pb.GetLeaderboardRequest(
-        kind=pb.LEADERBOARD_KIND_COLLABORATION,
+    request = event_service_pb2.GetLeaderboardRequest(
+        kind=event_service_pb2.LEADERBOARD_KIND_COLLABORATION,
         occur_time_from=stamp(10 * MINUTE),
         occur_time_to=stamp(30 * MINUTE),
     )
@@ -146,8 +147,8 @@ INCOMPLETE = [
 
 @pytest.mark.parametrize(("kind", "data", "field"), INCOMPLETE)
 async def test_an_event_of_a_draft_has_to_say_whose(stub: Any, kind: str, data: Any, field: str) -> None:
-    request = pb.AppendEventsRequest(
-        events=[WALK[0], pb.EventInput(type=kind, occur_time=stamp(1), data=data)]
+    request = event_service_pb2.AppendEventsRequest(
+        events=[WALK[0], event_service_pb2.EventInput(type=kind, occur_time=stamp(1), data=data)]
     )
     with pytest.raises(InvalidField) as caught, contract_errors():
         await stub.AppendEvents(request)

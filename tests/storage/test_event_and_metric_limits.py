@@ -8,10 +8,12 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import event_service_pb2 as events
-from consensus.v1 import metric_service_pb2 as metrics
-from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
-from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
+from consensus.v1 import (
+    event_service_pb2,
+    event_service_pb2_grpc,
+    metric_service_pb2,
+    metric_service_pb2_grpc,
+)
 from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken, MessageTooLarge
@@ -22,8 +24,9 @@ from persistence_service.paging.tokens import Signing
 from tests.support.serving import once_per_key, served, stamp, struct
 
 FULL = struct(text="x" * (65_536 - 11))
+LAST_KIND = event_service_pb2.LEADERBOARD_KIND_CONSISTENCY
 OVERFULL = struct(text="x" * (65_536 - 10))
-BOARD = events.LEADERBOARD_KIND_MOMENTUM
+BOARD = event_service_pb2.LEADERBOARD_KIND_MOMENTUM
 YEAR_1, YEAR_9999 = Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799)
 BEYOND = Timestamp(seconds=10**12)
 YEAR_0, YEAR_10000 = Timestamp(seconds=-62_135_596_801), Timestamp(seconds=253_402_300_800)
@@ -35,12 +38,15 @@ async def call(database: Database) -> AsyncIterator[Any]:
     signing, once = Signing(database), once_per_key(database)
 
     def add(servicers: Any, server: Any) -> None:
-        add_EventServiceServicer_to_server(servicers[0], server)
-        add_MetricServiceServicer_to_server(servicers[1], server)
+        event_service_pb2_grpc.add_EventServiceServicer_to_server(servicers[0], server)
+        metric_service_pb2_grpc.add_MetricServiceServicer_to_server(servicers[1], server)
 
     both = (EventServicer(database, signing, once), MetricServicer(database, signing, once))
     async with served(add, both) as channel:
-        stubs = (EventServiceStub(channel), MetricServiceStub(channel))
+        stubs = (
+            event_service_pb2_grpc.EventServiceStub(channel),
+            metric_service_pb2_grpc.MetricServiceStub(channel),
+        )
 
         async def send(request: Message) -> Any:
             name = type(request).__name__.removesuffix("Request")
@@ -53,22 +59,26 @@ async def call(database: Database) -> AsyncIterator[Any]:
         yield send
 
 
-def append(count: int = 1, call_key: str = "", **fields: Any) -> events.AppendEventsRequest:
+def append(count: int = 1, call_key: str = "", **fields: Any) -> event_service_pb2.AppendEventsRequest:
     wanted: dict[str, Any] = {"type": "A", "occur_time": stamp(1)} | fields
-    return events.AppendEventsRequest(events=[events.EventInput(**wanted)] * count, idempotency_key=call_key)
+    return event_service_pb2.AppendEventsRequest(
+        events=[event_service_pb2.EventInput(**wanted)] * count, idempotency_key=call_key
+    )
 
 
-def store(count: int = 1, call_key: str = "", user: str = "", **fields: Any) -> metrics.StoreMetricsRequest:
-    stored = [metrics.MetricInput(**fields)] * count
-    return metrics.StoreMetricsRequest(metrics=stored, idempotency_key=call_key, user=user)
+def store(
+    count: int = 1, call_key: str = "", user: str = "", **fields: Any
+) -> metric_service_pb2.StoreMetricsRequest:
+    stored = [metric_service_pb2.MetricInput(**fields)] * count
+    return metric_service_pb2.StoreMetricsRequest(metrics=stored, idempotency_key=call_key, user=user)
 
 
-def listed(**wanted: Any) -> events.ListEventsRequest:
-    return events.ListEventsRequest(filter=events.EventFilter(**wanted))
+def listed(**wanted: Any) -> event_service_pb2.ListEventsRequest:
+    return event_service_pb2.ListEventsRequest(filter=event_service_pb2.EventFilter(**wanted))
 
 
-def measured(**wanted: Any) -> metrics.ListMetricsRequest:
-    return metrics.ListMetricsRequest(filter=metrics.MetricFilter(**wanted))
+def measured(**wanted: Any) -> metric_service_pb2.ListMetricsRequest:
+    return metric_service_pb2.ListMetricsRequest(filter=metric_service_pb2.MetricFilter(**wanted))
 
 
 TAKEN: dict[str, Message] = {
@@ -83,11 +93,11 @@ TAKEN: dict[str, Message] = {
     "events: longest idempotency key": append(call_key="~" * 255),
     "events: most types": listed(types=[f"T{number}" for number in range(20)]),
     "events: largest filter": listed(data=FULL),
-    "events: largest page": events.ListEventsRequest(page_size=100),
-    "events: hours": events.GetEventStatsRequest(bucket=events.TIME_BUCKET_HOUR),
-    "events: longest draft id": events.GetDraftAnalyticsRequest(draft_id="d" * 64),
-    "events: longest user": events.GetUserAnalyticsRequest(user="ü" * 255),
-    "events: last leaderboard": events.GetLeaderboardRequest(kind=events.LEADERBOARD_KIND_CONSISTENCY),
+    "events: largest page": event_service_pb2.ListEventsRequest(page_size=100),
+    "events: hours": event_service_pb2.GetEventStatsRequest(bucket=event_service_pb2.TIME_BUCKET_HOUR),
+    "events: longest draft id": event_service_pb2.GetDraftAnalyticsRequest(draft_id="d" * 64),
+    "events: longest user": event_service_pb2.GetUserAnalyticsRequest(user="ü" * 255),
+    "events: last leaderboard": event_service_pb2.GetLeaderboardRequest(kind=LAST_KIND),
     "metrics: a full batch": store(1000),
     "metrics: longest id": store(metric_id="m" * 64),
     "metrics: longest type": store(type="t" * 100),
@@ -95,7 +105,7 @@ TAKEN: dict[str, Message] = {
     "metrics: longest user": store(user="ü" * 255),
     "metrics: largest data": store(data=FULL),
     "metrics: longest idempotency key": store(call_key=" " * 255),
-    "metrics: largest page": metrics.ListMetricsRequest(page_size=100),
+    "metrics: largest page": metric_service_pb2.ListMetricsRequest(page_size=100),
     "metrics: largest filter": measured(data=FULL),
 }  # fmt: skip
 
@@ -132,19 +142,20 @@ REFUSED: dict[str, tuple[Message, str]] = {
     "events: filter with NUL": (listed(data=struct(n="\0")), "filter.data"),
     "events: filter beyond time": (listed(occur_time_to=BEYOND), "filter.occur_time_to"),
     "events: window beyond time": (
-        events.GetLeaderboardRequest(kind=BOARD, occur_time_from=BEYOND), "occur_time_from"),
-    "events: page too large": (events.ListEventsRequest(page_size=101), "page_size"),
-    "events: page below 0": (events.ListEventsRequest(page_size=-1), "page_size"),
-    "events: unknown bucket": (events.GetEventStatsRequest(bucket=4), "bucket"),  # type: ignore[arg-type]  # meant
+        event_service_pb2.GetLeaderboardRequest(kind=BOARD, occur_time_from=BEYOND), "occur_time_from"),
+    "events: page too large": (event_service_pb2.ListEventsRequest(page_size=101), "page_size"),
+    "events: page below 0": (event_service_pb2.ListEventsRequest(page_size=-1), "page_size"),
+    "events: unknown bucket": (event_service_pb2.GetEventStatsRequest(bucket=4), "bucket"),  # type: ignore[arg-type]  # meant
     "events: export filter": (
-        events.ExportEventsRequest(filter=events.EventFilter(data=OVERFULL)), "filter.data"),
-    "events: no draft id": (events.GetDraftAnalyticsRequest(), "draft_id"),
-    "events: draft id too long": (events.GetDraftAnalyticsRequest(draft_id="d" * 65), "draft_id"),
-    "events: no user": (events.GetUserAnalyticsRequest(), "user"),
-    "events: user too long": (events.GetUserAnalyticsRequest(user="u" * 256), "user"),
-    "events: user with a line break": (events.GetUserAnalyticsRequest(user="u\n"), "user"),
-    "events: no leaderboard": (events.GetLeaderboardRequest(), "kind"),
-    "events: unknown leaderboard": (events.GetLeaderboardRequest(kind=4), "kind"),  # type: ignore[arg-type]  # meant
+        event_service_pb2.ExportEventsRequest(filter=event_service_pb2.EventFilter(data=OVERFULL)),
+        "filter.data"),
+    "events: no draft id": (event_service_pb2.GetDraftAnalyticsRequest(), "draft_id"),
+    "events: draft id too long": (event_service_pb2.GetDraftAnalyticsRequest(draft_id="d" * 65), "draft_id"),
+    "events: no user": (event_service_pb2.GetUserAnalyticsRequest(), "user"),
+    "events: user too long": (event_service_pb2.GetUserAnalyticsRequest(user="u" * 256), "user"),
+    "events: user with a line break": (event_service_pb2.GetUserAnalyticsRequest(user="u\n"), "user"),
+    "events: no leaderboard": (event_service_pb2.GetLeaderboardRequest(), "kind"),
+    "events: unknown leaderboard": (event_service_pb2.GetLeaderboardRequest(kind=4), "kind"),  # type: ignore[arg-type]  # meant
     "metrics: none": (store(0), "metrics"),
     "metrics: one too many": (store(1001), "metrics"),
     "metrics: id too long": (store(metric_id="m" * 65), "metrics[0].metric_id"),
@@ -158,10 +169,10 @@ REFUSED: dict[str, tuple[Message, str]] = {
     "metrics: data too large": (store(data=OVERFULL), "metrics[0].data"),
     "metrics: NaN": (store(data=struct(n=float("nan"))), "metrics[0].data"),
     "metrics: key too long": (store(call_key="k" * 256), "idempotency_key"),
-    "metrics: no id": (metrics.GetMetricRequest(), "metric_id"),
-    "metrics: bad id": (metrics.GetMetricRequest(metric_id="a/b"), "metric_id"),
-    "metrics: page too large": (metrics.ListMetricsRequest(page_size=101), "page_size"),
-    "metrics: page below 0": (metrics.ListMetricsRequest(page_size=-1), "page_size"),
+    "metrics: no id": (metric_service_pb2.GetMetricRequest(), "metric_id"),
+    "metrics: bad id": (metric_service_pb2.GetMetricRequest(metric_id="a/b"), "metric_id"),
+    "metrics: page too large": (metric_service_pb2.ListMetricsRequest(page_size=101), "page_size"),
+    "metrics: page below 0": (metric_service_pb2.ListMetricsRequest(page_size=-1), "page_size"),
     "metrics: filter of a bad type": (measured(type="a b"), "filter.type"),
     "metrics: filter of too long a user": (measured(user="u" * 256), "filter.user"),
     "metrics: filter of too long an organisation": (measured(org_id="o" * 256), "filter.org_id"),
@@ -207,7 +218,10 @@ async def test_hostile_text_is_data(call: Any, text: str) -> None:
     "token", ["x", "WzFd.x", "é", "." * 2000], ids=["text", "unsigned", "beyond ASCII", "long"]
 )
 async def test_a_forged_page_token_is_refused(call: Any, token: str) -> None:
-    for request in (events.ListEventsRequest(page_token=token), metrics.ListMetricsRequest(page_token=token)):
+    for request in (
+        event_service_pb2.ListEventsRequest(page_token=token),
+        metric_service_pb2.ListMetricsRequest(page_token=token),
+    ):
         with pytest.raises(InvalidPageToken):
             await call(request)
 
@@ -216,17 +230,17 @@ AWAY: list[Message] = [
     append(),
     append(call_key="k"),
     listed(),
-    events.GetEventStatsRequest(),
-    events.ExportEventsRequest(),
-    events.GetDraftAnalyticsRequest(draft_id="d"),
-    events.GetUserAnalyticsRequest(user="u"),
-    events.GetLeaderboardRequest(kind=BOARD),
+    event_service_pb2.GetEventStatsRequest(),
+    event_service_pb2.ExportEventsRequest(),
+    event_service_pb2.GetDraftAnalyticsRequest(draft_id="d"),
+    event_service_pb2.GetUserAnalyticsRequest(user="u"),
+    event_service_pb2.GetLeaderboardRequest(kind=BOARD),
     store(),
     store(call_key="k"),
     measured(),
-    metrics.GetMetricRequest(metric_id="m"),
-    metrics.GetMetricStatsRequest(),
-    metrics.ExportMetricsRequest(),
+    metric_service_pb2.GetMetricRequest(metric_id="m"),
+    metric_service_pb2.GetMetricStatsRequest(),
+    metric_service_pb2.ExportMetricsRequest(),
 ]
 
 

@@ -9,8 +9,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import event_service_pb2 as pb
-from consensus.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
+from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_contract.errors import IdempotencyKeyReused
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
@@ -22,12 +21,14 @@ from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing
 from tests.support.serving import SECOND, once_per_key, served, stamp, struct
 
-STORED, DUPLICATE = pb.APPEND_OUTCOME_STORED, pb.APPEND_OUTCOME_DUPLICATE
+STORED, DUPLICATE = event_service_pb2.APPEND_OUTCOME_STORED, event_service_pb2.APPEND_OUTCOME_DUPLICATE
 APPENDERS = 8
 
 
-def event(kind: str = "PageOpened", second: float = 1, **data: Any) -> pb.EventInput:
-    return pb.EventInput(type=kind, occur_time=stamp(round(second * SECOND)), data=struct(**data))
+def event(kind: str = "PageOpened", second: float = 1, **data: Any) -> event_service_pb2.EventInput:
+    return event_service_pb2.EventInput(
+        type=kind, occur_time=stamp(round(second * SECOND)), data=struct(**data)
+    )
 
 
 def servicer(database: Database) -> EventServicer:
@@ -36,25 +37,31 @@ def servicer(database: Database) -> EventServicer:
 
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    async with served(add_EventServiceServicer_to_server, servicer(database)) as channel:
-        yield EventServiceStub(channel)
+    async with served(
+        event_service_pb2_grpc.add_EventServiceServicer_to_server, servicer(database)
+    ) as channel:
+        yield event_service_pb2_grpc.EventServiceStub(channel)
 
 
 @pytest.fixture
 async def second_stub(second_database: Database) -> AsyncIterator[Any]:
-    async with served(add_EventServiceServicer_to_server, servicer(second_database)) as channel:
-        yield EventServiceStub(channel)
+    async with served(
+        event_service_pb2_grpc.add_EventServiceServicer_to_server, servicer(second_database)
+    ) as channel:
+        yield event_service_pb2_grpc.EventServiceStub(channel)
 
 
-async def append(stub: Any, *events: pb.EventInput, key: str = "") -> list[int]:
-    request = pb.AppendEventsRequest(events=events, idempotency_key=key)
+async def append(stub: Any, *events: event_service_pb2.EventInput, key: str = "") -> list[int]:
+    request = event_service_pb2.AppendEventsRequest(events=events, idempotency_key=key)
     return list((await stub.AppendEvents(request)).outcomes)
 
 
-async def listed(stub: Any, page_size: int = 0, **wanted: Any) -> list[pb.Event]:
+async def listed(stub: Any, page_size: int = 0, **wanted: Any) -> list[event_service_pb2.Event]:
     """All pages of what a filter leaves."""
-    found: list[pb.Event] = []
-    request = pb.ListEventsRequest(page_size=page_size, filter=pb.EventFilter(**wanted))
+    found: list[event_service_pb2.Event] = []
+    request = event_service_pb2.ListEventsRequest(
+        page_size=page_size, filter=event_service_pb2.EventFilter(**wanted)
+    )
     while True:
         page = await stub.ListEvents(request)
         found += page.events
@@ -64,7 +71,7 @@ async def listed(stub: Any, page_size: int = 0, **wanted: Any) -> list[pb.Event]
         request.page_token = page.next_page_token
 
 
-def numbers(events: Sequence[pb.Event]) -> list[int]:
+def numbers(events: Sequence[event_service_pb2.Event]) -> list[int]:
     return [int(each.data["n"]) for each in events]  # type: ignore[arg-type]  # a Struct's value
 
 
@@ -78,7 +85,7 @@ async def test_an_event_is_read_back_as_it_was_appended(stub: Any) -> None:
 
 
 async def test_an_event_without_data_and_version_has_none_and_the_first(stub: Any) -> None:
-    await append(stub, pb.EventInput(type="Ping", occur_time=stamp(1)))
+    await append(stub, event_service_pb2.EventInput(type="Ping", occur_time=stamp(1)))
     (found,) = await listed(stub)
     assert (found.data, found.schema_version) == (Struct(), 1)
 
@@ -88,10 +95,11 @@ DUPLICATES = [
     pytest.param(event(n=1), id="the same"),
     pytest.param(event(n=1.0), id="an equal number"),
     pytest.param(
-        pb.EventInput(type="PageOpened", occur_time=FINER, data=struct(n=1)), id="finer than a microsecond"
+        event_service_pb2.EventInput(type="PageOpened", occur_time=FINER, data=struct(n=1)),
+        id="finer than a microsecond",
     ),
     pytest.param(
-        pb.EventInput(
+        event_service_pb2.EventInput(
             type="PageOpened", occur_time=stamp(SECOND), data=struct(n=1), key="other", schema_version=2
         ),
         id="another key and version",
@@ -100,7 +108,9 @@ DUPLICATES = [
 
 
 @pytest.mark.parametrize("again", DUPLICATES)
-async def test_the_same_content_is_stored_once_whatever_the_key(stub: Any, again: pb.EventInput) -> None:
+async def test_the_same_content_is_stored_once_whatever_the_key(
+    stub: Any, again: event_service_pb2.EventInput
+) -> None:
     assert await append(stub, event(n=1), key="first") == [STORED]
     assert await append(stub, again, key="second") == [DUPLICATE]
     assert len(await listed(stub)) == 1
@@ -115,7 +125,7 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize("other", DIFFERENT)
-async def test_other_content_is_another_event(stub: Any, other: pb.EventInput) -> None:
+async def test_other_content_is_another_event(stub: Any, other: event_service_pb2.EventInput) -> None:
     assert await append(stub, event(n=1)) == [STORED]
     assert await append(stub, other) == [STORED]
 
@@ -123,7 +133,7 @@ async def test_other_content_is_another_event(stub: Any, other: pb.EventInput) -
 async def test_outcomes_stand_in_the_order_of_the_request(stub: Any) -> None:
     await append(stub, event(n=2))
     response = await stub.AppendEvents(
-        pb.AppendEventsRequest(events=[event(n=3), event(n=2), event(n=1), event(n=3)])
+        event_service_pb2.AppendEventsRequest(events=[event(n=3), event(n=2), event(n=1), event(n=3)])
     )
     assert list(response.outcomes) == [STORED, DUPLICATE, STORED, DUPLICATE]
     assert (response.stored_count, response.duplicate_count) == (2, 2)
@@ -151,7 +161,7 @@ async def test_the_same_batch_by_many_at_once_is_stored_once(stub: Any, second_s
         *(append(each, *events) for each, events in zip(stubs, turned, strict=True))
     )
     assert sum(each.count(STORED) for each in outcomes) == size
-    assert (await stub.GetEventStats(pb.GetEventStatsRequest())).event_count == size
+    assert (await stub.GetEventStats(event_service_pb2.GetEventStatsRequest())).event_count == size
 
 
 async def test_one_call_by_many_at_once_under_one_key_has_one_answer(stub: Any, second_stub: Any) -> None:
@@ -173,24 +183,28 @@ async def test_events_come_by_time_then_in_the_order_in_which_they_were_stored(s
 
 async def test_pages_neither_repeat_nor_skip_while_others_append(stub: Any) -> None:
     await append(stub, *(event(second=10, n=number) for number in range(7)))
-    first = await stub.ListEvents(pb.ListEventsRequest(page_size=3))
+    first = await stub.ListEvents(event_service_pb2.ListEventsRequest(page_size=3))
     await append(stub, event(second=1, n=100), event(second=10, n=7))
-    rest = await stub.ListEvents(pb.ListEventsRequest(page_size=10, page_token=first.next_page_token))
+    rest = await stub.ListEvents(
+        event_service_pb2.ListEventsRequest(page_size=10, page_token=first.next_page_token)
+    )
     assert numbers([*first.events, *rest.events]) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 async def test_a_page_of_large_events_ends_early_and_loses_none(stub: Any) -> None:
     for start in (0, 40):
         await append(stub, *(event(second=n, n=n, text="x" * 60_000) for n in range(start, start + 40)))
-    page = await stub.ListEvents(pb.ListEventsRequest(page_size=100))
+    page = await stub.ListEvents(event_service_pb2.ListEventsRequest(page_size=100))
     assert len(page.events) < 80
     assert numbers(await listed(stub, page_size=100)) == list(range(80))
 
 
 async def test_a_token_of_another_filter_is_refused(stub: Any) -> None:
     await append(stub, event(n=1), event(n=2))
-    page = await stub.ListEvents(pb.ListEventsRequest(page_size=1))
-    other = pb.ListEventsRequest(filter=pb.EventFilter(types=["A"]), page_token=page.next_page_token)
+    page = await stub.ListEvents(event_service_pb2.ListEventsRequest(page_size=1))
+    other = event_service_pb2.ListEventsRequest(
+        filter=event_service_pb2.EventFilter(types=["A"]), page_token=page.next_page_token
+    )
     with pytest.raises(InvalidPageToken), contract_errors():
         await stub.ListEvents(other)
 
@@ -230,7 +244,7 @@ async def test_a_filter_leaves_the_rest_out(stub: Any, wanted: dict[str, Any], e
 
 async def test_stats_count_per_type(stub: Any) -> None:
     await append(stub, *SAMPLES)
-    stats = await stub.GetEventStats(pb.GetEventStatsRequest())
+    stats = await stub.GetEventStats(event_service_pb2.GetEventStatsRequest())
     assert stats.event_count == 4
     assert [(each.type, each.event_count) for each in stats.types] == [("A", 2), ("B", 1), ("C", 1)]
     assert (stats.types[0].first_occur_time, stats.types[0].last_occur_time) == (
@@ -241,31 +255,33 @@ async def test_stats_count_per_type(stub: Any) -> None:
 
 HOUR = 3600
 BUCKETS = [
-    (pb.TIME_BUCKET_UNSPECIFIED, []),
-    (pb.TIME_BUCKET_MINUTE, [(-60, "A", 1), (0, "A", 2), (60, "B", 1), (HOUR, "A", 1)]),
-    (pb.TIME_BUCKET_HOUR, [(-HOUR, "A", 1), (0, "A", 2), (0, "B", 1), (HOUR, "A", 1)]),
-    (pb.TIME_BUCKET_DAY, [(-86_400, "A", 1), (0, "A", 3), (0, "B", 1)]),
+    (event_service_pb2.TIME_BUCKET_UNSPECIFIED, []),
+    (event_service_pb2.TIME_BUCKET_MINUTE, [(-60, "A", 1), (0, "A", 2), (60, "B", 1), (HOUR, "A", 1)]),
+    (event_service_pb2.TIME_BUCKET_HOUR, [(-HOUR, "A", 1), (0, "A", 2), (0, "B", 1), (HOUR, "A", 1)]),
+    (event_service_pb2.TIME_BUCKET_DAY, [(-86_400, "A", 1), (0, "A", 3), (0, "B", 1)]),
 ]
 
 
 @pytest.mark.parametrize(("bucket", "expected"), BUCKETS)
 async def test_stats_count_per_span_also_before_1970(
-    stub: Any, bucket: pb.TimeBucket.ValueType, expected: list[tuple[int, str, int]]
+    stub: Any, bucket: event_service_pb2.TimeBucket.ValueType, expected: list[tuple[int, str, int]]
 ) -> None:
     times = [("A", -1.0), ("A", 0.0), ("A", 59.999999), ("B", 60.0), ("A", 3600.0)]
     await append(stub, *(event(kind, second) for kind, second in times))
-    stats = await stub.GetEventStats(pb.GetEventStatsRequest(bucket=bucket))
+    stats = await stub.GetEventStats(event_service_pb2.GetEventStatsRequest(bucket=bucket))
     assert [(each.start_time.seconds, each.type, each.event_count) for each in stats.buckets] == expected
 
 
 async def test_an_export_has_all_and_is_json_lines(stub: Any) -> None:
     await append(stub, *(event(second=n % 7, n=n) for n in range(250)))
-    request = pb.ExportEventsRequest(filter=pb.EventFilter(types=["PageOpened"]))
+    request = event_service_pb2.ExportEventsRequest(
+        filter=event_service_pb2.EventFilter(types=["PageOpened"])
+    )
     lines = [MessageToJson(message, indent=None) async for message in stub.ExportEvents(request)]
     assert not any("\n" in line for line in lines)
-    assert numbers([Parse(line, pb.ExportEventsResponse()).event for line in lines]) == numbers(
-        await listed(stub)
-    )
+    assert numbers(
+        [Parse(line, event_service_pb2.ExportEventsResponse()).event for line in lines]
+    ) == numbers(await listed(stub))
 
 
 async def test_other_tenants_events_are_their_own(database: Database, stub: Any) -> None:
@@ -276,8 +292,8 @@ async def test_other_tenants_events_are_their_own(database: Database, stub: Any)
 
     database.unit_of_work(of_another)
     assert await listed(stub) == []
-    assert (await stub.GetEventStats(pb.GetEventStatsRequest())).event_count == 0
-    found = await stub.GetDraftAnalytics(pb.GetDraftAnalyticsRequest(draft_id="d1"))
+    assert (await stub.GetEventStats(event_service_pb2.GetEventStatsRequest())).event_count == 0
+    found = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="d1"))
     assert not found.analytics.HasField("last_activity_time")
 
 
@@ -289,7 +305,7 @@ async def test_an_event_that_is_emitted_equals_one_that_is_appended(database: Da
 
     assert database.unit_of_work(emit) == [True]
     (found,) = await listed(stub)
-    same = pb.EventInput(type=found.type, occur_time=found.occur_time, data=found.data)
+    same = event_service_pb2.EventInput(type=found.type, occur_time=found.occur_time, data=found.data)
     assert found.data == struct(draft_id="d1", user_id="ann", to_user_id="ben", turn=2)
     assert await append(stub, same) == [DUPLICATE]
 

@@ -6,14 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from consensus.v1 import run_pb2
-from consensus.v1.persistence_service_pb2 import (
-    CallScope,
-    IdempotencyClaim,
-    PersistenceServiceAnnotateDecisionRequest,
-    PersistenceServiceListRunsRequest,
-    PersistenceServiceResumeRunRequest,
-)
+from consensus.v1 import persistence_service_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import Overloaded
@@ -33,7 +26,13 @@ from tests.support.records import (
 
 
 async def listed(service: Service) -> list[run_pb2.Run]:
-    return list((await service.stub.ListRuns(PersistenceServiceListRunsRequest(scope=scope()))).runs)
+    return list(
+        (
+            await service.stub.ListRuns(
+                persistence_service_pb2.PersistenceServiceListRunsRequest(scope=scope())
+            )
+        ).runs
+    )
 
 
 async def key_count(database: Database) -> int:
@@ -96,7 +95,9 @@ async def test_the_same_key_with_another_request_is_refused_and_nothing_is_writt
 
 
 @pytest.mark.parametrize("other", [scope(tenant="t-2"), scope(caller="c-2")], ids=["tenant", "caller"])
-async def test_keys_of_others_are_not_ours(service: Service, other: CallScope) -> None:
+async def test_keys_of_others_are_not_ours(
+    service: Service, other: persistence_service_pb2.CallScope
+) -> None:
     run = await service.queued(key=claim("k"))
     async with Worker(service) as worker:
         answer = await worker.create(new_id(), claim("k", b"s"), scope=other)
@@ -121,16 +122,18 @@ async def test_a_cancellation_is_answered_with_its_first_success(service: Servic
 async def test_a_resumption_that_is_repeated_is_no_second_one(service: Service) -> None:
     run = await service.queued()
     await service.set_run(run.run_id, state="FAILED")
-    request = PersistenceServiceResumeRunRequest(scope=scope(), run_id=run.run_id, idempotency=claim("k"))
+    request = persistence_service_pb2.PersistenceServiceResumeRunRequest(
+        scope=scope(), run_id=run.run_id, idempotency=claim("k")
+    )
     with contract_errors():
         answers = [(await service.stub.ResumeRun(request)).run.retry_count for _ in range(3)]
     assert answers == [1, 1, 1]
 
 
 async def annotated(
-    service: Service, run_id: str, notes: str, key: IdempotencyClaim | None = None
+    service: Service, run_id: str, notes: str, key: persistence_service_pb2.IdempotencyClaim | None = None
 ) -> run_pb2.Run:
-    request = PersistenceServiceAnnotateDecisionRequest(
+    request = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
         scope=scope(), run_id=run_id, decision_notes=notes, idempotency=key
     )
     with contract_errors():

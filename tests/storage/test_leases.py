@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
-from consensus.v1.persistence_service_pb2 import PersistenceServiceListAttemptsRequest
+from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, run_pb2
 from consensus_contract.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
 from tests.support.records import (
     LONG_AGO,
@@ -27,7 +26,7 @@ async def kinds(service: Service, run_id: str) -> list[str | None]:
 
 
 async def attempts(service: Service, run_id: str) -> list[attempt_pb2.Attempt]:
-    request = PersistenceServiceListAttemptsRequest(scope=scope(), run_id=run_id)
+    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(scope=scope(), run_id=run_id)
     return list((await service.stub.ListAttempts(request)).attempts)
 
 

@@ -5,14 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, run_pb2
-from consensus.v1.persistence_service_pb2 import (
-    PersistenceServiceListAttemptsRequest,
-    PersistenceServiceListAttemptsResponse,
-    PersistenceServiceListRunsRequest,
-    PersistenceServiceListRunsResponse,
-    RecordExpansionRequest,
-)
+from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, persistence_service_pb2, run_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
@@ -37,8 +30,8 @@ async def page(
     size: int = 0,
     token: str = "",
     tenant: str = "default",
-) -> PersistenceServiceListRunsResponse:
-    request = PersistenceServiceListRunsRequest(
+) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+    request = persistence_service_pb2.PersistenceServiceListRunsRequest(
         scope=scope(tenant), filter=wanted, page_size=size, page_token=token
     )
     with contract_errors():
@@ -189,8 +182,8 @@ async def test_all_that_is_set_must_hold(service: Service) -> None:
 
 async def attempts_page(
     service: Service, run_id: str, size: int = 0, token: str = ""
-) -> PersistenceServiceListAttemptsResponse:
-    request = PersistenceServiceListAttemptsRequest(
+) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
         scope=scope(), run_id=run_id, page_size=size, page_token=token
     )
     with contract_errors():
@@ -248,7 +241,9 @@ async def test_expansions_keep_their_attempts_however_often_they_are_sent(servic
     expansion, started = new_id(), attempt()
     succeeded = attempt(state=attempt_pb2.ATTEMPT_STATE_SUCCEEDED, http_status=200)
     for sent in (started, succeeded, started, succeeded):
-        request = RecordExpansionRequest(scope=scope(), expansion_id=expansion, attempts=[sent])
+        request = persistence_service_pb2.RecordExpansionRequest(
+            scope=scope(), expansion_id=expansion, attempts=[sent]
+        )
         await service.stub.RecordExpansion(request)
     (kept,) = (await attempts_page(service, expansion)).attempts
     assert (kept.state, kept.http_status) == (succeeded.state, 200)

@@ -9,8 +9,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from sqlalchemy import event, update
 
-from consensus.v1 import metric_service_pb2 as pb
-from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
+from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
 from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
 from consensus_journal import FIRST_PREVIOUS_HASH, entry_hash
 from consensus_rpc.channel.status import contract_errors
@@ -26,8 +25,8 @@ from tests.support.serving import once_per_key, served, struct
 WRITERS = 16
 
 
-def metric(metric_id: str = "", kind: str = "", org: str = "", **data: Any) -> pb.MetricInput:
-    return pb.MetricInput(metric_id=metric_id, type=kind, org_id=org, data=struct(**data))
+def metric(metric_id: str = "", kind: str = "", org: str = "", **data: Any) -> metric_service_pb2.MetricInput:
+    return metric_service_pb2.MetricInput(metric_id=metric_id, type=kind, org_id=org, data=struct(**data))
 
 
 def servicer(database: Database) -> MetricServicer:
@@ -36,34 +35,42 @@ def servicer(database: Database) -> MetricServicer:
 
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    async with served(add_MetricServiceServicer_to_server, servicer(database)) as channel:
-        yield MetricServiceStub(channel)
+    async with served(
+        metric_service_pb2_grpc.add_MetricServiceServicer_to_server, servicer(database)
+    ) as channel:
+        yield metric_service_pb2_grpc.MetricServiceStub(channel)
 
 
 @pytest.fixture
 async def second_stub(second_database: Database) -> AsyncIterator[Any]:
-    async with served(add_MetricServiceServicer_to_server, servicer(second_database)) as channel:
-        yield MetricServiceStub(channel)
+    async with served(
+        metric_service_pb2_grpc.add_MetricServiceServicer_to_server, servicer(second_database)
+    ) as channel:
+        yield metric_service_pb2_grpc.MetricServiceStub(channel)
 
 
 async def store(
-    stub: Any, *metrics: pb.MetricInput, user: str = "", key: str = ""
-) -> pb.StoreMetricsResponse:
-    request = pb.StoreMetricsRequest(metrics=metrics, user=user, idempotency_key=key)
-    response: pb.StoreMetricsResponse = await stub.StoreMetrics(request)
+    stub: Any, *metrics: metric_service_pb2.MetricInput, user: str = "", key: str = ""
+) -> metric_service_pb2.StoreMetricsResponse:
+    request = metric_service_pb2.StoreMetricsRequest(metrics=metrics, user=user, idempotency_key=key)
+    response: metric_service_pb2.StoreMetricsResponse = await stub.StoreMetrics(request)
     return response
 
 
-async def get(stub: Any, metric_id: str) -> pb.Metric:
+async def get(stub: Any, metric_id: str) -> metric_service_pb2.Metric:
     with contract_errors():
-        found: pb.Metric = (await stub.GetMetric(pb.GetMetricRequest(metric_id=metric_id))).metric
+        found: metric_service_pb2.Metric = (
+            await stub.GetMetric(metric_service_pb2.GetMetricRequest(metric_id=metric_id))
+        ).metric
     return found
 
 
 async def listed(stub: Any, page_size: int = 100, **wanted: Any) -> list[str]:
     """The ids on all pages of what a filter leaves."""
     found: list[str] = []
-    request = pb.ListMetricsRequest(page_size=page_size, filter=pb.MetricFilter(**wanted))
+    request = metric_service_pb2.ListMetricsRequest(
+        page_size=page_size, filter=metric_service_pb2.MetricFilter(**wanted)
+    )
     while True:
         page = await stub.ListMetrics(request)
         found += [each.metric_id for each in page.metrics]
@@ -81,7 +88,7 @@ async def test_a_metric_is_read_back_as_it_was_stored(stub: Any) -> None:
 
 
 async def test_what_is_not_said_has_its_default(stub: Any) -> None:
-    response = await store(stub, pb.MetricInput())
+    response = await store(stub, metric_service_pb2.MetricInput())
     found = await get(stub, response.metric_ids[0])
     assert (found.type, found.org_id, found.user, found.data) == ("unknown", "", "", Struct())
 
@@ -171,7 +178,7 @@ async def test_sixteen_writers_of_a_hundred_metrics_store_them_all(stub: Any, se
         return count
 
     assert await asyncio.gather(*map(write, range(WRITERS))) == [100] * WRITERS
-    stats = await stub.GetMetricStats(pb.GetMetricStatsRequest())
+    stats = await stub.GetMetricStats(metric_service_pb2.GetMetricStatsRequest())
     assert (stats.metric_count, stats.type_count) == (1600, 1)
 
 
@@ -190,16 +197,20 @@ async def test_pages_come_newest_first_without_repeating_or_skipping(stub: Any) 
     for number in range(7):
         await store(stub, metric(f"m{number}"), metric(f"n{number}"))
     expected = [f"{letter}{number}" for number in range(6, -1, -1) for letter in "nm"]
-    first = await stub.ListMetrics(pb.ListMetricsRequest(page_size=5))
+    first = await stub.ListMetrics(metric_service_pb2.ListMetricsRequest(page_size=5))
     await store(stub, metric("new"))
-    rest = await stub.ListMetrics(pb.ListMetricsRequest(page_size=50, page_token=first.next_page_token))
+    rest = await stub.ListMetrics(
+        metric_service_pb2.ListMetricsRequest(page_size=50, page_token=first.next_page_token)
+    )
     assert [each.metric_id for each in (*first.metrics, *rest.metrics)] == expected
 
 
 async def test_a_token_of_another_filter_is_refused(stub: Any) -> None:
     await store(stub, metric(), metric())
-    page = await stub.ListMetrics(pb.ListMetricsRequest(page_size=1))
-    other = pb.ListMetricsRequest(filter=pb.MetricFilter(type="x"), page_token=page.next_page_token)
+    page = await stub.ListMetrics(metric_service_pb2.ListMetricsRequest(page_size=1))
+    other = metric_service_pb2.ListMetricsRequest(
+        filter=metric_service_pb2.MetricFilter(type="x"), page_token=page.next_page_token
+    )
     with pytest.raises(InvalidPageToken), contract_errors():
         await stub.ListMetrics(other)
 
@@ -233,14 +244,17 @@ async def test_a_time_window_includes_both_ends(stub: Any) -> None:
 
 async def test_stats_count_per_type(stub: Any) -> None:
     await store(stub, metric(kind="b"), metric(kind="a"), metric(kind="b"), metric(), user="ann")
-    stats = await stub.GetMetricStats(pb.GetMetricStatsRequest())
+    stats = await stub.GetMetricStats(metric_service_pb2.GetMetricStatsRequest())
     assert [(each.type, each.metric_count) for each in stats.types] == [("a", 1), ("b", 2), ("unknown", 1)]
     assert (stats.metric_count, stats.type_count) == (4, 3)
 
 
 async def test_an_export_has_all(stub: Any) -> None:
     await store(stub, *(metric(f"m{number:03}") for number in range(250)))
-    exported = [message.metric.metric_id async for message in stub.ExportMetrics(pb.ExportMetricsRequest())]
+    exported = [
+        message.metric.metric_id
+        async for message in stub.ExportMetrics(metric_service_pb2.ExportMetricsRequest())
+    ]
     assert exported == [f"m{number:03}" for number in range(249, -1, -1)]
 
 
@@ -250,7 +264,7 @@ async def test_other_tenants_metrics_are_their_own(database: Database, stub: Any
     with pytest.raises(MetricNotFound):
         await get(stub, "m1")
     assert await listed(stub) == []
-    assert (await stub.GetMetricStats(pb.GetMetricStatsRequest())).metric_count == 0
+    assert (await stub.GetMetricStats(metric_service_pb2.GetMetricStatsRequest())).metric_count == 0
 
 
 async def test_a_batch_leaves_one_chained_entry_that_holds_no_content(database: Database, stub: Any) -> None:

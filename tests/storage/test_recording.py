@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import errors_pb2, event_pb2, run_pb2
-from consensus.v1.persistence_service_pb2 import Record, RecordAck
+from consensus.v1 import errors_pb2, event_pb2, persistence_service_pb2, run_pb2
 from consensus_contract.errors import IllegalState, RunNotFound
 from consensus_rpc.errors import InvalidField, ShuttingDown
 from tests.support.records import (
@@ -25,7 +24,9 @@ from tests.support.records import (
 )
 
 
-def built_events(run_id: str, records: list[Record], acks: list[RecordAck]) -> list[event_pb2.RunEvent]:
+def built_events(
+    run_id: str, records: list[persistence_service_pb2.Record], acks: list[persistence_service_pb2.RecordAck]
+) -> list[event_pb2.RunEvent]:
     """The events as the worker builds them of what it sent and what was acknowledged."""
     built = []
     for sent, ack in zip(records, acks, strict=True):
@@ -145,7 +146,7 @@ async def test_a_record_repeated_at_once_is_applied_once(service: Service) -> No
 async def test_a_record_without_events_is_acknowledged_without_sequences(service: Service) -> None:
     async with service.created() as worker:
         ack = await worker.record(record(2, attempts=[attempt(number=2)]))
-    assert ack == RecordAck(record_id=2)
+    assert ack == persistence_service_pb2.RecordAck(record_id=2)
 
 
 async def test_a_creation_that_is_repeated_is_answered_as_it_was(service: Service) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, panel_pb2, proposal_pb2, run_pb2
-from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1 import event_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
@@ -46,14 +45,14 @@ async def revise(
     service: Service,
     parent: str,
     *taken: panel_pb2.PersonaReview,
-    key: pb.IdempotencyClaim | None = None,
+    key: persistence_service_pb2.IdempotencyClaim | None = None,
     tenant: str = "default",
     revision: dict[str, Any] | None = None,
 ) -> run_pb2.Run:
     spec = specification()
     given = {"edit_notes": "Shorter.", "parent_proposal": proposal()} if revision is None else revision
     spec.revision.CopyFrom(run_pb2.RevisionSpecification(parent_run_id=parent, **given))
-    request = pb.CreateRunRequest(
+    request = persistence_service_pb2.CreateRunRequest(
         scope=scope(tenant), run_id=new_id(), specification=spec, idempotency=key, carried_reviews=taken
     )
     with contract_errors():
@@ -153,7 +152,9 @@ async def test_a_parent_that_is_not_completed_is_refused_and_nothing_is_written(
     with pytest.raises(IllegalState) as caught:
         await revise(service, waiting.run_id)
     assert caught.value.metadata["state"] == "QUEUED"
-    listed = await service.stub.ListRuns(pb.PersistenceServiceListRunsRequest(scope=scope()))
+    listed = await service.stub.ListRuns(
+        persistence_service_pb2.PersistenceServiceListRunsRequest(scope=scope())
+    )
     assert [run.run_id for run in listed.runs] == [waiting.run_id]
 
 
@@ -215,7 +216,7 @@ async def test_what_cannot_be_carried_over_is_refused(
 
 
 async def test_only_revisions_carry_reviews_over(service: Service) -> None:
-    request = pb.CreateRunRequest(
+    request = persistence_service_pb2.CreateRunRequest(
         scope=scope(),
         run_id=new_id(),
         specification=specification(),

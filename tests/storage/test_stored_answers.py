@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from consensus.v1 import event_service_pb2 as pb
+from consensus.v1 import event_service_pb2
 from consensus_contract.errors import IdempotencyKeyReused
 from consensus_journal import digest
 from persistence_service.database import Database
@@ -26,21 +26,21 @@ class Effect:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, _now: datetime) -> pb.AppendEventsResponse:
+    def __call__(self, _now: datetime) -> event_service_pb2.AppendEventsResponse:
         self.count += 1
-        return pb.AppendEventsResponse(stored_count=self.count)
+        return event_service_pb2.AppendEventsResponse(stored_count=self.count)
 
 
 def ask(
     database: Database,
-    effect: Callable[[datetime], pb.AppendEventsResponse],
+    effect: Callable[[datetime], event_service_pb2.AppendEventsResponse],
     use: KeyUse | None = USE,
     ttl: timedelta = TTL,
 ) -> int:
     """The number of the effect that was answered."""
     once = OncePerKey(database, ttl)
     answer = database.unit_of_work(
-        lambda connection: once.effect(connection, use, effect, pb.AppendEventsResponse),
+        lambda connection: once.effect(connection, use, effect, event_service_pb2.AppendEventsResponse),
         isolation="READ COMMITTED",
     )
     return answer.stored_count
@@ -89,7 +89,7 @@ def test_an_expired_key_may_stand_for_another_request(database: Database) -> Non
 
 
 def test_an_effect_that_fails_leaves_the_key_free(database: Database) -> None:
-    def fail(_now: datetime) -> pb.AppendEventsResponse:
+    def fail(_now: datetime) -> event_service_pb2.AppendEventsResponse:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -97,9 +97,9 @@ def test_an_effect_that_fails_leaves_the_key_free(database: Database) -> None:
     assert ask(database, Effect()) == 1
 
 
-def request(key: str, **data: object) -> pb.AppendEventsRequest:
-    events = [pb.EventInput(type="A", occur_time=stamp(1), data=struct(**data))]
-    return pb.AppendEventsRequest(events=events, idempotency_key=key)
+def request(key: str, **data: object) -> event_service_pb2.AppendEventsRequest:
+    events = [event_service_pb2.EventInput(type="A", occur_time=stamp(1), data=struct(**data))]
+    return event_service_pb2.AppendEventsRequest(events=events, idempotency_key=key)
 
 
 def test_a_fingerprint_is_of_the_meaning_and_not_of_the_key() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import metric_service_pb2
-from consensus.v1.metric_service_pb2_grpc import MetricServiceStub, add_MetricServiceServicer_to_server
+from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
@@ -55,8 +54,11 @@ class Everything:
 async def everything(service: Service) -> AsyncIterator[Everything]:
     database = service.database
     servicer = MetricServicer(database, Signing(database), once_per_key(database))
-    async with Drafts(database) as drafts, served(add_MetricServiceServicer_to_server, servicer) as channel:
-        yield Everything(service, drafts, MetricServiceStub(channel))
+    async with (
+        Drafts(database) as drafts,
+        served(metric_service_pb2_grpc.add_MetricServiceServicer_to_server, servicer) as channel,
+    ):
+        yield Everything(service, drafts, metric_service_pb2_grpc.MetricServiceStub(channel))
 
 
 def counts(answer: Any) -> tuple[int, int, int]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2
-from consensus.v1.persistence_service_pb2 import PersistenceServiceWatchRunRequest
+from consensus.v1 import event_pb2, persistence_service_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
@@ -26,8 +25,10 @@ from tests.support.records import (
 LENGTH = 3 + sum(len(each.items) for each in happy_records())
 
 
-def request(run_id: str, after: int = 0) -> PersistenceServiceWatchRunRequest:
-    return PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
+def request(run_id: str, after: int = 0) -> persistence_service_pb2.PersistenceServiceWatchRunRequest:
+    return persistence_service_pb2.PersistenceServiceWatchRunRequest(
+        scope=scope(), run_id=run_id, after_sequence=after
+    )
 
 
 def sequences(events: list[event_pb2.RunEvent]) -> list[int]:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from consensus.v1 import draft_pb2
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_pb2, draft_service_pb2
 from consensus_contract.errors import DraftNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import ShuttingDown
@@ -24,7 +23,7 @@ class Watcher:
     """A stream, with what it brought so far."""
 
     def __init__(self, drafts: Drafts, draft_id: str, after: int = 0) -> None:
-        request = pb.WatchDraftRequest(draft_id=draft_id, after_sequence=after)
+        request = draft_service_pb2.WatchDraftRequest(draft_id=draft_id, after_sequence=after)
         self.call = drafts.stub.WatchDraft(request)
 
     async def next(self) -> draft_pb2.DraftEvent:
@@ -32,7 +31,7 @@ class Watcher:
         while True:
             with contract_errors():
                 message = await asyncio.wait_for(self.call.read(), 10)
-            assert isinstance(message, pb.WatchDraftResponse), "the stream goes on"
+            assert isinstance(message, draft_service_pb2.WatchDraftResponse), "the stream goes on"
             if message.HasField("event"):
                 return message.event
 

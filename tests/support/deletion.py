@@ -4,10 +4,14 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
-from consensus.v1 import persistence_service_pb2 as pb
-from consensus.v1.audit_service_pb2 import VerifyAuditRequest
-from consensus.v1.audit_service_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
+from consensus.v1 import (
+    attempt_pb2,
+    audit_service_pb2,
+    audit_service_pb2_grpc,
+    panel_pb2,
+    persistence_service_pb2,
+    run_pb2,
+)
 from consensus_rpc.channel.status import contract_errors
 from persistence_service import tables
 from persistence_service.audit import repository
@@ -20,7 +24,9 @@ from tests.support.serving import served
 
 async def call(service: Service, method: str, **fields: Any) -> Any:
     """The answer of a method of PersistenceService; refusals as the contract's errors."""
-    request = getattr(pb, f"PersistenceService{method}Request")(**({"scope": scope()} | fields))
+    request = getattr(persistence_service_pb2, f"PersistenceService{method}Request")(
+        **({"scope": scope()} | fields)
+    )
     with contract_errors():
         return await getattr(service.stub, method)(request)
 
@@ -53,7 +59,9 @@ async def listed(service: Service, *, show_deleted: bool = False) -> list[str]:
 
 async def exported(service: Service, *, show_deleted: bool = False) -> list[str]:
     """The ids of all runs, newest first."""
-    request = pb.PersistenceServiceExportRunsRequest(scope=scope(), show_deleted=show_deleted)
+    request = persistence_service_pb2.PersistenceServiceExportRunsRequest(
+        scope=scope(), show_deleted=show_deleted
+    )
     with contract_errors():
         return [answer.run.run_id async for answer in service.stub.ExportRuns(request)]
 
@@ -70,7 +78,9 @@ async def reviews(service: Service, run_id: str, *, show_deleted: bool) -> list[
 
 async def event_kinds(service: Service, run_id: str, *, show_deleted: bool = False) -> list[str]:
     """The kinds of the run's events, to the end of its journal."""
-    request = pb.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id, show_deleted=show_deleted)
+    request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
+        scope=scope(), run_id=run_id, show_deleted=show_deleted
+    )
     with contract_errors():
         messages = [message async for message in service.stub.WatchRun(request)]
     return [str(m.event.WhichOneof("payload")) for m in messages if m.HasField("event")]
@@ -109,9 +119,14 @@ def entries(database: Database, stream: str) -> list[tuple[str, dict[str, Any]]]
 async def flaws(database: Database) -> list[str]:
     """What the audit trail's own service finds wrong with it."""
     servicer = AuditServicer(database, Signing(database), None)
-    async with served(add_AuditServiceServicer_to_server, servicer) as channel:
+    async with served(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, servicer) as channel:
         with contract_errors():
-            messages = [m async for m in AuditServiceStub(channel).VerifyAudit(VerifyAuditRequest())]
+            messages = [
+                m
+                async for m in audit_service_pb2_grpc.AuditServiceStub(channel).VerifyAudit(
+                    audit_service_pb2.VerifyAuditRequest()
+                )
+            ]
     verdict = messages[-1].verdict
     assert verdict.entry_count > 0
     return [str(finding) for finding in verdict.findings]

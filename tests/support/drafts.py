@@ -6,9 +6,7 @@ from typing import Any, Self
 
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import draft_pb2
-from consensus.v1 import draft_service_pb2 as pb
-from consensus.v1.draft_service_pb2_grpc import DraftServiceStub, add_DraftServiceServicer_to_server
+from consensus.v1 import draft_pb2, draft_service_pb2, draft_service_pb2_grpc
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
@@ -38,10 +36,10 @@ class Drafts:
         self.records.start()
         self.servicer = DraftServicer(self.database, self.records, Signing(self.database))
         self.server = Server(ServerOptions(listen="127.0.0.1:0", tune_gc=False), service_names=[])
-        add_DraftServiceServicer_to_server(self.servicer, self.server.grpc)
+        draft_service_pb2_grpc.add_DraftServiceServicer_to_server(self.servicer, self.server.grpc)
         await self.server.start()
         self.channel = open_channel(self.server.address)
-        self.stub: Any = DraftServiceStub(self.channel)
+        self.stub: Any = draft_service_pb2_grpc.DraftServiceStub(self.channel)
         return self
 
     async def __aexit__(
@@ -54,7 +52,7 @@ class Drafts:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """The answer of a method; refusals as the contract's errors."""
-        request = getattr(pb, f"{method}Request")(**fields)
+        request = getattr(draft_service_pb2, f"{method}Request")(**fields)
         with contract_errors():
             return await getattr(self.stub, method)(request)
 
@@ -97,16 +95,20 @@ class Drafts:
 
     async def invite(
         self, draft_id: str, role: int = EDITOR, ttl_seconds: int | None = None, **fields: Any
-    ) -> pb.CreateInvitationResponse:
+    ) -> draft_service_pb2.CreateInvitationResponse:
         ttl = None if ttl_seconds is None else Duration(seconds=ttl_seconds)
         given = {"draft_id": draft_id, "user": "ann", "role": role, "ttl": ttl}
-        answer: pb.CreateInvitationResponse = await self.call("CreateInvitation", **(given | fields))
+        answer: draft_service_pb2.CreateInvitationResponse = await self.call(
+            "CreateInvitation", **(given | fields)
+        )
         return answer
 
     async def events(self, draft_id: str, after: int = 0) -> list[draft_pb2.DraftEvent]:
         """The draft's events so far."""
         last = (await self.get(draft_id, show_deleted=True)).last_sequence
-        call = self.stub.WatchDraft(pb.WatchDraftRequest(draft_id=draft_id, after_sequence=after))
+        call = self.stub.WatchDraft(
+            draft_service_pb2.WatchDraftRequest(draft_id=draft_id, after_sequence=after)
+        )
         events: list[draft_pb2.DraftEvent] = []
         while after + len(events) < last:
             with contract_errors():

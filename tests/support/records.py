@@ -18,15 +18,10 @@ from consensus.v1 import (
     errors_pb2,
     event_pb2,
     panel_pb2,
+    persistence_service_pb2,
+    persistence_service_pb2_grpc,
     proposal_pb2,
     run_pb2,
-)
-from consensus.v1 import (
-    persistence_service_pb2 as pb,
-)
-from consensus.v1.persistence_service_pb2_grpc import (
-    PersistenceServiceStub,
-    add_PersistenceServiceServicer_to_server,
 )
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.channel.status import contract_errors
@@ -52,14 +47,16 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def scope(tenant: str = "default", caller: str = "anonymous", request_id: str = "q-1") -> pb.CallScope:
+def scope(
+    tenant: str = "default", caller: str = "anonymous", request_id: str = "q-1"
+) -> persistence_service_pb2.CallScope:
     """For whom a call is made."""
-    return pb.CallScope(tenant=tenant, caller=caller, request_id=request_id)
+    return persistence_service_pb2.CallScope(tenant=tenant, caller=caller, request_id=request_id)
 
 
-def claim(key: str, request: bytes = b"r") -> pb.IdempotencyClaim:
+def claim(key: str, request: bytes = b"r") -> persistence_service_pb2.IdempotencyClaim:
     """A key for a request, which is told apart by its first byte."""
-    return pb.IdempotencyClaim(key=key, fingerprint=request * 32)
+    return persistence_service_pb2.IdempotencyClaim(key=key, fingerprint=request * 32)
 
 
 def specification(idea: str = "Let readers save articles.", **changes: object) -> run_pb2.RunSpecification:
@@ -210,29 +207,31 @@ def attempt(
 
 def record(
     record_id: int, *items: event_pb2.StepStarted | object, attempts: Sequence[attempt_pb2.Attempt] = ()
-) -> pb.Record:
+) -> persistence_service_pb2.Record:
     """A record of these events' payloads."""
-    return pb.Record(record_id=record_id, items=[item_of(item) for item in items], attempts=attempts)
+    return persistence_service_pb2.Record(
+        record_id=record_id, items=[item_of(item) for item in items], attempts=attempts
+    )
 
 
 _FIELD_OF = {
     field.message_type.name: field.name
-    for field in pb.RecordItem.DESCRIPTOR.oneofs_by_name["item"].fields
+    for field in persistence_service_pb2.RecordItem.DESCRIPTOR.oneofs_by_name["item"].fields
     if field.message_type is not None
 }
 
 
-def item_of(payload: object) -> pb.RecordItem:
+def item_of(payload: object) -> persistence_service_pb2.RecordItem:
     """The item that holds this payload."""
-    return pb.RecordItem(**{_FIELD_OF[type(payload).__name__]: payload})  # type: ignore[arg-type]  # as above
+    return persistence_service_pb2.RecordItem(**{_FIELD_OF[type(payload).__name__]: payload})  # type: ignore[arg-type]  # as above
 
 
-def first_record() -> pb.Record:
+def first_record() -> persistence_service_pb2.Record:
     """The expand step begins."""
     return record(1, event_pb2.StepStarted(step="expand"), attempts=[attempt()])
 
 
-def happy_records() -> list[pb.Record]:
+def happy_records() -> list[persistence_service_pb2.Record]:
     """What follows the first record of a run that decides, in the groups in which it is written."""
     numbers = itertools.count(2)
     succeeded = attempt_pb2.ATTEMPT_STATE_SUCCEEDED
@@ -300,10 +299,10 @@ class Service:
             user_data=UserData(once_per_key(self.database), self.database.now),
         )
         self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])
-        add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)
+        persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)
         await self.server.start()
         self.channel = open_channel(self.server.address, ChannelOptions())
-        self.stub = PersistenceServiceStub(self.channel)
+        self.stub = persistence_service_pb2_grpc.PersistenceServiceStub(self.channel)
         return self
 
     async def __aexit__(
@@ -316,40 +315,50 @@ class Service:
 
     async def run(self, run_id: str, tenant: str = "default") -> run_pb2.Run:
         """The run, whole."""
-        request = pb.PersistenceServiceGetRunRequest(scope=scope(tenant), run_id=run_id)
+        request = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=scope(tenant), run_id=run_id)
         with contract_errors():
             return (await self.stub.GetRun(request)).run
 
     async def events(self, run_id: str, after: int = 0) -> list[event_pb2.RunEvent]:
         """The run's events until its journal stands in a terminal state."""
-        request = pb.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
+        request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
+            scope=scope(), run_id=run_id, after_sequence=after
+        )
         with contract_errors():
             return [m.event async for m in self.stub.WatchRun(request) if m.HasField("event")]
 
     async def events_so_far(self, run_id: str) -> list[event_pb2.RunEvent]:
         """The run's events, whether it has ended or not."""
         last = (await self.run(run_id)).last_sequence
-        call = self.stub.WatchRun(pb.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id))
+        call = self.stub.WatchRun(
+            persistence_service_pb2.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id)
+        )
         events: list[event_pb2.RunEvent] = []
         while len(events) < last:
             message = await call.read()
-            assert isinstance(message, pb.PersistenceServiceWatchRunResponse)
+            assert isinstance(message, persistence_service_pb2.PersistenceServiceWatchRunResponse)
             events.extend([message.event] if message.HasField("event") else [])
         call.cancel()
         return events
 
-    async def queued(self, run_id: str | None = None, key: pb.IdempotencyClaim | None = None) -> run_pb2.Run:
+    async def queued(
+        self, run_id: str | None = None, key: persistence_service_pb2.IdempotencyClaim | None = None
+    ) -> run_pb2.Run:
         """A run that waits."""
-        request = pb.CreateRunRequest(
+        request = persistence_service_pb2.CreateRunRequest(
             scope=scope(), run_id=run_id or new_id(), specification=specification(), idempotency=key
         )
         with contract_errors():
             return (await self.stub.CreateRun(request)).run
 
-    async def claim(self, owner: str = "other", max_count: int = 100) -> list[pb.ClaimedRun]:
+    async def claim(
+        self, owner: str = "other", max_count: int = 100
+    ) -> list[persistence_service_pb2.ClaimedRun]:
         """Runs granted to another process."""
         with contract_errors():
-            answer = await self.stub.ClaimRuns(pb.ClaimRunsRequest(lease_owner=owner, max_count=max_count))
+            answer = await self.stub.ClaimRuns(
+                persistence_service_pb2.ClaimRunsRequest(lease_owner=owner, max_count=max_count)
+            )
         return list(answer.runs)
 
     async def set_run(self, run_id: str, **columns: object) -> None:
@@ -361,21 +370,28 @@ class Service:
         """The run's lease has run out."""
         await self.set_run(run_id, lease_expire_time=LONG_AGO)
 
-    async def cancel(self, run_id: str, key: pb.IdempotencyClaim | None = None) -> run_pb2.Run:
+    async def cancel(
+        self, run_id: str, key: persistence_service_pb2.IdempotencyClaim | None = None
+    ) -> run_pb2.Run:
         """The run, cancelled."""
-        request = pb.PersistenceServiceCancelRunRequest(scope=scope(), run_id=run_id, idempotency=key)
+        request = persistence_service_pb2.PersistenceServiceCancelRunRequest(
+            scope=scope(), run_id=run_id, idempotency=key
+        )
         with contract_errors():
             return (await self.stub.CancelRun(request)).run
 
     async def resume(self, run_id: str) -> run_pb2.Run:
         """The run, going on."""
-        request = pb.PersistenceServiceResumeRunRequest(scope=scope(), run_id=run_id)
+        request = persistence_service_pb2.PersistenceServiceResumeRunRequest(scope=scope(), run_id=run_id)
         with contract_errors():
             return (await self.stub.ResumeRun(request)).run
 
     @asynccontextmanager
     async def created(
-        self, run_id: str | None = None, key: pb.IdempotencyClaim | None = None, **begin: object
+        self,
+        run_id: str | None = None,
+        key: persistence_service_pb2.IdempotencyClaim | None = None,
+        **begin: object,
     ) -> AsyncIterator["Worker"]:
         """A worker on a run that it created."""
         async with Worker(self) as worker:
@@ -394,7 +410,7 @@ class Worker:
     """One RecordRun stream."""
 
     def __init__(self, service: Service) -> None:
-        self._requests: asyncio.Queue[pb.RecordRunRequest | None] = asyncio.Queue()
+        self._requests: asyncio.Queue[persistence_service_pb2.RecordRunRequest | None] = asyncio.Queue()
         self._service = service
         self.run_id = ""
         self.token = 0
@@ -408,27 +424,31 @@ class Worker:
     ) -> None:
         self.call.cancel()
 
-    async def _outgoing(self) -> AsyncIterator[pb.RecordRunRequest]:
+    async def _outgoing(self) -> AsyncIterator[persistence_service_pb2.RecordRunRequest]:
         while (request := await self._requests.get()) is not None:
             yield request
 
     def send(self, **message: object) -> None:
         """Sends a message without waiting for its answer."""
-        self._requests.put_nowait(pb.RecordRunRequest(**message))  # type: ignore[arg-type]  # at the call
+        self._requests.put_nowait(persistence_service_pb2.RecordRunRequest(**message))  # type: ignore[arg-type]  # at the call
 
     def end(self) -> None:
         """Says that nothing more will come."""
         self._requests.put_nowait(None)
 
-    async def answer(self) -> pb.RecordRunResponse:
+    async def answer(self) -> persistence_service_pb2.RecordRunResponse:
         """The next answer, or the error that ended the stream; an empty message at its good end."""
         with contract_errors():
             response = await self.call.read()
-        return response if isinstance(response, pb.RecordRunResponse) else pb.RecordRunResponse()
+        return (
+            response
+            if isinstance(response, persistence_service_pb2.RecordRunResponse)
+            else persistence_service_pb2.RecordRunResponse()
+        )
 
     async def create(
-        self, run_id: str, key: pb.IdempotencyClaim | None = None, **begin: object
-    ) -> pb.RecordRunResponse:
+        self, run_id: str, key: persistence_service_pb2.IdempotencyClaim | None = None, **begin: object
+    ) -> persistence_service_pb2.RecordRunResponse:
         """Begins a run; the answer may be to follow another."""
         fields: dict[str, object] = {
             "scope": scope(),
@@ -438,25 +458,27 @@ class Worker:
             "lease_owner": "me",
             "first_record": first_record(),
         }
-        self.send(create=pb.BeginCreate(**(fields | begin)))  # type: ignore[arg-type]  # checked at the call
+        self.send(create=persistence_service_pb2.BeginCreate(**(fields | begin)))  # type: ignore[arg-type]  # checked at the call
         answer = await self.answer()
         self.run_id, self.token = run_id, answer.created.lease.fencing_token
         return answer
 
-    async def attach(self, run_id: str, token: int) -> pb.RunAttached:
+    async def attach(self, run_id: str, token: int) -> persistence_service_pb2.RunAttached:
         """Goes on with a run."""
         self.send(
-            attach=pb.BeginAttach(scope=scope(), run_id=run_id, fencing_token=token, lease_owner="other")
+            attach=persistence_service_pb2.BeginAttach(
+                scope=scope(), run_id=run_id, fencing_token=token, lease_owner="other"
+            )
         )
         attached = (await self.answer()).attached
         self.run_id, self.token = run_id, attached.lease.fencing_token
         return attached
 
-    async def record(self, record: pb.Record) -> pb.RecordAck:
+    async def record(self, record: persistence_service_pb2.Record) -> persistence_service_pb2.RecordAck:
         """Writes a record down."""
         self.send(record=record)
         return (await self.answer()).ack
 
-    async def finish(self) -> list[pb.RecordAck]:
+    async def finish(self) -> list[persistence_service_pb2.RecordAck]:
         """Writes all that follows the first record of a run that decides."""
         return [await self.record(each) for each in happy_records()]

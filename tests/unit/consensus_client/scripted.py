@@ -9,11 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from consensus.v1 import event_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus.v1.review_service_pb2_grpc import (
-    ReviewServiceServicer,
-    add_ReviewServiceServicer_to_server,
-)
+from consensus.v1 import event_pb2, panel_pb2, review_service_pb2, review_service_pb2_grpc, run_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import ShuttingDown
 from consensus_rpc.server.server import Server, ServerOptions
@@ -21,7 +17,7 @@ from consensus_rpc.telemetry.metrics import RpcMetrics
 from tests.unit.consensus_client import samples
 
 SERVICE = "consensus.v1.ReviewService"
-Unimplemented: Any = ReviewServiceServicer
+Unimplemented: Any = review_service_pb2_grpc.ReviewServiceServicer
 
 
 @dataclass
@@ -137,7 +133,7 @@ async def serving(service: ScriptedService) -> AsyncIterator[str]:
     """Serves it on a free port; the address."""
     options = ServerOptions(listen="127.0.0.1:0", tune_gc=False)
     server = Server(options, service_names=[SERVICE], metrics=RpcMetrics(CollectorRegistry()))
-    add_ReviewServiceServicer_to_server(service, server.grpc)
+    review_service_pb2_grpc.add_ReviewServiceServicer_to_server(service, server.grpc)
     await server.start()
     await server.set_serving(SERVICE, True)
     try:

@@ -10,17 +10,20 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from consensus.v1 import audit_service_pb2, draft_pb2
-from consensus.v1 import draft_service_pb2 as pb
-from consensus.v1.audit_service_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server
-from consensus.v1.draft_service_pb2_grpc import DraftServiceServicer, add_DraftServiceServicer_to_server
-from consensus.v1.event_pb2 import Heartbeat
+from consensus.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
+    draft_pb2,
+    draft_service_pb2,
+    draft_service_pb2_grpc,
+    event_pb2,
+)
 from consensus_client import AuditClient, DraftClient, SyncAuditClient, SyncDraftClient
 from consensus_rpc.errors import ServerUnreachable
 from tests.unit.consensus_client.conftest import IMPATIENT
 
-Unimplemented: Any = DraftServiceServicer
-UnimplementedAudit: Any = AuditServiceServicer
+Unimplemented: Any = draft_service_pb2_grpc.DraftServiceServicer
+UnimplementedAudit: Any = audit_service_pb2_grpc.AuditServiceServicer
 
 
 @dataclass
@@ -32,15 +35,15 @@ class ScriptedDrafts(Unimplemented):  # type: ignore[misc]  # what no test here 
 
     async def WatchDraft(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.requests.append(request)
-        yield pb.WatchDraftResponse(heartbeat=Heartbeat())
+        yield draft_service_pb2.WatchDraftResponse(heartbeat=event_pb2.Heartbeat())
         for sequence in range(max(1, request.after_sequence), 6):  # what the reader has comes once more
-            yield pb.WatchDraftResponse(event=draft_pb2.DraftEvent(sequence=sequence))
+            yield draft_service_pb2.WatchDraftResponse(event=draft_pb2.DraftEvent(sequence=sequence))
             if not self.is_cut and sequence == 3:
                 self.is_cut = True
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
     async def ListDrafts(self, request: Any, context: Any) -> Any:
-        return pb.ListDraftsResponse(
+        return draft_service_pb2.ListDraftsResponse(
             drafts=[draft_pb2.Draft(draft_id=request.page_token or "first")],
             next_page_token="" if request.page_token else "second",
         )
@@ -66,8 +69,8 @@ class ScriptedAudit(UnimplementedAudit):  # type: ignore[misc]  # as above
 @asynccontextmanager
 async def serving(drafts: ScriptedDrafts, audit: ScriptedAudit) -> AsyncIterator[str]:
     server = grpc.aio.server()
-    add_DraftServiceServicer_to_server(drafts, server)
-    add_AuditServiceServicer_to_server(audit, server)
+    draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server)
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(audit, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

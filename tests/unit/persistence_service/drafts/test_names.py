@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.v1.draft_pb2 import CollaboratorRole, DraftPlatform, DraftState, InvitationState
+from consensus.v1 import draft_pb2
 from persistence_service.drafts import names
 
 
@@ -17,7 +17,7 @@ def test_an_author_is_shown_by_the_end_of_a_digest(user: str, shown: str) -> Non
 
 
 def test_platforms_are_spelt_as_people_do() -> None:
-    assert [names.platform_text(number) for number in DraftPlatform.values()] == [
+    assert [names.platform_text(number) for number in draft_pb2.DraftPlatform.values()] == [
         "",
         "x",
         "instagram",
@@ -27,14 +27,14 @@ def test_platforms_are_spelt_as_people_do() -> None:
 
 
 def test_every_value_is_read_back_as_it_was_written() -> None:
-    for platform in DraftPlatform.values():
+    for platform in draft_pb2.DraftPlatform.values():
         assert names.platform_number(names.platform_text(platform)) == platform
-    for state in DraftState.values()[1:]:
+    for state in draft_pb2.DraftState.values()[1:]:
         assert names.state_number(names.state_text(state)) == state
-    for role in CollaboratorRole.values()[1:]:
+    for role in draft_pb2.CollaboratorRole.values()[1:]:
         assert names.role_number(names.role_text(role)) == role
 
 
 def test_every_state_of_an_invitation_has_its_word() -> None:
     words = (names.PENDING, names.ACCEPTED, names.DECLINED, names.REVOKED, names.EXPIRED)
-    assert [names.invitation_state_number(word) for word in words] == InvitationState.values()[1:]
+    assert [names.invitation_state_number(word) for word in words] == draft_pb2.InvitationState.values()[1:]

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consensus.v1 import event_pb2
-from consensus.v1.attempt_pb2 import ATTEMPT_STATE_SUCCEEDED
+from consensus.v1 import attempt_pb2, event_pb2
 from consensus_contract.errors import ConsensusError, DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunScope
@@ -163,7 +162,12 @@ def test_an_attempt_that_ends_in_the_batch_in_which_it_began_is_one_row() -> Non
     changes = Changes()
     for columns, seconds in (
         (PreparedRecord.of(first_record()).attempts[0], 0),
-        (PreparedRecord.of(record(2, attempts=[attempt(state=ATTEMPT_STATE_SUCCEEDED)])).attempts[0], 5),
+        (
+            PreparedRecord.of(
+                record(2, attempts=[attempt(state=attempt_pb2.ATTEMPT_STATE_SUCCEEDED)])
+            ).attempts[0],
+            5,
+        ),
     ):
         changes.add_attempt(("default", "r"), columns, NOON + timedelta(seconds=seconds))
     (row,) = changes.attempts.values()
