@@ -2,6 +2,15 @@
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}
+
+Does the release before work on this schema, reading and writing?
+    TODO
+Which locks does it take, for how long, and does it end within the lock and statement time-outs?
+    TODO
+Can it be undone, and what is lost then?
+    TODO
+What becomes of the rows that are there, on both databases?
+    TODO
 """
 
 from collections.abc import Sequence
