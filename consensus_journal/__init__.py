@@ -14,22 +14,19 @@ from consensus_journal.checkpoint import (
     checkpoint_digest,
     checkpoint_from_plain,
     first_bad_checkpoint,
-    head_from_plain,
-    known_heads,
     plain_checkpoint,
     plain_head,
     take_checkpoint,
 )
-from consensus_journal.verification import MAX_FINDINGS, StreamFinding, Verdict, Verification, verify_export
-from consensus_journal.verify import Fault, Finding, Head, verify_against, verify_stream
+from consensus_journal.verification import StreamFinding, Verdict, Verification, verify_export
+from consensus_journal.verify import ChainFinding, Fault, Head, verify_against, verify_stream
 
 __all__ = [
     "FIRST_PREVIOUS_HASH",
-    "MAX_FINDINGS",
+    "ChainFinding",
     "Checkpoint",
     "Entry",
     "Fault",
-    "Finding",
     "Head",
     "Plain",
     "StreamFinding",
@@ -43,8 +40,6 @@ __all__ = [
     "entry_from_plain",
     "entry_hash",
     "first_bad_checkpoint",
-    "head_from_plain",
-    "known_heads",
     "plain_checkpoint",
     "plain_entry",
     "plain_head",

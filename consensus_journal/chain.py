@@ -51,14 +51,9 @@ def plain_entry(entry: Entry) -> dict[str, Plain]:
     }
 
 
-def canonical_entry(entry: Entry) -> bytes:
-    """The RFC 8785 form of `plain_entry`."""
-    return canonical_json(plain_entry(entry))
-
-
 def entry_hash(entry: Entry) -> bytes:
-    """SHA-256 of the canonical form: the next entry's `previous_hash`, or the stream's head."""
-    return digest(canonical_entry(entry))
+    """SHA-256 of the entry's RFC 8785 form: the next one's `previous_hash`, or the stream's head."""
+    return digest(canonical_json(plain_entry(entry)))
 
 
 def entry_from_plain(plain: Mapping[str, Any]) -> Entry:

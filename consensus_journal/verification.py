@@ -15,7 +15,7 @@ from consensus_journal.checkpoint import (
     head_from_plain,
     known_heads,
 )
-from consensus_journal.verify import Fault, Finding, Head, verify_against
+from consensus_journal.verify import ChainFinding, Fault, Head, verify_against
 
 MAX_FINDINGS = 100
 """A verdict names the first fault of that many streams at most."""
@@ -60,7 +60,7 @@ class Verification:
         self.entry_count = 0
         bad = first_bad_checkpoint(checkpoints, public_key)
         if bad is not None:
-            self._find("", Finding(bad, Fault.CHECKPOINT))
+            self._find("", ChainFinding(bad, Fault.CHECKPOINT))
 
     def check(self, head: StreamHead | None, tenant: str, stream: str, entries: Iterable[Entry]) -> None:
         """Checks one stream; `head` None: no head is known of it, though it has entries."""
@@ -74,7 +74,7 @@ class Verification:
     def verdict(self) -> Verdict:
         """What was found; streams that a checkpoint speaks of and that never came are cut off whole."""
         for _tenant, stream in self._known:
-            self._find(stream, Finding(1, Fault.CUT_OFF))
+            self._find(stream, ChainFinding(1, Fault.CUT_OFF))
         found = tuple(sorted(self._findings, key=lambda each: (each.stream, each.sequence)))
         return Verdict(self.stream_count, self.entry_count, self._checkpoint_count, found[:MAX_FINDINGS])
 
@@ -83,7 +83,7 @@ class Verification:
             self.entry_count += 1
             yield entry
 
-    def _find(self, stream: str, finding: Finding) -> None:
+    def _find(self, stream: str, finding: ChainFinding) -> None:
         self._findings.append(StreamFinding(stream, finding.sequence, finding.fault))
 
 

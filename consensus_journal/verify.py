@@ -27,14 +27,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChainFinding:
     """The first fault of a stream."""
 
     sequence: int
     fault: Fault
 
 
-def verify_stream(entries: Iterable[Entry], head: Head) -> Finding | None:
+def verify_stream(entries: Iterable[Entry], head: Head) -> ChainFinding | None:
     """Checks a stream from its first entry against its head; None when it is whole.
 
     `entries` come in the order of their sequences. An entry's hash is known to its successor, or to the
@@ -44,21 +44,21 @@ def verify_stream(entries: Iterable[Entry], head: Head) -> Finding | None:
     sequence, known, broken = 0, FIRST_PREVIOUS_HASH, 0
     for entry in entries:
         if entry.sequence <= sequence or entry.sequence > head.sequence:
-            return _altered(broken) or Finding(entry.sequence, Fault.INSERTED)
+            return _altered(broken) or ChainFinding(entry.sequence, Fault.INSERTED)
         if entry.sequence > sequence + 1:
-            return _altered(broken) or Finding(sequence + 1, Fault.MISSING)
+            return _altered(broken) or ChainFinding(sequence + 1, Fault.MISSING)
         holds = entry.previous_hash == known
         if broken:
             return _altered(broken if not holds else max(broken - 1, 1))
         sequence, known, broken = entry.sequence, entry_hash(entry), 0 if holds else entry.sequence
     if sequence < head.sequence:
-        return _altered(broken) or Finding(sequence + 1, Fault.CUT_OFF)
+        return _altered(broken) or ChainFinding(sequence + 1, Fault.CUT_OFF)
     if broken:
         return _altered(broken if known != head.hash else max(broken - 1, 1))
-    return None if known == head.hash else Finding(sequence, Fault.ALTERED)
+    return None if known == head.hash else ChainFinding(sequence, Fault.ALTERED)
 
 
-def verify_against(entries: Iterable[Entry], head: Head, known: Sequence[Head]) -> Finding | None:
+def verify_against(entries: Iterable[Entry], head: Head, known: Sequence[Head]) -> ChainFinding | None:
     """As `verify_stream`, and against the heads that checkpoints speak of, in the order of their sequences.
 
     A chain that was recomputed from some entry on is blamed from the entry after the newest head that
@@ -82,12 +82,12 @@ def verify_against(entries: Iterable[Entry], head: Head, known: Sequence[Head]) 
     sound = 0
     for each in known:
         if each.sequence > newest:
-            return Finding(newest + 1, Fault.CUT_OFF)
+            return ChainFinding(newest + 1, Fault.CUT_OFF)
         if hashes[each.sequence] != each.hash:
-            return Finding(sound + 1, Fault.RECOMPUTED)
+            return ChainFinding(sound + 1, Fault.RECOMPUTED)
         sound = each.sequence
     return None
 
 
-def _altered(sequence: int) -> Finding | None:
-    return Finding(sequence, Fault.ALTERED) if sequence else None
+def _altered(sequence: int) -> ChainFinding | None:
+    return ChainFinding(sequence, Fault.ALTERED) if sequence else None

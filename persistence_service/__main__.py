@@ -1,15 +1,11 @@
 """Runs the persistence service: builds every object, hands it in, serves until told to stop."""
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from sqlalchemy.exc import OperationalError
 
 from consensus.v1 import (
     audit_service_pb2_grpc,
@@ -23,32 +19,30 @@ from consensus.v1 import (
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
-from consensus_rpc.telemetry.log import configure_logging, get_logger
+from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
-from persistence_service.audit.checkpoints import (
-    Checkpointer,
-    CheckpointFile,
-    new_signing_key,
-    signing_key,
-)
+from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile, signing_key
 from persistence_service.audit.servicer import AuditServicer
+from persistence_service.commands import commands, load_settings, refusals_shown
 from persistence_service.config import PersistenceSettings
-from persistence_service.database import Database, StartRefused
-from persistence_service.database.migrating import head_revision, upgrade
-from persistence_service.database.reset import reset
+from persistence_service.database import Database
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.drafts.access import DraftAccess, DraftOptions
 from persistence_service.drafts.audited import AuditedDraftServicer
-from persistence_service.drafts.records import DraftOptions, DraftRecords
 from persistence_service.drafts.servicer import DraftServicer
+from persistence_service.drafts.submitting import submitted_text
 from persistence_service.events.servicer import EventServicer
 from persistence_service.housekeeping.purging import PURGE_SECONDS, Retention, purge_for_ever
 from persistence_service.housekeeping.retentions import retentions
+from persistence_service.housekeeping.user_data import UserData
+from persistence_service.idempotency.once import OncePerKey
 from persistence_service.idempotency.servicer import IdempotencyServicer
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.readiness import follow_database
+from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
-from persistence_service.runs.records import RunOptions, RunRecords
+from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
 
 SERVICES = (
@@ -61,8 +55,6 @@ SERVICES = (
     "consensus.v1.DiagnosticsService",
 )
 
-REFUSED = 1
-
 
 async def main(settings: PersistenceSettings, port_file: Path | None, place: Place | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
@@ -74,16 +66,13 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
     database = Database(settings.database_options())
-    records = RunRecords(database, _run_options(settings))
     signing = Signing(database)
-    runs = (
-        AuditedRunServicer(records, signing, database)
-        if settings.audit_reads
-        else RunServicer(records, signing)
-    )
-    draft_records = DraftRecords(database, _draft_options(settings))
+    once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
+    run_access = RunAccess.of(database, _run_options(settings))
+    runs = _run_servicer(settings, database, run_access, signing, UserData(once, database.now))
+    draft_access = DraftAccess(database, once, _draft_options(settings))
     draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
-    drafts = draft_servicer(database, draft_records, signing)
+    drafts = draft_servicer(database, draft_access, signing)
     checkpointer = _checkpointer(settings, database, place)
     server = Server(
         ServerOptions.from_settings(
@@ -101,12 +90,11 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
         DiagnosticsServicer(database), server.grpc
     )
-    key_ttl = timedelta(seconds=settings.idempotency_key_ttl_seconds)
     event_service_pb2_grpc.add_EventServiceServicer_to_server(
-        EventServicer(database, signing, key_ttl), server.grpc
+        EventServicer(database, signing, once), server.grpc
     )
     metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
-        MetricServicer(database, signing, key_ttl), server.grpc
+        MetricServicer(database, signing, once), server.grpc
     )
     draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
@@ -120,8 +108,8 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         drafts.drain()
 
     await server.start()
-    records.start()
-    draft_records.start()
+    run_access.start()
+    draft_access.start()
     readiness = asyncio.create_task(follow_database(database, report))
     readiness.add_done_callback(lambda _: server.request_stop())
     purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
@@ -134,11 +122,21 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         for task in (readiness, *background):
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
-        await records.close()  # what was handed in is written
-        await draft_records.close()
+        await run_access.close()  # what was handed in is written
+        await draft_access.close()
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _run_servicer(
+    settings: PersistenceSettings, database: Database, runs: RunAccess, signing: Signing, user_data: UserData
+) -> RunServicer:
+    if not settings.audit_reads:
+        return RunServicer(runs, signing, submitted_text=submitted_text, user_data=user_data)
+    return AuditedRunServicer(
+        runs, signing, submitted_text=submitted_text, user_data=user_data, database=database
+    )
 
 
 def _retentions(settings: PersistenceSettings, database: Database) -> list[Retention]:
@@ -181,7 +179,6 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
 
 def _draft_options(settings: PersistenceSettings) -> DraftOptions:
     return DraftOptions(
-        idempotency_key_ttl_seconds=settings.idempotency_key_ttl_seconds,
         watch_poll_seconds=settings.watch_poll_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         slow_consumer_seconds=settings.slow_consumer_seconds,
@@ -191,6 +188,7 @@ def _draft_options(settings: PersistenceSettings) -> DraftOptions:
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False
 )
+app.add_typer(commands)
 
 PortFile = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")
@@ -222,7 +220,7 @@ def default(
 def serve(port_file: PortFile = None, listen: Listen = None, workers: Workers = None) -> None:
     """Serve until told to stop, then drain; the default."""
     given = {"persistence_listen": listen or None, "persistence_workers": workers}
-    settings = _load(**{name: value for name, value in given.items() if value is not None})
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     place = Place.current()
     if settings.persistence_workers > 1 and place is None:
         supervise(
@@ -232,87 +230,8 @@ def serve(port_file: PortFile = None, listen: Listen = None, workers: Workers = 
             listen=settings.persistence_listen,
             port_file=port_file,
         )
-    with _refusals_shown():
+    with refusals_shown():
         run(main(settings, port_file, place))
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database's schema to the newest revision."""
-    with _maintained(_load()) as database, database.maintenance() as engine:
-        upgrade(engine)
-    typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
-
-
-@app.command("db-reset")
-def db_reset(
-    confirm: Annotated[
-        str, typer.Option(metavar="NAME", help="The database's name; of SQLite the file's, without .db.")
-    ],
-) -> None:
-    """Drop all that the database holds, and migrate it anew.
-
-    Lists the tables that stand then. Nothing can bring the data back, so the database's own name has to be
-    given.
-    """
-    with _maintained(_load()) as database:
-        if confirm != database.options.name:
-            _exit(f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2)
-        with database.maintenance(wait_for_file=0) as engine:
-            tables = reset(engine, database.options)
-    typer.echo("\n".join((f"{database.options.name}: reset", *(f"  {table}" for table in tables))))
-
-
-@app.command("audit-key")
-def audit_key() -> None:
-    """Make a key for AUDIT_SIGNING_KEY and print it."""
-    typer.echo(new_signing_key())
-
-
-@app.command("settings")
-def list_settings() -> None:
-    """List the settings, with what each allows."""
-    for each in PersistenceSettings.describe():
-        typer.echo(
-            f"{each.name}  ({each.allowed}; default: {each.default or 'none'})\n    {each.description}"
-        )
-
-
-def _load(**overrides: str | int) -> PersistenceSettings:
-    settings = PersistenceSettings.load_or_exit(**overrides)
-    place = Place.current()
-    configure_logging(
-        "persistence_service",
-        level=settings.log_level,
-        log_format=settings.log_format,
-        worker=place.index if place else None,
-    )
-    return settings
-
-
-@contextmanager
-def _maintained(settings: PersistenceSettings) -> Iterator[Database]:
-    """The database of the settings, for a command that ends."""
-    with _refusals_shown():
-        try:
-            yield Database(settings.database_options())
-        except OperationalError as error:
-            _exit(f"the database cannot be used: {error.orig}")
-
-
-@contextmanager
-def _refusals_shown() -> Iterator[None]:
-    """A database that must not be used ends the process with its reason, not with a traceback."""
-    try:
-        yield
-    except StartRefused as refusal:
-        get_logger().critical("start_refused", reason=str(refusal))
-        _exit(str(refusal))
-
-
-def _exit(message: str, *, code: int = REFUSED) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise SystemExit(code)
 
 
 if __name__ == "__main__":

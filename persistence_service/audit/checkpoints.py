@@ -57,7 +57,6 @@ class CheckpointFile:
     """Checkpoints as JSON lines, each `{"checkpoint": …}`; of one process at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Opens nothing yet."""
         self._path = path
 
     def read(self) -> Iterator[Checkpoint]:

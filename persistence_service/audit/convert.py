@@ -2,22 +2,22 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import audit_service_pb2 as pb
+from consensus.v1 import audit_service_pb2
 from consensus_journal import Checkpoint, Entry, Fault, StreamHead, Verdict
 from persistence_service.audit.filter import EntryFilter
 from persistence_service.schema.scalars import from_timestamp
 
 _FAULTS = {
-    Fault.MISSING: pb.AUDIT_FAULT_MISSING,
-    Fault.INSERTED: pb.AUDIT_FAULT_INSERTED,
-    Fault.ALTERED: pb.AUDIT_FAULT_ALTERED,
-    Fault.CUT_OFF: pb.AUDIT_FAULT_CUT_OFF,
-    Fault.RECOMPUTED: pb.AUDIT_FAULT_RECOMPUTED,
-    Fault.CHECKPOINT: pb.AUDIT_FAULT_CHECKPOINT,
+    Fault.MISSING: audit_service_pb2.AUDIT_FAULT_MISSING,
+    Fault.INSERTED: audit_service_pb2.AUDIT_FAULT_INSERTED,
+    Fault.ALTERED: audit_service_pb2.AUDIT_FAULT_ALTERED,
+    Fault.CUT_OFF: audit_service_pb2.AUDIT_FAULT_CUT_OFF,
+    Fault.RECOMPUTED: audit_service_pb2.AUDIT_FAULT_RECOMPUTED,
+    Fault.CHECKPOINT: audit_service_pb2.AUDIT_FAULT_CHECKPOINT,
 }
 
 
-def filter_from_proto(wanted: pb.AuditFilter) -> EntryFilter:
+def filter_from_proto(wanted: audit_service_pb2.AuditFilter) -> EntryFilter:
     """Which entries are asked for.
 
     Raises:
@@ -36,15 +36,15 @@ def filter_from_proto(wanted: pb.AuditFilter) -> EntryFilter:
     )
 
 
-def entry_to_proto(entry: Entry) -> pb.AuditEntry:
+def entry_to_proto(entry: Entry) -> audit_service_pb2.AuditEntry:
     """The entry on the wire, complete: a client can compute its hash from it."""
-    message = pb.AuditEntry(
+    message = audit_service_pb2.AuditEntry(
         tenant=entry.tenant,
         stream=entry.stream,
         sequence=entry.sequence,
         entry_time=_timestamp(entry.event_time_us),
         event_type=entry.event_type,
-        severity=pb.AuditSeverity.ValueType(entry.severity),
+        severity=audit_service_pb2.AuditSeverity.ValueType(entry.severity),
         caller=entry.caller,
         user=entry.user,
         request_id=entry.request_id,
@@ -57,14 +57,16 @@ def entry_to_proto(entry: Entry) -> pb.AuditEntry:
     return message
 
 
-def head_to_proto(head: StreamHead) -> pb.StreamHead:
+def head_to_proto(head: StreamHead) -> audit_service_pb2.StreamHead:
     """The head on the wire."""
-    return pb.StreamHead(tenant=head.tenant, stream=head.stream, sequence=head.sequence, hash=head.hash)
+    return audit_service_pb2.StreamHead(
+        tenant=head.tenant, stream=head.stream, sequence=head.sequence, hash=head.hash
+    )
 
 
-def checkpoint_to_proto(checkpoint: Checkpoint) -> pb.AuditCheckpoint:
+def checkpoint_to_proto(checkpoint: Checkpoint) -> audit_service_pb2.AuditCheckpoint:
     """The checkpoint on the wire."""
-    return pb.AuditCheckpoint(
+    return audit_service_pb2.AuditCheckpoint(
         number=checkpoint.number,
         create_time=_timestamp(checkpoint.create_time_us),
         previous_digest=checkpoint.previous_digest,
@@ -74,14 +76,16 @@ def checkpoint_to_proto(checkpoint: Checkpoint) -> pb.AuditCheckpoint:
     )
 
 
-def verdict_to_proto(verdict: Verdict) -> pb.AuditVerdict:
+def verdict_to_proto(verdict: Verdict) -> audit_service_pb2.AuditVerdict:
     """The verdict on the wire."""
-    return pb.AuditVerdict(
+    return audit_service_pb2.AuditVerdict(
         stream_count=verdict.stream_count,
         entry_count=verdict.entry_count,
         checkpoint_count=verdict.checkpoint_count,
         findings=[
-            pb.AuditFinding(stream=each.stream, sequence=each.sequence, fault=_FAULTS[each.fault])
+            audit_service_pb2.AuditFinding(
+                stream=each.stream, sequence=each.sequence, fault=_FAULTS[each.fault]
+            )
             for each in verdict.findings
         ],
     )

@@ -57,7 +57,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class AuditedStream:
     """One stream, whole; `head` None: it has entries and no head."""
 
     tenant: str
@@ -103,7 +103,7 @@ def _filtered(statement: Select[Any], wanted: EntryFilter) -> Select[Any]:
     return statement
 
 
-def streams(connection: Connection, tenant: str, *, after: str, limit: int) -> list[Stream]:
+def streams(connection: Connection, tenant: str, *, after: str, limit: int) -> list[AuditedStream]:
     """The next streams that have a head, in order of their names, with all their entries."""
     others = _HEADS.where(_HEAD.tenant == tenant, _HEAD.stream > after)
     found = _heads(connection, others.order_by(_HEAD.stream).limit(limit))
@@ -116,7 +116,7 @@ def streams(connection: Connection, tenant: str, *, after: str, limit: int) -> l
     return _with_entries(connection, tenant, sorted(found, key=lambda head: head.stream)[:limit])
 
 
-def stream(connection: Connection, tenant: str, name: str) -> list[Stream]:
+def stream(connection: Connection, tenant: str, name: str) -> list[AuditedStream]:
     """One stream; none when there is neither head nor entry."""
     heads = _heads(connection, _HEADS.where(_HEAD.tenant == tenant, _HEAD.stream == name))
     if name.startswith(RUN_STREAMS):
@@ -125,10 +125,10 @@ def stream(connection: Connection, tenant: str, name: str) -> list[Stream]:
     if heads:
         return _with_entries(connection, tenant, heads)
     entries = tuple(_entries(connection, tenant, [name]))
-    return [Stream(tenant, name, None, entries)] if entries else []
+    return [AuditedStream(tenant, name, None, entries)] if entries else []
 
 
-def headless_streams(connection: Connection, tenant: str) -> list[Stream]:
+def headless_streams(connection: Connection, tenant: str) -> list[AuditedStream]:
     """Streams that have entries and no head: somebody wrote past the service. Reads every entry's key."""
     names = connection.scalars(
         select(_JOURNAL.stream).where(_JOURNAL.tenant == tenant, ~_HAS_HEAD, ~_HAS_RUN).distinct()
@@ -169,11 +169,11 @@ def entry_of(row: Row[Any]) -> Entry:
     )
 
 
-def _with_entries(connection: Connection, tenant: str, heads: Sequence[StreamHead]) -> list[Stream]:
+def _with_entries(connection: Connection, tenant: str, heads: Sequence[StreamHead]) -> list[AuditedStream]:
     entries: dict[str, list[Entry]] = {head.stream: [] for head in heads}
     for entry in _entries(connection, tenant, list(entries)):
         entries[entry.stream].append(entry)
-    return [Stream(tenant, head.stream, head, tuple(entries[head.stream])) for head in heads]
+    return [AuditedStream(tenant, head.stream, head, tuple(entries[head.stream])) for head in heads]
 
 
 def _entries(connection: Connection, tenant: str, names: Sequence[str]) -> Iterable[Entry]:

@@ -15,7 +15,7 @@ from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
 from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.engine import Connections, make_engine
-from persistence_service.database.faults import Fault, classify
+from persistence_service.database.faults import DatabaseFault, classify
 from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
@@ -117,7 +117,7 @@ class Database:
                 startup.verify(connection)
             bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
         except DBAPIError as error:
-            if classify(error) is Fault.REFUSED:
+            if classify(error) is DatabaseFault.REFUSED:
                 raise
             raise DatabaseUnavailable from error
         self._start_probe()

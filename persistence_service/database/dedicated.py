@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from persistence_service.database.engine import READ_ONLY
-from persistence_service.database.faults import Fault, classify
+from persistence_service.database.faults import DatabaseFault, classify
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 
 
@@ -72,7 +72,7 @@ class DedicatedConnection:
         try:
             yield self._connection
         except DBAPIError as error:
-            if error.connection_invalidated or classify(error) is Fault.UNAVAILABLE:
+            if error.connection_invalidated or classify(error) is DatabaseFault.UNAVAILABLE:
                 self._discard()
             raise
 

@@ -7,10 +7,10 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["Fault", "StatementRefused", "classify", "code_of", "refusal"]
+__all__ = ["DatabaseFault", "StatementRefused", "classify", "code_of", "refusal"]
 
 
-class Fault(Enum):
+class DatabaseFault(Enum):
     """What a failed unit of work means for whoever ran it."""
 
     CONTENTION = "contention"  # another transaction stood in the way: run the unit again
@@ -34,46 +34,46 @@ _SQLITE_UNAVAILABLE = {
 }
 
 
-def classify(error: Exception) -> Fault:
+def classify(error: Exception) -> DatabaseFault:
     """Which fault an exception of SQLAlchemy or a driver is.
 
     psycopg2 gives a lost connection no code; SQLAlchemy notices by its message and says so in
     `connection_invalidated`.
     """
     if isinstance(error, PoolTimeout):
-        return Fault.UNAVAILABLE
+        return DatabaseFault.UNAVAILABLE
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
-            return Fault.UNAVAILABLE
+            return DatabaseFault.UNAVAILABLE
         return _classify_driver(error.orig)
     return _classify_driver(error)
 
 
-def _classify_driver(error: BaseException | None) -> Fault:
+def _classify_driver(error: BaseException | None) -> DatabaseFault:
     if isinstance(error, psycopg2.Error):
         return _classify_postgresql(error)
     if isinstance(error, sqlite3.Error):
         return _classify_sqlite(error)
-    return Fault.REFUSED
+    return DatabaseFault.REFUSED
 
 
-def _classify_postgresql(error: psycopg2.Error) -> Fault:
+def _classify_postgresql(error: psycopg2.Error) -> DatabaseFault:
     code = error.pgcode
     if code is None:
         no_answer = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-        return Fault.UNAVAILABLE if no_answer else Fault.REFUSED
+        return DatabaseFault.UNAVAILABLE if no_answer else DatabaseFault.REFUSED
     if code in _CONTENTION:
-        return Fault.CONTENTION
+        return DatabaseFault.CONTENTION
     if code == _READ_ONLY or code.startswith(_UNAVAILABLE_CLASSES):
-        return Fault.UNAVAILABLE
-    return Fault.REFUSED
+        return DatabaseFault.UNAVAILABLE
+    return DatabaseFault.REFUSED
 
 
-def _classify_sqlite(error: sqlite3.Error) -> Fault:
+def _classify_sqlite(error: sqlite3.Error) -> DatabaseFault:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is an extended code
     if primary in _SQLITE_CONTENTION:
-        return Fault.CONTENTION
-    return Fault.UNAVAILABLE if primary in _SQLITE_UNAVAILABLE else Fault.REFUSED
+        return DatabaseFault.CONTENTION
+    return DatabaseFault.UNAVAILABLE if primary in _SQLITE_UNAVAILABLE else DatabaseFault.REFUSED
 
 
 def code_of(error: Exception) -> str:

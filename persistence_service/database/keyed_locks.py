@@ -1,18 +1,19 @@
-"""Turns within one process: who would only wait in the database for a neighbour waits here instead.
+"""Locks within one process: who would only wait in the database for a neighbour waits here instead.
 
 The database's locks are waited for briefly, and cost a connection meanwhile; they are for other processes.
 """
 
 import asyncio
-from collections import defaultdict
+from collections.abc import Hashable
+from weakref import WeakValueDictionary
 
 
-class Turns:
-    """A turn per name, such as a tenant's; lives on one event loop."""
+class KeyedLocks:
+    """A lock per key, such as a tenant, while somebody holds it or waits for it; lives on one event loop."""
 
     def __init__(self) -> None:
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
-    def of(self, name: str) -> asyncio.Lock:
+    def of(self, key: Hashable) -> asyncio.Lock:
         """Held with `async with`, by one at a time, in the order in which they came."""
-        return self._turns[name]
+        return self._locks.setdefault(key, asyncio.Lock())

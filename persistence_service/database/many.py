@@ -1,4 +1,4 @@
-"""Statements for many rows, several of them in one round trip: made once, executed as they stand.
+"""Statements for many rows, several in one round trip: made and shaped at start, executed as they stand.
 
 On PostgreSQL a statement takes all its rows as one parameter, a list of JSON objects: `INSERT … SELECT …
 FROM json_to_recordset(…)`, and `UPDATE … FROM (… json_to_recordset(…) …)`. Rows as lists of values cost the
@@ -8,27 +8,26 @@ row, which is cheap where there is no round trip.
 """
 
 import re
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Dialect, Insert, String, Update
+from sqlalchemy import Connection, Dialect, Insert, String, Table, Update
+from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
 _WHERE = re.compile(r"\sWHERE\s")
 _ROW_OF_VALUES = re.compile(r"VALUES \(((?:%\(\w+\)s(?:::\w+)?(?:, )?)+)\)")
+_POSTGRESQL: Dialect = psycopg2.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 Rows = Sequence[Mapping[str, Any]]
-Statement = Insert | Update
-Work = tuple[Statement, Rows]
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
+class Shape:
     """A statement whose first parameter is its rows, followed by the `constants` that it binds itself.
 
     `is_joined`: the second is how many rows there are.
@@ -39,17 +38,36 @@ class _Shape:
     is_joined: bool
 
     def parameters(self, rows: Rows) -> tuple[Any, ...]:
+        """What the driver is given with the text."""
         given = orjson.dumps(rows, default=_json_value).decode()
         return (given, len(rows), *self.constants) if self.is_joined else (given, *self.constants)
 
 
-_shapes: weakref.WeakKeyDictionary[Statement, _Shape] = weakref.WeakKeyDictionary()
+class ForRows:
+    """A statement to be executed for many rows.
+
+    An INSERT of whole rows, or an UPDATE or an INSERT from a SELECT by bound parameters. Its shape is taken
+    from the text that SQLAlchemy makes of it: a text of another form is refused here, when the module that
+    holds the statement is imported, and not in a batch.
+    """
+
+    __slots__ = ("shape", "statement", "table")
+
+    def __init__(self, statement: Insert | Update) -> None:
+        """Raises ValueError for a statement that is none of these."""
+        assert isinstance(statement.table, Table)
+        self.statement = statement
+        self.table = statement.table
+        self.shape = shape_of(statement, _POSTGRESQL)
+
+
+Work = tuple[ForRows, Rows]
 
 
 class RowsRefused(Exception):  # noqa: N818 - it says what happened
     """Rows of `statement` broke a constraint; `error` is the database's."""
 
-    def __init__(self, statement: Statement, error: IntegrityError) -> None:
+    def __init__(self, statement: ForRows, error: IntegrityError) -> None:
         super().__init__()
         self.statement = statement
         self.error = error
@@ -58,8 +76,7 @@ class RowsRefused(Exception):  # noqa: N818 - it says what happened
 def execute_all(connection: Connection, work: Sequence[Work]) -> int:
     """Executes the statements in their order, each for all its rows; those without rows are left out.
 
-    They are INSERTs of whole rows, and UPDATEs and INSERTs from a SELECT by bound parameters. Answers how
-    many rows the last one inserted or changed.
+    Answers how many rows the last one inserted or changed.
 
     Raises:
         RowsRefused: rows broke a constraint.
@@ -71,24 +88,23 @@ def execute_all(connection: Connection, work: Sequence[Work]) -> int:
     count = 0
     for statement, rows in work:
         try:
-            count = connection.execute(statement, rows).rowcount
+            count = connection.execute(statement.statement, rows).rowcount
         except IntegrityError as error:
             raise RowsRefused(statement, error) from error
     return count
 
 
 def _execute_together(connection: Connection, work: Sequence[Work]) -> int:
-    shapes = [(_shape_of(statement, connection.dialect), rows) for statement, rows in work]
-    if not shapes:
+    if not work:
         return 0
-    text = "; ".join(shape.text for shape, _ in shapes)
-    parameters = tuple(value for shape, rows in shapes for value in shape.parameters(rows))
+    text = "; ".join(statement.shape.text for statement, _ in work)
+    parameters = tuple(value for statement, rows in work for value in statement.shape.parameters(rows))
     try:
         return connection.exec_driver_sql(text, parameters).rowcount
     except IntegrityError as error:
         refused = _table_of(error)
         for statement, _ in work:
-            if getattr(statement.table, "name", "") == refused:
+            if statement.table.name == refused:
                 raise RowsRefused(statement, error) from error
         raise
 
@@ -106,14 +122,12 @@ def _json_value(value: object) -> str:
     raise TypeError(f"no row holds a {type(value).__name__}")
 
 
-def _shape_of(statement: Statement, dialect: Dialect) -> _Shape:
-    shape = _shapes.get(statement)
-    if shape is None:
-        shape = _shapes[statement] = _shape(statement, dialect)
-    return shape
+def shape_of(statement: Insert | Update, dialect: Dialect) -> Shape:
+    """The statement as PostgreSQL is to be given it.
 
-
-def _shape(statement: Statement, dialect: Dialect) -> _Shape:
+    Raises:
+        ValueError: its text has none of the two forms that are known.
+    """
     compiled: Any = statement.compile(dialect=dialect)
     is_joined = isinstance(statement, Update) or statement.select is not None
     if is_joined:
@@ -126,13 +140,17 @@ def _shape(statement: Statement, dialect: Dialect) -> _Shape:
         source = f"SELECT {', '.join(names)} FROM {_records(names, compiled, dialect)}"  # noqa: S608 - columns
     bound = _PLACEHOLDER.findall(after)
     constants = tuple(compiled.params[name] for name in bound)
-    return _Shape(before + source + _PLACEHOLDER.sub("%s", after), constants, is_joined)
+    shape = Shape(before + source + _PLACEHOLDER.sub("%s", after), constants, is_joined)
+    if shape.text.count("%") != len(shape.parameters(())):
+        raise ValueError(f"parameters are left in {shape.text}")
+    return shape
 
 
 def _around_values(text: str) -> tuple[str, list[str], str]:
     """`INSERT INTO t (x, y) VALUES (%(x)s, %(y)s) …` without its row, which names the columns."""
     found = _ROW_OF_VALUES.search(text)
-    assert found is not None, "an insert of whole rows"
+    if found is None:
+        raise ValueError(f"no row of values in {text}")
     return text[: found.start()], _PLACEHOLDER.findall(found[1]), text[found.end() :]
 
 
@@ -141,8 +159,10 @@ def _around_condition(text: str) -> tuple[str, list[str], str]:
     `INSERT INTO t (a) SELECT %(x)s WHERE …`.
     """
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    head, condition = _WHERE.split(_PLACEHOLDER.sub(r"given.\1", text), maxsplit=1)
-    return head, names, f" WHERE {condition}"
+    parts = _WHERE.split(_PLACEHOLDER.sub(r"given.\1", text), maxsplit=1)
+    if len(parts) == 1:
+        raise ValueError(f"no condition in {text}")
+    return parts[0], names, f" WHERE {parts[1]}"
 
 
 def _records(names: Sequence[str], compiled: Any, dialect: Dialect) -> str:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
+from consensus_rpc.backoff import Backoff, Chance
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
-from persistence_service.database.faults import Fault, classify, code_of, refusal
+from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
@@ -25,8 +26,7 @@ Result = TypeVar("Result")
 Unit = Callable[[Connection], Result]
 
 ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 0.1
-JITTER = 0.1
+BACKOFF = Backoff(first_seconds=0.1, jitter=0.1)
 
 log = get_logger()
 
@@ -48,7 +48,7 @@ class Terms:
 class Units:
     """Runs units of work: commits on success, rolls back on any error, retries what contention broke.
 
-    Clock and chance are handed in: `sleep` takes seconds, `chance` answers 0 to 1.
+    Sleep, which takes seconds, and chance are handed in.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Units:
         check: Callable[[], None],
         suspect: Callable[[], None],
         sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random,
+        chance: Chance = random,
     ) -> None:
         """`check` raises while the database is known to be away; `suspect` is told of lost connections."""
         self._backend = backend
@@ -122,29 +122,28 @@ class Units:
             self._write_lock.release()
 
     def _pause(self, state: RetryCallState) -> float:
-        pause: float = FIRST_PAUSE_SECONDS * 2 ** (state.attempt_number - 1)
-        return pause * (1 + JITTER * self._chance())
+        return BACKOFF.seconds(state.attempt_number, self._chance())
 
     def _translated(self, error: Exception, terms: Terms) -> Exception:
         fault = _fault(error)
-        if fault is Fault.CONTENTION:
+        if fault is DatabaseFault.CONTENTION:
             return LockTimeout(resource=terms.resource)
-        if fault is Fault.UNAVAILABLE:
+        if fault is DatabaseFault.UNAVAILABLE:
             self._suspect()
             log.warning("database_call_failed", resource=terms.resource, cause=code_of(error))
             return DatabaseUnavailable()
         return DatabaseError()
 
 
-def _fault(error: BaseException) -> Fault | None:
+def _fault(error: BaseException) -> DatabaseFault | None:
     if isinstance(error, _WriteLockBusy):
-        return Fault.CONTENTION
+        return DatabaseFault.CONTENTION
     return classify(error) if isinstance(error, DBAPIError | PoolTimeout) else None
 
 
 def _may_run_again(error: BaseException, terms: Terms) -> bool:
     fault = _fault(error)
-    return fault is Fault.CONTENTION or (fault is Fault.UNAVAILABLE and terms.rerun_when_lost)
+    return fault is DatabaseFault.CONTENTION or (fault is DatabaseFault.UNAVAILABLE and terms.rerun_when_lost)
 
 
 def _log_retry(state: RetryCallState, terms: Terms) -> None:

@@ -17,8 +17,7 @@ from persistence_service.drafts.convert import Row
 from persistence_service.drafts.repository import DraftKey
 from persistence_service.events.emitting import DraftPart, NewEvent, append_in_transaction, draft_event
 from persistence_service.journal.append import Clock, append
-from persistence_service.journal.entries import Actor
-from persistence_service.journal.entries import Draft as Entry
+from persistence_service.journal.entries import Actor, NewEntry
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class Change:
     actor: Actor
     clock: Clock
     now: datetime
-    _entries: list[Entry] = field(default_factory=list)
+    _entries: list[NewEntry] = field(default_factory=list)
     _events: list[NewEvent] = field(default_factory=list)
 
     @property
@@ -64,7 +63,7 @@ class Change:
         Raises:
             DraftNotFound: the tenant has no such draft.
         """
-        statement = statements.LOCK_DRAFT[show_deleted]
+        statement = statements.LOCK_DRAFT.shown(show_deleted)
         draft = self.connection.execute(statement, self.row_key).mappings().one_or_none()
         if draft is None:
             raise DraftNotFound(draft_id=self.draft_id)
@@ -98,7 +97,7 @@ class Change:
 
     def note(self, event_type: str, data: dict[str, Any], *, payload_digest: bytes | None = None) -> None:
         """What will stand in the journal; never content."""
-        self._entries.append(Entry(event_type, data, payload_digest=payload_digest))
+        self._entries.append(NewEntry(event_type, data, payload_digest=payload_digest))
 
     def emit(self, event_type: str, *, recipient: str | None = None, **more: Any) -> None:
         """What will stand in the event store."""

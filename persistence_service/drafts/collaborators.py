@@ -1,7 +1,6 @@
 """Collaborators: who takes part, and in which role."""
 
-from consensus.v1 import draft_pb2
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_pb2, draft_service_pb2
 from consensus_contract.errors import CollaboratorNotFound, DraftFull, DuplicateId
 from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import convert, names, statements
@@ -12,7 +11,9 @@ from persistence_service.drafts.ring import hand_over
 MAX_COLLABORATORS = 100
 
 
-def add(change: Change, request: pb.AddCollaboratorRequest) -> pb.AddCollaboratorResponse:
+def add(
+    change: Change, request: draft_service_pb2.AddCollaboratorRequest
+) -> draft_service_pb2.AddCollaboratorResponse:
     """One more who takes part.
 
     Raises:
@@ -25,7 +26,7 @@ def add(change: Change, request: pb.AddCollaboratorRequest) -> pb.AddCollaborato
     joined = join(change, draft, request.collaborator, role, added_by=change.user)
     change.note("draft.collaborator_added", {"collaborator": request.collaborator, "role": role})
     change.finish()
-    return pb.AddCollaboratorResponse(collaborator=joined)
+    return draft_service_pb2.AddCollaboratorResponse(collaborator=joined)
 
 
 def join(change: Change, draft: Row, user: str, role: str, *, added_by: str) -> draft_pb2.Collaborator:
@@ -61,13 +62,15 @@ def put(change: Change, draft: Row, user: str, role: str, *, added_by: str) -> R
     return row
 
 
-def check_remove(request: pb.RemoveCollaboratorRequest, creator: str) -> None:
+def check_remove(request: draft_service_pb2.RemoveCollaboratorRequest, creator: str) -> None:
     """Raises InvalidField for the creator, who stays as long as the draft."""
     if request.collaborator == creator:
         raise InvalidField(field="collaborator", description="is somebody else than the creator")
 
 
-def remove(change: Change, request: pb.RemoveCollaboratorRequest) -> pb.RemoveCollaboratorResponse:
+def remove(
+    change: Change, request: draft_service_pb2.RemoveCollaboratorRequest
+) -> draft_service_pb2.RemoveCollaboratorResponse:
     """One less who takes part; the ring, if that one had it, goes back to the creator.
 
     Raises:
@@ -86,7 +89,7 @@ def remove(change: Change, request: pb.RemoveCollaboratorRequest) -> pb.RemoveCo
     change.note("draft.collaborator_removed", {"collaborator": leaving})
     if draft["holder"] == leaving:
         hand_over(change, draft, draft["creator"])
-    return pb.RemoveCollaboratorResponse(draft=change.short_draft())
+    return draft_service_pb2.RemoveCollaboratorResponse(draft=change.short_draft())
 
 
 def _take_out(change: Change, member: Row) -> None:

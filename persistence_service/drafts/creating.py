@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_service_pb2
 from consensus_contract.errors import DuplicateId
 from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import collaborators, convert, names, repository, statements
@@ -24,7 +24,7 @@ def checked_title(title: str) -> str:
     return trimmed
 
 
-def check_create(request: pb.CreateDraftRequest) -> None:
+def check_create(request: draft_service_pb2.CreateDraftRequest) -> None:
     """What the contract's rules cannot say.
 
     Raises:
@@ -35,7 +35,9 @@ def check_create(request: pb.CreateDraftRequest) -> None:
         checked_text(request.first_segment, "first_segment")
 
 
-def create(change: Change, request: pb.CreateDraftRequest) -> pb.CreateDraftResponse:
+def create(
+    change: Change, request: draft_service_pb2.CreateDraftRequest
+) -> draft_service_pb2.CreateDraftResponse:
     """A new draft, whose ring the creator holds.
 
     Raises:
@@ -51,12 +53,12 @@ def create(change: Change, request: pb.CreateDraftRequest) -> pb.CreateDraftResp
     if request.first_segment:
         write_segment(change, row, request.first_segment)
     change.finish()
-    return pb.CreateDraftResponse(
+    return draft_service_pb2.CreateDraftResponse(
         draft=convert.whole_draft(repository.find_draft(change.connection, change.key))
     )
 
 
-def _new_row(change: Change, request: pb.CreateDraftRequest) -> dict[str, Any]:
+def _new_row(change: Change, request: draft_service_pb2.CreateDraftRequest) -> dict[str, Any]:
     return {
         **change.row_key,
         "caller": change.actor.caller,
@@ -77,7 +79,7 @@ def _new_row(change: Change, request: pb.CreateDraftRequest) -> dict[str, Any]:
     }
 
 
-def check_update(request: pb.UpdateDraftRequest) -> None:
+def check_update(request: draft_service_pb2.UpdateDraftRequest) -> None:
     """What the contract's rules cannot say.
 
     Raises:
@@ -89,7 +91,9 @@ def check_update(request: pb.UpdateDraftRequest) -> None:
         checked_title(request.title)
 
 
-def update(change: Change, request: pb.UpdateDraftRequest) -> pb.UpdateDraftResponse:
+def update(
+    change: Change, request: draft_service_pb2.UpdateDraftRequest
+) -> draft_service_pb2.UpdateDraftResponse:
     """Another title, another state, or both; what is as it was leaves no trace."""
     draft = change.lock()
     change.check_owner()
@@ -97,7 +101,7 @@ def update(change: Change, request: pb.UpdateDraftRequest) -> pb.UpdateDraftResp
     state = names.state_text(request.state) if request.state else draft["state"]
     if (title, state) != (draft["title"], draft["state"]):
         _apply(change, draft, title, state)
-    return pb.UpdateDraftResponse(draft=change.short_draft())
+    return draft_service_pb2.UpdateDraftResponse(draft=change.short_draft())
 
 
 def _apply(change: Change, draft: Row, title: str, state: str) -> None:

@@ -6,31 +6,34 @@ from datetime import datetime
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_service_pb2
 from persistence_service.drafts import statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.repository import DraftKey, draft_stream
 from persistence_service.journal.append import Clock, append
-from persistence_service.journal.entries import NOBODY, Actor
-from persistence_service.journal.entries import Draft as Entry
+from persistence_service.journal.entries import NOBODY, Actor, NewEntry
 
 
-def delete(change: Change, _request: pb.DeleteDraftRequest) -> pb.DeleteDraftResponse:
+def delete(
+    change: Change, _request: draft_service_pb2.DeleteDraftRequest
+) -> draft_service_pb2.DeleteDraftResponse:
     """The draft and all that stands with it, under one deletion; a deleted one stays as it is."""
     draft = change.lock(show_deleted=True)
     change.check_owner(show_deleted=True)
     if draft["delete_time"] is None:
         _mark(change, str(uuid7()))
-    return pb.DeleteDraftResponse(draft=change.short_draft())
+    return draft_service_pb2.DeleteDraftResponse(draft=change.short_draft())
 
 
-def undelete(change: Change, _request: pb.UndeleteDraftRequest) -> pb.UndeleteDraftResponse:
+def undelete(
+    change: Change, _request: draft_service_pb2.UndeleteDraftRequest
+) -> draft_service_pb2.UndeleteDraftResponse:
     """All that went with the draft's deletion; one that is not deleted stays as it is."""
     draft = change.lock(show_deleted=True)
     change.check_owner(show_deleted=True)
     if draft["delete_time"] is not None:
         _restore(change, draft["deletion_id"])
-    return pb.UndeleteDraftResponse(draft=change.short_draft())
+    return draft_service_pb2.UndeleteDraftResponse(draft=change.short_draft())
 
 
 def delete_of_user(connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str) -> int:
@@ -65,7 +68,7 @@ def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_co
     for removed in statements.PURGE:
         connection.execute(removed, {"keys": keys})
     for tenant, draft_id in keys:
-        entry = Entry("draft.purged", {"because": "deleted"})
+        entry = NewEntry("draft.purged", {"because": "deleted"})
         append(connection, tenant, draft_stream(draft_id), [entry], NOBODY, clock)
     return len(keys)
 

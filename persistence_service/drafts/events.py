@@ -2,80 +2,84 @@
 
 from collections.abc import Callable
 
-from consensus.v1 import draft_pb2 as pb
+from consensus.v1 import draft_pb2
 from persistence_service.drafts import convert, names
-from persistence_service.drafts.repository import StoredEvent
+from persistence_service.drafts.repository import StoredDraftEvent
 from persistence_service.schema.scalars import to_timestamp
 
 DELETED = "draft.deleted"
 
 
-def _segment_added(event: StoredEvent) -> pb.SegmentAdded:
+def _segment_added(event: StoredDraftEvent) -> draft_pb2.SegmentAdded:
     assert event.segment is not None, "a segment is never removed before its draft"
-    return pb.SegmentAdded(segment=convert.segment_message(event.segment))
+    return draft_pb2.SegmentAdded(segment=convert.segment_message(event.segment))
 
 
-def _ring_passed(event: StoredEvent) -> pb.RingPassed:
+def _ring_passed(event: StoredDraftEvent) -> draft_pb2.RingPassed:
     data = event.data
-    return pb.RingPassed(position=data["position"], from_user=data["from"], to_user=data["to"])
+    return draft_pb2.RingPassed(position=data["position"], from_user=data["from"], to_user=data["to"])
 
 
-def _updated(event: StoredEvent) -> pb.DraftUpdated:
-    return pb.DraftUpdated(
+def _updated(event: StoredDraftEvent) -> draft_pb2.DraftUpdated:
+    return draft_pb2.DraftUpdated(
         is_title_changed=event.data["is_title_changed"], state=names.state_number(event.data["state"])
     )
 
 
-def _completed(event: StoredEvent) -> pb.DraftCompleted:
+def _completed(event: StoredDraftEvent) -> draft_pb2.DraftCompleted:
     data = event.data
-    return pb.DraftCompleted(segment_count=data["segment_count"], is_title_changed=data["is_title_changed"])
+    return draft_pb2.DraftCompleted(
+        segment_count=data["segment_count"], is_title_changed=data["is_title_changed"]
+    )
 
 
-def _added(event: StoredEvent) -> pb.CollaboratorAdded:
-    return pb.CollaboratorAdded(user=event.data["collaborator"], role=names.role_number(event.data["role"]))
+def _added(event: StoredDraftEvent) -> draft_pb2.CollaboratorAdded:
+    return draft_pb2.CollaboratorAdded(
+        user=event.data["collaborator"], role=names.role_number(event.data["role"])
+    )
 
 
-_EVENTS: dict[str, Callable[[StoredEvent], pb.DraftEvent]] = {
-    "draft.created": lambda event: pb.DraftEvent(
-        draft_created=pb.DraftCreated(platform=names.platform_number(event.data["platform"]))
+_EVENTS: dict[str, Callable[[StoredDraftEvent], draft_pb2.DraftEvent]] = {
+    "draft.created": lambda event: draft_pb2.DraftEvent(
+        draft_created=draft_pb2.DraftCreated(platform=names.platform_number(event.data["platform"]))
     ),
-    "draft.segment_added": lambda event: pb.DraftEvent(segment_added=_segment_added(event)),
-    "draft.ring_passed": lambda event: pb.DraftEvent(ring_passed=_ring_passed(event)),
-    "draft.updated": lambda event: pb.DraftEvent(draft_updated=_updated(event)),
-    "draft.completed": lambda event: pb.DraftEvent(draft_completed=_completed(event)),
-    "draft.collaborator_added": lambda event: pb.DraftEvent(collaborator_added=_added(event)),
-    "draft.collaborator_removed": lambda event: pb.DraftEvent(
-        collaborator_removed=pb.CollaboratorRemoved(user=event.data["collaborator"])
+    "draft.segment_added": lambda event: draft_pb2.DraftEvent(segment_added=_segment_added(event)),
+    "draft.ring_passed": lambda event: draft_pb2.DraftEvent(ring_passed=_ring_passed(event)),
+    "draft.updated": lambda event: draft_pb2.DraftEvent(draft_updated=_updated(event)),
+    "draft.completed": lambda event: draft_pb2.DraftEvent(draft_completed=_completed(event)),
+    "draft.collaborator_added": lambda event: draft_pb2.DraftEvent(collaborator_added=_added(event)),
+    "draft.collaborator_removed": lambda event: draft_pb2.DraftEvent(
+        collaborator_removed=draft_pb2.CollaboratorRemoved(user=event.data["collaborator"])
     ),
-    "draft.invitation_created": lambda event: pb.DraftEvent(
-        invitation_created=pb.InvitationCreated(
+    "draft.invitation_created": lambda event: draft_pb2.DraftEvent(
+        invitation_created=draft_pb2.InvitationCreated(
             invitation_id=event.data["invitation_id"], role=names.role_number(event.data["role"])
         )
     ),
-    "draft.invitation_accepted": lambda event: pb.DraftEvent(
-        invitation_accepted=pb.InvitationAccepted(
+    "draft.invitation_accepted": lambda event: draft_pb2.DraftEvent(
+        invitation_accepted=draft_pb2.InvitationAccepted(
             invitation_id=event.data["invitation_id"], role=names.role_number(event.data["role"])
         )
     ),
-    "draft.invitation_declined": lambda event: pb.DraftEvent(
-        invitation_declined=pb.InvitationDeclined(invitation_id=event.data["invitation_id"])
+    "draft.invitation_declined": lambda event: draft_pb2.DraftEvent(
+        invitation_declined=draft_pb2.InvitationDeclined(invitation_id=event.data["invitation_id"])
     ),
-    "draft.invitation_revoked": lambda event: pb.DraftEvent(
-        invitation_revoked=pb.InvitationRevoked(invitation_id=event.data["invitation_id"])
+    "draft.invitation_revoked": lambda event: draft_pb2.DraftEvent(
+        invitation_revoked=draft_pb2.InvitationRevoked(invitation_id=event.data["invitation_id"])
     ),
-    DELETED: lambda event: pb.DraftEvent(
-        draft_deleted=pb.DraftDeleted(deletion_id=event.data["deletion_id"])
+    DELETED: lambda event: draft_pb2.DraftEvent(
+        draft_deleted=draft_pb2.DraftDeleted(deletion_id=event.data["deletion_id"])
     ),
-    "draft.undeleted": lambda event: pb.DraftEvent(
-        draft_undeleted=pb.DraftUndeleted(deletion_id=event.data["deletion_id"])
+    "draft.undeleted": lambda event: draft_pb2.DraftEvent(
+        draft_undeleted=draft_pb2.DraftUndeleted(deletion_id=event.data["deletion_id"])
     ),
 }
 
 
-def draft_event(draft_id: str, stored: StoredEvent) -> pb.DraftEvent:
+def draft_event(draft_id: str, stored: StoredDraftEvent) -> draft_pb2.DraftEvent:
     """The event on the wire; one of a kind that only a later release knows has no payload."""
     build = _EVENTS.get(stored.event_type)
-    event = pb.DraftEvent() if build is None else build(stored)
+    event = draft_pb2.DraftEvent() if build is None else build(stored)
     event.draft_id, event.sequence, event.user = draft_id, stored.sequence, stored.user
     event.event_time.CopyFrom(to_timestamp(stored.event_time))
     return event

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_service_pb2
 from consensus_contract.errors import InvitationNotFound, InvitationNotPending
 from persistence_service.drafts import convert, names, statements
 from persistence_service.drafts.change import Change
@@ -37,8 +37,8 @@ def token_digest(token: str) -> bytes:
 
 
 def create(
-    change: Change, request: pb.CreateInvitationRequest, ticket: Ticket
-) -> pb.CreateInvitationResponse:
+    change: Change, request: draft_service_pb2.CreateInvitationRequest, ticket: Ticket
+) -> draft_service_pb2.CreateInvitationResponse:
     """A new invitation; the answer, which may be stored, is without the token.
 
     Raises:
@@ -66,10 +66,12 @@ def create(
     change.update()
     change.note("draft.invitation_created", {"invitation_id": ticket.invitation_id, "role": row["role"]})
     change.finish()
-    return pb.CreateInvitationResponse(invitation=convert.invitation_message(row, change.now))
+    return draft_service_pb2.CreateInvitationResponse(invitation=convert.invitation_message(row, change.now))
 
 
-def accept(change: Change, request: pb.AcceptInvitationRequest) -> pb.AcceptInvitationResponse:
+def accept(
+    change: Change, request: draft_service_pb2.AcceptInvitationRequest
+) -> draft_service_pb2.AcceptInvitationResponse:
     """One more who takes part.
 
     Raises:
@@ -84,10 +86,12 @@ def accept(change: Change, request: pb.AcceptInvitationRequest) -> pb.AcceptInvi
     _answer(change, invitation, names.ACCEPTED)
     change.note("draft.invitation_accepted", {"invitation_id": invitation["invitation_id"], "role": role})
     change.finish()
-    return pb.AcceptInvitationResponse(collaborator=joined)
+    return draft_service_pb2.AcceptInvitationResponse(collaborator=joined)
 
 
-def decline(change: Change, request: pb.DeclineInvitationRequest) -> pb.DeclineInvitationResponse:
+def decline(
+    change: Change, request: draft_service_pb2.DeclineInvitationRequest
+) -> draft_service_pb2.DeclineInvitationResponse:
     """The invitation, turned down.
 
     Raises:
@@ -98,10 +102,14 @@ def decline(change: Change, request: pb.DeclineInvitationRequest) -> pb.DeclineI
     answered = _answer(change, invitation, names.DECLINED)
     change.note("draft.invitation_declined", {"invitation_id": invitation["invitation_id"]})
     change.finish()
-    return pb.DeclineInvitationResponse(invitation=convert.invitation_message(answered, change.now))
+    return draft_service_pb2.DeclineInvitationResponse(
+        invitation=convert.invitation_message(answered, change.now)
+    )
 
 
-def revoke(change: Change, request: pb.RevokeInvitationRequest) -> pb.RevokeInvitationResponse:
+def revoke(
+    change: Change, request: draft_service_pb2.RevokeInvitationRequest
+) -> draft_service_pb2.RevokeInvitationResponse:
     """The invitation, taken back.
 
     Raises:
@@ -116,7 +124,9 @@ def revoke(change: Change, request: pb.RevokeInvitationRequest) -> pb.RevokeInvi
     answered = _answer(change, invitation, names.REVOKED)
     change.note("draft.invitation_revoked", {"invitation_id": request.invitation_id})
     change.finish()
-    return pb.RevokeInvitationResponse(invitation=convert.invitation_message(answered, change.now))
+    return draft_service_pb2.RevokeInvitationResponse(
+        invitation=convert.invitation_message(answered, change.now)
+    )
 
 
 def _by_token(change: Change, token: str) -> Row | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from consensus.v1.draft_pb2 import CollaboratorRole, DraftPlatform, DraftState, InvitationState
+from consensus.v1 import draft_pb2
 from persistence_service.schema.scalars import enum_number, enum_text
 
 ACTIVE, LOCKED, COMPLETED = "ACTIVE", "LOCKED", "COMPLETED"
@@ -13,44 +13,48 @@ PENDING, ACCEPTED, DECLINED, REVOKED, EXPIRED = "PENDING", "ACCEPTED", "DECLINED
 _DISPLAY_DIGITS = 6
 
 
-def state_text(number: DraftState.ValueType) -> str:
+def state_text(number: draft_pb2.DraftState.ValueType) -> str:
     """Such as `ACTIVE`."""
-    return enum_text(DraftState, "DRAFT_STATE_", number)
+    return enum_text(draft_pb2.DraftState, "DRAFT_STATE_", number)
 
 
-def state_number(text: str) -> DraftState.ValueType:
-    """Back again."""
-    number: DraftState.ValueType = enum_number(DraftState, "DRAFT_STATE_", text)
+def state_number(text: str) -> draft_pb2.DraftState.ValueType:
+    """From such as `ACTIVE`."""
+    number: draft_pb2.DraftState.ValueType = enum_number(draft_pb2.DraftState, "DRAFT_STATE_", text)
     return number
 
 
-def platform_text(number: DraftPlatform.ValueType) -> str:
+def platform_text(number: draft_pb2.DraftPlatform.ValueType) -> str:
     """Such as `x`; empty for none."""
-    return enum_text(DraftPlatform, "DRAFT_PLATFORM_", number).lower() if number else ""
+    return enum_text(draft_pb2.DraftPlatform, "DRAFT_PLATFORM_", number).lower() if number else ""
 
 
-def platform_number(text: str) -> DraftPlatform.ValueType:
-    """Back again."""
-    number: DraftPlatform.ValueType = enum_number(
-        DraftPlatform, "DRAFT_PLATFORM_", text.upper() or "UNSPECIFIED"
+def platform_number(text: str) -> draft_pb2.DraftPlatform.ValueType:
+    """From such as `x`."""
+    number: draft_pb2.DraftPlatform.ValueType = enum_number(
+        draft_pb2.DraftPlatform, "DRAFT_PLATFORM_", text.upper() or "UNSPECIFIED"
     )
     return number
 
 
-def role_text(number: CollaboratorRole.ValueType) -> str:
+def role_text(number: draft_pb2.CollaboratorRole.ValueType) -> str:
     """Such as `EDITOR`."""
-    return enum_text(CollaboratorRole, "COLLABORATOR_ROLE_", number)
+    return enum_text(draft_pb2.CollaboratorRole, "COLLABORATOR_ROLE_", number)
 
 
-def role_number(text: str) -> CollaboratorRole.ValueType:
-    """Back again."""
-    number: CollaboratorRole.ValueType = enum_number(CollaboratorRole, "COLLABORATOR_ROLE_", text)
+def role_number(text: str) -> draft_pb2.CollaboratorRole.ValueType:
+    """From such as `EDITOR`."""
+    number: draft_pb2.CollaboratorRole.ValueType = enum_number(
+        draft_pb2.CollaboratorRole, "COLLABORATOR_ROLE_", text
+    )
     return number
 
 
-def invitation_state_number(text: str) -> InvitationState.ValueType:
+def invitation_state_number(text: str) -> draft_pb2.InvitationState.ValueType:
     """From such as `PENDING`."""
-    number: InvitationState.ValueType = enum_number(InvitationState, "INVITATION_STATE_", text)
+    number: draft_pb2.InvitationState.ValueType = enum_number(
+        draft_pb2.InvitationState, "INVITATION_STATE_", text
+    )
     return number
 
 

@@ -41,7 +41,7 @@ class DraftHead:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredDraftEvent:
     """An entry of a draft's journal; `segment` where it is about one."""
 
     sequence: int
@@ -63,7 +63,7 @@ def find_short(connection: Connection, key: DraftKey, *, show_deleted: bool = Fa
     Raises:
         DraftNotFound: the tenant has no such draft.
     """
-    found = connection.execute(statements.FIND_DRAFT[show_deleted], _of(key)).mappings().one_or_none()
+    found = connection.execute(statements.FIND_DRAFT.shown(show_deleted), _of(key)).mappings().one_or_none()
     if found is None:
         raise DraftNotFound(draft_id=key[1])
     return found
@@ -78,11 +78,13 @@ def find_draft(connection: Connection, key: DraftKey, *, show_deleted: bool = Fa
     draft, of_draft = find_short(connection, key, show_deleted=show_deleted), _of(key)
     return DraftRows(
         draft=draft,
-        segments=connection.execute(statements.FIND_SEGMENTS[show_deleted], of_draft).mappings().all(),
-        collaborators=connection.execute(statements.FIND_COLLABORATORS[show_deleted], of_draft)
+        segments=connection.execute(statements.FIND_SEGMENTS.shown(show_deleted), of_draft).mappings().all(),
+        collaborators=connection.execute(statements.FIND_COLLABORATORS.shown(show_deleted), of_draft)
         .mappings()
         .all(),
-        turns=connection.execute(statements.NEWEST_TURNS[show_deleted], {**of_draft, "limit": SHOWN_TURNS})
+        turns=connection.execute(
+            statements.NEWEST_TURNS.shown(show_deleted), {**of_draft, "limit": SHOWN_TURNS}
+        )
         .mappings()
         .all(),
     )
@@ -114,7 +116,7 @@ def list_turns(
     """
     find_short(connection, key, show_deleted=show_deleted)
     parameters = {**_of(key), "after": after, "limit": limit}
-    return list(connection.execute(statements.TURNS_AFTER[show_deleted], parameters).mappings())
+    return list(connection.execute(statements.TURNS_AFTER.shown(show_deleted), parameters).mappings())
 
 
 def list_invitations(connection: Connection, key: DraftKey, before: str, limit: int) -> list[Row]:
@@ -133,10 +135,10 @@ def find_member(
 ) -> Row | None:
     """What the user has to do with the draft; None: nothing."""
     parameters = {**_of(key), "user_id": user}
-    return connection.execute(statements.FIND_MEMBER[show_deleted], parameters).mappings().one_or_none()
+    return connection.execute(statements.FIND_MEMBER.shown(show_deleted), parameters).mappings().one_or_none()
 
 
-def find_events(connection: Connection, key: DraftKey, after: int, limit: int) -> list[StoredEvent]:
+def find_events(connection: Connection, key: DraftKey, after: int, limit: int) -> list[StoredDraftEvent]:
     """The draft's next events, those about segments with them."""
     entries = entries_after(connection, key[0], draft_stream(key[1]), after, limit)
     events = [_event(entry) for entry in entries]
@@ -156,16 +158,18 @@ def find_heads(connection: Connection, keys: Sequence[DraftKey]) -> list[DraftHe
     return [DraftHead(row.tenant, row.stream.removeprefix(_STREAM), row.sequence) for row in found]
 
 
-def _event(entry: Entry) -> StoredEvent:
+def _event(entry: Entry) -> StoredDraftEvent:
     time = from_microseconds(entry.event_time_us)
-    return StoredEvent(entry.sequence, time, entry.event_type, entry.user, dict(entry.data))
+    return StoredDraftEvent(entry.sequence, time, entry.event_type, entry.user, dict(entry.data))
 
 
-def _joined(event: StoredEvent, segments: dict[int, Row]) -> StoredEvent:
+def _joined(event: StoredDraftEvent, segments: dict[int, Row]) -> StoredDraftEvent:
     if "segment_id" not in event.data:
         return event
     segment = segments.get(event.data["position"])
-    return StoredEvent(event.sequence, event.event_time, event.event_type, event.user, event.data, segment)
+    return StoredDraftEvent(
+        event.sequence, event.event_time, event.event_type, event.user, event.data, segment
+    )
 
 
 def _of(key: DraftKey) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The ring: the right to write, passed from hand to hand."""
 
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_service_pb2
 from consensus_contract.errors import NotRingHolder, RecipientNotCollaborator
 from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import convert, names, repository, statements
@@ -9,7 +9,7 @@ from persistence_service.drafts.convert import Row
 from persistence_service.events.analytics import RING_PASSED
 
 
-def check_pass(request: pb.PassRingRequest) -> None:
+def check_pass(request: draft_service_pb2.PassRingRequest) -> None:
     """What the contract's rules cannot say.
 
     Raises:
@@ -19,7 +19,7 @@ def check_pass(request: pb.PassRingRequest) -> None:
         raise InvalidField(field="recipient", description="is somebody else than the holder")
 
 
-def pass_on(change: Change, request: pb.PassRingRequest) -> pb.PassRingResponse:
+def pass_on(change: Change, request: draft_service_pb2.PassRingRequest) -> draft_service_pb2.PassRingResponse:
     """The ring in the recipient's hands.
 
     Raises:
@@ -34,7 +34,7 @@ def pass_on(change: Change, request: pb.PassRingRequest) -> pb.PassRingResponse:
     hand_over(change, draft, request.recipient)
     change.finish()
     after = repository.find_short(change.connection, change.key)
-    return pb.PassRingResponse(ring=convert.ring_message(after))
+    return draft_service_pb2.PassRingResponse(ring=convert.ring_message(after))
 
 
 def start_ring(change: Change) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import draft_service_pb2 as pb
+from consensus.v1 import draft_service_pb2
 from consensus_contract.errors import DraftFull, DraftNotActive, NotRingHolder
 from consensus_journal import canonical_json, digest
 from consensus_rpc.errors import InvalidField
@@ -27,7 +27,9 @@ def checked_text(text: str, field: str) -> str:
     return text
 
 
-def append(change: Change, request: pb.AppendSegmentRequest) -> pb.AppendSegmentResponse:
+def append(
+    change: Change, request: draft_service_pb2.AppendSegmentRequest
+) -> draft_service_pb2.AppendSegmentResponse:
     """A segment at the end.
 
     Raises:
@@ -44,7 +46,7 @@ def append(change: Change, request: pb.AppendSegmentRequest) -> pb.AppendSegment
         raise DraftFull(draft_id=change.draft_id, subject="segments", limit=MAX_SEGMENTS)
     segment = write_segment(change, draft, request.text)
     change.finish()
-    return pb.AppendSegmentResponse(segment=convert.segment_message(segment))
+    return draft_service_pb2.AppendSegmentResponse(segment=convert.segment_message(segment))
 
 
 def write_segment(change: Change, draft: Row, text: str) -> Row:

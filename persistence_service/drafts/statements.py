@@ -12,33 +12,25 @@ from persistence_service.drafts.tables import (
     DraftTurnRow,
 )
 from persistence_service.journal.tables import StreamHeadRow
-from persistence_service.schema.base import Base, insert
-from persistence_service.schema.visibility import both, everything, visible
+from persistence_service.schema.base import core_table, insert
+from persistence_service.schema.visibility import Both, both, everything, visible
 
-
-def table(row: type[Base]) -> Table:
-    """The Core table of a mapped class."""
-    assert isinstance(row.__table__, Table)
-    return row.__table__
-
-
-DRAFTS = table(DraftRow)
-SEGMENTS = table(DraftSegmentRow)
-TURNS = table(DraftTurnRow)
-MEMBERS = table(DraftMemberRow)
-INVITATIONS = table(DraftInvitationRow)
+DRAFTS = core_table(DraftRow)
+SEGMENTS = core_table(DraftSegmentRow)
+TURNS = core_table(DraftTurnRow)
+MEMBERS = core_table(DraftMemberRow)
+INVITATIONS = core_table(DraftInvitationRow)
 CHILDREN = (SEGMENTS, TURNS, MEMBERS, INVITATIONS)
-HEADS = table(StreamHeadRow)
+HEADS = core_table(StreamHeadRow)
 
 
-def _of_draft(of: Table, *, show_deleted: bool) -> Select[Any]:
+def _of_draft(of: Table) -> Both[Select[Any]]:
     return both(
         select(*of.columns).where(of.c.tenant == bindparam("tenant"), of.c.draft_id == bindparam("draft_id"))
-    )[show_deleted]
+    )
 
 
-# Both of each: of what stands, and of all.
-LOCK_DRAFT = {deleted: _of_draft(DRAFTS, show_deleted=deleted).with_for_update() for deleted in (False, True)}
+LOCK_DRAFT = _of_draft(DRAFTS).map(lambda statement: statement.with_for_update())
 _WITH_HEAD = both(
     select(*DRAFTS.columns, HEADS.c.sequence.label("last_sequence")).join_from(
         DRAFTS,
@@ -46,51 +38,42 @@ _WITH_HEAD = both(
         and_(HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id),
     )
 )
-FIND_DRAFT = {
-    deleted: statement.where(
+FIND_DRAFT = _WITH_HEAD.map(
+    lambda statement: statement.where(
         DRAFTS.c.tenant == bindparam("tenant"), DRAFTS.c.draft_id == bindparam("draft_id")
     )
-    for deleted, statement in _WITH_HEAD.items()
-}
-FIND_SEGMENTS = {
-    deleted: _of_draft(SEGMENTS, show_deleted=deleted).order_by(SEGMENTS.c.position)
-    for deleted in (False, True)
-}
-SEGMENTS_AT = _of_draft(SEGMENTS, show_deleted=True).where(
+)
+FIND_SEGMENTS = _of_draft(SEGMENTS).map(lambda statement: statement.order_by(SEGMENTS.c.position))
+SEGMENTS_AT = _of_draft(SEGMENTS).everything.where(
     SEGMENTS.c.position >= bindparam("first"), SEGMENTS.c.position <= bindparam("last")
 )
-FIND_COLLABORATORS = {
-    deleted: _of_draft(MEMBERS, show_deleted=deleted)
-    .where(MEMBERS.c.role.is_not(None))
-    .order_by(MEMBERS.c.join_time, MEMBERS.c.user_id)
-    for deleted in (False, True)
-}
-NEWEST_TURNS = {
-    deleted: _of_draft(TURNS, show_deleted=deleted)
-    .order_by(TURNS.c.position.desc())
-    .limit(bindparam("limit"))
-    for deleted in (False, True)
-}
-TURNS_AFTER = {
-    deleted: _of_draft(TURNS, show_deleted=deleted)
-    .where(TURNS.c.position > bindparam("after"))
-    .order_by(TURNS.c.position)
-    .limit(bindparam("limit"))
-    for deleted in (False, True)
-}
-FIND_MEMBER = {
-    deleted: _of_draft(MEMBERS, show_deleted=deleted).where(MEMBERS.c.user_id == bindparam("user_id"))
-    for deleted in (False, True)
-}
-FIND_INVITATION = _of_draft(INVITATIONS, show_deleted=False).where(
+FIND_COLLABORATORS = _of_draft(MEMBERS).map(
+    lambda statement: statement.where(MEMBERS.c.role.is_not(None)).order_by(
+        MEMBERS.c.join_time, MEMBERS.c.user_id
+    )
+)
+NEWEST_TURNS = _of_draft(TURNS).map(
+    lambda statement: statement.order_by(TURNS.c.position.desc()).limit(bindparam("limit"))
+)
+TURNS_AFTER = _of_draft(TURNS).map(
+    lambda statement: (
+        statement.where(TURNS.c.position > bindparam("after"))
+        .order_by(TURNS.c.position)
+        .limit(bindparam("limit"))
+    )
+)
+FIND_MEMBER = _of_draft(MEMBERS).map(
+    lambda statement: statement.where(MEMBERS.c.user_id == bindparam("user_id"))
+)
+FIND_INVITATION = _of_draft(INVITATIONS).visible.where(
     INVITATIONS.c.invitation_id == bindparam("invitation_id")
 )
-FIND_INVITATION_BY_TOKEN = _of_draft(INVITATIONS, show_deleted=False).where(
+FIND_INVITATION_BY_TOKEN = _of_draft(INVITATIONS).visible.where(
     INVITATIONS.c.token_digest == bindparam("token_digest", type_=INVITATIONS.c.token_digest.type)
 )
 INVITATIONS_BEFORE = (
-    _of_draft(INVITATIONS, show_deleted=False)
-    .where(INVITATIONS.c.invitation_id < bindparam("before"))
+    _of_draft(INVITATIONS)
+    .visible.where(INVITATIONS.c.invitation_id < bindparam("before"))
     .order_by(INVITATIONS.c.invitation_id.desc())
     .limit(bindparam("limit"))
 )
@@ -102,12 +85,12 @@ NEWEST_FIRST = (MEMBERS.c.draft_create_time, MEMBERS.c.draft_id)
 def drafts_of_user(*, show_deleted: bool) -> Select[Any]:
     """A user's drafts, newest first; what comes before a page and its size are left open."""
     statement = (
-        _WITH_HEAD[show_deleted]
+        _WITH_HEAD.shown(show_deleted)
         .join(MEMBERS, and_(MEMBERS.c.tenant == DRAFTS.c.tenant, MEMBERS.c.draft_id == DRAFTS.c.draft_id))
         .where(MEMBERS.c.tenant == bindparam("tenant"), MEMBERS.c.user_id == bindparam("user_id"))
         .order_by(*(column.desc() for column in NEWEST_FIRST))
     )
-    return both(statement)[show_deleted]
+    return both(statement).shown(show_deleted)
 
 
 HEADS_OF = select(HEADS.c.tenant, HEADS.c.stream, HEADS.c.sequence).where(

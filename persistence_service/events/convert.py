@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
-from consensus.v1 import event_service_pb2 as pb
+from consensus.v1 import event_service_pb2
 from consensus_rpc.errors import InvalidField
 from persistence_service.events import analytics
 from persistence_service.events.analytics import Board, DraftAnalytics, Ranked, UserAnalytics
@@ -25,21 +25,21 @@ PLACES = 1000
 """Places of one microsecond; no batch has more."""
 
 BOARDS: dict[int, Board] = {
-    pb.LEADERBOARD_KIND_COLLABORATION: "collaboration",
-    pb.LEADERBOARD_KIND_MOMENTUM: "momentum",
-    pb.LEADERBOARD_KIND_CONSISTENCY: "consistency",
+    event_service_pb2.LEADERBOARD_KIND_COLLABORATION: "collaboration",
+    event_service_pb2.LEADERBOARD_KIND_MOMENTUM: "momentum",
+    event_service_pb2.LEADERBOARD_KIND_CONSISTENCY: "consistency",
 }
 BUCKET_SECONDS: dict[int, int] = {
-    pb.TIME_BUCKET_MINUTE: 60,
-    pb.TIME_BUCKET_HOUR: 3600,
-    pb.TIME_BUCKET_DAY: 86_400,
+    event_service_pb2.TIME_BUCKET_MINUTE: 60,
+    event_service_pb2.TIME_BUCKET_HOUR: 3600,
+    event_service_pb2.TIME_BUCKET_DAY: 86_400,
 }
 
 _LONGEST = {"draft_id": 64, "user_id": 255, "to_user_id": 255}
 _ID_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
 
 
-def new_events(events: Sequence[pb.EventInput]) -> list[NewEvent]:
+def new_events(events: Sequence[event_service_pb2.EventInput]) -> list[NewEvent]:
     """The events to be stored, in their order.
 
     Raises:
@@ -49,7 +49,7 @@ def new_events(events: Sequence[pb.EventInput]) -> list[NewEvent]:
     return [_new_event(event, f"events[{number}]") for number, event in enumerate(events)]
 
 
-def _new_event(event: pb.EventInput, field: str) -> NewEvent:
+def _new_event(event: event_service_pb2.EventInput, field: str) -> NewEvent:
     data = json_object(event.data, f"{field}.data")
     return NewEvent(
         event_type=event.type,
@@ -82,9 +82,9 @@ def _named(data: dict[str, Any], name: str, field: str) -> str:
     return value
 
 
-def event_message(event: StoredEvent) -> pb.Event:
+def event_message(event: StoredEvent) -> event_service_pb2.Event:
     """The event on the wire."""
-    return pb.Event(
+    return event_service_pb2.Event(
         type=event.event_type,
         occur_time=to_timestamp(event.occur_time),
         data=json_struct(event.data),
@@ -95,7 +95,7 @@ def event_message(event: StoredEvent) -> pb.Event:
     )
 
 
-def event_filter(wanted: pb.EventFilter) -> EventFilter:
+def event_filter(wanted: event_service_pb2.EventFilter) -> EventFilter:
     """Which events are asked for.
 
     Raises:
@@ -115,9 +115,9 @@ def _part(data: Struct) -> dict[str, Any] | None:
     return json_object(data, "filter.data").plain or None  # everything contains the empty object
 
 
-def draft_message(draft_id: str, found: DraftAnalytics) -> pb.DraftAnalytics:
+def draft_message(draft_id: str, found: DraftAnalytics) -> event_service_pb2.DraftAnalytics:
     """A draft's analytics on the wire."""
-    message = pb.DraftAnalytics(
+    message = event_service_pb2.DraftAnalytics(
         draft_id=draft_id,
         view_count=found.view_count,
         share_count=found.share_count,
@@ -132,9 +132,9 @@ def draft_message(draft_id: str, found: DraftAnalytics) -> pb.DraftAnalytics:
     return message
 
 
-def user_message(user: str, found: UserAnalytics) -> pb.UserAnalytics:
+def user_message(user: str, found: UserAnalytics) -> event_service_pb2.UserAnalytics:
     """A user's analytics on the wire."""
-    message = pb.UserAnalytics(
+    message = event_service_pb2.UserAnalytics(
         user=user,
         created_draft_count=found.created_draft_count,
         contributed_draft_count=found.contributed_draft_count,
@@ -146,9 +146,9 @@ def user_message(user: str, found: UserAnalytics) -> pb.UserAnalytics:
     return message
 
 
-def ranked_message(row: Ranked) -> pb.LeaderboardEntry:
+def ranked_message(row: Ranked) -> event_service_pb2.LeaderboardEntry:
     """A row of a leaderboard on the wire."""
-    return pb.LeaderboardEntry(
+    return event_service_pb2.LeaderboardEntry(
         rank=row.rank,
         user=row.user_id,
         score=row.score,

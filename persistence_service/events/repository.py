@@ -60,7 +60,7 @@ _PURGE = delete(EventRow).where(
 
 
 @dataclass(frozen=True, slots=True)
-class TypeCount:
+class EventTypeCount:
     """Events of one type: how many, and when the first and the last happened."""
 
     event_type: str
@@ -122,12 +122,12 @@ def page(
     return [_stored(row) for row in connection.execute(statement.order_by(*_OLDEST_FIRST).limit(limit))]
 
 
-def count_types(connection: Connection, tenant: str, wanted: EventFilter, limit: int) -> list[TypeCount]:
+def count_types(connection: Connection, tenant: str, wanted: EventFilter, limit: int) -> list[EventTypeCount]:
     """Counts per type, in the order of types."""
     times = (func.min(_EVENTS.occur_time), func.max(_EVENTS.occur_time))
     statement = _filtered(_of_tenant(tenant, _EVENTS.event_type, func.count(), *times), wanted)
     grouped = statement.group_by(_EVENTS.event_type).order_by(_EVENTS.event_type).limit(limit)
-    return [TypeCount(*row) for row in connection.execute(grouped)]
+    return [EventTypeCount(*row) for row in connection.execute(grouped)]
 
 
 def count_buckets(

@@ -1,21 +1,22 @@
 """EventService: what happened elsewhere, and what it tells of drafts."""
+# ruff: noqa: N802 - names are those of the generated base
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
-from consensus.v1 import event_service_pb2 as pb
-from consensus.v1 import event_service_pb2_grpc
+from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import Identity, identity_of
 from persistence_service.database import Connection, Database
-from persistence_service.database.keyed_locks import Turns
+from persistence_service.database.keyed_locks import KeyedLocks
 from persistence_service.events import analytics, convert, repository
 from persistence_service.events.analytics import DraftEvent
 from persistence_service.events.event import EventFilter, NewEvent, StoredEvent
-from persistence_service.idempotency.answers import AnswerClaim, answered_once, request_fingerprint
-from persistence_service.idempotency.claims import KeyScope
+from persistence_service.idempotency.keys import KeyUse, key_use
+from persistence_service.idempotency.once import OncePerKey
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
 from persistence_service.paging.tokens import Signing
@@ -40,29 +41,27 @@ Result = TypeVar("Result")
 class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     """Stores and reads the events of the caller's tenant."""
 
-    def __init__(self, database: Database, signing: Signing, key_ttl: timedelta) -> None:
-        """`signing` is for page tokens; `key_ttl` says how long idempotency keys are remembered."""
+    def __init__(self, database: Database, signing: Signing, once: OncePerKey) -> None:
         self._database = database
         self._signing = signing
-        self._key_ttl = key_ttl
-        self._turns = Turns()
+        self._once = once
+        self._locks = KeyedLocks()
 
-    async def AppendEvents(  # noqa: N802 - the contract's name
-        self, request: pb.AppendEventsRequest, context: Any
-    ) -> pb.AppendEventsResponse:
+    async def AppendEvents(
+        self, request: event_service_pb2.AppendEventsRequest, context: Context
+    ) -> event_service_pb2.AppendEventsResponse:
         """Stores events, and says of each whether it was there before."""
         identity = identity_of(context)
         if len(request.events) <= _AT_ONCE:
             return await self._append(*_prepared(request, identity), identity.tenant)
         # Long enough for others to wait for the loop, and for those who append the same to give up waiting.
-        events, claim = await asyncio.to_thread(_prepared, request, identity)
-        async with self._turns.of(identity.tenant):
-            return await self._append(events, claim, identity.tenant)
+        events, use = await asyncio.to_thread(_prepared, request, identity)
+        async with self._locks.of(identity.tenant):
+            return await self._append(events, use, identity.tenant)
 
-    async def ListEvents(  # noqa: N802 - the contract's name
-        self, request: pb.ListEventsRequest, context: Any
-    ) -> pb.ListEventsResponse:
-        """Lists events, oldest first."""
+    async def ListEvents(
+        self, request: event_service_pb2.ListEventsRequest, context: Context
+    ) -> event_service_pb2.ListEventsResponse:
         tenant, size = identity_of(context).tenant, page_size(request.page_size)
         signer = await self._signing.signer()
         binding = ["events", tenant, request.filter.SerializeToString(deterministic=True).hex()]
@@ -71,31 +70,32 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         events = await self._read(
             lambda connection: repository.page(connection, tenant, wanted, after, size + 1)
         )
-        response = pb.ListEventsResponse(events=fitting(map(convert.event_message, events), size))
+        response = event_service_pb2.ListEventsResponse(
+            events=fitting(map(convert.event_message, events), size)
+        )
         if len(response.events) < len(events):
             last = events[len(response.events) - 1]
             response.next_page_token = signer.token(binding, convert.page_position(last))
         return response
 
-    async def ExportEvents(  # noqa: N802 - the contract's name
-        self, request: pb.ExportEventsRequest, context: Any
-    ) -> AsyncIterator[pb.ExportEventsResponse]:
-        """Streams events, oldest first."""
+    async def ExportEvents(
+        self, request: event_service_pb2.ExportEventsRequest, context: Context
+    ) -> AsyncIterator[event_service_pb2.ExportEventsResponse]:
         tenant, wanted = identity_of(context).tenant, convert.event_filter(request.filter)
         after: tuple[Any, ...] | None = None
         while events := await self._read(_next_page(tenant, wanted, after)):
             for event in events:
-                yield pb.ExportEventsResponse(event=convert.event_message(event))
+                yield event_service_pb2.ExportEventsResponse(event=convert.event_message(event))
             after = repository.position_of(events[-1])
 
-    async def GetEventStats(  # noqa: N802 - the contract's name
-        self, request: pb.GetEventStatsRequest, context: Any
-    ) -> pb.GetEventStatsResponse:
+    async def GetEventStats(
+        self, request: event_service_pb2.GetEventStatsRequest, context: Context
+    ) -> event_service_pb2.GetEventStatsResponse:
         """Counts events per type and, if asked, per span of time."""
         tenant, wanted = identity_of(context).tenant, convert.event_filter(request.filter)
         seconds = convert.BUCKET_SECONDS.get(request.bucket)
 
-        def unit(connection: Connection) -> pb.GetEventStatsResponse:
+        def unit(connection: Connection) -> event_service_pb2.GetEventStatsResponse:
             types = repository.count_types(connection, tenant, wanted, MAX_COUNTS + 1)
             buckets = (
                 repository.count_buckets(connection, tenant, wanted, seconds, MAX_COUNTS + 1)
@@ -106,56 +106,43 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
 
         return await self._read(unit)
 
-    async def GetDraftAnalytics(  # noqa: N802 - the contract's name
-        self, request: pb.GetDraftAnalyticsRequest, context: Any
-    ) -> pb.GetDraftAnalyticsResponse:
-        """Tells what happened to a draft."""
+    async def GetDraftAnalytics(
+        self, request: event_service_pb2.GetDraftAnalyticsRequest, context: Context
+    ) -> event_service_pb2.GetDraftAnalyticsResponse:
         tenant, draft_id = identity_of(context).tenant, request.draft_id
         events, now = await self._drafts(lambda connection: repository.of_draft(connection, tenant, draft_id))
         found = convert.draft_message(draft_id, analytics.draft_analytics(events, now))
-        return pb.GetDraftAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
+        return event_service_pb2.GetDraftAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
 
-    async def GetUserAnalytics(  # noqa: N802 - the contract's name
-        self, request: pb.GetUserAnalyticsRequest, context: Any
-    ) -> pb.GetUserAnalyticsResponse:
-        """Tells what a user did for drafts."""
+    async def GetUserAnalytics(
+        self, request: event_service_pb2.GetUserAnalyticsRequest, context: Context
+    ) -> event_service_pb2.GetUserAnalyticsResponse:
         tenant, user = identity_of(context).tenant, request.user
         events, now = await self._drafts(lambda connection: repository.of_user(connection, tenant, user))
         found = convert.user_message(user, analytics.user_analytics(user, events, now))
-        return pb.GetUserAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
+        return event_service_pb2.GetUserAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
 
-    async def GetLeaderboard(  # noqa: N802 - the contract's name
-        self, request: pb.GetLeaderboardRequest, context: Any
-    ) -> pb.GetLeaderboardResponse:
-        """Ranks users by what they did for drafts."""
+    async def GetLeaderboard(
+        self, request: event_service_pb2.GetLeaderboardRequest, context: Context
+    ) -> event_service_pb2.GetLeaderboardResponse:
         tenant, board, window = identity_of(context).tenant, convert.BOARDS[request.kind], _window(request)
 
-        def unit(connection: Connection) -> pb.GetLeaderboardResponse:
+        def unit(connection: Connection) -> event_service_pb2.GetLeaderboardResponse:
             now = self._database.now(connection)
             rows = analytics.leaderboard(board, repository.of_boards(connection, tenant, window), now)
             entries = [convert.ranked_message(row) for row in rows]
-            return pb.GetLeaderboardResponse(entries=entries, as_of_time=to_timestamp(now))
+            return event_service_pb2.GetLeaderboardResponse(entries=entries, as_of_time=to_timestamp(now))
 
         return await self._read(unit)
 
     async def _append(
-        self, events: list[NewEvent], claim: AnswerClaim | None, tenant: str
-    ) -> pb.AppendEventsResponse:
-        def unit(connection: Connection) -> bytes:
-            now = self._database.now(connection)
+        self, events: list[NewEvent], use: KeyUse | None, tenant: str
+    ) -> event_service_pb2.AppendEventsResponse:
+        def effect(connection: Connection, now: datetime) -> event_service_pb2.AppendEventsResponse:
+            return _outcomes(repository.append(connection, tenant, events, now))
 
-            def effect() -> bytes:
-                return _outcomes(repository.append(connection, tenant, events, now)).SerializeToString()
-
-            if claim is None:
-                return effect()
-            return answered_once(connection, claim, now, now + self._key_ttl, effect)
-
-        # Whether an unknown commit happened the key tells, and without one the caller finds duplicates.
-        answer = await self._database.run(
-            unit, isolation="READ COMMITTED", resource=_RESOURCE, rerun_when_lost=claim is not None
-        )
-        return pb.AppendEventsResponse.FromString(answer)
+        # Without a key a caller whose commit is unknown finds duplicates.
+        return await self._once.change(use, effect, event_service_pb2.AppendEventsResponse, _RESOURCE)
 
     async def _drafts(
         self, find: Callable[[Connection], list[DraftEvent]]
@@ -167,32 +154,32 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
 
 
 def _prepared(
-    request: pb.AppendEventsRequest, identity: Identity
-) -> tuple[list[NewEvent], AnswerClaim | None]:
+    request: event_service_pb2.AppendEventsRequest, identity: Identity
+) -> tuple[list[NewEvent], KeyUse | None]:
     events = convert.new_events(request.events)
-    if not request.idempotency_key:
-        return events, None
-    scope = KeyScope(identity.tenant, identity.caller, APPEND, "", request.idempotency_key)
-    return events, AnswerClaim(scope, request_fingerprint(request))
+    return events, key_use(identity, APPEND, "", request, request.idempotency_key)
 
 
-def _outcomes(stored: list[bool]) -> pb.AppendEventsResponse:
-    outcomes = [pb.APPEND_OUTCOME_STORED if each else pb.APPEND_OUTCOME_DUPLICATE for each in stored]
-    return pb.AppendEventsResponse(
+def _outcomes(stored: list[bool]) -> event_service_pb2.AppendEventsResponse:
+    outcomes = [
+        event_service_pb2.APPEND_OUTCOME_STORED if each else event_service_pb2.APPEND_OUTCOME_DUPLICATE
+        for each in stored
+    ]
+    return event_service_pb2.AppendEventsResponse(
         outcomes=outcomes, stored_count=sum(stored), duplicate_count=len(stored) - sum(stored)
     )
 
 
 def _stats(
-    types: list[repository.TypeCount], buckets: list[repository.BucketCount]
-) -> pb.GetEventStatsResponse:
+    types: list[repository.EventTypeCount], buckets: list[repository.BucketCount]
+) -> event_service_pb2.GetEventStatsResponse:
     for counts, field in ((types, "filter"), (buckets, "bucket")):
         if len(counts) > MAX_COUNTS:
             raise InvalidField(field=field, description=f"asks for more than {MAX_COUNTS} counts")
-    return pb.GetEventStatsResponse(
+    return event_service_pb2.GetEventStatsResponse(
         event_count=sum(each.event_count for each in types),
         types=[
-            pb.EventTypeStats(
+            event_service_pb2.EventTypeStats(
                 type=each.event_type,
                 event_count=each.event_count,
                 first_occur_time=to_timestamp(each.first_time),
@@ -201,7 +188,7 @@ def _stats(
             for each in types
         ],
         buckets=[
-            pb.EventBucket(
+            event_service_pb2.EventBucket(
                 start_time=to_timestamp(each.start_time), type=each.event_type, event_count=each.event_count
             )
             for each in buckets
@@ -209,7 +196,7 @@ def _stats(
     )
 
 
-def _window(request: pb.GetLeaderboardRequest) -> EventFilter:
+def _window(request: event_service_pb2.GetLeaderboardRequest) -> EventFilter:
     begin = request.occur_time_from if request.HasField("occur_time_from") else None
     end = request.occur_time_to if request.HasField("occur_time_to") else None
     return EventFilter(

@@ -1,1 +1,1 @@
-"""Deletion that can be taken back: the one rule that hides what is deleted, and what ends it for good."""
+"""What is done across concepts: user data deleted and restored, and all that is purged in the background."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import Database
+from persistence_service.journal.append import Clock
 
 log = get_logger()
 
@@ -20,22 +21,27 @@ PURGE_SECONDS = 600.0
 
 PURGED = Counter("consensus_rows_purged", "Rows that were deleted because of their age.", ["table"])
 
-Clock = Callable[[Connection], datetime]
 PurgeSome = Callable[[Connection, datetime, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the rows of a table are kept; 0 days: for ever.
+    """How long the rows of a table are kept; an age of None: for ever.
 
     `purge_some` deletes at most so many rows from before an instant, and answers how many it deleted;
-    `batch` is how many go in one transaction.
+    `batch` is how many go in one transaction. `purged` counts them, and is the table's own unless given.
     """
 
     table: str
-    days: int
+    age: timedelta | None
     purge_some: PurgeSome
     batch: int = BATCH
+    purged: Counter | None = None
+
+
+def in_days(count: int) -> timedelta | None:
+    """An age in days; 0: for ever."""
+    return timedelta(days=count) if count else None
 
 
 async def purge_all(database: Database, retention: Retention, clock: Clock | None = None) -> int:
@@ -43,13 +49,16 @@ async def purge_all(database: Database, retention: Retention, clock: Clock | Non
 
     `clock` is the database's unless given.
     """
-    now, age, total = clock or database.now, timedelta(days=retention.days), 0
+    if retention.age is None:
+        return 0
+    now, age, total = clock or database.now, retention.age, 0
+    purged = retention.purged or PURGED.labels(retention.table)
     while count := await database.run(
         lambda connection: retention.purge_some(connection, now(connection) - age, retention.batch),
         isolation="READ COMMITTED",
         resource=retention.table,
     ):
-        PURGED.labels(retention.table).inc(count)
+        purged.inc(count)
         total += count
     return total
 
@@ -58,7 +67,7 @@ async def purge_for_ever(
     database: Database, retentions: Sequence[Retention], interval_seconds: float
 ) -> None:
     """Purges at every interval what is not kept for ever, until it is cancelled."""
-    bounded = [retention for retention in retentions if retention.days]
+    bounded = [retention for retention in retentions if retention.age is not None]
     while bounded:
         await asyncio.sleep(interval_seconds)
         for retention in bounded:

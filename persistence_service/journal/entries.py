@@ -11,7 +11,7 @@ from persistence_service.schema.scalars import microseconds
 Columns = dict[str, Any]
 
 
-class Severity(IntEnum):
+class EntrySeverity(IntEnum):
     """How much an entry matters; the numbers are those of the standard library's logging."""
 
     DEBUG = 10
@@ -22,12 +22,12 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewEntry:
     """What an entry says, before it has a place in its stream."""
 
     event_type: str
     data: dict[str, Any] = field(default_factory=dict)
-    severity: Severity = Severity.INFO
+    severity: EntrySeverity = EntrySeverity.INFO
     persona_id: str | None = None
     payload_digest: bytes | None = None
 
@@ -46,7 +46,7 @@ NOBODY = Actor(caller="", user="", request_id="")
 
 
 @dataclass(slots=True)
-class Head:
+class ChainEnd:
     """Where a stream ends; moves with every entry that is chained to it."""
 
     tenant: str
@@ -54,22 +54,22 @@ class Head:
     sequence: int
     hash: bytes
 
-    def chain(self, draft: Draft, actor: Actor, time: datetime, record_id: int | None) -> Entry:
-        """The next entry."""
+    def chain(self, new: NewEntry, actor: Actor, time: datetime, record_id: int | None) -> Entry:
+        """Makes an entry the next one."""
         entry = Entry(
             tenant=self.tenant,
             stream=self.stream,
             sequence=self.sequence + 1,
             event_time_us=microseconds(time),
-            event_type=draft.event_type,
+            event_type=new.event_type,
             caller=actor.caller,
             user=actor.user,
             request_id=actor.request_id,
-            severity=draft.severity,
-            persona_id=draft.persona_id,
-            data=draft.data,
+            severity=new.severity,
+            persona_id=new.persona_id,
+            data=new.data,
             record_id=record_id,
-            payload_digest=draft.payload_digest,
+            payload_digest=new.payload_digest,
             previous_hash=self.hash,
         )
         self.sequence, self.hash = entry.sequence, entry_hash(entry)

@@ -22,7 +22,7 @@ POLL_CHUNK = 500
 Key = tuple[str, str]
 
 
-class Head(Protocol):
+class FollowedHead(Protocol):
     """Where something that is followed stands; its sequence and its token only rise."""
 
     @property
@@ -36,7 +36,7 @@ class Head(Protocol):
         ...
 
 
-HeadType = TypeVar("HeadType", bound=Head)
+HeadType = TypeVar("HeadType", bound=FollowedHead)
 FindHeads = Callable[[Connection, Sequence[Key]], Sequence[HeadType]]
 
 

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Row
 
 from consensus_journal import Entry
-from persistence_service.journal.entries import Columns, Severity
+from persistence_service.journal.entries import Columns, EntrySeverity
 from persistence_service.schema.base import DIGEST_BYTES
 from persistence_service.schema.scalars import from_microseconds, microseconds
 
@@ -93,15 +93,15 @@ def _packed(entry: Entry) -> list[Any]:
     packed = [entry.event_type, entry.record_id, entry.persona_id, entry.data]
     if entry.payload_digest is not None:
         return [*packed, entry.severity, entry.payload_digest.hex()]
-    return packed if entry.severity == Severity.INFO else [*packed, entry.severity]
+    return packed if entry.severity == EntrySeverity.INFO else [*packed, entry.severity]
 
 
 def _unpacked(packed: Any) -> tuple[Any, ...]:
-    missing = (None, None, None, None, Severity.INFO.value, None)
+    missing = (None, None, None, None, EntrySeverity.INFO.value, None)
     fields = (*packed, *missing[len(packed) :]) if isinstance(packed, list) else ()
     if _is_sound(fields):
         return (*fields[:5], None if fields[5] is None else bytes.fromhex(fields[5]))
-    return (orjson.dumps(packed).decode(), None, None, {}, Severity.INFO.value, None)
+    return (orjson.dumps(packed).decode(), None, None, {}, EntrySeverity.INFO.value, None)
 
 
 def _is_sound(fields: tuple[Any, ...]) -> bool:

@@ -3,7 +3,7 @@
 from consensus_journal import Plain
 from persistence_service.database import Database
 from persistence_service.journal.append import append
-from persistence_service.journal.entries import Actor, Draft
+from persistence_service.journal.entries import Actor, NewEntry
 
 
 def reads_stream(tenant: str) -> str:
@@ -21,7 +21,9 @@ async def enter_read(
     """
     stream = reads_stream(tenant)
     await database.run(
-        lambda connection: append(connection, tenant, stream, [Draft(event_type, data)], actor, database.now),
+        lambda connection: append(
+            connection, tenant, stream, [NewEntry(event_type, data)], actor, database.now
+        ),
         isolation="READ COMMITTED",
         resource=stream,
     )

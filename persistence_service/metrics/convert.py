@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import metric_service_pb2 as pb
+from consensus.v1 import metric_service_pb2
 from consensus_rpc.errors import InvalidField
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.schema.json_data import json_object, json_struct
@@ -15,7 +15,7 @@ from persistence_service.schema.scalars import from_timestamp, from_timestamp_up
 UNKNOWN_TYPE = "unknown"
 
 
-def new_metrics(metrics: Sequence[pb.MetricInput]) -> list[NewMetric]:
+def new_metrics(metrics: Sequence[metric_service_pb2.MetricInput]) -> list[NewMetric]:
     """The metrics to be stored, in their order; those without an id get one.
 
     Raises:
@@ -34,7 +34,7 @@ def _check_ids(ids: Sequence[str]) -> None:
             seen.add(metric_id)
 
 
-def _new_metric(metric: pb.MetricInput, field: str) -> NewMetric:
+def _new_metric(metric: metric_service_pb2.MetricInput, field: str) -> NewMetric:
     data = json_object(metric.data, f"{field}.data")
     return NewMetric(
         metric_id=metric.metric_id or str(uuid7()),
@@ -45,9 +45,9 @@ def _new_metric(metric: pb.MetricInput, field: str) -> NewMetric:
     )
 
 
-def metric_message(metric: StoredMetric) -> pb.Metric:
+def metric_message(metric: StoredMetric) -> metric_service_pb2.Metric:
     """The metric on the wire."""
-    return pb.Metric(
+    return metric_service_pb2.Metric(
         metric_id=metric.metric_id,
         type=metric.metric_type,
         data=json_struct(metric.data),
@@ -60,7 +60,7 @@ def metric_message(metric: StoredMetric) -> pb.Metric:
     )
 
 
-def metric_filter(wanted: pb.MetricFilter) -> MetricFilter:
+def metric_filter(wanted: metric_service_pb2.MetricFilter) -> MetricFilter:
     """Which metrics are asked for.
 
     Raises:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from consensus_contract.errors import MetricNotFound
 from consensus_journal import canonical_json, digest
 from persistence_service.journal.append import Clock, append
-from persistence_service.journal.entries import NOBODY, Actor, Draft
+from persistence_service.journal.entries import NOBODY, Actor, NewEntry
 from persistence_service.metrics import repository
 from persistence_service.metrics.storing import metrics_stream
 
@@ -90,5 +90,5 @@ def _note(
 ) -> None:
     """The entry says how many, and the digest of which."""
     payload_digest = digest(canonical_json(sorted(ids)))
-    entry = Draft(event_type, {"count": len(ids), **more}, payload_digest=payload_digest)
+    entry = NewEntry(event_type, {"count": len(ids), **more}, payload_digest=payload_digest)
     append(connection, tenant, metrics_stream(tenant), [entry], actor, clock)

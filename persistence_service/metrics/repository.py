@@ -98,7 +98,7 @@ _REMOVE = everything(delete(MetricRow), _REMOVED).where(
 
 
 @dataclass(frozen=True, slots=True)
-class TypeCount:
+class MetricTypeCount:
     """Metrics of one type."""
 
     metric_type: str
@@ -168,11 +168,13 @@ def page(
     return [_stored(row) for row in connection.execute(statement)]
 
 
-def count_types(connection: Connection, tenant: str, wanted: MetricFilter, limit: int) -> list[TypeCount]:
+def count_types(
+    connection: Connection, tenant: str, wanted: MetricFilter, limit: int
+) -> list[MetricTypeCount]:
     """Counts per type, in the order of types."""
     statement = _filtered(_of_tenant(tenant, _METRICS.metric_type, func.count()), wanted)
     grouped = statement.group_by(_METRICS.metric_type).order_by(_METRICS.metric_type).limit(limit)
-    return [TypeCount(*row) for row in connection.execute(grouped)]
+    return [MetricTypeCount(*row) for row in connection.execute(grouped)]
 
 
 def lock_some(connection: Connection, tenant: str, ids: Sequence[str]) -> dict[str, bool]:
@@ -218,7 +220,7 @@ def position_of(metric: StoredMetric) -> tuple[Any, ...]:
 
 
 def _of_tenant(tenant: str, *columns: ColumnElement[Any], show_deleted: bool = False) -> Select[Any]:
-    return both(select(*columns))[show_deleted].where(_METRICS.tenant == tenant)
+    return both(select(*columns)).shown(show_deleted).where(_METRICS.tenant == tenant)
 
 
 def _filtered(statement: Select[Any], wanted: MetricFilter) -> Select[Any]:

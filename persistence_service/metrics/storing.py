@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from persistence_service.journal.append import Clock, append
-from persistence_service.journal.entries import Actor, Draft
+from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.metrics import repository
 from persistence_service.metrics.metric import NewMetric
 
@@ -26,5 +26,7 @@ def store(
 ) -> None:
     """Stores a batch; its entry says how many, and the digest of what they say."""
     repository.store(connection, tenant, actor.user, metrics, now)
-    entry = Draft("metric.stored", {"count": len(metrics)}, payload_digest=repository.batch_digest(metrics))
+    entry = NewEntry(
+        "metric.stored", {"count": len(metrics)}, payload_digest=repository.batch_digest(metrics)
+    )
     append(connection, tenant, metrics_stream(tenant), [entry], actor, clock)

@@ -57,7 +57,6 @@ class Signing:
     """The signer of this process, made when it is first needed: the database may come after the service."""
 
     def __init__(self, database: Database) -> None:
-        """Asks for nothing yet."""
         self._database = database
         self._signer: Signer | None = None
 

@@ -2,79 +2,81 @@
 # ruff: noqa: N802 - names are those of the generated base
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-from consensus.v1 import persistence_service_pb2 as pb
+from consensus.v1 import persistence_service_pb2
 from consensus_journal import Plain
+from consensus_rpc.server.context import Context
 from persistence_service.database import Database
 from persistence_service.journal.entries import Actor
 from persistence_service.journal.reads import enter_read
 from persistence_service.paging.tokens import Signing
-from persistence_service.runs.records import RunRecords
-from persistence_service.runs.servicer import RunServicer
-
-Context = Any  # as in servicer.py
+from persistence_service.runs.access import RunAccess
+from persistence_service.runs.servicer import RunServicer, SubmittedText, UserDataDeletion
 
 
 class AuditedRunServicer(RunServicer):
     """Each read leaves an entry before it is answered; without the entry there is no answer."""
 
-    def __init__(self, records: RunRecords, signing: Signing, database: Database) -> None:
+    def __init__(
+        self,
+        runs: RunAccess,
+        signing: Signing,
+        *,
+        submitted_text: SubmittedText,
+        user_data: UserDataDeletion,
+        database: Database,
+    ) -> None:
         """Writes through the pool: reads have no place in the writer's batches."""
-        super().__init__(records, signing)
+        super().__init__(runs, signing, submitted_text=submitted_text, user_data=user_data)
         self._database = database
 
     async def GetRun(
-        self, request: pb.PersistenceServiceGetRunRequest, context: Context
-    ) -> pb.PersistenceServiceGetRunResponse:
-        """Enters the read, then answers with a run."""
+        self, request: persistence_service_pb2.PersistenceServiceGetRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceGetRunResponse:
         await self._enter(request.scope, "run.read", {"run_id": request.run_id})
         return await super().GetRun(request, context)
 
     async def ListRuns(
-        self, request: pb.PersistenceServiceListRunsRequest, context: Context
-    ) -> pb.PersistenceServiceListRunsResponse:
-        """Enters the read, then lists runs."""
+        self, request: persistence_service_pb2.PersistenceServiceListRunsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
         await self._enter(request.scope, "runs.listed", {"page_size": request.page_size})
         return await super().ListRuns(request, context)
 
     async def ListAttempts(
-        self, request: pb.PersistenceServiceListAttemptsRequest, context: Context
-    ) -> pb.PersistenceServiceListAttemptsResponse:
-        """Enters the read, then lists attempts."""
+        self, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
         await self._enter(request.scope, "attempts.listed", {"run_id": request.run_id})
         return await super().ListAttempts(request, context)
 
     async def ListPersonaReviews(
-        self, request: pb.PersistenceServiceListPersonaReviewsRequest, context: Context
-    ) -> pb.PersistenceServiceListPersonaReviewsResponse:
-        """Enters the read, then lists reviews."""
+        self, request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
         await self._enter(request.scope, "persona_reviews.listed", {"run_id": request.run_id})
         return await super().ListPersonaReviews(request, context)
 
     async def GetDraftText(
-        self, request: pb.GetDraftTextRequest, context: Context
-    ) -> pb.GetDraftTextResponse:
+        self, request: persistence_service_pb2.GetDraftTextRequest, context: Context
+    ) -> persistence_service_pb2.GetDraftTextResponse:
         """Enters the read, then answers with what a draft says."""
         await self._enter(request.scope, "draft.read", {"draft_id": request.draft_id})
         return await super().GetDraftText(request, context)
 
     async def ExportRuns(
-        self, request: pb.PersistenceServiceExportRunsRequest, context: Context
-    ) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
-        """Enters the read, then streams runs."""
+        self, request: persistence_service_pb2.PersistenceServiceExportRunsRequest, context: Context
+    ) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
         await self._enter(request.scope, "runs.exported", {})
         async for response in super().ExportRuns(request, context):
             yield response
 
     async def WatchRun(  # type: ignore[override]  # as in servicer.py
-        self, request: pb.PersistenceServiceWatchRunRequest, context: Context
+        self, request: persistence_service_pb2.PersistenceServiceWatchRunRequest, context: Context
     ) -> None:
-        """Enters the read, then streams a run's events."""
         data: dict[str, Plain] = {"run_id": request.run_id, "after_sequence": request.after_sequence}
         await self._enter(request.scope, "run.watched", data)
         await super().WatchRun(request, context)
 
-    async def _enter(self, scope: pb.CallScope, event_type: str, data: dict[str, Plain]) -> None:
+    async def _enter(
+        self, scope: persistence_service_pb2.CallScope, event_type: str, data: dict[str, Plain]
+    ) -> None:
         actor = Actor(scope.caller, "", scope.request_id)
         await enter_read(self._database, scope.tenant, actor, event_type, data)

@@ -12,38 +12,29 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from consensus.v1.persistence_service_pb2 import (
-    BeginAttach,
-    BeginCreate,
-    LeaseReleased,
-    RecordRunRequest,
-    RecordRunResponse,
-    RunAttached,
-)
+from consensus.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError, LeaseLost, RunCancelled
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars
-from persistence_service.idempotency.claims import START
+from persistence_service.idempotency.keys import START
+from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form import names
+from persistence_service.runs.form.keys import RunHead, RunKey, RunScope, run_key_use, scope_of
 from persistence_service.runs.form.specification import specification_row
-from persistence_service.runs.read.repository import RunHead
-from persistence_service.runs.records import RunRecords, claim_of, scope_of
-from persistence_service.runs.write import answers
+from persistence_service.runs.write import answer_messages
 from persistence_service.runs.write.operations import (
     Append,
     Attach,
     Create,
-    Follow,
-    Operation,
+    OrderedStream,
     PreparedRecord,
     Release,
     Renew,
-    RunKey,
-    Scope,
-    Session,
+    RunOperation,
 )
+from persistence_service.runs.write.outcomes import Follow
 
-Requests = AsyncIterator[RecordRunRequest]
+Requests = AsyncIterator[persistence_service_pb2.RecordRunRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +42,11 @@ class _Reply:
     """What is to be sent once the writer has answered."""
 
     answer: asyncio.Future[Any]
-    respond: Callable[[Any, float], RecordRunResponse]
+    respond: Callable[[Any, float], persistence_service_pb2.RecordRunResponse]
     """From the answer and the seconds that it took."""
     started: float = field(default_factory=monotonic)
 
-    async def message(self) -> RecordRunResponse:
+    async def message(self) -> persistence_service_pb2.RecordRunResponse:
         answer = await self.answer
         return self.respond(answer, monotonic() - self.started)
 
@@ -88,18 +79,18 @@ class _Replies:
 class Recording:
     """A worker's stream from its first message to its last."""
 
-    def __init__(self, records: RunRecords, stopping: asyncio.Future[None]) -> None:
+    def __init__(self, runs: RunAccess, stopping: asyncio.Future[None]) -> None:
         """`stopping` fails with the reason when all streams are to end."""
-        self._records = records
+        self._runs = runs
         self._stopping = stopping
-        self._session = Session()
-        self._scope = Scope("", "", "")
+        self._stream = OrderedStream()
+        self._scope = RunScope("", "", "")
         self._run_id = ""
         self._token = 0
         self._replies = _Replies()
-        self._room = asyncio.Semaphore(records.options.max_records_in_flight)
+        self._room = asyncio.Semaphore(runs.options.max_records_in_flight)
 
-    async def run(self, requests: Requests) -> AsyncIterator[RecordRunResponse]:
+    async def run(self, requests: Requests) -> AsyncIterator[persistence_service_pb2.RecordRunResponse]:
         """Answers the stream's messages.
 
         Raises:
@@ -114,7 +105,7 @@ class Recording:
         del begun  # the stream goes on for as long as the run
         if is_followed:
             return
-        with self._records.notifier.following(self._key, self._on_change):
+        with self._runs.notifier.following(self._key, self._on_change):
             reader = asyncio.create_task(self._read(requests))
             self._stopping.add_done_callback(self._end)
             try:
@@ -136,7 +127,7 @@ class Recording:
 
     # The first message.
 
-    async def _begin(self, requests: Requests) -> RecordRunResponse | None:
+    async def _begin(self, requests: Requests) -> persistence_service_pb2.RecordRunResponse | None:
         first = await anext(requests, None)
         if first is None:
             return None
@@ -148,28 +139,33 @@ class Recording:
             case _:
                 raise InvalidField(field="message", description="is `create` or `attach` at first")
 
-    async def _create(self, begin: BeginCreate) -> RecordRunResponse:
+    async def _create(
+        self, begin: persistence_service_pb2.BeginCreate
+    ) -> persistence_service_pb2.RecordRunResponse:
         if begin.specification.HasField("revision"):
             raise InvalidField(field="create.specification.revision", description="begins with CreateRun")
         self._scope, self._run_id = scope_of(begin.scope), begin.run_id
-        options, started = self._records.options, monotonic()
-        has_key = begin.HasField("idempotency")
+        started, use = monotonic(), None
+        if begin.HasField("idempotency"):
+            use = run_key_use(begin.scope, START, begin.idempotency, resource="", run_id=begin.run_id)
         operation = Create(
             scope=self._scope,
             run_id=begin.run_id,
-            claim=claim_of(begin.scope, START, begin.idempotency, begin.run_id, "") if has_key else None,
-            specification=specification_row(begin.specification, options.run_timeout),
+            key_use=use,
+            specification=specification_row(begin.specification, self._runs.options.run_timeout),
             lease_owner=begin.lease_owner,
             first_record=PreparedRecord.of(begin.first_record),
         )
-        answer = await self._records.write(operation)
+        answer = await self._runs.writer.write(operation)
         if isinstance(answer, Follow):
-            return RecordRunResponse(follow=answers.follow_message(answer))
-        message = answers.begun_message(answer, monotonic() - started)
+            return persistence_service_pb2.RecordRunResponse(follow=answer_messages.follow_message(answer))
+        message = answer_messages.begun_message(answer, monotonic() - started)
         self._token = message.lease.fencing_token
-        return RecordRunResponse(created=message)
+        return persistence_service_pb2.RecordRunResponse(created=message)
 
-    async def _attach(self, begin: BeginAttach) -> RecordRunResponse:
+    async def _attach(
+        self, begin: persistence_service_pb2.BeginAttach
+    ) -> persistence_service_pb2.RecordRunResponse:
         self._scope, self._run_id = scope_of(begin.scope), begin.run_id
         started = monotonic()
         operation = Attach(
@@ -178,13 +174,15 @@ class Recording:
             fencing_token=begin.fencing_token,
             lease_owner=begin.lease_owner,
         )
-        granted = await self._records.write(operation)
-        run, attempts = await self._records.run_and_attempts(self._key)
-        message: RunAttached = answers.attached_message(granted, monotonic() - started)
+        granted = await self._runs.writer.write(operation)
+        run, attempts = await self._runs.reader.run_and_attempts(self._key)
+        message: persistence_service_pb2.RunAttached = answer_messages.attached_message(
+            granted, monotonic() - started
+        )
         message.run.CopyFrom(run)
         message.attempts.extend(attempts)
         self._token = granted.fencing_token
-        return RecordRunResponse(attached=message)
+        return persistence_service_pb2.RecordRunResponse(attached=message)
 
     # Everything after it.
 
@@ -201,7 +199,7 @@ class Recording:
         else:
             self._replies.put(None)
 
-    def _take(self, request: RecordRunRequest) -> _Reply:
+    def _take(self, request: persistence_service_pb2.RecordRunRequest) -> _Reply:
         """Hands the message to the writer."""
         match request.WhichOneof("message"):
             case "record":
@@ -209,29 +207,43 @@ class Recording:
             case "renew_lease":
                 renew = Renew(**self._fenced())
                 return self._hand_in(
-                    renew, lambda *answer: RecordRunResponse(lease_renewed=answers.lease_message(*answer))
+                    renew,
+                    lambda *answer: persistence_service_pb2.RecordRunResponse(
+                        lease_renewed=answer_messages.lease_message(*answer)
+                    ),
                 )
             case "release_lease":
                 release = Release(**self._fenced())
-                return self._hand_in(release, lambda *_: RecordRunResponse(lease_released=LeaseReleased()))
+                return self._hand_in(
+                    release,
+                    lambda *_: persistence_service_pb2.RecordRunResponse(
+                        lease_released=persistence_service_pb2.LeaseReleased()
+                    ),
+                )
             case _:
                 raise InvalidField(field="message", description="begins a stream only once")
 
     def _append(self, record: PreparedRecord) -> _Reply:
         append = Append(**self._fenced(), record=record)
-        return self._hand_in(append, lambda ack, _: RecordRunResponse(ack=answers.ack_message(ack)))
+        return self._hand_in(
+            append,
+            lambda ack, _: persistence_service_pb2.RecordRunResponse(ack=answer_messages.ack_message(ack)),
+        )
 
     def _fenced(self) -> dict[str, Any]:
         return {
             "scope": self._scope,
             "run_id": self._run_id,
-            "session": self._session,
+            "stream": self._stream,
             "fencing_token": self._token,
         }
 
-    def _hand_in(self, operation: Operation, respond: Callable[[Any, float], RecordRunResponse]) -> _Reply:
-        timeout = self._records.options.write_timeout_seconds
-        return _Reply(self._records.writer.enqueue(operation, timeout), respond)
+    def _hand_in(
+        self,
+        operation: RunOperation,
+        respond: Callable[[Any, float], persistence_service_pb2.RecordRunResponse],
+    ) -> _Reply:
+        return _Reply(self._runs.writer.hand_in(operation), respond)
 
     # Ends that nobody asked for.
 

@@ -2,64 +2,86 @@
 # ruff: noqa: ARG002, N802 - names and arguments are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
-from typing import Any
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2 as pb
-from consensus.v1.persistence_service_pb2_grpc import PersistenceServiceServicer
+from consensus.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus_rpc.errors import Overloaded, ShuttingDown
-from persistence_service.drafts.submitting import submitted_text
-from persistence_service.housekeeping.user_data import delete_user_data, undelete_user_data
-from persistence_service.idempotency.claims import (
+from consensus_rpc.server.context import Context
+from persistence_service.idempotency.keys import (
     ANNOTATE,
     CANCEL,
     DELETE,
     RESUME,
-    REVISE,
-    START,
     SUBMIT,
     UNDELETE,
-    Claim,
     KeyTable,
 )
+from persistence_service.idempotency.repository import find_holders
 from persistence_service.paging.tokens import Signing
+from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form.attempts import attempt_columns
+from persistence_service.runs.form.keys import creation_key_use, key_use_of, run_key_use, scope_of
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.read.exporting import export_runs, list_persona_reviews
 from persistence_service.runs.read.listing import list_attempts, list_runs
-from persistence_service.runs.read.watching import Watching
+from persistence_service.runs.read.watching import RunWatch
 from persistence_service.runs.recording import Recording
-from persistence_service.runs.records import RunRecords, claim_of, scope_of
-from persistence_service.runs.write import answers
-from persistence_service.runs.write.creation import carried_drafts
+from persistence_service.runs.write import answer_messages
+from persistence_service.runs.write.creation import carried_entries
 from persistence_service.runs.write.operations import (
     Annotate,
     Cancel,
     ClaimWork,
     Create,
     Delete,
-    Expansion,
-    Follow,
+    RecordExpansion,
     Resume,
     Undelete,
 )
-from persistence_service.runs.write.store import find_keys
+from persistence_service.runs.write.outcomes import Follow
 from persistence_service.schema.scalars import storable
 
-Context = Any  # grpc.aio.ServicerContext; its stubs are generic in ways that handlers are not
+SubmittedText: TypeAlias = Callable[[Connection, tuple[str, str], str], str]
+"""What the draft with this tenant and id says, for this user."""
 
 
-class RunServicer(PersistenceServiceServicer):
+class UserDataDeletion(Protocol):
+    """Who deletes and restores all that belongs to a user, whichever concept it belongs to."""
+
+    async def delete(
+        self, request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest
+    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        """All or nothing."""
+        ...
+
+    async def undelete(
+        self, request: persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest
+    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        """What went with one deletion."""
+        ...
+
+
+class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     """Answers for runs; streams end with ShuttingDown once `drain` was called."""
 
-    def __init__(self, records: RunRecords, signing: Signing) -> None:
-        """Needs a running loop; `signing` is for page tokens."""
-        self._records = records
+    def __init__(
+        self,
+        runs: RunAccess,
+        signing: Signing,
+        *,
+        submitted_text: SubmittedText,
+        user_data: UserDataDeletion,
+    ) -> None:
+        """Needs a running loop. The last two are what other concepts have to do with runs."""
+        self._runs = runs
         self._signing = signing
+        self._submitted_text = submitted_text
+        self._user_data = user_data
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def drain(self) -> None:
@@ -69,204 +91,180 @@ class RunServicer(PersistenceServiceServicer):
             self._stopping.exception()  # looked at: there may be no stream
 
     async def RecordRun(
-        self, request_iterator: AsyncIterator[pb.RecordRunRequest], context: Context
-    ) -> AsyncIterator[pb.RecordRunResponse]:
-        """Works on one run."""
-        recording = Recording(self._records, self._stopping)
+        self, request_iterator: AsyncIterator[persistence_service_pb2.RecordRunRequest], context: Context
+    ) -> AsyncIterator[persistence_service_pb2.RecordRunResponse]:
+        recording = Recording(self._runs, self._stopping)
         async for response in recording.run(request_iterator):
             yield response
 
-    async def CreateRun(self, request: pb.CreateRunRequest, context: Context) -> pb.CreateRunResponse:
+    async def CreateRun(
+        self, request: persistence_service_pb2.CreateRunRequest, context: Context
+    ) -> persistence_service_pb2.CreateRunResponse:
         """Accepts a run as QUEUED. A key that is in use is answered however many runs are waiting."""
         operation = Create(
             scope=scope_of(request.scope),
             run_id=request.run_id,
-            claim=_creation_claim(request),
-            specification=specification_row(request.specification, self._records.options.run_timeout),
-            carried=carried_drafts(request),
+            key_use=creation_key_use(request),
+            specification=specification_row(request.specification, self._runs.options.run_timeout),
+            carried=carried_entries(request),
         )
         try:
-            await self._records.queue.admit(request.scope.tenant)
+            await self._runs.queue.admit(request.scope.tenant)
         except Overloaded:
-            if not await self._records.has_key(operation.claim):
+            if not await self._runs.reader.has_key(operation.key_use):
                 raise
-        answer = await self._records.write(operation)
+        answer = await self._runs.writer.write(operation)
         followed = isinstance(answer, Follow)
         run_id = answer.run_id if followed else request.run_id
-        run = await self._records.whole_run((request.scope.tenant, run_id))
-        return pb.CreateRunResponse(run=run, is_created=not followed)
+        run = await self._runs.reader.whole_run((request.scope.tenant, run_id))
+        return persistence_service_pb2.CreateRunResponse(run=run, is_created=not followed)
 
-    async def ClaimRuns(self, request: pb.ClaimRunsRequest, context: Context) -> pb.ClaimRunsResponse:
-        """Grants leases on runs that nobody works on."""
+    async def ClaimRuns(
+        self, request: persistence_service_pb2.ClaimRunsRequest, context: Context
+    ) -> persistence_service_pb2.ClaimRunsResponse:
         started = monotonic()
-        claimed = await self._records.write(
+        claimed = await self._runs.writer.write(
             ClaimWork(lease_owner=request.lease_owner, max_count=request.max_count)
         )
         elapsed = monotonic() - started
-        return pb.ClaimRunsResponse(runs=[answers.claimed_message(run, elapsed) for run in claimed.runs])
+        return persistence_service_pb2.ClaimRunsResponse(
+            runs=[answer_messages.claimed_message(run, elapsed) for run in claimed.runs]
+        )
 
     async def GetRun(
-        self, request: pb.PersistenceServiceGetRunRequest, context: Context
-    ) -> pb.PersistenceServiceGetRunResponse:
-        """Answers with a run, whole."""
+        self, request: persistence_service_pb2.PersistenceServiceGetRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceGetRunResponse:
         key = (request.scope.tenant, request.run_id)
-        run = await self._records.whole_run(key, show_deleted=request.show_deleted)
-        return pb.PersistenceServiceGetRunResponse(run=run)
+        run = await self._runs.reader.whole_run(key, show_deleted=request.show_deleted)
+        return persistence_service_pb2.PersistenceServiceGetRunResponse(run=run)
 
     async def ListRuns(
-        self, request: pb.PersistenceServiceListRunsRequest, context: Context
-    ) -> pb.PersistenceServiceListRunsResponse:
-        """Lists runs, newest first."""
-        return await list_runs(self._records, await self._signing.signer(), request)
+        self, request: persistence_service_pb2.PersistenceServiceListRunsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+        return await list_runs(self._runs.reader, await self._signing.signer(), request)
 
     async def ListAttempts(
-        self, request: pb.PersistenceServiceListAttemptsRequest, context: Context
-    ) -> pb.PersistenceServiceListAttemptsResponse:
-        """Lists the attempts of a run or an expansion."""
-        return await list_attempts(self._records, await self._signing.signer(), request)
+        self, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+        return await list_attempts(self._runs.reader, await self._signing.signer(), request)
 
     async def ListPersonaReviews(
-        self, request: pb.PersistenceServiceListPersonaReviewsRequest, context: Context
-    ) -> pb.PersistenceServiceListPersonaReviewsResponse:
-        """Lists the reviews of a run."""
-        return await list_persona_reviews(self._records, await self._signing.signer(), request)
+        self, request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
+        return await list_persona_reviews(self._runs.reader, await self._signing.signer(), request)
 
     async def ExportRuns(
-        self, request: pb.PersistenceServiceExportRunsRequest, context: Context
-    ) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
-        """Streams runs, whole."""
-        async for response in export_runs(self._records, await self._signing.signer(), request):
+        self, request: persistence_service_pb2.PersistenceServiceExportRunsRequest, context: Context
+    ) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
+        async for response in export_runs(self._runs.reader, await self._signing.signer(), request):
             if self._stopping.done():
                 raise ShuttingDown
             yield response
 
     async def WatchRun(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes itself
-        self, request: pb.PersistenceServiceWatchRunRequest, context: Context
+        self, request: persistence_service_pb2.PersistenceServiceWatchRunRequest, context: Context
     ) -> None:
         """Streams a run's events. Writes to the context itself, so that a stalled write can be given up."""
-        shown = request.show_deleted
-        watching = Watching(self._records, self._stopping, context, show_deleted=shown)
-        await watching.run((request.scope.tenant, request.run_id), request.after_sequence)
+        runs, shown = self._runs, request.show_deleted
+        watch = RunWatch(runs.reader, runs.notifier, context, show_deleted=shown)
+        await watch.run((request.scope.tenant, request.run_id), request.after_sequence, self._stopping)
 
     async def CancelRun(
-        self, request: pb.PersistenceServiceCancelRunRequest, context: Context
-    ) -> pb.PersistenceServiceCancelRunResponse:
-        """Ends a run."""
+        self, request: persistence_service_pb2.PersistenceServiceCancelRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceCancelRunResponse:
         scope = scope_of(request.scope)
-        await self._records.write(
-            Cancel(scope=scope, run_id=request.run_id, claim=_claim(request, CANCEL, resource=request.run_id))
+        await self._runs.writer.write(
+            Cancel(scope=scope, run_id=request.run_id, key_use=key_use_of(request, CANCEL))
         )
-        run = await self._records.whole_run((scope.tenant, request.run_id))
-        return pb.PersistenceServiceCancelRunResponse(run=run)
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        return persistence_service_pb2.PersistenceServiceCancelRunResponse(run=run)
 
     async def ResumeRun(
-        self, request: pb.PersistenceServiceResumeRunRequest, context: Context
-    ) -> pb.PersistenceServiceResumeRunResponse:
-        """Makes a failed run go on."""
+        self, request: persistence_service_pb2.PersistenceServiceResumeRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceResumeRunResponse:
         scope = scope_of(request.scope)
-        await self._records.write(
-            Resume(scope=scope, run_id=request.run_id, claim=_claim(request, RESUME, resource=request.run_id))
+        await self._runs.writer.write(
+            Resume(scope=scope, run_id=request.run_id, key_use=key_use_of(request, RESUME))
         )
-        run = await self._records.whole_run((scope.tenant, request.run_id))
-        return pb.PersistenceServiceResumeRunResponse(run=run)
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        return persistence_service_pb2.PersistenceServiceResumeRunResponse(run=run)
 
     async def DeleteRun(
-        self, request: pb.PersistenceServiceDeleteRunRequest, context: Context
-    ) -> pb.PersistenceServiceDeleteRunResponse:
-        """Deletes a run, so that it can be restored."""
+        self, request: persistence_service_pb2.PersistenceServiceDeleteRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceDeleteRunResponse:
         scope = scope_of(request.scope)
-        await self._records.write(
+        await self._runs.writer.write(
             Delete(
                 scope=scope,
                 run_id=request.run_id,
-                claim=_claim(request, DELETE, resource=request.run_id),
+                key_use=key_use_of(request, DELETE),
                 deletion_id=str(uuid7()),
             )
         )
-        run = await self._records.whole_run((scope.tenant, request.run_id), show_deleted=True)
-        return pb.PersistenceServiceDeleteRunResponse(run=run)
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        return persistence_service_pb2.PersistenceServiceDeleteRunResponse(run=run)
 
     async def UndeleteRun(
-        self, request: pb.PersistenceServiceUndeleteRunRequest, context: Context
-    ) -> pb.PersistenceServiceUndeleteRunResponse:
-        """Restores a run."""
+        self, request: persistence_service_pb2.PersistenceServiceUndeleteRunRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceUndeleteRunResponse:
         scope = scope_of(request.scope)
-        claim = _claim(request, UNDELETE, resource=request.run_id)
-        await self._records.write(Undelete(scope=scope, run_id=request.run_id, claim=claim))
-        run = await self._records.whole_run((scope.tenant, request.run_id), show_deleted=True)
-        return pb.PersistenceServiceUndeleteRunResponse(run=run)
+        use = key_use_of(request, UNDELETE)
+        await self._runs.writer.write(Undelete(scope=scope, run_id=request.run_id, key_use=use))
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        return persistence_service_pb2.PersistenceServiceUndeleteRunResponse(run=run)
 
     async def DeleteUserData(
-        self, request: pb.PersistenceServiceDeleteUserDataRequest, context: Context
-    ) -> pb.PersistenceServiceDeleteUserDataResponse:
-        """Deletes a user's runs, drafts and metrics."""
-        return await delete_user_data(self._records, request)
+        self, request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        return await self._user_data.delete(request)
 
     async def UndeleteUserData(
-        self, request: pb.PersistenceServiceUndeleteUserDataRequest, context: Context
-    ) -> pb.PersistenceServiceUndeleteUserDataResponse:
-        """Restores what went with one deletion."""
-        return await undelete_user_data(self._records, request)
+        self, request: persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        return await self._user_data.undelete(request)
 
     async def AnnotateDecision(
-        self, request: pb.PersistenceServiceAnnotateDecisionRequest, context: Context
-    ) -> pb.PersistenceServiceAnnotateDecisionResponse:
-        """Sets the note of a decision."""
+        self, request: persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, context: Context
+    ) -> persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse:
         scope = scope_of(request.scope)
-        await self._records.write(
+        await self._runs.writer.write(
             Annotate(
                 scope=scope,
                 run_id=request.run_id,
-                claim=_claim(request, ANNOTATE, resource=request.run_id),
+                key_use=key_use_of(request, ANNOTATE),
                 notes=storable(request.decision_notes, "decision_notes"),
             )
         )
-        run = await self._records.whole_run((scope.tenant, request.run_id))
-        return pb.PersistenceServiceAnnotateDecisionResponse(run=run)
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        return persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse(run=run)
 
     async def GetDraftText(
-        self, request: pb.GetDraftTextRequest, context: Context
-    ) -> pb.GetDraftTextResponse:
+        self, request: persistence_service_pb2.GetDraftTextRequest, context: Context
+    ) -> persistence_service_pb2.GetDraftTextResponse:
         """Answers with what a draft says, or with the run that the key has started from it."""
         tenant, draft_id = request.scope.tenant, request.draft_id
-        claim = _claim(request, SUBMIT, resource=draft_id)
+        use = None
+        if request.HasField("idempotency"):
+            use = run_key_use(request.scope, SUBMIT, request.idempotency, resource=draft_id)
 
-        def find(connection: Connection) -> pb.GetDraftTextResponse:
-            if claim is not None:
-                existing = find_keys(connection, [claim.scope])
-                if run_id := KeyTable({}, existing).check(claim):
-                    return pb.GetDraftTextResponse(run_id=run_id)
-            text = submitted_text(connection, (tenant, draft_id), request.user)
-            return pb.GetDraftTextResponse(text=text)
+        def find(connection: Connection) -> persistence_service_pb2.GetDraftTextResponse:
+            if use is not None:
+                holders = find_holders(connection, [use.scope])
+                if run_id := KeyTable({}, holders).check(use):
+                    return persistence_service_pb2.GetDraftTextResponse(run_id=run_id)
+            text = self._submitted_text(connection, (tenant, draft_id), request.user)
+            return persistence_service_pb2.GetDraftTextResponse(text=text)
 
-        return await self._records.read(find, f"drafts/{draft_id}")
+        return await self._runs.reader.read(find, f"drafts/{draft_id}")
 
     async def RecordExpansion(
-        self, request: pb.RecordExpansionRequest, context: Context
-    ) -> pb.RecordExpansionResponse:
-        """Records attempts that belong to no run."""
-        await self._records.write(
-            Expansion(
+        self, request: persistence_service_pb2.RecordExpansionRequest, context: Context
+    ) -> persistence_service_pb2.RecordExpansionResponse:
+        await self._runs.writer.write(
+            RecordExpansion(
                 scope=scope_of(request.scope),
                 expansion_id=request.expansion_id,
                 attempts=tuple(attempt_columns(attempt) for attempt in request.attempts),
             )
         )
-        return pb.RecordExpansionResponse()
-
-
-def _creation_claim(request: pb.CreateRunRequest) -> Claim | None:
-    """A revision's key belongs to its parent, a draft's to the draft; any other's to nothing."""
-    specification = request.specification
-    if parent_run_id := specification.revision.parent_run_id:
-        return _claim(request, REVISE, resource=parent_run_id)
-    if specification.draft_id:
-        return _claim(request, SUBMIT, resource=specification.draft_id)
-    return _claim(request, START, resource="")
-
-
-def _claim(request: Any, operation: str, *, resource: str) -> Claim | None:
-    if not request.HasField("idempotency"):
-        return None
-    run_id = getattr(request, "run_id", "")  # none where a key is only looked up
-    return claim_of(request.scope, operation, request.idempotency, run_id, resource)
+        return persistence_service_pb2.RecordExpansionResponse()

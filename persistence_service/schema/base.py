@@ -17,12 +17,15 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
+
+from persistence_service.schema.scalars import EPOCH, MICROSECOND
 
 __all__ = [
     "CLOCK",
@@ -33,6 +36,7 @@ __all__ = [
     "Json",
     "TenThousandths",
     "UtcTime",
+    "core_table",
     "deletion_indexes",
     "index_of_present",
     "insert",
@@ -44,8 +48,6 @@ __all__ = [
 # `insert` is PostgreSQL's, and compiles for SQLite as well: ON CONFLICT and RETURNING are alike on both.
 
 DIGEST_BYTES = 32
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 metadata = MetaData(
     naming_convention={
@@ -62,6 +64,12 @@ class Base(DeclarativeBase):
     """Base of every mapped table; `Run.__table__` is the Core table for the hot paths."""
 
     metadata = metadata
+
+
+def core_table(row: type[Base]) -> Table:
+    """The Core table of a mapped class, which its own attribute's type does not promise."""
+    assert isinstance(row.__table__, Table)
+    return row.__table__
 
 
 def index_of_present(name: str, *columns: str, present: str) -> Index:

@@ -23,7 +23,6 @@ class JsonContains(ColumnElement[bool]):
     type = Boolean()
 
     def __init__(self, whole: ColumnElement[Any], part: dict[str, Any]) -> None:
-        """A condition on a JSON column."""
         self.whole = whole
         self.part = bindparam("part", part, type_=Json, unique=True)
 

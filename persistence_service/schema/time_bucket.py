@@ -16,7 +16,6 @@ class TimeBucket(ColumnElement[Any]):
     type = UtcTime()
 
     def __init__(self, instant: ColumnElement[Any], seconds: int) -> None:
-        """Of a column of instants."""
         self.instant = instant
         self.seconds = int(seconds)
 

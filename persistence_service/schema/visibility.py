@@ -5,15 +5,25 @@ the deleted ones out, or through `everything`, which says why it does not. State
 so the rule is kept from the first `select` on. A test goes through all of them.
 """
 
-from collections.abc import Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Delete, Join, Select, Table, Update, exists, literal_column
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    Join,
+    MetaData,
+    Select,
+    Table,
+    Update,
+    exists,
+    literal_column,
+)
 from sqlalchemy.sql.expression import Alias, FromClause
 
-from persistence_service.runs.form.tables import RunRow
-
 Statement = TypeVar("Statement", bound=Select[Any] | Update | Delete)
+Changed = TypeVar("Changed", bound=Select[Any] | Update | Delete)
 
 SHOWS_DELETED = "shows_deleted"
 """The execution option that says why a statement does not leave out what is deleted."""
@@ -30,6 +40,9 @@ OF_A_RUN = frozenset(
 )
 """Tables whose rows go with their run, without a mark of their own."""
 
+# By name: this room knows no concept's tables.
+_RUNS = Table("runs", MetaData(), *map(Column, ("tenant", "run_id", "delete_time")))
+
 
 def visible(statement: Statement) -> Statement:
     """The statement without rows that are deleted; all its tables are there already."""
@@ -42,9 +55,24 @@ def everything(statement: Statement, because: str) -> Statement:
     return cast("Statement", statement.execution_options(**{SHOWS_DELETED: because}))
 
 
-def both(statement: Statement) -> dict[bool, Statement]:
-    """The statement by whether deleted rows are to be shown."""
-    return {False: visible(statement), True: everything(statement, "asked for")}
+class Both(NamedTuple, Generic[Statement]):
+    """A statement twice: without deleted rows, and with them."""
+
+    visible: Statement
+    everything: Statement
+
+    def shown(self, show_deleted: bool) -> Statement:
+        """The one that was asked for."""
+        return self.everything if show_deleted else self.visible
+
+    def map(self, change: Callable[[Statement], Changed]) -> "Both[Changed]":
+        """Both of them, changed alike."""
+        return Both(change(self.visible), change(self.everything))
+
+
+def both(statement: Statement) -> Both[Statement]:
+    """The statement for callers who say whether deleted rows are to be shown."""
+    return Both(visible(statement), everything(statement, "asked for"))
 
 
 def is_deletable(table: FromClause) -> bool:
@@ -82,19 +110,18 @@ def _conditions(statement: Select[Any] | Update | Delete) -> Iterator[ColumnElem
     for source in sources:
         if is_deletable(source):
             yield source.c.delete_time.is_(None)
-        elif table_name(source) in OF_A_RUN and RunRow.__tablename__ not in names:
+        elif table_name(source) in OF_A_RUN and _RUNS.name not in names:
             yield ~_run_is_deleted(source)
 
 
 def _run_is_deleted(part: FromClause) -> ColumnElement[bool]:
     """Whether the row's run is deleted; of what belongs to no run, such as an expansion, it is not."""
-    runs = RunRow.__table__
     return (
         exists(literal_column("1"))
-        .select_from(runs)
+        .select_from(_RUNS)
         .where(
-            runs.c.tenant == part.c.tenant,
-            runs.c.run_id == part.c.run_id,
-            runs.c.delete_time.is_not(None),
+            _RUNS.c.tenant == part.c.tenant,
+            _RUNS.c.run_id == part.c.run_id,
+            _RUNS.c.delete_time.is_not(None),
         )
     )

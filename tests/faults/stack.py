@@ -18,7 +18,7 @@ from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
 from offline_model.control_client import ControlClient, SyncControlClient
 from persistence_service.database import normalise_url
 from persistence_service.runs.form import names
-from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.form.tables import RUNS
 from tests.support.pair import PERSISTENCE, REVIEW, Client
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 

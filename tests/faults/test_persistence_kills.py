@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
 from persistence_service.database import normalise_url
-from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.form.tables import RUNS
 from tests.faults.case import Case, Follower
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import kinds, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from persistence_service.database import Database, DatabaseOptions, normalise_url
-from persistence_service.runs.records import RunOptions
+from persistence_service.runs.form.options import RunOptions
 from tests.support import postgres
 from tests.support.records import Service
 

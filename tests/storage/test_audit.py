@@ -27,7 +27,7 @@ from persistence_service.audit.checkpoints import (
 )
 from persistence_service.audit.servicer import AuditServicer
 from persistence_service.database import Database
-from persistence_service.journal.entries import Actor, Draft, Head, Severity
+from persistence_service.journal.entries import Actor, ChainEnd, EntrySeverity, NewEntry
 from persistence_service.journal.packing import pack
 from persistence_service.journal.tables import JournalRow, StreamHeadRow
 from persistence_service.paging.tokens import Signing
@@ -40,13 +40,13 @@ HEAD = StreamHeadRow.__table__.c
 
 def write_stream(database: Database, stream: str, length: int, *, tenant: str = "default") -> None:
     """Entries as the service writes them; every third is an error, every second by another caller."""
-    head = Head(tenant, stream, 0, FIRST_PREVIOUS_HASH)
+    head = ChainEnd(tenant, stream, 0, FIRST_PREVIOUS_HASH)
     entries = [
         head.chain(
-            Draft(
+            NewEntry(
                 "step.failed" if number % 3 == 0 else "step.started",
                 {"step": f"s{number}", "count": number},
-                Severity.ERROR if number % 3 == 0 else Severity.INFO,
+                EntrySeverity.ERROR if number % 3 == 0 else EntrySeverity.INFO,
             ),
             Actor("billing" if number % 2 else "anonymous", "u-7", "request"),
             START + timedelta(seconds=number),

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from persistence_service.database import Database
-from persistence_service.idempotency import bare_keys
-from persistence_service.idempotency.bare_keys import BareKey, Sighting
+from persistence_service.idempotency import repository
+from persistence_service.idempotency.keys import BareKey, Sighting
 
 KEY = BareKey("default", "billing.charge", "invoice 7")
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
@@ -17,12 +17,14 @@ def check_and_set(
     database: Database, key: BareKey = KEY, ttl: timedelta | None = None, now: datetime = NOW
 ) -> tuple[bool, Sighting]:
     return database.unit_of_work(
-        lambda connection: bare_keys.check_and_set(connection, key, ttl, now), isolation="READ COMMITTED"
+        lambda connection: repository.check_and_set(connection, key, ttl, now), isolation="READ COMMITTED"
     )
 
 
 def find(database: Database, key: BareKey = KEY, now: datetime = NOW) -> Sighting | None:
-    return database.unit_of_work(lambda connection: bare_keys.find(connection, key, now), read_only=True)
+    return database.unit_of_work(
+        lambda connection: repository.find_bare(connection, key, now), read_only=True
+    )
 
 
 def test_the_first_is_told_that_a_key_was_not_seen(database: Database) -> None:

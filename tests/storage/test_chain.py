@@ -1,17 +1,17 @@
 """The journal of every run verifies, and whoever changes a row of it is found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text, update
 
-from consensus_journal import Fault, Finding, Head, verify_stream
+from consensus_journal import ChainFinding, Fault, Head, verify_stream
 from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow
-from persistence_service.runs.form.payloads import REVIEW_COLUMNS, payload_of
+from persistence_service.runs.form.payloads import payload_of
 from persistence_service.runs.form.tables import PersonaReviewRow, RunRow
 from tests.support.records import Service
 
@@ -22,8 +22,12 @@ async def finished(service: Service) -> str:
     return worker.run_id
 
 
-async def verified(database: Database, run_id: str) -> Finding | None:
-    def read(connection: Connection) -> Finding | None:
+def said(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in {"tenant", "run_id", "sequence"}}
+
+
+async def verified(database: Database, run_id: str) -> ChainFinding | None:
+    def read(connection: Connection) -> ChainFinding | None:
         entries = all_entries(connection, "default", run_stream(run_id))
         run = connection.execute(
             select(RunRow.last_sequence, RunRow.head_hash).where(RunRow.run_id == run_id)
@@ -57,13 +61,13 @@ async def test_what_the_entries_of_a_commit_share_is_not_altered_unseen(
     run_id = await finished(service)
     await tamper(service.database, f"UPDATE journal SET {column} = 'forged' WHERE {HOLDS_THE_FIFTH}")
     # Which of two neighbours that do not fit was altered, when both were, no hash can tell.
-    assert await verified(service.database, run_id) == Finding(5, Fault.ALTERED)
+    assert await verified(service.database, run_id) == ChainFinding(5, Fault.ALTERED)
 
 
 async def test_a_commit_that_is_gone_is_named_by_its_first_entry(service: Service) -> None:
     run_id = await finished(service)
     await tamper(service.database, f"DELETE FROM journal WHERE {HOLDS_THE_FIFTH}")
-    assert await verified(service.database, run_id) == Finding(4, Fault.MISSING)
+    assert await verified(service.database, run_id) == ChainFinding(4, Fault.MISSING)
 
 
 Packed = list[tuple[Any, bytes]]
@@ -156,10 +160,7 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
         reviews = connection.execute(
             select(*PersonaReviewRow.__table__.columns).where(PersonaReviewRow.run_id == run_id)
         ).mappings()
-        stored = {
-            row["sequence"]: payload_of({name: row[name] for name in REVIEW_COLUMNS}, "review").digest
-            for row in reviews
-        }
+        stored = {row["sequence"]: payload_of(said(row), "review").digest for row in reviews}
         return {row.sequence: bytes.fromhex(row.payload_digest) for row in entries}, stored
 
     recorded, stored = await service.database.run(read, read_only=True)

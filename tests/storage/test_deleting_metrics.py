@@ -14,17 +14,17 @@ from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
 from persistence_service.database import Connection, Database
-from persistence_service.housekeeping.purging import Retention, purge_all
+from persistence_service.housekeeping.purging import Retention, in_days, purge_all
 from persistence_service.metrics import deleting
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from tests.support.deletion import entries, flaws
-from tests.support.serving import served
+from tests.support.serving import once_per_key, served
 
 
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    servicer = MetricServicer(database, Signing(database), timedelta(days=7))
+    servicer = MetricServicer(database, Signing(database), once_per_key(database))
     async with served(add_MetricServiceServicer_to_server, servicer) as channel:
         stub = MetricServiceStub(channel)
         metrics = [pb.MetricInput(metric_id=f"m{number}", type="T") for number in range(5)]
@@ -135,7 +135,7 @@ async def test_a_page_token_belongs_to_one_of_the_two_lists(stub: Any) -> None:
 
 async def test_deleted_metrics_are_purged_when_their_time_is_over(stub: Any, database: Database) -> None:
     answer = await call(stub, "DeleteMetrics", metric_ids=["m1", "m2"])
-    retention = Retention("metrics", 30, partial(deleting.purge_deleted, database.now))
+    retention = Retention("metrics", in_days(30), partial(deleting.purge_deleted, database.now))
     for days, purged in ((29, 0), (31, 2)):
 
         def clock(connection: Connection, later: timedelta = timedelta(days=days)) -> datetime:

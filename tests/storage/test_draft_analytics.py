@@ -1,7 +1,6 @@
 """What stored events tell of drafts, asked for on the wire."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
 from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing
-from tests.support.serving import SECOND, served, stamp, struct
+from tests.support.serving import SECOND, once_per_key, served, stamp, struct
 
 MINUTE = 60 * SECOND
 FAR_FUTURE = 250_000_000_000 * SECOND
@@ -22,7 +21,7 @@ FAR_FUTURE = 250_000_000_000 * SECOND
 
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    servicer = EventServicer(database, Signing(database), timedelta(days=7))
+    servicer = EventServicer(database, Signing(database), once_per_key(database))
     async with served(add_EventServiceServicer_to_server, servicer) as channel:
         stub = EventServiceStub(channel)
         await stub.AppendEvents(pb.AppendEventsRequest(events=WALK))

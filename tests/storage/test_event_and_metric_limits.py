@@ -1,7 +1,6 @@
 """Every limit and enum of EventService and MetricService, on the wire: the last taken, the first refused."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from persistence_service.database import Database
 from persistence_service.events.servicer import EventServicer
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
-from tests.support.serving import served, stamp, struct
+from tests.support.serving import once_per_key, served, stamp, struct
 
 FULL = struct(text="x" * (65_536 - 11))
 OVERFULL = struct(text="x" * (65_536 - 10))
@@ -33,13 +32,13 @@ YEAR_0, YEAR_10000 = Timestamp(seconds=-62_135_596_801), Timestamp(seconds=253_4
 @pytest.fixture
 async def call(database: Database) -> AsyncIterator[Any]:
     """Sends a request to the method of its name, and answers with the response or the first message."""
-    signing, ttl = Signing(database), timedelta(days=7)
+    signing, once = Signing(database), once_per_key(database)
 
     def add(servicers: Any, server: Any) -> None:
         add_EventServiceServicer_to_server(servicers[0], server)
         add_MetricServiceServicer_to_server(servicers[1], server)
 
-    both = (EventServicer(database, signing, ttl), MetricServicer(database, signing, ttl))
+    both = (EventServicer(database, signing, once), MetricServicer(database, signing, once))
     async with served(add, both) as channel:
         stubs = (EventServiceStub(channel), MetricServiceStub(channel))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from persistence_service.events.emitting import DraftPart, append_in_transaction
 from persistence_service.events.event import EventFilter
 from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing
-from tests.support.serving import SECOND, served, stamp, struct
+from tests.support.serving import SECOND, once_per_key, served, stamp, struct
 
 STORED, DUPLICATE = pb.APPEND_OUTCOME_STORED, pb.APPEND_OUTCOME_DUPLICATE
 APPENDERS = 8
@@ -32,7 +31,7 @@ def event(kind: str = "PageOpened", second: float = 1, **data: Any) -> pb.EventI
 
 
 def servicer(database: Database) -> EventServicer:
-    return EventServicer(database, Signing(database), timedelta(days=7))
+    return EventServicer(database, Signing(database), once_per_key(database))
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNot
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import Overloaded
 from persistence_service.database import Database
-from persistence_service.housekeeping.expired_keys import purge_all
+from persistence_service.housekeeping.purging import purge_all
+from persistence_service.housekeeping.retentions import EXPIRED_KEYS
 from persistence_service.idempotency.tables import IdempotencyKeyRow
-from persistence_service.runs.records import RunOptions
+from persistence_service.runs.form.options import RunOptions
 from tests.support.records import (
     LONG_AGO,
     Service,
@@ -164,7 +165,7 @@ async def test_expired_keys_are_forgotten_once_their_run_has_ended(service: Serv
     ended, waiting = await service.queued(key=claim("a")), await service.queued(key=claim("b"))
     await service.set_run(ended.run_id, state="COMPLETED")
     await expire_keys(service.database)
-    assert await purge_all(service.database) == 1
+    assert await purge_all(service.database, EXPIRED_KEYS) == 1
     assert (await service.queued(key=claim("b"))).run_id == waiting.run_id
     assert (await service.queued(key=claim("a"))).run_id != ended.run_id
 
@@ -172,7 +173,7 @@ async def test_expired_keys_are_forgotten_once_their_run_has_ended(service: Serv
 async def test_keys_that_have_not_expired_are_kept(service: Service) -> None:
     run = await service.queued(key=claim("a"))
     await service.set_run(run.run_id, state="COMPLETED")
-    assert await purge_all(service.database) == 0
+    assert await purge_all(service.database, EXPIRED_KEYS) == 0
 
 
 async def test_no_more_runs_wait_than_may(database: Database) -> None:

@@ -5,22 +5,22 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, bindparam, select, text, update
+from sqlalchemy import Insert, Table, Update, bindparam, func, insert, select, text, update
 
 from consensus_contract.errors import DatabaseError
 from persistence_service.database import Connection, Database
-from persistence_service.database.many import RowsRefused, Work, execute_all
-from persistence_service.runs.form.statements import (
+from persistence_service.database.many import ForRows, RowsRefused, Work, execute_all, shape_of
+from persistence_service.runs.form.tables import SETTINGS, SPECIFICATIONS
+from persistence_service.runs.write import statements
+from persistence_service.runs.write.statements import (
     HEADS,
     INSERT_HEADS,
     INSERT_SETTINGS,
     INSERT_SPECIFICATIONS,
-    SETTINGS,
-    SPECIFICATIONS,
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-MOVE = (
+MOVE = ForRows(
     update(HEADS)
     .where(HEADS.c.tenant == bindparam("of_tenant"), HEADS.c.stream == bindparam("of_stream"))
     .values(sequence=bindparam("to_sequence"), hash=bindparam("to_hash", type_=HEADS.c.hash.type))
@@ -130,3 +130,28 @@ def test_a_few_rows_of_many_are_updated_without_reading_the_others(database: Dat
         return connection.execute(reads).scalar_one() - before
 
     assert database.unit_of_work(update_some) == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_statements_are_shaped_at_start_as_the_database_s_own_dialect_would(database: Database) -> None:
+    found = [each for each in vars(statements).values() if isinstance(each, ForRows)]
+    found += [*statements.INSERT_PAYLOAD.values(), statements.update_runs(("state", "failure"))]
+    assert len(found) > 10
+    for each in found:
+        assert each.shape == shape_of(each.statement, database.engine.dialect)
+
+
+@pytest.mark.parametrize(
+    ("statement", "because"),
+    [
+        (insert(HEADS).from_select(["tenant"], select(bindparam("new_tenant"))), "no condition"),
+        (update(HEADS).values(sequence=bindparam("to_sequence")), "no condition"),
+        (insert(HEADS).values({**head("a"), "sequence": func.abs(bindparam("n"))}), "no row of values"),
+    ],
+    ids=["every row", "all changed", "a function"],
+)
+def test_a_statement_of_another_form_is_refused_when_it_is_made(
+    statement: Insert | Update, because: str
+) -> None:
+    with pytest.raises(ValueError, match=because):
+        ForRows(statement)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,7 @@ from persistence_service.metrics import deleting
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.tokens import Signing
-from tests.support.serving import served, struct
+from tests.support.serving import once_per_key, served, struct
 
 WRITERS = 16
 
@@ -32,7 +31,7 @@ def metric(metric_id: str = "", kind: str = "", org: str = "", **data: Any) -> p
 
 
 def servicer(database: Database) -> MetricServicer:
-    return MetricServicer(database, Signing(database), timedelta(days=7))
+    return MetricServicer(database, Signing(database), once_per_key(database))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from consensus.v1 import event_pb2
 from consensus_contract.errors import DraftNotFound, RunNotFound
 from persistence_service.database import Database
-from persistence_service.housekeeping.purging import Retention, purge_all
+from persistence_service.housekeeping.purging import Retention, in_days, purge_all
 from persistence_service.housekeeping.retentions import retentions
 from persistence_service.runs.write import purging
 from tests.support import deletion
@@ -36,7 +36,7 @@ async def purge(database: Database, days: float, **kept: int) -> dict[str, int]:
     """Purges as if it were so many days later; how many of each table, without those of which none."""
     counts: dict[str, int] = {}
     for retention in retentions(database.now, **(KEPT | kept)):
-        if retention.days:
+        if retention.age:  # keys that have expired are not counted
             count = await purge_all(database, retention, ahead(database, days))
             counts[retention.table] = counts.get(retention.table, 0) + count
     return {table: count for table, count in counts.items() if count}
@@ -110,9 +110,17 @@ async def test_many_runs_are_purged_a_few_at_a_time_by_two_at_once(
         await service.cancel(run_id)
         await delete(service, run_id)
     database = service.database
+
+    def retention(of: Database) -> Retention:
+        return Retention("runs", in_days(1), partial(purging.purge_deleted, of.now), 2)
+
     counts = await asyncio.gather(
         *(
-            purge_all(each, Retention("runs", 1, partial(purging.purge_deleted, each.now), 2), ahead(each, 2))
+            purge_all(
+                each,
+                Retention("runs", in_days(1), partial(purging.purge_deleted, each.now), 2),
+                ahead(each, 2),
+            )
             for each in (database, second_database)
         )
     )

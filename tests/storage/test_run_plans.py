@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, text
 from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 from persistence_service.runs.read.listing import newest_first
-from persistence_service.runs.read.repository import RUN_WITH_SPECIFICATION
+from persistence_service.runs.read.repository import RUNS_WITH_SPECIFICATION
 from persistence_service.runs.write.mass_deletion import LOCK_OF_DELETION, LOCK_OF_USER
 from persistence_service.runs.write.purging import LOCK_DELETED_BEFORE, LOCK_ENDED_BEFORE
 from tests.support import postgres
@@ -77,7 +77,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_no_list_of_runs_reads_a_table_from_end_to_end(
     full: Database, wanted: run_pb2.RunFilter, position: list[Any] | None
 ) -> None:
-    plan = plan_of(full, newest_first(RUN_WITH_SPECIFICATION, "default", wanted, position, 31))
+    plan = plan_of(full, newest_first(RUNS_WITH_SPECIFICATION.visible, "default", wanted, position, 31))
     scans = [node for node in nodes(plan) if "Scan" in node["Node Type"]]
     assert scans
     assert not [node for node in scans if node["Node Type"] == "Seq Scan"], plan
@@ -85,7 +85,7 @@ def test_no_list_of_runs_reads_a_table_from_end_to_end(
 
 @pytest.mark.parametrize("name", ["all", "of a common state", "with a decision", "of a user", "of a parent"])
 def test_a_page_costs_what_it_shows_and_not_what_is_there(full: Database, name: str) -> None:
-    plan = plan_of(full, newest_first(RUN_WITH_SPECIFICATION, "default", FILTERS[name], LATER, 31))
+    plan = plan_of(full, newest_first(RUNS_WITH_SPECIFICATION.visible, "default", FILTERS[name], LATER, 31))
     assert plan["Total Cost"] < 500
 
 

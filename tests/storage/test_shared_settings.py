@@ -9,7 +9,7 @@ from consensus.v1 import persistence_service_pb2 as pb
 from consensus.v1 import run_pb2
 from consensus_rpc.channel.status import contract_errors
 from persistence_service.database import Database
-from persistence_service.runs.form.statements import SETTINGS
+from persistence_service.runs.form.tables import SETTINGS
 from tests.support.records import Service, new_id, scope, specification
 
 

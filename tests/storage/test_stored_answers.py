@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,12 +11,11 @@ from consensus.v1 import event_service_pb2 as pb
 from consensus_contract.errors import IdempotencyKeyReused
 from consensus_journal import digest
 from persistence_service.database import Database
-from persistence_service.idempotency.answers import AnswerClaim, answered_once, request_fingerprint
-from persistence_service.idempotency.claims import KeyScope
+from persistence_service.idempotency.keys import KeyScope, KeyUse, request_fingerprint
+from persistence_service.idempotency.once import OncePerKey
 from tests.support.serving import stamp, struct
 
-CLAIM = AnswerClaim(KeyScope("default", "billing", "event.append", "", "k"), digest(b"a request"))
-NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
+USE = KeyUse(KeyScope("default", "billing", "event.append", "", "k"), digest(b"a request"))
 TTL = timedelta(hours=1)
 ASKERS = 16
 
@@ -27,23 +26,34 @@ class Effect:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self) -> bytes:
+    def __call__(self, _now: datetime) -> pb.AppendEventsResponse:
         self.count += 1
-        return b"answer %d" % self.count
+        return pb.AppendEventsResponse(stored_count=self.count)
 
 
 def ask(
-    database: Database, effect: Callable[[], bytes], claim: AnswerClaim = CLAIM, now: datetime = NOW
-) -> bytes:
-    return database.unit_of_work(
-        lambda connection: answered_once(connection, claim, now, now + TTL, effect),
+    database: Database,
+    effect: Callable[[datetime], pb.AppendEventsResponse],
+    use: KeyUse | None = USE,
+    ttl: timedelta = TTL,
+) -> int:
+    """The number of the effect that was answered."""
+    once = OncePerKey(database, ttl)
+    answer = database.unit_of_work(
+        lambda connection: once.effect(connection, use, effect, pb.AppendEventsResponse),
         isolation="READ COMMITTED",
     )
+    return answer.stored_count
+
+
+def test_without_a_key_every_request_has_its_effect(database: Database) -> None:
+    effect = Effect()
+    assert [ask(database, effect, None) for _ in range(2)] == [1, 2]
 
 
 def test_the_same_request_has_one_effect_and_one_answer(database: Database) -> None:
     effect = Effect()
-    assert [ask(database, effect) for _ in range(3)] == [b"answer 1"] * 3
+    assert [ask(database, effect) for _ in range(3)] == [1] * 3
     assert effect.count == 1
 
 
@@ -58,7 +68,7 @@ def test_another_request_is_refused_without_effect(database: Database) -> None:
     effect = Effect()
     ask(database, effect)
     with pytest.raises(IdempotencyKeyReused):
-        ask(database, effect, replace(CLAIM, fingerprint=digest(b"another")))
+        ask(database, effect, replace(USE, fingerprint=digest(b"another")))
     assert effect.count == 1
 
 
@@ -66,25 +76,25 @@ def test_another_request_is_refused_without_effect(database: Database) -> None:
 def test_each_part_of_the_scope_tells_keys_apart(database: Database, field: str) -> None:
     effect = Effect()
     ask(database, effect)
-    other = AnswerClaim(replace(CLAIM.scope, **{field: "other"}), CLAIM.fingerprint)
-    assert ask(database, effect, other) == b"answer 2"
+    other = KeyUse(USE.scope._replace(**{field: "other"}), USE.fingerprint)
+    assert ask(database, effect, other) == 2
 
 
 def test_an_expired_key_may_stand_for_another_request(database: Database) -> None:
     effect = Effect()
-    ask(database, effect)
-    other = replace(CLAIM, fingerprint=digest(b"another"))
-    assert ask(database, effect, other, NOW + TTL) == b"answer 2"
-    assert ask(database, effect, other, NOW + TTL) == b"answer 2"
+    ask(database, effect, ttl=timedelta())
+    other = replace(USE, fingerprint=digest(b"another"))
+    assert ask(database, effect, other) == 2
+    assert ask(database, effect, other) == 2
 
 
 def test_an_effect_that_fails_leaves_the_key_free(database: Database) -> None:
-    def fail() -> bytes:
+    def fail(_now: datetime) -> pb.AppendEventsResponse:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         ask(database, fail)
-    assert ask(database, Effect()) == b"answer 1"
+    assert ask(database, Effect()) == 1
 
 
 def request(key: str, **data: object) -> pb.AppendEventsRequest:

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, insert
 
 from consensus_journal import FIRST_PREVIOUS_HASH, Entry
 from persistence_service.database import Database
-from persistence_service.journal.entries import Actor, Draft, Head
+from persistence_service.journal.entries import Actor, ChainEnd, NewEntry
 from persistence_service.journal.packing import pack
 from persistence_service.journal.stream import all_entries, entries_after
 from persistence_service.journal.tables import JournalRow
@@ -21,11 +21,11 @@ def written(database: Database) -> list[Entry]:
 
     def write(connection: Connection) -> None:
         for name in ("drafts/a", "drafts/b", "drafts/c"):
-            head = Head("default", name, 0, FIRST_PREVIOUS_HASH)
+            head = ChainEnd("default", name, 0, FIRST_PREVIOUS_HASH)
             for number, count in enumerate(COMMITS):
                 now = database.now(connection)
                 actor = Actor("shop", "ann", f"q-{number}")
-                entries = [head.chain(Draft("x", {"n": n}), actor, now, None) for n in range(count)]
+                entries = [head.chain(NewEntry("x", {"n": n}), actor, now, None) for n in range(count)]
                 connection.execute(insert(JournalRow), pack(entries))
                 streams.setdefault(name, []).extend(entries)
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from tests.support import deletion
 from tests.support.deletion import call, delete, entries, finished, flaws, get, undelete
 from tests.support.drafts import Drafts
 from tests.support.records import Service, claim, scope, specification
-from tests.support.serving import served
+from tests.support.serving import once_per_key, served
 
 ANN = specification(user="ann")
 
@@ -55,7 +54,7 @@ class Everything:
 @pytest.fixture
 async def everything(service: Service) -> AsyncIterator[Everything]:
     database = service.database
-    servicer = MetricServicer(database, Signing(database), timedelta(days=7))
+    servicer = MetricServicer(database, Signing(database), once_per_key(database))
     async with Drafts(database) as drafts, served(add_MetricServiceServicer_to_server, servicer) as channel:
         yield Everything(service, drafts, MetricServiceStub(channel))
 

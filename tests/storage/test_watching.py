@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from consensus.v1.persistence_service_pb2 import PersistenceServiceWatchRunReque
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
-from persistence_service.runs.read.watching import PAGE
+from persistence_service.journal.following import PAGE
 from tests.storage.conftest import QUICK
 from tests.support.records import (
     Service,
@@ -140,6 +141,7 @@ class StalledContext:
 async def test_a_reader_that_takes_nothing_is_let_go(database: Database) -> None:
     async with Service(database, dataclasses.replace(QUICK, slow_consumer_seconds=0.05)) as service:
         run = await service.queued()
+        stalled: Any = StalledContext()
         with pytest.raises(SlowConsumer) as caught:
-            await service.servicer.WatchRun(request(run.run_id), StalledContext())
+            await service.servicer.WatchRun(request(run.run_id), stalled)
     assert caught.value.metadata == {"run_id": run.run_id, "last_sequence": "0"}

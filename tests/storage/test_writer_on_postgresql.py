@@ -14,7 +14,7 @@ from consensus_contract.errors import LockTimeout
 from persistence_service.database import Database
 from persistence_service.database.engine import LOCK_TIMEOUT_MS
 from persistence_service.runs.form.specification import specification_row
-from persistence_service.runs.write import writer as writing
+from persistence_service.runs.write.committer import DEFERRAL_SECONDS
 from tests.support import postgres
 from tests.support.records import Service, happy_records, specification
 
@@ -62,7 +62,7 @@ async def test_a_locked_run_holds_no_neighbour_up(
     async with service.created() as locked, service.created() as free:
         other_session.execute("SELECT 1 FROM runs WHERE run_id = %s FOR UPDATE", (locked.run_id,))
         locked.send(record=happy_records()[0])
-        async with asyncio.timeout(writing.DEFERRAL_SECONDS / 2):
+        async with asyncio.timeout(DEFERRAL_SECONDS / 2):
             await free.finish()
         other_session.connection.rollback()
         assert (await locked.answer()).ack.first_sequence == 4

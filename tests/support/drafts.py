@@ -13,9 +13,10 @@ from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.database import Database
-from persistence_service.drafts.records import DraftOptions, DraftRecords
+from persistence_service.drafts.access import DraftAccess, DraftOptions
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.paging.tokens import Signing
+from tests.support.serving import once_per_key
 
 OWNER, EDITOR, VIEWER = (
     draft_pb2.COLLABORATOR_ROLE_OWNER,
@@ -30,7 +31,7 @@ class Drafts:
 
     def __init__(self, database: Database, options: DraftOptions = QUICK) -> None:
         self.database = database
-        self.records = DraftRecords(database, options)
+        self.records = DraftAccess(database, once_per_key(database), options)
         self._numbers = itertools.count(1)
 
     async def __aenter__(self) -> Self:

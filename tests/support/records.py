@@ -32,10 +32,14 @@ from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.database import Database
+from persistence_service.drafts.submitting import submitted_text
+from persistence_service.housekeeping.user_data import UserData
 from persistence_service.paging.tokens import Signing
+from persistence_service.runs.access import RunAccess
+from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.form.tables import RunRow
-from persistence_service.runs.records import RunOptions, RunRecords
 from persistence_service.runs.servicer import RunServicer
+from tests.support.serving import once_per_key
 
 PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
 WEIGHTS = (0.25, 0.25, 0.15, 0.2, 0.15)
@@ -285,11 +289,16 @@ class Service:
 
     def __init__(self, database: Database, options: RunOptions) -> None:
         self.database = database
-        self.records = RunRecords(database, options)
+        self.runs = RunAccess.of(database, options)
 
     async def __aenter__(self) -> Self:
-        self.records.start()
-        self.servicer = RunServicer(self.records, Signing(self.database))
+        self.runs.start()
+        self.servicer = RunServicer(
+            self.runs,
+            Signing(self.database),
+            submitted_text=submitted_text,
+            user_data=UserData(once_per_key(self.database), self.database.now),
+        )
         self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])
         add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)
         await self.server.start()
@@ -303,7 +312,7 @@ class Service:
         self.servicer.drain()
         await self.channel.close()
         await self.server.grpc.stop(0)
-        await self.records.close()
+        await self.runs.close()
 
     async def run(self, run_id: str, tenant: str = "default") -> run_pb2.Run:
         """The run, whole."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
@@ -9,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.server.server import Server, ServerOptions
+from persistence_service.database import Database
+from persistence_service.idempotency.once import OncePerKey
 
 SECOND = 1_000_000
 
@@ -24,6 +27,11 @@ async def served(add: Callable[[Any, Any], None], servicer: Any) -> AsyncIterato
             yield channel
     finally:
         await server.grpc.stop(None)
+
+
+def once_per_key(database: Database) -> OncePerKey:
+    """As the service has it."""
+    return OncePerKey(database, timedelta(days=7))
 
 
 def struct(**fields: Any) -> Struct:

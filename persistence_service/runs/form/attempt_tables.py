@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema.base import Base, Identifier, UtcTime, text_column
+from persistence_service.schema.base import Base, Identifier, UtcTime, core_table, text_column
 
 
 class AttemptRow(Base):
@@ -44,3 +44,6 @@ class AttemptRow(Base):
     # What was wrong. The raw output is content: the answer as it came, where it was invalid.
     message: Mapped[str | None] = mapped_column(Text)
     raw_output: Mapped[str | None] = mapped_column(Text)
+
+
+ATTEMPTS = core_table(AttemptRow)

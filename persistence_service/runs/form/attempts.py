@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from consensus.v1.attempt_pb2 import Attempt
+from consensus.v1 import attempt_pb2
 from persistence_service.runs.form import names
 from persistence_service.runs.form.payloads import NO_USAGE, usage_columns, usage_message
 from persistence_service.schema.scalars import from_duration, hundredths, storable, to_duration, to_timestamp
@@ -14,7 +14,7 @@ _NUMBERS = ("attempt_number", "is_repair", "max_output_tokens", "http_status")
 _OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
 
 
-def attempt_columns(attempt: Attempt) -> dict[str, Any]:
+def attempt_columns(attempt: attempt_pb2.Attempt) -> dict[str, Any]:
     """The row of an attempt, without its owner's id and its start time, which the writer sets.
 
     In `raw_output`, which is kept for people to read, NUL is replaced by U+FFFD.
@@ -41,9 +41,9 @@ def attempt_columns(attempt: Attempt) -> dict[str, Any]:
     return columns
 
 
-def attempt_message(row: Mapping[Any, Any]) -> Attempt:
+def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
     """The attempt that a row was made of, with its start time."""
-    attempt = Attempt(
+    attempt = attempt_pb2.Attempt(
         step=row["step"],
         state=names.attempt_state_number(row["state"]),
         start_time=to_timestamp(row["start_time"]),

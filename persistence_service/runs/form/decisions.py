@@ -3,28 +3,19 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from consensus.v1.decision_pb2 import (
-    Completeness,
-    Decision,
-    FiredRule,
-    MinorityReport,
-    MissingPersona,
-    PersonaContribution,
-)
-from consensus.v1.run_pb2 import OutputViolation, PersonaFailure, RunFailure, StepFailure
+from consensus.v1 import decision_pb2, run_pb2
 from consensus_journal import canonical_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import names
 from persistence_service.runs.form.payloads import Columns, Payload, payload_of
 from persistence_service.schema.scalars import storable_json, ten_thousandths
 
-DECISION_COLUMNS = ("label", "confidence", "policy_version", "content")
 _SCORES = ("weight", "confidence_score", "contribution")
 _MINORITY_TEXTS = ("persona_id", "persona_name", "blocking_summary", "mitigation_recommendation")
 _MINORITY_LISTS = ("strengths", "concerns")
 
 
-def decision_payload(decision: Decision) -> Payload:
+def decision_payload(decision: decision_pb2.Decision) -> Payload:
     """The row of a decision.
 
     Raises:
@@ -45,10 +36,10 @@ def decision_payload(decision: Decision) -> Payload:
     return payload_of(columns, "decision")
 
 
-def decision_message(row: Mapping[Any, Any]) -> Decision:
+def decision_message(row: Mapping[Any, Any]) -> decision_pb2.Decision:
     """The decision that a row was made of."""
     content = row["content"]
-    decision = Decision(
+    decision = decision_pb2.Decision(
         label=names.label_number(row["label"]),
         overall_weighted_confidence=row["confidence"] / 10_000,
         policy_version=row["policy_version"],
@@ -61,7 +52,7 @@ def decision_message(row: Mapping[Any, Any]) -> Decision:
     return decision
 
 
-def _content(decision: Decision) -> Columns:
+def _content(decision: decision_pb2.Decision) -> Columns:
     content: Columns = {
         "contributions": [_contribution(contribution) for contribution in decision.contributions],
         "fired_rules": [_rule(rule) for rule in decision.fired_rules],
@@ -72,29 +63,29 @@ def _content(decision: Decision) -> Columns:
     return content
 
 
-def _contribution(contribution: PersonaContribution) -> Columns:
+def _contribution(contribution: decision_pb2.PersonaContribution) -> Columns:
     columns: Columns = {"persona_id": contribution.persona_id}
     for name in _SCORES:
         columns[name] = ten_thousandths(getattr(contribution, name), f"decision.contributions.{name}")
     return columns
 
 
-def _contribution_message(columns: Columns) -> PersonaContribution:
-    return PersonaContribution(
+def _contribution_message(columns: Columns) -> decision_pb2.PersonaContribution:
+    return decision_pb2.PersonaContribution(
         persona_id=columns["persona_id"], **{name: columns[name] / 10_000 for name in _SCORES}
     )
 
 
-def _rule(rule: FiredRule) -> Columns:
+def _rule(rule: decision_pb2.FiredRule) -> Columns:
     return {"rule": names.rule_text(rule.rule), "explanation": rule.explanation, "data": dict(rule.data)}
 
 
-def _rule_message(columns: Columns) -> FiredRule:
+def _rule_message(columns: Columns) -> decision_pb2.FiredRule:
     rule = names.rule_number(columns["rule"])
-    return FiredRule(rule=rule, explanation=columns["explanation"], data=columns["data"])
+    return decision_pb2.FiredRule(rule=rule, explanation=columns["explanation"], data=columns["data"])
 
 
-def _minority(report: MinorityReport) -> Columns:
+def _minority(report: decision_pb2.MinorityReport) -> Columns:
     columns: Columns = {name: getattr(report, name) for name in _MINORITY_TEXTS}
     columns |= {name: list(getattr(report, name)) for name in _MINORITY_LISTS}
     field = "decision.minority_reports.confidence_score"
@@ -102,11 +93,13 @@ def _minority(report: MinorityReport) -> Columns:
     return columns
 
 
-def _minority_message(columns: Columns) -> MinorityReport:
-    return MinorityReport(**{**columns, "confidence_score": columns["confidence_score"] / 10_000})
+def _minority_message(columns: Columns) -> decision_pb2.MinorityReport:
+    return decision_pb2.MinorityReport(
+        **{**columns, "confidence_score": columns["confidence_score"] / 10_000}
+    )
 
 
-def _completeness(completeness: Completeness) -> Columns:
+def _completeness(completeness: decision_pb2.Completeness) -> Columns:
     return {
         "is_complete": completeness.is_complete,
         "expected_count": completeness.expected_count,
@@ -115,19 +108,21 @@ def _completeness(completeness: Completeness) -> Columns:
     }
 
 
-def _completeness_message(columns: Columns) -> Completeness:
+def _completeness_message(columns: Columns) -> decision_pb2.Completeness:
     missing = [
-        MissingPersona(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
+        decision_pb2.MissingPersona(
+            persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"])
+        )
         for entry in columns["missing_personas"]
     ]
-    return Completeness(**{**columns, "missing_personas": missing})
+    return decision_pb2.Completeness(**{**columns, "missing_personas": missing})
 
 
-def _reasons(entries: Iterable[MissingPersona | PersonaFailure]) -> list[Columns]:
+def _reasons(entries: Iterable[decision_pb2.MissingPersona | run_pb2.PersonaFailure]) -> list[Columns]:
     return [{"persona_id": entry.persona_id, "reason": names.reason_text(entry.reason)} for entry in entries]
 
 
-def run_failure_columns(failure: RunFailure) -> Columns:
+def run_failure_columns(failure: run_pb2.RunFailure) -> Columns:
     """A run's failure as JSON data.
 
     Raises:
@@ -146,24 +141,24 @@ def run_failure_columns(failure: RunFailure) -> Columns:
     return columns
 
 
-def run_failure_message(columns: Columns) -> RunFailure:
+def run_failure_message(columns: Columns) -> run_pb2.RunFailure:
     """The failure that the data was made of."""
     failures = [
-        PersonaFailure(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
+        run_pb2.PersonaFailure(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
         for entry in columns["persona_failures"]
     ]
-    return RunFailure(
+    return run_pb2.RunFailure(
         reason=names.reason_number(columns["reason"]),
         message=columns["message"],
         failed_step=columns["failed_step"],
         resumable=columns["resumable"],
         finished_personas=columns["finished_personas"],
         persona_failures=failures,
-        output_violations=[OutputViolation(**entry) for entry in columns["output_violations"]],
+        output_violations=[run_pb2.OutputViolation(**entry) for entry in columns["output_violations"]],
     )
 
 
-def step_failure_columns(failure: StepFailure) -> Columns:
+def step_failure_columns(failure: run_pb2.StepFailure) -> Columns:
     """A step's failure as JSON data.
 
     Raises:
@@ -178,14 +173,14 @@ def step_failure_columns(failure: StepFailure) -> Columns:
     return columns
 
 
-def step_failure_message(columns: Columns) -> StepFailure:
+def step_failure_message(columns: Columns) -> run_pb2.StepFailure:
     """The failure that the data was made of."""
-    return StepFailure(
+    return run_pb2.StepFailure(
         reason=names.reason_number(columns["reason"]),
         message=columns["message"],
-        output_violations=[OutputViolation(**entry) for entry in columns["output_violations"]],
+        output_violations=[run_pb2.OutputViolation(**entry) for entry in columns["output_violations"]],
     )
 
 
-def _violations(violations: Iterable[OutputViolation]) -> list[Columns]:
+def _violations(violations: Iterable[run_pb2.OutputViolation]) -> list[Columns]:
     return [{"field": violation.field, "description": violation.description} for violation in violations]

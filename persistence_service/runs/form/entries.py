@@ -1,7 +1,7 @@
 """Events of a run on their way in: what an item or a change leaves in the journal, and its payload. Pure.
 
 The three large payloads stand in tables of their own and are joined by sequence; every other event is
-made of its entry's `data` alone. `stored_events` makes them into messages again.
+made of its entry's `data` alone. `events` makes them into messages again.
 """
 
 import hashlib
@@ -11,31 +11,27 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from consensus.v1 import event_pb2
-from consensus.v1.persistence_service_pb2 import RecordItem
-from consensus.v1.run_pb2 import RunFailure
+from consensus.v1 import event_pb2, persistence_service_pb2, run_pb2
+from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
-from persistence_service.journal.entries import Draft, Severity
-from persistence_service.runs.form import decisions, names, payloads
+from persistence_service.journal.entries import EntrySeverity, NewEntry
+from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.payloads import Columns, Payload
 from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import from_duration
 
-PROPOSAL, REVIEW, DECISION = "proposal.recorded", "persona_review.recorded", "decision.recorded"
-RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED = "run.completed", "run.failed", "run.cancelled"
-RUN_RESUMED, RUN_DELETED, RUN_UNDELETED = "run.resumed", "run.deleted", "run.undeleted"
-_REVIEW_STEP = "review_"
+_REVIEW_STEP = review_step("")
 
 
 @dataclass(frozen=True, slots=True)
-class EventDraft:
+class NewRunEntry:
     """An entry to be, and the payload that goes with it."""
 
-    draft: Draft
+    entry: NewEntry
     payload: Columns | None = None
 
 
-def item_draft(item: RecordItem) -> EventDraft:
+def item_entry(item: persistence_service_pb2.RecordItem) -> NewRunEntry:
     """What an item of a record leaves in the journal.
 
     Raises:
@@ -44,30 +40,34 @@ def item_draft(item: RecordItem) -> EventDraft:
     kind = item.WhichOneof("item")
     if kind is None:
         raise InvalidField(field="record.items.item", description="is one of the kinds of this release")
-    return _DRAFTS[kind](getattr(item, kind))
+    return _ENTRIES[kind](getattr(item, kind))
 
 
-def _step_started(item: event_pb2.StepStarted) -> EventDraft:
-    return EventDraft(Draft("step.started", {"step": item.step}, persona_id=persona_of(item.step)))
+def _step_started(item: event_pb2.StepStarted) -> NewRunEntry:
+    return NewRunEntry(
+        NewEntry(event_types.STEP_STARTED, {"step": item.step}, persona_id=persona_of(item.step))
+    )
 
 
-def _step_completed(item: event_pb2.StepCompleted) -> EventDraft:
+def _step_completed(item: event_pb2.StepCompleted) -> NewRunEntry:
     data = {"step": item.step, "attempt_count": item.attempt_count}
-    return EventDraft(Draft("step.completed", data, persona_id=persona_of(item.step)))
+    return NewRunEntry(NewEntry(event_types.STEP_COMPLETED, data, persona_id=persona_of(item.step)))
 
 
-def _step_skipped(item: event_pb2.StepSkipped) -> EventDraft:
-    return EventDraft(Draft("step.skipped", {"step": item.step}, persona_id=persona_of(item.step)))
+def _step_skipped(item: event_pb2.StepSkipped) -> NewRunEntry:
+    return NewRunEntry(
+        NewEntry(event_types.STEP_SKIPPED, {"step": item.step}, persona_id=persona_of(item.step))
+    )
 
 
-def _step_failed(item: event_pb2.StepFailed) -> EventDraft:
+def _step_failed(item: event_pb2.StepFailed) -> NewRunEntry:
     data: Columns = {"step": item.step, "attempt_count": item.attempt_count}
     if item.HasField("failure"):
         data["failure"] = decisions.step_failure_columns(item.failure)
-    return EventDraft(Draft("step.failed", data, Severity.ERROR, persona_of(item.step)))
+    return NewRunEntry(NewEntry(event_types.STEP_FAILED, data, EntrySeverity.ERROR, persona_of(item.step)))
 
 
-def _attempt_failed(item: event_pb2.AttemptFailed) -> EventDraft:
+def _attempt_failed(item: event_pb2.AttemptFailed) -> NewRunEntry:
     data: Columns = {
         "step": item.step,
         "attempt_number": item.attempt_number,
@@ -75,14 +75,16 @@ def _attempt_failed(item: event_pb2.AttemptFailed) -> EventDraft:
     }
     if item.HasField("retry_delay"):
         data["retry_delay_ns"] = from_duration(item.retry_delay, "attempt_failed.retry_delay")
-    return EventDraft(Draft("attempt.failed", data, Severity.WARNING, item.persona_id or None))
+    return NewRunEntry(
+        NewEntry(event_types.ATTEMPT_FAILED, data, EntrySeverity.WARNING, item.persona_id or None)
+    )
 
 
-def _payload_draft(event_type: str, payload: Payload, data: Columns, persona: str | None) -> EventDraft:
-    draft = Draft(
+def _payload_entry(event_type: str, payload: Payload, data: Columns, persona: str | None) -> NewRunEntry:
+    entry = NewEntry(
         event_type, {**data, "size": payload.size}, persona_id=persona, payload_digest=payload.digest
     )
-    return EventDraft(draft, payload.columns)
+    return NewRunEntry(entry, payload.columns)
 
 
 def _require(item: Message, name: str) -> None:
@@ -90,35 +92,35 @@ def _require(item: Message, name: str) -> None:
         raise InvalidField(field=f"record.items.{name}", description="is there")
 
 
-def _proposal_ready(item: event_pb2.ProposalReady) -> EventDraft:
+def _proposal_ready(item: event_pb2.ProposalReady) -> NewRunEntry:
     _require(item, "proposal")
     diff = item.proposal_diff if item.HasField("proposal_diff") else None
-    return _payload_draft(PROPOSAL, payloads.proposal_payload(item.proposal, diff), {}, None)
+    return _payload_entry(event_types.PROPOSAL, payloads.proposal_payload(item.proposal, diff), {}, None)
 
 
-def _persona_review_ready(item: event_pb2.PersonaReviewReady) -> EventDraft:
+def _persona_review_ready(item: event_pb2.PersonaReviewReady) -> NewRunEntry:
     _require(item, "persona_review")
     review = item.persona_review
-    return _payload_draft(REVIEW, payloads.review_payload(review), {}, review.persona_id)
+    return _payload_entry(event_types.REVIEW, payloads.review_payload(review), {}, review.persona_id)
 
 
-def _decision_ready(item: event_pb2.DecisionReady) -> EventDraft:
+def _decision_ready(item: event_pb2.DecisionReady) -> NewRunEntry:
     _require(item, "decision")
     payload = decisions.decision_payload(item.decision)
     data = {"label": payload.columns["label"], "confidence": payload.columns["confidence"]}
-    return _payload_draft(DECISION, payload, data, None)
+    return _payload_entry(event_types.DECISION, payload, data, None)
 
 
-def _run_completed(_item: event_pb2.RunCompleted) -> EventDraft:
-    return EventDraft(Draft(RUN_COMPLETED))
+def _run_completed(_item: event_pb2.RunCompleted) -> NewRunEntry:
+    return NewRunEntry(NewEntry(event_types.RUN_COMPLETED))
 
 
-def _run_failed(item: event_pb2.RunFailed) -> EventDraft:
+def _run_failed(item: event_pb2.RunFailed) -> NewRunEntry:
     _require(item, "failure")
-    return EventDraft(run_failed_draft(item.failure))
+    return NewRunEntry(run_failed_entry(item.failure))
 
 
-_DRAFTS: dict[str, Callable[[Any], EventDraft]] = {
+_ENTRIES: dict[str, Callable[[Any], NewRunEntry]] = {
     "step_started": _step_started,
     "step_completed": _step_completed,
     "step_skipped": _step_skipped,
@@ -132,7 +134,7 @@ _DRAFTS: dict[str, Callable[[Any], EventDraft]] = {
 }
 
 
-def run_created_draft(specification: SpecificationRow, state: str) -> Draft:
+def run_created_entry(specification: SpecificationRow, state: str) -> NewEntry:
     """A run was accepted: what it works on, by digest and size."""
     is_revision = specification.parent_run_id is not None
     run_type = names.REVISION if is_revision else names.INITIAL
@@ -141,48 +143,52 @@ def run_created_draft(specification: SpecificationRow, state: str) -> Draft:
         data["context_characters"] = len(specification.context)
     if is_revision:
         data["parent_run_id"] = specification.parent_run_id
-    return Draft("run.created", data, payload_digest=specification.digest)
+    return NewEntry(event_types.RUN_CREATED, data, payload_digest=specification.digest)
 
 
-def run_failed_draft(failure: RunFailure) -> Draft:
+def run_failed_entry(failure: run_pb2.RunFailure) -> NewEntry:
     """A run ended without a decision."""
-    return Draft(RUN_FAILED, {"failure": decisions.run_failure_columns(failure)}, Severity.ERROR)
+    return NewEntry(
+        event_types.RUN_FAILED, {"failure": decisions.run_failure_columns(failure)}, EntrySeverity.ERROR
+    )
 
 
-def run_resumed_draft(retry_count: int) -> Draft:
+def run_resumed_entry(retry_count: int) -> NewEntry:
     """A failed run goes on."""
-    return Draft(RUN_RESUMED, {"retry_count": retry_count})
+    return NewEntry(event_types.RUN_RESUMED, {"retry_count": retry_count})
 
 
-def run_taken_over_draft(take_over_count: int, *, was_released: bool) -> Draft:
+def run_taken_over_entry(take_over_count: int, *, was_released: bool) -> NewEntry:
     """Another process goes on with the run."""
     data = {"take_over_count": take_over_count, "was_released": was_released}
-    return Draft("run.taken_over", data, Severity.INFO if was_released else Severity.WARNING)
+    return NewEntry(
+        event_types.RUN_TAKEN_OVER, data, EntrySeverity.INFO if was_released else EntrySeverity.WARNING
+    )
 
 
-def decision_annotated_draft(notes: str) -> Draft:
+def decision_annotated_entry(notes: str) -> NewEntry:
     """Somebody noted something: its digest and size."""
     digest = hashlib.sha256(notes.encode()).hexdigest()
-    return Draft("decision.annotated", {"characters": len(notes), "digest": digest})
+    return NewEntry(event_types.DECISION_ANNOTATED, {"characters": len(notes), "digest": digest})
 
 
-def run_deleted_draft(deletion_id: str) -> Draft:
+def run_deleted_entry(deletion_id: str) -> NewEntry:
     """The run was deleted."""
-    return Draft(RUN_DELETED, {"deletion_id": deletion_id})
+    return NewEntry(event_types.RUN_DELETED, {"deletion_id": deletion_id})
 
 
-def run_undeleted_draft(deletion_id: str) -> Draft:
+def run_undeleted_entry(deletion_id: str) -> NewEntry:
     """The run was restored."""
-    return Draft(RUN_UNDELETED, {"deletion_id": deletion_id})
+    return NewEntry(event_types.RUN_UNDELETED, {"deletion_id": deletion_id})
 
 
-def run_purged_draft(because: str) -> Draft:
+def run_purged_entry(because: str) -> NewEntry:
     """The run was removed for good; what it held is left as digests."""
-    return Draft("run.purged", {"because": because})
+    return NewEntry(event_types.RUN_PURGED, {"because": because})
 
 
-RUN_STARTED = Draft("run.started")
-RUN_CANCELLED_DRAFT = Draft(RUN_CANCELLED)
+STARTED_ENTRY = NewEntry(event_types.RUN_STARTED)
+CANCELLED_ENTRY = NewEntry(event_types.RUN_CANCELLED)
 
 
 def persona_of(step: str) -> str | None:

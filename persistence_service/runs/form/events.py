@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from consensus.v1 import event_pb2
-from consensus.v1.event_pb2 import RunEvent
-from persistence_service.runs.form import decisions, names, payloads
-from persistence_service.runs.form import entries as events
+from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.schema.scalars import to_duration, to_timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredRunEvent:
     """An entry as it was read, with its payload's row where it has one."""
 
     sequence: int
@@ -24,43 +22,45 @@ class StoredEvent:
     payload: Mapping[Any, Any] | None = None
 
 
-def run_event(run_id: str, stored: StoredEvent) -> RunEvent:
+def run_event(run_id: str, stored: StoredRunEvent) -> event_pb2.RunEvent:
     """The event, byte for byte as it was built when its record was acknowledged."""
-    event = RunEvent(run_id=run_id, sequence=stored.sequence, event_time=to_timestamp(stored.event_time))
+    event = event_pb2.RunEvent(
+        run_id=run_id, sequence=stored.sequence, event_time=to_timestamp(stored.event_time)
+    )
     _FILL[stored.event_type](event, stored)
     return event
 
 
-def _fill_run_created(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_created(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_created.type = names.run_type_number(stored.data["type"])
     event.run_created.state = names.run_state_number(stored.data["state"])
     event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
 
 
-def _fill_run_resumed(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_resumed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_resumed.SetInParent()
     event.run_resumed.retry_count = stored.data["retry_count"]
 
 
-def _fill_run_taken_over(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_taken_over(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_taken_over.SetInParent()
     event.run_taken_over.take_over_count = stored.data["take_over_count"]
     event.run_taken_over.was_released = stored.data["was_released"]
 
 
-def _fill_step_started(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_step_started(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.step_started.CopyFrom(event_pb2.StepStarted(step=stored.data["step"]))
 
 
-def _fill_step_completed(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_step_completed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.step_completed.CopyFrom(event_pb2.StepCompleted(**stored.data))
 
 
-def _fill_step_skipped(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_step_skipped(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.step_skipped.CopyFrom(event_pb2.StepSkipped(step=stored.data["step"]))
 
 
-def _fill_step_failed(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_step_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     data = stored.data
     message = event_pb2.StepFailed(step=data["step"], attempt_count=data["attempt_count"])
     if (failure := data.get("failure")) is not None:
@@ -68,7 +68,7 @@ def _fill_step_failed(event: RunEvent, stored: StoredEvent) -> None:
     event.step_failed.CopyFrom(message)
 
 
-def _fill_attempt_failed(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_attempt_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     data = stored.data
     message = event_pb2.AttemptFailed(
         step=data["step"],
@@ -81,56 +81,56 @@ def _fill_attempt_failed(event: RunEvent, stored: StoredEvent) -> None:
     event.attempt_failed.CopyFrom(message)
 
 
-def _fill_proposal(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_proposal(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     row = _payload(stored)
     event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
     if (diff := payloads.proposal_diff_message(row)) is not None:
         event.proposal_ready.proposal_diff.CopyFrom(diff)
 
 
-def _fill_review(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_review(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.persona_review_ready.persona_review.CopyFrom(payloads.review_message(_payload(stored)))
 
 
-def _fill_decision(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_decision(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.decision_ready.decision.CopyFrom(decisions.decision_message(_payload(stored)))
 
 
-def _fill_run_failed(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
 
 
-def _fill_run_deleted(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_deleted(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_deleted.CopyFrom(event_pb2.RunDeleted(**stored.data))
 
 
-def _fill_run_undeleted(event: RunEvent, stored: StoredEvent) -> None:
+def _fill_run_undeleted(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_undeleted.CopyFrom(event_pb2.RunUndeleted(**stored.data))
 
 
-def _payload(stored: StoredEvent) -> Mapping[Any, Any]:
+def _payload(stored: StoredRunEvent) -> Mapping[Any, Any]:
     if stored.payload is None:
         raise LookupError(f"the payload of entry {stored.sequence} is not there")
     return stored.payload
 
 
-_FILL: dict[str, Callable[[RunEvent, StoredEvent], None]] = {
-    "run.created": _fill_run_created,
-    "run.started": lambda event, _: event.run_started.SetInParent(),
-    events.RUN_RESUMED: _fill_run_resumed,
-    "run.taken_over": _fill_run_taken_over,
-    "step.started": _fill_step_started,
-    "step.completed": _fill_step_completed,
-    "step.skipped": _fill_step_skipped,
-    "step.failed": _fill_step_failed,
-    "attempt.failed": _fill_attempt_failed,
-    events.PROPOSAL: _fill_proposal,
-    events.REVIEW: _fill_review,
-    events.DECISION: _fill_decision,
-    events.RUN_COMPLETED: lambda event, _: event.run_completed.SetInParent(),
-    events.RUN_FAILED: _fill_run_failed,
-    events.RUN_CANCELLED: lambda event, _: event.run_cancelled.SetInParent(),
-    events.RUN_DELETED: _fill_run_deleted,
-    events.RUN_UNDELETED: _fill_run_undeleted,
-    "decision.annotated": lambda event, _: event.decision_annotated.SetInParent(),
+_FILL: dict[str, Callable[[event_pb2.RunEvent, StoredRunEvent], None]] = {
+    event_types.RUN_CREATED: _fill_run_created,
+    event_types.RUN_STARTED: lambda event, _: event.run_started.SetInParent(),
+    event_types.RUN_RESUMED: _fill_run_resumed,
+    event_types.RUN_TAKEN_OVER: _fill_run_taken_over,
+    event_types.STEP_STARTED: _fill_step_started,
+    event_types.STEP_COMPLETED: _fill_step_completed,
+    event_types.STEP_SKIPPED: _fill_step_skipped,
+    event_types.STEP_FAILED: _fill_step_failed,
+    event_types.ATTEMPT_FAILED: _fill_attempt_failed,
+    event_types.PROPOSAL: _fill_proposal,
+    event_types.REVIEW: _fill_review,
+    event_types.DECISION: _fill_decision,
+    event_types.RUN_COMPLETED: lambda event, _: event.run_completed.SetInParent(),
+    event_types.RUN_FAILED: _fill_run_failed,
+    event_types.RUN_CANCELLED: lambda event, _: event.run_cancelled.SetInParent(),
+    event_types.RUN_DELETED: _fill_run_deleted,
+    event_types.RUN_UNDELETED: _fill_run_undeleted,
+    event_types.DECISION_ANNOTATED: lambda event, _: event.decision_annotated.SetInParent(),
 }

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.v1.panel_pb2 import BlockingIssue, Concern, PersonaReview, ReviewProvenance, TokenUsage
-from consensus.v1.proposal_pb2 import Proposal, ProposalDiff, ProposalFieldChange
+from consensus.v1 import panel_pb2, proposal_pb2
 from consensus_journal import canonical_json, digest
 from persistence_service.schema.scalars import (
     from_duration,
@@ -50,16 +49,6 @@ PROVENANCE_COLUMNS = (
     *USAGE_FIELDS,
 )
 _NO_PROVENANCE: Columns = dict.fromkeys(PROVENANCE_COLUMNS)
-REVIEW_COLUMNS = (
-    "persona_id",
-    "persona_name",
-    "confidence",
-    "blocking_issues_present",
-    "security_concerns_present",
-    "content",
-    "reused_from_run_id",
-    *PROVENANCE_COLUMNS,
-)
 # Columns that rows of earlier releases do not have: they count in the canonical form only where they say
 # something, so that the digests of those rows stand.
 _ADDED_LATER = frozenset({"diff", "reused_from_run_id"})
@@ -86,7 +75,9 @@ def payload_of(columns: Columns, field: str) -> Payload:
     return Payload(columns, digest(canonical), len(canonical))
 
 
-def proposal_payload(proposal: Proposal, diff: ProposalDiff | None = None) -> Payload:
+def proposal_payload(
+    proposal: proposal_pb2.Proposal, diff: proposal_pb2.ProposalDiff | None = None
+) -> Payload:
     """The row of a proposal; `diff` is what it changes about the proposal that it revises.
 
     Raises:
@@ -96,7 +87,7 @@ def proposal_payload(proposal: Proposal, diff: ProposalDiff | None = None) -> Pa
     return payload_of(columns, "proposal")
 
 
-def proposal_columns(proposal: Proposal) -> Columns:
+def proposal_columns(proposal: proposal_pb2.Proposal) -> Columns:
     """A proposal as JSON data."""
     return {
         "title": proposal.title,
@@ -109,26 +100,28 @@ def proposal_columns(proposal: Proposal) -> Columns:
     }
 
 
-def proposal_message(row: Mapping[Any, Any]) -> Proposal:
+def proposal_message(row: Mapping[Any, Any]) -> proposal_pb2.Proposal:
     """The proposal that a row was made of."""
-    return Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
+    return proposal_pb2.Proposal(**{name: row[name] for name in PROPOSAL_COLUMNS})
 
 
-def proposal_diff_message(row: Mapping[Any, Any]) -> ProposalDiff | None:
+def proposal_diff_message(row: Mapping[Any, Any]) -> proposal_pb2.ProposalDiff | None:
     """What a proposal's row says to be changed; None when it revises nothing."""
     if row["diff"] is None:
         return None
-    return ProposalDiff(changes=[ProposalFieldChange(**change) for change in row["diff"]])
+    return proposal_pb2.ProposalDiff(
+        changes=[proposal_pb2.ProposalFieldChange(**change) for change in row["diff"]]
+    )
 
 
-def _diff_columns(diff: ProposalDiff) -> list[Columns]:
+def _diff_columns(diff: proposal_pb2.ProposalDiff) -> list[Columns]:
     return [
         {"field": change.field, "before": list(change.before), "after": list(change.after)}
         for change in diff.changes
     ]
 
 
-def review_payload(review: PersonaReview) -> Payload:
+def review_payload(review: panel_pb2.PersonaReview) -> Payload:
     """The row of a persona review.
 
     Raises:
@@ -147,15 +140,15 @@ def review_payload(review: PersonaReview) -> Payload:
     return payload_of(columns, "persona_review")
 
 
-def review_message(row: Mapping[Any, Any]) -> PersonaReview:
+def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
     """The review that a row was made of."""
     content = row["content"]
-    review = PersonaReview(
+    review = panel_pb2.PersonaReview(
         persona_id=row["persona_id"],
         persona_name=row["persona_name"],
         confidence_score=row["confidence"] / 10_000,
-        concerns=[Concern(**concern) for concern in content["concerns"]],
-        blocking_issues=[BlockingIssue(**issue) for issue in content["blocking_issues"]],
+        concerns=[panel_pb2.Concern(**concern) for concern in content["concerns"]],
+        blocking_issues=[panel_pb2.BlockingIssue(**issue) for issue in content["blocking_issues"]],
         estimated_effort=content["estimated_effort"],
         blocking_issues_present=row["blocking_issues_present"],
         security_concerns_present=row["security_concerns_present"],
@@ -167,7 +160,7 @@ def review_message(row: Mapping[Any, Any]) -> PersonaReview:
     return review
 
 
-def _review_content(review: PersonaReview) -> Columns:
+def _review_content(review: panel_pb2.PersonaReview) -> Columns:
     content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
     content["estimated_effort"] = review.estimated_effort
     content["concerns"] = [
@@ -177,13 +170,13 @@ def _review_content(review: PersonaReview) -> Columns:
     return content
 
 
-def _blocking_issue(issue: BlockingIssue) -> Columns:
+def _blocking_issue(issue: panel_pb2.BlockingIssue) -> Columns:
     if issue.HasField("security_critical"):
         return {"text": issue.text, "security_critical": issue.security_critical}
     return {"text": issue.text}
 
 
-def _provenance(provenance: ReviewProvenance) -> Columns:
+def _provenance(provenance: panel_pb2.ReviewProvenance) -> Columns:
     columns: Columns = {name: getattr(provenance, name) for name in _PROVENANCE_SCALARS}
     columns |= usage_columns(provenance.usage) if provenance.HasField("usage") else NO_USAGE
     columns["truncated_fields"] = list(provenance.truncated_fields) or None
@@ -195,8 +188,8 @@ def _provenance(provenance: ReviewProvenance) -> Columns:
     return columns
 
 
-def _provenance_message(row: Mapping[Any, Any]) -> ReviewProvenance:
-    provenance = ReviewProvenance(
+def _provenance_message(row: Mapping[Any, Any]) -> panel_pb2.ReviewProvenance:
+    provenance = panel_pb2.ReviewProvenance(
         **{name: row[name] for name in _PROVENANCE_SCALARS},
         truncated_fields=row["truncated_fields"] or (),
     )
@@ -209,11 +202,11 @@ def _provenance_message(row: Mapping[Any, Any]) -> ReviewProvenance:
     return provenance
 
 
-def usage_columns(usage: TokenUsage) -> dict[str, int]:
+def usage_columns(usage: panel_pb2.TokenUsage) -> dict[str, int]:
     """Tokens by name."""
     return {name: getattr(usage, name) for name in USAGE_FIELDS}
 
 
-def usage_message(row: Mapping[Any, Any]) -> TokenUsage:
+def usage_message(row: Mapping[Any, Any]) -> panel_pb2.TokenUsage:
     """The tokens of a row that has them."""
-    return TokenUsage(**{name: row[name] for name in USAGE_FIELDS})
+    return panel_pb2.TokenUsage(**{name: row[name] for name in USAGE_FIELDS})

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from consensus.v1.run_pb2 import RevisionSpecification
+from consensus.v1 import run_pb2
 from persistence_service.runs.form.payloads import Columns, proposal_columns, proposal_message
 
 
-def revision_columns(revision: RevisionSpecification) -> Columns:
+def revision_columns(revision: run_pb2.RevisionSpecification) -> Columns:
     """The row of a revision, without its keys; the parent's id stands in the run's own row."""
     has_edited = revision.HasField("edited_proposal")
     return {
@@ -18,10 +18,10 @@ def revision_columns(revision: RevisionSpecification) -> Columns:
     }
 
 
-def revision_message(parent_run_id: str, row: Mapping[Any, Any]) -> RevisionSpecification:
+def revision_message(parent_run_id: str, row: Mapping[Any, Any]) -> run_pb2.RevisionSpecification:
     """The revision that a row was made of."""
     edited = row["edited_proposal"]
-    return RevisionSpecification(
+    return run_pb2.RevisionSpecification(
         parent_run_id=parent_run_id,
         parent_proposal=proposal_message(row["parent_proposal"]),
         edited_proposal=None if edited is None else proposal_message(edited),

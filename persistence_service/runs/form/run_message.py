@@ -7,10 +7,9 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1.decision_pb2 import Decision
-from consensus.v1.run_pb2 import Run
+from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.runs.form import decisions, names, payloads
-from persistence_service.runs.form.events import StoredEvent
+from persistence_service.runs.form.events import StoredRunEvent
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
@@ -24,7 +23,7 @@ class RunRows:
     """All rows of one run; `run` holds the specification's columns too."""
 
     run: Row
-    entries: Sequence[StoredEvent] = ()
+    entries: Sequence[StoredRunEvent] = ()
     attempt_counts: Mapping[str, int] = field(default_factory=dict)
     proposal: Row | None = None
     revision: Row | None = None
@@ -32,7 +31,7 @@ class RunRows:
     decision: Row | None = None
 
 
-def whole_run(rows: RunRows, retention: timedelta | None = None) -> Run:
+def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     """The run with its steps, proposal, reviews and decision; `retention` as in `listed_run`."""
     run = listed_run(rows.run, retention)
     panel = [persona.persona_id for persona in run.specification.personas]
@@ -52,12 +51,12 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> Run:
     return run
 
 
-def listed_run(row: Row, retention: timedelta | None = None) -> Run:
+def listed_run(row: Row, retention: timedelta | None = None) -> run_pb2.Run:
     """The run as lists show it: of its decision only label, confidence and policy version.
 
     `retention` is how long a deleted run is kept; None: for ever.
     """
-    run = Run(
+    run = run_pb2.Run(
         run_id=row["run_id"],
         type=names.run_type_number(row["run_type"]),
         state=names.run_state_number(row["state"]),
@@ -80,7 +79,7 @@ def listed_run(row: Row, retention: timedelta | None = None) -> Run:
     if row["failure"] is not None:
         run.failure.CopyFrom(decisions.run_failure_message(row["failure"]))
     if row["decision_label"] is not None:
-        summary = Decision(
+        summary = decision_pb2.Decision(
             label=names.label_number(row["decision_label"]),
             overall_weighted_confidence=row["confidence"] / 10_000,
             policy_version=row["decision_policy_version"],

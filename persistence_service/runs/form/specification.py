@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
-from consensus.v1.panel_pb2 import Persona
-from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecification
+from consensus.v1 import panel_pb2, run_pb2
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form.revisions import revision_columns
@@ -49,7 +48,7 @@ class SpecificationRow:
     """What a revision works on; both are absent unless the run is one."""
 
 
-def specification_row(specification: RunSpecification, run_timeout: timedelta) -> SpecificationRow:
+def specification_row(specification: run_pb2.RunSpecification, run_timeout: timedelta) -> SpecificationRow:
     """The row of a specification; `run_timeout` holds where it names none.
 
     Raises:
@@ -89,10 +88,10 @@ def specification_row(specification: RunSpecification, run_timeout: timedelta) -
     )
 
 
-def specification_message(row: Mapping[Any, Any]) -> RunSpecification:
+def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
     """The specification that was stored: the run's user, its specification's columns, and the settings."""
     settings, context = row["settings"], row["context"]
-    message = RunSpecification(
+    message = run_pb2.RunSpecification(
         idea=row["idea"],
         user=row["user_id"],
         expand_model=settings["expand_model"],
@@ -113,11 +112,11 @@ def specification_message(row: Mapping[Any, Any]) -> RunSpecification:
     if (retry := settings.get("retry_policy")) is not None:
         message.retry_policy.CopyFrom(_retry_message(retry))
     if (quorum := settings.get("quorum")) is not None:
-        message.quorum.CopyFrom(Quorum(**quorum))
+        message.quorum.CopyFrom(run_pb2.Quorum(**quorum))
     return message
 
 
-def _settings(specification: RunSpecification) -> dict[str, Any]:
+def _settings(specification: run_pb2.RunSpecification) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "expand_model": specification.expand_model,
         "review_model": specification.review_model,
@@ -154,7 +153,7 @@ def _canonical_settings(settings: bytes) -> _Canonical:
     return _Canonical(form, digest(form))
 
 
-def _persona_settings(persona: Persona) -> dict[str, Any]:
+def _persona_settings(persona: panel_pb2.Persona) -> dict[str, Any]:
     return {
         "persona_id": persona.persona_id,
         "display_name": persona.display_name,
@@ -165,11 +164,11 @@ def _persona_settings(persona: Persona) -> dict[str, Any]:
     }
 
 
-def _persona_message(settings: dict[str, Any]) -> Persona:
-    return Persona(**{**settings, "weight": settings["weight"] / 10_000})
+def _persona_message(settings: dict[str, Any]) -> panel_pb2.Persona:
+    return panel_pb2.Persona(**{**settings, "weight": settings["weight"] / 10_000})
 
 
-def _retry_settings(policy: RetryPolicy) -> dict[str, Any]:
+def _retry_settings(policy: run_pb2.RetryPolicy) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "max_retries": policy.max_retries,
         "backoff_multiplier": policy.backoff_multiplier,
@@ -181,8 +180,8 @@ def _retry_settings(policy: RetryPolicy) -> dict[str, Any]:
     return settings
 
 
-def _retry_message(settings: dict[str, Any]) -> RetryPolicy:
-    policy = RetryPolicy(
+def _retry_message(settings: dict[str, Any]) -> run_pb2.RetryPolicy:
+    policy = run_pb2.RetryPolicy(
         max_retries=settings["max_retries"],
         backoff_multiplier=settings["backoff_multiplier"],
         max_output_tokens=settings["max_output_tokens"],
@@ -193,7 +192,7 @@ def _retry_message(settings: dict[str, Any]) -> RetryPolicy:
     return policy
 
 
-def _context_text(context: ExtraContext) -> str | None:
+def _context_text(context: run_pb2.ExtraContext) -> str | None:
     match context.WhichOneof("form"):
         case "text":
             return json.dumps({"text": context.text}, ensure_ascii=False, separators=(",", ":"))
@@ -205,10 +204,10 @@ def _context_text(context: ExtraContext) -> str | None:
             raise InvalidField(field=f"{FIELD}.context", description="is text or an object")
 
 
-def _context_message(form: dict[str, Any]) -> ExtraContext:
+def _context_message(form: dict[str, Any]) -> run_pb2.ExtraContext:
     if "text" in form:
-        return ExtraContext(text=form["text"])
-    return ExtraContext(object=_struct(form["object"]))
+        return run_pb2.ExtraContext(text=form["text"])
+    return run_pb2.ExtraContext(object=_struct(form["object"]))
 
 
 def _plain_struct(struct: Struct) -> dict[str, Any]:

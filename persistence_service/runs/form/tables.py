@@ -5,12 +5,14 @@ that the many updates of a run stay small. Payloads are joined to their events b
 sequence); each table's primary key is also its uniqueness rule, so that no second index is kept.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from persistence_service.runs.form import event_types
 from persistence_service.schema.base import (
     Base,
     Digest,
@@ -18,6 +20,7 @@ from persistence_service.schema.base import (
     Json,
     TenThousandths,
     UtcTime,
+    core_table,
     deletion_indexes,
     index_of_present,
     text_column,
@@ -252,3 +255,18 @@ class DecisionRow(Base):
     policy_version: Mapped[str] = mapped_column(String(50))
     # Contributions, fired rules, completeness, minority reports.
     content: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+RUNS = core_table(RunRow)
+SETTINGS = core_table(RunSettingsRow)
+SPECIFICATIONS = core_table(RunSpecificationRow)
+REVISIONS = core_table(RevisionRow)
+PAYLOADS: Mapping[str, Table] = {
+    event_types.PROPOSAL: core_table(ProposalVersionRow),
+    event_types.REVIEW: core_table(PersonaReviewRow),
+    event_types.DECISION: core_table(DecisionRow),
+}
+SPECIFIED_SETTINGS = and_(
+    SETTINGS.c.tenant == SPECIFICATIONS.c.tenant, SETTINGS.c.digest == SPECIFICATIONS.c.settings_digest
+)
+"""What joins a specification to the settings that it names."""

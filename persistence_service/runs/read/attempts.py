@@ -5,23 +5,20 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select, tuple_
 
-from persistence_service.runs.form.attempt_tables import AttemptRow
+from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.schema.visibility import both
 
 AttemptKey: TypeAlias = tuple[str, int]
 """Step and number."""
 
-_ATTEMPT = AttemptRow.__table__
-_IN_RUN = (_ATTEMPT.c.tenant == bindparam("tenant"), _ATTEMPT.c.run_id == bindparam("run_id"))
-# By whether those of a deleted run are to be shown.
-KEYS_OF_RUN = both(select(_ATTEMPT.c.step, _ATTEMPT.c.attempt_number).where(*_IN_RUN))
-OF_RUN = both(select(*_ATTEMPT.columns).where(*_IN_RUN))
-SOME_OF_RUN = {
-    deleted: statement.where(
-        tuple_(_ATTEMPT.c.step, _ATTEMPT.c.attempt_number).in_(bindparam("keys", expanding=True))
+_IN_RUN = (ATTEMPTS.c.tenant == bindparam("tenant"), ATTEMPTS.c.run_id == bindparam("run_id"))
+KEYS_OF_RUN = both(select(ATTEMPTS.c.step, ATTEMPTS.c.attempt_number).where(*_IN_RUN))
+OF_RUN = both(select(*ATTEMPTS.columns).where(*_IN_RUN))
+SOME_OF_RUN = OF_RUN.map(
+    lambda statement: statement.where(
+        tuple_(ATTEMPTS.c.step, ATTEMPTS.c.attempt_number).in_(bindparam("keys", expanding=True))
     )
-    for deleted, statement in OF_RUN.items()
-}
+)
 
 
 def sort_key(steps: Sequence[str], key: AttemptKey) -> tuple[int, str, int]:
@@ -34,7 +31,7 @@ def find_keys(
     connection: Connection, tenant: str, run_id: str, steps: Sequence[str], *, show_deleted: bool = False
 ) -> list[AttemptKey]:
     """The keys of all attempts of a run, in the order of `steps`."""
-    rows = connection.execute(KEYS_OF_RUN[show_deleted], {"tenant": tenant, "run_id": run_id})
+    rows = connection.execute(KEYS_OF_RUN.shown(show_deleted), {"tenant": tenant, "run_id": run_id})
     return sorted(((row.step, row.attempt_number) for row in rows), key=lambda key: sort_key(steps, key))
 
 
@@ -50,7 +47,7 @@ def find_attempts(
     """Attempts of a run, all or those with `keys`, in the order of `steps`."""
     of_run: dict[str, Any] = {"tenant": tenant, "run_id": run_id}
     if keys is None:
-        rows = connection.execute(OF_RUN[show_deleted], of_run).mappings().all()
+        rows = connection.execute(OF_RUN.shown(show_deleted), of_run).mappings().all()
     else:
-        rows = connection.execute(SOME_OF_RUN[show_deleted], of_run | {"keys": keys}).mappings().all()
+        rows = connection.execute(SOME_OF_RUN.shown(show_deleted), of_run | {"keys": keys}).mappings().all()
     return sorted(rows, key=lambda row: sort_key(steps, (row["step"], row["attempt_number"])))

@@ -5,31 +5,29 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from consensus.v1 import persistence_service_pb2 as pb
-from consensus.v1.run_pb2 import Run
+from consensus.v1 import persistence_service_pb2, run_pb2
 from consensus_contract.errors import RunNotFound
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form.payloads import review_message
 from persistence_service.runs.form.run_message import whole_run
-from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.listing import newest_first
-from persistence_service.runs.records import RunRecords
+from persistence_service.runs.read.reader import RunReader
 from persistence_service.schema.scalars import microseconds
 from persistence_service.schema.visibility import both
 
 RUNS_PER_READ = 20
 """Runs that are read in one transaction, and held while the reader takes them."""
 
-
 _POSITION = both(select(RUNS.c.create_time, RUNS.c.run_id))
 
 
 async def export_runs(
-    records: RunRecords, signer: Signer, request: pb.PersistenceServiceExportRunsRequest
-) -> AsyncIterator[pb.PersistenceServiceExportRunsResponse]:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceExportRunsRequest
+) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
     """The tenant's runs, whole, newest first. Nothing is held open while the reader takes its time.
 
     Raises:
@@ -41,29 +39,33 @@ async def export_runs(
     binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
     position = signer.position(binding, request.page_token) if request.page_token else None
 
-    def whole(connection: Connection, run_id: str) -> Run:
+    def whole(connection: Connection, run_id: str) -> run_pb2.Run:
         rows = repository.find_run(connection, tenant, run_id, show_deleted=shown)
-        return whole_run(rows, records.options.retention)
+        return whole_run(rows, reader.options.retention)
 
     while True:
-        statement = newest_first(_POSITION[shown], tenant, request.filter, position, RUNS_PER_READ)
+        statement = newest_first(_POSITION.shown(shown), tenant, request.filter, position, RUNS_PER_READ)
 
-        def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], Run]]:
+        def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], run_pb2.Run]]:
             return [
                 ([microseconds(row.create_time), row.run_id], whole(connection, row.run_id))
                 for row in connection.execute(statement).all()
             ]
 
-        found = await records.read(find, "runs")
+        found = await reader.read(find, "runs")
         for position, run in found:
-            yield pb.PersistenceServiceExportRunsResponse(run=run, page_token=signer.token(binding, position))
+            yield persistence_service_pb2.PersistenceServiceExportRunsResponse(
+                run=run, page_token=signer.token(binding, position)
+            )
         if len(found) < RUNS_PER_READ:
             return
 
 
 async def list_persona_reviews(
-    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListPersonaReviewsRequest
-) -> pb.PersistenceServiceListPersonaReviewsResponse:
+    reader: RunReader,
+    signer: Signer,
+    request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest,
+) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
     """A page of the reviews of a run, in persona order; a review that comes in between pages is not repeated.
 
     Raises:
@@ -81,13 +83,13 @@ async def list_persona_reviews(
             raise RunNotFound(run_id=run_id)
         return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
 
-    panel, rows = await records.read(find, f"runs/{run_id}")
+    panel, rows = await reader.read(find, f"runs/{run_id}")
     place = {persona_id: index for index, persona_id in enumerate(panel)}
     behind = place.get(after, -1)
     reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
     left = [each for each in reviews if place[each.persona_id] > behind]
     page = fitting(left, size)
-    response = pb.PersistenceServiceListPersonaReviewsResponse(persona_reviews=page)
+    response = persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse(persona_reviews=page)
     if len(page) < len(left):
         response.next_page_token = signer.token(binding, [page[-1].persona_id])
     return response

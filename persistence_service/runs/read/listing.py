@@ -1,14 +1,12 @@
 """Lists of runs and of attempts, page by page: after the last row of the page before, never by offset."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
 
-from consensus.v1 import persistence_service_pb2 as pb
-from consensus.v1.run_pb2 import RunFilter
+from consensus.v1 import persistence_service_pb2, run_pb2
 from consensus_contract.errors import RunNotFound
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
@@ -16,20 +14,26 @@ from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form import names
 from persistence_service.runs.form.attempts import attempt_message
 from persistence_service.runs.form.run_message import listed_run
-from persistence_service.runs.form.statements import RUNS
 from persistence_service.runs.form.steps import step_names
+from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
-from persistence_service.runs.records import RunRecords
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, from_timestamp, microseconds
+from persistence_service.runs.read.reader import RunReader
+from persistence_service.schema.scalars import (
+    EPOCH,
+    MICROSECOND,
+    from_timestamp,
+    from_timestamp_up,
+    microseconds,
+)
 
 MAX_PAGE_BYTES = 3_000_000
 """A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
 
 
 async def list_runs(
-    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListRunsRequest
-) -> pb.PersistenceServiceListRunsResponse:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceListRunsRequest
+) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
     """A page of the tenant's runs, newest first, with the id as tie-break.
 
     Raises:
@@ -41,15 +45,15 @@ async def list_runs(
     binding = [name, tenant, request.filter.SerializeToString(deterministic=True).hex()]
     position = signer.position(binding, request.page_token) if request.page_token else None
     statement = newest_first(
-        repository.RUNS_WITH_SPECIFICATION[shown], tenant, request.filter, position, size + 1
+        repository.RUNS_WITH_SPECIFICATION.shown(shown), tenant, request.filter, position, size + 1
     )
 
     def find(connection: Connection) -> list[Mapping[Any, Any]]:
         return list(connection.execute(statement).mappings())
 
-    rows = await records.read(find, "runs")
-    page = fitting((listed_run(row, records.options.retention) for row in rows), size)
-    response = pb.PersistenceServiceListRunsResponse(runs=page)
+    rows = await reader.read(find, "runs")
+    page = fitting((listed_run(row, reader.options.retention) for row in rows), size)
+    response = persistence_service_pb2.PersistenceServiceListRunsResponse(runs=page)
     if len(rows) > len(page):
         last = rows[len(page) - 1]
         position = [microseconds(last["create_time"]), last["run_id"]]
@@ -58,7 +62,7 @@ async def list_runs(
 
 
 def newest_first(
-    columns: Select[Any], tenant: str, wanted: RunFilter, position: list[Any] | None, limit: int
+    columns: Select[Any], tenant: str, wanted: run_pb2.RunFilter, position: list[Any] | None, limit: int
 ) -> Select[Any]:
     """The tenant's runs that the filter wants, from the newest on, or from after a position on."""
     conditions = [RUNS.c.tenant == tenant, *filter_conditions(wanted)]
@@ -74,7 +78,7 @@ def before(position: list[Any]) -> ColumnElement[bool]:
     return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
 
 
-def filter_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+def filter_conditions(wanted: run_pb2.RunFilter) -> list[ColumnElement[bool]]:
     """All that is set must hold."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.state:
@@ -88,7 +92,8 @@ def filter_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     if wanted.HasField("min_confidence"):
         conditions.append(RUNS.c.confidence >= _least(wanted.min_confidence))
     if wanted.HasField("create_time_from"):
-        conditions.append(RUNS.c.create_time >= _ceiling(wanted))
+        begin = from_timestamp_up(wanted.create_time_from, "filter.create_time_from")
+        conditions.append(RUNS.c.create_time >= begin)
     if wanted.HasField("create_time_to"):
         conditions.append(
             RUNS.c.create_time <= from_timestamp(wanted.create_time_to, "filter.create_time_to")
@@ -104,16 +109,9 @@ def _least(confidence: float) -> int:
     return int(scaled.to_integral_value(ROUND_HALF_UP))
 
 
-def _ceiling(wanted: RunFilter) -> datetime:
-    """The first microsecond that is not before the instant."""
-    stamp = wanted.create_time_from
-    instant = from_timestamp(stamp, "filter.create_time_from")
-    return instant + timedelta(microseconds=1 if stamp.nanos % 1000 else 0)
-
-
 async def list_attempts(
-    records: RunRecords, signer: Signer, request: pb.PersistenceServiceListAttemptsRequest
-) -> pb.PersistenceServiceListAttemptsResponse:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest
+) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
     """A page of the attempts of a run or an expansion, in the order of steps and numbers.
 
     Raises:
@@ -141,14 +139,14 @@ async def list_attempts(
         rows = find_attempts(connection, tenant, run_id, steps, page, show_deleted=shown)
         return rows, len(keys) > size
 
-    rows, has_more = await records.read(find, f"runs/{run_id}")
+    rows, has_more = await reader.read(find, f"runs/{run_id}")
     return _attempts_page(rows, has_more, lambda last: signer.token(binding, last))
 
 
 def _attempts_page(
     rows: Sequence[Mapping[Any, Any]], has_more: bool, token: Callable[[list[Any]], str]
-) -> pb.PersistenceServiceListAttemptsResponse:
-    response = pb.PersistenceServiceListAttemptsResponse()
+) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+    response = persistence_service_pb2.PersistenceServiceListAttemptsResponse()
     page_bytes = 0
     for row in rows:
         attempt = attempt_message(row)

@@ -1,7 +1,6 @@
 """Reads of runs and their events. Never commits; every statement names its columns and the tenant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
@@ -10,12 +9,12 @@ from consensus_contract.errors import RunNotFound
 from consensus_journal import Entry
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries, entries_after
-from persistence_service.runs.form import entries as events
-from persistence_service.runs.form import names
-from persistence_service.runs.form.events import StoredEvent
+from persistence_service.runs.form import event_types, names
+from persistence_service.runs.form.attempt_tables import ATTEMPTS
+from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.keys import RunHead, RunKey
 from persistence_service.runs.form.run_message import RunRows
-from persistence_service.runs.form.statements import (
-    ATTEMPTS,
+from persistence_service.runs.form.tables import (
     PAYLOADS,
     REVISIONS,
     RUNS,
@@ -23,16 +22,13 @@ from persistence_service.runs.form.statements import (
     SPECIFICATIONS,
     SPECIFIED_SETTINGS,
 )
-from persistence_service.runs.write.locked_run import RUN_COLUMNS
-from persistence_service.runs.write.operations import RunKey
 from persistence_service.schema.scalars import from_microseconds
 from persistence_service.schema.visibility import both
 
 _SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
-# By whether deleted runs are to be shown, like all that follow.
 RUNS_WITH_SPECIFICATION = both(
     select(
-        *(RUNS.c[name] for name in RUN_COLUMNS),
+        *RUNS.columns,
         SPECIFICATIONS.c.idea,
         SPECIFICATIONS.c.context,
         SPECIFICATIONS.c.draft_id,
@@ -41,11 +37,11 @@ RUNS_WITH_SPECIFICATION = both(
     .join(SPECIFICATIONS, _SAME_RUN)
     .join(SETTINGS, SPECIFIED_SETTINGS)
 )
-RUN_WITH_SPECIFICATION = RUNS_WITH_SPECIFICATION[False]
-FIND_RUN = {
-    deleted: statement.where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id"))
-    for deleted, statement in RUNS_WITH_SPECIFICATION.items()
-}
+FIND_RUN = RUNS_WITH_SPECIFICATION.map(
+    lambda statement: statement.where(
+        RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id")
+    )
+)
 FIND_SETTINGS = both(
     select(SETTINGS.c.settings)
     .join(SPECIFICATIONS, SPECIFIED_SETTINGS)
@@ -81,27 +77,6 @@ HEADS_OF = both(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunHead:
-    """Where a run stands: what watchers and owners are woken with."""
-
-    tenant: str
-    run_id: str
-    last_sequence: int
-    state: str
-    fencing_token: int
-
-    @property
-    def key(self) -> RunKey:
-        """Tenant and run id."""
-        return (self.tenant, self.run_id)
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """Token and sequence, which only rise."""
-        return (self.fencing_token, self.last_sequence)
-
-
 def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: bool = False) -> RunRows:
     """All rows of a run but its attempts.
 
@@ -109,24 +84,26 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
         RunNotFound: the tenant has no such run.
     """
     of_run = {"tenant": tenant, "run_id": run_id}
-    run = connection.execute(FIND_RUN[show_deleted], of_run).mappings().one_or_none()
+    run = connection.execute(FIND_RUN.shown(show_deleted), of_run).mappings().one_or_none()
     if run is None:
         raise RunNotFound(run_id=run_id)
-    counts = {row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS[show_deleted], of_run)}
+    counts = {
+        row.step: row.attempt_count for row in connection.execute(ATTEMPT_COUNTS.shown(show_deleted), of_run)
+    }
     found = {
-        event_type: connection.execute(statements[show_deleted], of_run | _EVERYTHING).mappings().all()
+        event_type: connection.execute(statements.shown(show_deleted), of_run | _EVERYTHING).mappings().all()
         for event_type, statements in FIND_PAYLOADS.items()
     }
     revision = None
     if run["run_type"] == names.REVISION:
-        revision = connection.execute(FIND_REVISION[show_deleted], of_run).mappings().one_or_none()
-    proposals, decisions = found[events.PROPOSAL], found[events.DECISION]
+        revision = connection.execute(FIND_REVISION.shown(show_deleted), of_run).mappings().one_or_none()
+    proposals, decisions = found[event_types.PROPOSAL], found[event_types.DECISION]
     return RunRows(
         run=run,
         entries=[_event(entry) for entry in all_entries(connection, tenant, run_stream(run_id))],
         attempt_counts=counts,
         proposal=proposals[0] if proposals else None,
-        reviews=found[events.REVIEW],
+        reviews=found[event_types.REVIEW],
         decision=decisions[0] if decisions else None,
         revision=revision,
     )
@@ -137,7 +114,7 @@ def find_panel(
 ) -> list[str] | None:
     """The run's personas in their order; None when the tenant has no such run."""
     of_run = {"tenant": tenant, "run_id": run_id}
-    settings = connection.execute(FIND_SETTINGS[show_deleted], of_run).scalar_one_or_none()
+    settings = connection.execute(FIND_SETTINGS.shown(show_deleted), of_run).scalar_one_or_none()
     return None if settings is None else [persona["persona_id"] for persona in settings["personas"]]
 
 
@@ -146,12 +123,14 @@ def find_reviews(
 ) -> list[Mapping[Any, Any]]:
     """The run's reviews, in the order in which they were recorded."""
     parameters = {"tenant": tenant, "run_id": run_id, **_EVERYTHING}
-    return list(connection.execute(FIND_PAYLOADS[events.REVIEW][show_deleted], parameters).mappings())
+    return list(
+        connection.execute(FIND_PAYLOADS[event_types.REVIEW].shown(show_deleted), parameters).mappings()
+    )
 
 
 def find_events(
     connection: Connection, tenant: str, run_id: str, after: int, limit: int, *, show_deleted: bool = False
-) -> list[StoredEvent]:
+) -> list[StoredRunEvent]:
     """The next events of a run that stands, with their payloads; empty when there are none."""
     found = entries_after(connection, tenant, run_stream(run_id), after, limit)
     entries = [_event(entry) for entry in found]
@@ -162,26 +141,26 @@ def find_events(
     of_run = {"tenant": tenant, "run_id": run_id, **window}
     rows: dict[int, Mapping[Any, Any]] = {}
     for kind in kinds:
-        for row in connection.execute(FIND_PAYLOADS[kind][show_deleted], of_run).mappings():
+        for row in connection.execute(FIND_PAYLOADS[kind].shown(show_deleted), of_run).mappings():
             rows[row["sequence"]] = row
     return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
 
 
-def _event(entry: Entry) -> StoredEvent:
+def _event(entry: Entry) -> StoredRunEvent:
     time = from_microseconds(entry.event_time_us)
-    return StoredEvent(entry.sequence, time, entry.event_type, entry.persona_id, dict(entry.data))
+    return StoredRunEvent(entry.sequence, time, entry.event_type, entry.persona_id, dict(entry.data))
 
 
-def _joined(entry: StoredEvent, payload: Mapping[Any, Any] | None) -> StoredEvent:
+def _joined(entry: StoredRunEvent, payload: Mapping[Any, Any] | None) -> StoredRunEvent:
     if payload is None:
         return entry
-    return StoredEvent(
+    return StoredRunEvent(
         entry.sequence, entry.event_time, entry.event_type, entry.persona_id, entry.data, payload
     )
 
 
-def find_heads(
-    connection: Connection, keys: Sequence[RunKey], *, show_deleted: bool = False
-) -> list[RunHead]:
-    """Where these runs stand; those that are not there are left out."""
-    return [RunHead(*row) for row in connection.execute(HEADS_OF[show_deleted], {"keys": keys})]
+def find_heads(connection: Connection, keys: Sequence[RunKey], *, show_deleted: bool = True) -> list[RunHead]:
+    """Where these runs stand, deleted or not: who follows one is to find out. Those that are not there are
+    left out.
+    """
+    return [RunHead(*row) for row in connection.execute(HEADS_OF.shown(show_deleted), {"keys": keys})]

@@ -3,55 +3,50 @@
 The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
-from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
+from persistence_service.idempotency.keys import KeyTable, KeyUse
+from persistence_service.journal.append import Clock
 from persistence_service.journal.entries import Columns
-from persistence_service.runs.form import names, statements
-from persistence_service.runs.read.repository import RunHead
-from persistence_service.runs.write import deleting, store
+from persistence_service.runs.form import names
+from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.creation import has_parent_proposal, parent_key
 from persistence_service.runs.write.fold import Fold, Rules
-from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked, tracked_run
+from persistence_service.runs.write.locked_run import Changes, Tracked, tracked_run
 from persistence_service.runs.write.operations import (
-    Ack,
     Annotate,
-    Answer,
-    AnyOperation,
     Append,
     Attach,
     Cancel,
-    Claimed,
     ClaimWork,
     Create,
-    Created,
     Delete,
-    Done,
-    Expansion,
-    Follow,
     Operation,
+    RecordExpansion,
     Release,
     Renew,
-    Repeated,
     Resume,
-    RunKey,
+    RunOperation,
     Undelete,
 )
-from persistence_service.runs.write.unfinished import progress_of
-from persistence_service.runs.write.writer import Deferred
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """What a committed batch answers, in the order of its operations, and which runs it changed."""
-
-    answers: list[Answer]
-    heads: list[RunHead]
+from persistence_service.runs.write.outcomes import (
+    Ack,
+    Answer,
+    BatchResult,
+    Claimed,
+    Created,
+    Deferred,
+    Done,
+    Follow,
+    Repeated,
+)
+from persistence_service.runs.write.unfinished import unfinished_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +55,10 @@ class BatchTerms:
 
     rules: Rules
     key_ttl: timedelta
-    clock: Callable[[Connection], datetime]
+    clock: Clock
 
 
-def run_batch(connection: Connection, operations: Sequence[AnyOperation], terms: BatchTerms) -> BatchResult:
+def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
     """Runs the operations in their order, and answers each.
 
     Raises:
@@ -73,7 +68,7 @@ def run_batch(connection: Connection, operations: Sequence[AnyOperation], terms:
 
 
 class _Batch:
-    def __init__(self, connection: Connection, operations: Sequence[AnyOperation], terms: BatchTerms) -> None:
+    def __init__(self, connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> None:
         self._connection = connection
         self._operations = operations
         self._terms = terms
@@ -86,8 +81,8 @@ class _Batch:
         """The clock, as soon as a statement has read it."""
 
     def run(self) -> BatchResult:
-        claims = [op.claim for op in self._operations if isinstance(op, Operation) and op.claim]
-        self._keys = self._claim_keys(claims) if claims else KeyTable({}, {})
+        uses = [op.key_use for op in self._operations if isinstance(op, RunOperation) and op.key_use]
+        self._keys = self._take_keys(uses) if uses else KeyTable({}, {})
         self._lock_runs()
         now = self._now or self._terms.clock(self._connection)
         self._changes = Changes()
@@ -95,22 +90,22 @@ class _Batch:
         self._find_work(now)
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
-        store.write(self._connection, tracked, self._changes, self._keys)
+        repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
-        return BatchResult(answers, [_head(each.run) for each in tracked if each.is_changed])
+        return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
 
     # Before the fold: keys, locks, work.
 
-    def _claim_keys(self, claims: list[Claim]) -> KeyTable:
+    def _take_keys(self, uses: list[KeyUse]) -> KeyTable:
         now = self._now = self._terms.clock(self._connection)
-        keys = store.claim_keys(self._connection, claims, now, now + self._terms.key_ttl)
+        keys = repository.take_keys(self._connection, uses, now, now + self._terms.key_ttl)
         if keys.followed:
             rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
             self._states = {(row.tenant, row.run_id): row.state for row in rows}
         return keys
 
     def _lock_runs(self) -> None:
-        keys = sorted({op.key for op in self._operations if isinstance(op, Operation)})
+        keys = sorted({op.key for op in self._operations if isinstance(op, RunOperation)})
         if not keys:
             return
         for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
@@ -131,11 +126,11 @@ class _Batch:
         for row in self._connection.execute(statements.LOCK_CLAIMABLE, parameters).mappings().all():
             if (row["tenant"], row["run_id"]) not in self._runs:
                 self._work.append(self._track(dict(row)))
-        overdue = [each for each in self._work if self._fold.overdue(each.run)]
+        overdue = [each for each in self._work if claiming.overdue(self._fold, each.run)]
         if overdue:
-            progress = progress_of(self._connection, [each.run.key for each in overdue])
+            unfinished = unfinished_work(self._connection, [each.run.key for each in overdue])
             for each in overdue:
-                self._fold.give_up(each, progress[each.run.key])
+                claiming.give_up(self._fold, each, unfinished[each.run.key])
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
 
     def _track(self, columns: Columns) -> Tracked:
@@ -145,55 +140,56 @@ class _Batch:
 
     # The fold.
 
-    def _answer(self, operation: AnyOperation) -> Answer:
+    def _answer(self, operation: Operation) -> Answer:
         try:
             match operation:
                 case ClaimWork():
                     return self._claim_work(operation)
-                case Expansion():
+                case RecordExpansion():
                     return self._expansion(operation)
                 case _:
-                    return self._of_session(operation)
+                    return self._in_its_stream(operation)
         except ConsensusError as refusal:
             return refusal
 
-    def _of_session(self, operation: Operation) -> Answer:
+    def _in_its_stream(self, operation: RunOperation) -> Answer:
         if operation.key in self._held_elsewhere:
             return Deferred(resource=f"runs/{operation.run_id}")
-        session = operation.session
-        if session is None:
-            return self._claimed_once(operation)
-        broken = self._broken.get(id(session)) or session.error
+        stream = operation.stream
+        if stream is None:
+            return self._once_per_key(operation)
+        broken = self._broken.get(id(stream)) or stream.error
         if broken is not None:
             return broken
         try:
-            return self._claimed_once(operation)
+            return self._once_per_key(operation)
         except ConsensusError as refusal:
-            self._broken[id(session)] = refusal
+            self._broken[id(stream)] = refusal
             raise
 
-    def _claimed_once(self, operation: Operation) -> Answer:
-        claim = operation.claim
-        if claim is None:
+    def _once_per_key(self, operation: RunOperation) -> Answer:
+        use = operation.key_use
+        if use is None:
             return self._apply(operation)
-        run_id = self._keys.check(claim)
+        run_id = self._keys.check(use)
         if run_id is None:
             answer = self._apply(operation)
-            self._keys.take(claim)
+            self._keys.take(use)
             return answer
         if not isinstance(operation, Create):
             return Done()
-        return self._apply(operation) if run_id == operation.run_id else self._follow(claim.scope, run_id)
+        return (
+            self._apply(operation) if run_id == operation.run_id else self._follow((use.scope.tenant, run_id))
+        )
 
-    def _follow(self, scope: KeyScope, run_id: str) -> Follow:
-        key = (scope.tenant, run_id)
+    def _follow(self, key: RunKey) -> Follow:
         tracked = self._runs.get(key)
         state = tracked.run.state if tracked is not None else self._states.get(key)
         if state is None or (tracked is not None and tracked.run.delete_time is not None):
-            raise RunNotFound(run_id=run_id)
-        return Follow(run_id, state)
+            raise RunNotFound(run_id=key[1])
+        return Follow(key[1], state)
 
-    def _apply(self, operation: Operation) -> Answer:
+    def _apply(self, operation: RunOperation) -> Answer:
         tracked = self._runs.get(operation.key)
         is_deleted = tracked is not None and tracked.run.delete_time is not None
         if is_deleted and not isinstance(operation, Delete | Undelete):
@@ -227,9 +223,9 @@ class _Batch:
 
     def _claim_work(self, operation: ClaimWork) -> Claimed:
         granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]
-        return Claimed(tuple(self._fold.claim(tracked, operation) for tracked in granted))
+        return Claimed(tuple(claiming.claim(self._fold, tracked, operation) for tracked in granted))
 
-    def _expansion(self, operation: Expansion) -> Done:
+    def _expansion(self, operation: RecordExpansion) -> Done:
         key = (operation.scope.tenant, operation.expansion_id)
         for columns in operation.attempts:
             self._changes.add_attempt(key, columns, self._fold.now)
@@ -242,14 +238,14 @@ class _Batch:
         repeated = [answer for answer in answers if isinstance(answer, Repeated)]
         if not repeated:
             return
-        acks = store.find_acks(self._connection, [(each.key, each.record_id) for each in repeated])
+        acks = repository.find_acks(self._connection, [(each.key, each.record_id) for each in repeated])
         for index, answer in enumerate(answers):
             if isinstance(answer, Repeated):
                 ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
                 answers[index] = ack if answer.created is None else Created(answer.created, ack)
 
 
-def _apply_to(fold: Fold, tracked: Tracked, operation: Operation) -> Answer:
+def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:
     match operation:
         case Append():
             return fold.append(tracked, operation)
@@ -259,22 +255,23 @@ def _apply_to(fold: Fold, tracked: Tracked, operation: Operation) -> Answer:
             return fold.attach(tracked, operation)
         case Release():
             return fold.release(tracked, operation)
+        case _:
+            _intervene(fold.changes, tracked, operation, tracked.run.moment(fold.now))
+            return Done()
+
+
+def _intervene(changes: Changes, tracked: Tracked, operation: RunOperation, now: datetime) -> None:
+    scope = operation.scope
+    match operation:
         case Cancel():
-            return fold.cancel(tracked, operation)
+            interventions.cancel(changes, tracked, scope, now)
         case Resume():
-            return fold.resume(tracked, operation)
+            interventions.resume(changes, tracked, scope, now)
         case Annotate():
-            return fold.annotate(tracked, operation)
+            interventions.annotate(changes, tracked, scope, operation.notes, now)
         case Delete():
-            moment = fold.moment(tracked.run)
-            deleting.delete(fold.changes, tracked, operation.scope, operation.deletion_id, moment)
-            return Done()
+            interventions.delete(changes, tracked, scope, operation.deletion_id, now)
         case Undelete():
-            deleting.undelete(fold.changes, tracked, operation.scope, fold.moment(tracked.run))
-            return Done()
+            interventions.undelete(changes, tracked, scope, now)
         case _:
             raise TypeError(type(operation))
-
-
-def _head(run: LockedRun) -> RunHead:
-    return RunHead(run.tenant, run.run_id, run.last_sequence, run.state, run.fencing_token)

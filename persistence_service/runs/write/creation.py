@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from consensus.v1.event_pb2 import PersonaReviewReady, StepCompleted
-from consensus.v1.persistence_service_pb2 import CreateRunRequest, RecordItem
+from consensus.v1 import event_pb2, persistence_service_pb2
+from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
-from persistence_service.runs.form.entries import EventDraft, item_draft
+from persistence_service.runs.form.entries import NewRunEntry, item_entry
+from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write.locked_run import LockedRun
-from persistence_service.runs.write.operations import Create, RunKey
+from persistence_service.runs.write.operations import Create
 
 CARRIED = "carried_reviews"
 
@@ -76,7 +77,7 @@ def has_parent_proposal(operation: Create) -> bool:
     return revision is not None and bool(revision["parent_proposal"]["problem_statement"])
 
 
-def carried_drafts(request: CreateRunRequest) -> tuple[EventDraft, ...]:
+def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[NewRunEntry, ...]:
     """The reviews that a revision takes over: each is recorded, and completes its step without an attempt.
 
     Raises:
@@ -95,10 +96,16 @@ def carried_drafts(request: CreateRunRequest) -> tuple[EventDraft, ...]:
                 field=CARRIED, description=f"{review.persona_id} is asked, or stands in it twice"
             )
         taken.add(review.persona_id)
-    return tuple(item_draft(item) for item in _carried_items(request))
+    return tuple(item_entry(item) for item in _carried_items(request))
 
 
-def _carried_items(request: CreateRunRequest) -> Iterator[RecordItem]:
+def _carried_items(
+    request: persistence_service_pb2.CreateRunRequest,
+) -> Iterator[persistence_service_pb2.RecordItem]:
     for review in request.carried_reviews:
-        yield RecordItem(persona_review_ready=PersonaReviewReady(persona_review=review))
-        yield RecordItem(step_completed=StepCompleted(step=f"review_{review.persona_id}"))
+        yield persistence_service_pb2.RecordItem(
+            persona_review_ready=event_pb2.PersonaReviewReady(persona_review=review)
+        )
+        yield persistence_service_pb2.RecordItem(
+            step_completed=event_pb2.StepCompleted(step=review_step(review.persona_id))
+        )

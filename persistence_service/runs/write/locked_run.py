@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from consensus_contract.errors import IllegalState
 from consensus_journal import FIRST_PREVIOUS_HASH, Entry
-from persistence_service.journal.entries import Actor, Columns, Draft, Head, run_stream
+from persistence_service.journal.entries import Actor, ChainEnd, Columns, NewEntry, run_stream
 from persistence_service.runs.form import names
-from persistence_service.runs.write.operations import Ack, RunKey, Scope
+from persistence_service.runs.form.entries import NewRunEntry
+from persistence_service.runs.form.keys import RunHead, RunKey, RunScope
+from persistence_service.runs.write.outcomes import Ack
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +59,26 @@ class LockedRun:
 
     @property
     def key(self) -> RunKey:
-        """Tenant and run id."""
+        """Which run."""
         return (self.tenant, self.run_id)
+
+    @property
+    def head(self) -> RunHead:
+        """Where it stands."""
+        return RunHead(self.tenant, self.run_id, self.last_sequence, self.state, self.fencing_token)
+
+    def moment(self, now: datetime) -> datetime:
+        """Now, or the run's newest change where another server's clock was ahead."""
+        return max(now, self.update_time)
+
+    def require(self, state: str, operation: str) -> None:
+        """Nothing, if the run is in this state.
+
+        Raises:
+            IllegalState: it is in another.
+        """
+        if self.state != state:
+            raise IllegalState(run_id=self.run_id, state=self.state, operation=operation)
 
     def grant(self, owner: str, lease: timedelta, now: datetime) -> None:
         """A new lease with a new token: whoever worked on the run before can write no more."""
@@ -105,7 +126,7 @@ class Tracked:
     """A run in a batch: its row, the end of its journal, and what the batch did to it."""
 
     run: LockedRun
-    head: Head
+    end: ChainEnd
     stored: Columns | None = None
     """The row as it was read; None for a run that did not exist."""
     is_changed: bool = False
@@ -114,8 +135,8 @@ class Tracked:
     @classmethod
     def of(cls, run: LockedRun, stored: Columns | None) -> "Tracked":
         """A run that was locked, or one that is new."""
-        head = Head(run.tenant, run_stream(run.run_id), run.last_sequence, run.head_hash)
-        return cls(run, head, stored, is_changed=stored is None)
+        end = ChainEnd(run.tenant, run_stream(run.run_id), run.last_sequence, run.head_hash)
+        return cls(run, end, stored, is_changed=stored is None)
 
     @property
     def is_new(self) -> bool:
@@ -150,26 +171,30 @@ class Changes:
     """Runs whose attempts in flight become UNKNOWN."""
 
     def journal(
-        self, tracked: Tracked, draft: Draft, scope: Scope, now: datetime, record_id: int | None = None
+        self, tracked: Tracked, entry: NewEntry, scope: RunScope, now: datetime, record_id: int | None = None
     ) -> None:
         """Chains an entry to the run's journal."""
         run = tracked.run
         actor = Actor(scope.caller, run.user_id, scope.request_id)
-        self.entries.append(tracked.head.chain(draft, actor, now, record_id))
-        run.last_sequence, run.head_hash = tracked.head.sequence, tracked.head.hash
+        self.entries.append(tracked.end.chain(entry, actor, now, record_id))
+        run.last_sequence, run.head_hash = tracked.end.sequence, tracked.end.hash
         run.update_time = now
         tracked.is_changed = True
+
+    def journal_with_payload(
+        self, tracked: Tracked, new: NewRunEntry, scope: RunScope, now: datetime, record_id: int | None = None
+    ) -> None:
+        """Chains an entry, and adds the payload that goes with it."""
+        self.journal(tracked, new.entry, scope, now, record_id)
+        if new.payload is not None:
+            run = tracked.run
+            keys = {"tenant": run.tenant, "run_id": run.run_id, "sequence": run.last_sequence}
+            self.payloads.setdefault(new.entry.event_type, []).append(keys | new.payload)
 
     def specify(self, specification: Columns, settings: Columns) -> None:
         """What a new run is to do, with the settings that it names."""
         self.settings[(settings["tenant"], settings["digest"])] = settings
         self.specifications.append(specification)
-
-    def add_payload(self, tracked: Tracked, event_type: str, columns: Columns) -> None:
-        """A payload of the entry that was chained last."""
-        run = tracked.run
-        keys = {"tenant": run.tenant, "run_id": run.run_id, "sequence": run.last_sequence}
-        self.payloads.setdefault(event_type, []).append(keys | columns)
 
     def add_attempt(self, key: RunKey, columns: Columns, now: datetime) -> None:
         """An attempt that began or ended; the later state replaces the earlier, which keeps its start."""

@@ -6,18 +6,18 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, literal_column
 
 from consensus_contract.errors import IllegalState
-from persistence_service.idempotency.claims import KeyTable
+from persistence_service.idempotency.keys import KeyTable
 from persistence_service.journal.append import Clock
 from persistence_service.runs.form import names
-from persistence_service.runs.form.statements import RUNS, WHOLE_RUNS
-from persistence_service.runs.write import deleting, store
+from persistence_service.runs.form.keys import RunScope
+from persistence_service.runs.form.tables import RUNS
+from persistence_service.runs.write import interventions, repository
 from persistence_service.runs.write.locked_run import Changes, Tracked, tracked_run
-from persistence_service.runs.write.operations import Scope
+from persistence_service.runs.write.statements import WHOLE_RUNS
 
 # In the order in which everybody locks runs.
 LOCK_OF_USER = (
-    WHOLE_RUNS[False]
-    .where(
+    WHOLE_RUNS.visible.where(
         RUNS.c.tenant == bindparam("tenant"),
         RUNS.c.user_id == bindparam("user"),
         RUNS.c.user_id != literal_column("''"),  # so that both databases see that the index serves
@@ -26,14 +26,15 @@ LOCK_OF_USER = (
     .with_for_update()
 )
 LOCK_OF_DELETION = (
-    WHOLE_RUNS[True]
-    .where(RUNS.c.tenant == bindparam("tenant"), RUNS.c.deletion_id == bindparam("deletion"))
+    WHOLE_RUNS.everything.where(
+        RUNS.c.tenant == bindparam("tenant"), RUNS.c.deletion_id == bindparam("deletion")
+    )
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update()
 )
 
 
-def delete_of_user(connection: Connection, clock: Clock, scope: Scope, user: str, deletion_id: str) -> int:
+def delete_of_user(connection: Connection, clock: Clock, scope: RunScope, user: str, deletion_id: str) -> int:
     """Deletes all runs that were started for a user; how many.
 
     Raises:
@@ -46,18 +47,18 @@ def delete_of_user(connection: Connection, clock: Clock, scope: Scope, user: str
         raise IllegalState(run_id=first.run_id, state=first.state, operation="delete", run_ids=ids)
     changes, now = Changes(), clock(connection)
     for each in runs:
-        deleting.delete(changes, each, scope, deletion_id, max(now, each.run.update_time))
-    store.write(connection, runs, changes, KeyTable({}, {}))
+        interventions.delete(changes, each, scope, deletion_id, each.run.moment(now))
+    repository.write(connection, runs, changes, KeyTable({}, {}))
     return len(runs)
 
 
-def undelete_deletion(connection: Connection, clock: Clock, scope: Scope, deletion_id: str) -> int:
+def undelete_deletion(connection: Connection, clock: Clock, scope: RunScope, deletion_id: str) -> int:
     """Restores all runs that went with a deletion; how many."""
     runs = _locked(connection, LOCK_OF_DELETION, {"tenant": scope.tenant, "deletion": deletion_id})
     changes, now = Changes(), clock(connection)
     for each in runs:
-        deleting.undelete(changes, each, scope, max(now, each.run.update_time))
-    store.write(connection, runs, changes, KeyTable({}, {}))
+        interventions.undelete(changes, each, scope, each.run.moment(now))
+    repository.write(connection, runs, changes, KeyTable({}, {}))
     return len(runs)
 
 

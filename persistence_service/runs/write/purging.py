@@ -7,34 +7,26 @@ from sqlalchemy import Connection, Select, bindparam, delete, tuple_
 
 from persistence_service.journal.append import Clock
 from persistence_service.journal.entries import NOBODY
-from persistence_service.runs.form import entries as events
-from persistence_service.runs.form import names
-from persistence_service.runs.form.statements import (
-    ATTEMPTS,
-    PAYLOADS,
-    REVISIONS,
-    RUNS,
-    SPECIFICATIONS,
-    WHOLE_RUNS,
-)
-from persistence_service.runs.write import store
+from persistence_service.runs.form import entries, names
+from persistence_service.runs.form.attempt_tables import ATTEMPTS
+from persistence_service.runs.form.keys import RunScope
+from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SPECIFICATIONS
+from persistence_service.runs.write import repository
 from persistence_service.runs.write.locked_run import Changes, tracked_run
-from persistence_service.runs.write.operations import Scope
+from persistence_service.runs.write.statements import WHOLE_RUNS
 from persistence_service.schema.visibility import everything
 
 _PURGED = "removes what is old, deleted or not"
 _BEFORE = bindparam("before", type_=RUNS.c.create_time.type)
 # Runs that somebody has locked are left for the next round.
 LOCK_DELETED_BEFORE = (
-    WHOLE_RUNS[True]
-    .where(RUNS.c.delete_time < _BEFORE)
+    WHOLE_RUNS.everything.where(RUNS.c.delete_time < _BEFORE)
     .order_by(RUNS.c.delete_time)
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
 )
 LOCK_ENDED_BEFORE = (
-    WHOLE_RUNS[True]
-    .where(RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN)))
+    WHOLE_RUNS.everything.where(RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN)))
     .order_by(RUNS.c.finish_time)
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
@@ -67,11 +59,11 @@ def _purge(
         return 0
     changes, now = Changes(), clock(connection)
     for each in purged:
-        scope = Scope(each.run.tenant, NOBODY.caller, NOBODY.request_id)
-        moment = max(now, each.run.update_time)
-        changes.journal(each, events.run_purged_draft(because), scope, moment)
+        scope = RunScope(each.run.tenant, NOBODY.caller, NOBODY.request_id)
+        moment = each.run.moment(now)
+        changes.journal(each, entries.run_purged_entry(because), scope, moment)
     keys = sorted(each.run.key for each in purged)
     for statement in REMOVE:
         connection.execute(statement, {"keys": keys})
-    store.leave_journal(connection, purged, changes)
+    repository.leave_journal(connection, purged, changes)
     return len(purged)

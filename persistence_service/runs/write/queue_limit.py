@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from consensus_rpc.errors import Overloaded
 from persistence_service.runs.form import names
-from persistence_service.runs.form.statements import RUNS
+from persistence_service.runs.form.tables import RUNS
 from persistence_service.schema.visibility import visible
 
 RECOUNT_SECONDS = 1.0

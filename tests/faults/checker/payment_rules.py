@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from persistence_service.runs.form import names
-from persistence_service.runs.form.entries import PROPOSAL, REVIEW
+from persistence_service.runs.form.event_types import PROPOSAL, REVIEW
 from tests.faults.checker.evidence import Evidence, ModelCall
 
 SUCCEEDED = "SUCCEEDED"

@@ -7,7 +7,7 @@ from consensus_decision.decision import decide
 from consensus_journal.chain import Entry
 from consensus_journal.verify import Head, verify_against
 from persistence_service.runs.form import names
-from persistence_service.runs.form.entries import DECISION
+from persistence_service.runs.form.event_types import DECISION
 from persistence_service.schema.scalars import microseconds
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.snapshot import Row

@@ -11,11 +11,13 @@ from sqlalchemy.pool import NullPool
 
 from consensus.v1 import run_pb2
 from persistence_service.database import normalise_url
+from persistence_service.idempotency.repository import KEYS
 from persistence_service.journal.tables import AUDIT_LOG
 from persistence_service.runs.form import names
+from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.events import run_event
 from persistence_service.runs.form.run_message import whole_run
-from persistence_service.runs.form.statements import ATTEMPTS, KEYS, PAYLOADS, RUNS
+from persistence_service.runs.form.tables import PAYLOADS, RUNS
 from persistence_service.runs.read.repository import find_events, find_run
 
 Row = Mapping[str, Any]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consensus_journal import FIRST_PREVIOUS_HASH, Entry, Fault, Finding, Head, entry_hash, verify_stream
+from consensus_journal import FIRST_PREVIOUS_HASH, ChainFinding, Entry, Fault, Head, entry_hash, verify_stream
 
 
 def stream(length: int) -> tuple[list[Entry], Head]:
@@ -40,38 +40,38 @@ def test_a_whole_stream_verifies() -> None:
 def test_an_altered_entry_is_named(sequence: int) -> None:
     entries, head = stream(5)
     entries[sequence - 1] = replace(entries[sequence - 1], data={"step": "other"})
-    assert verify_stream(entries, head) == Finding(sequence, Fault.ALTERED)
+    assert verify_stream(entries, head) == ChainFinding(sequence, Fault.ALTERED)
 
 
 @pytest.mark.parametrize("sequence", [2, 3, 4, 5])
 def test_an_altered_link_is_named(sequence: int) -> None:
     entries, head = stream(5)
     entries[sequence - 1] = replace(entries[sequence - 1], previous_hash=b"x" * 32)
-    assert verify_stream(entries, head) == Finding(sequence, Fault.ALTERED)
+    assert verify_stream(entries, head) == ChainFinding(sequence, Fault.ALTERED)
 
 
 @pytest.mark.parametrize("sequence", [1, 2, 4])
 def test_a_deleted_entry_is_named(sequence: int) -> None:
     entries, head = stream(5)
     del entries[sequence - 1]
-    assert verify_stream(entries, head) == Finding(sequence, Fault.MISSING)
+    assert verify_stream(entries, head) == ChainFinding(sequence, Fault.MISSING)
 
 
 def test_a_cut_off_tail_is_found_by_the_head() -> None:
     entries, head = stream(5)
-    assert verify_stream(entries[:3], head) == Finding(4, Fault.CUT_OFF)
+    assert verify_stream(entries[:3], head) == ChainFinding(4, Fault.CUT_OFF)
 
 
 def test_an_added_tail_is_found_by_the_head() -> None:
     entries, _ = stream(5)
     _, head = stream(3)
-    assert verify_stream(entries, head) == Finding(4, Fault.INSERTED)
+    assert verify_stream(entries, head) == ChainFinding(4, Fault.INSERTED)
 
 
 def test_swapped_entries_are_found_at_the_first() -> None:
     entries, head = stream(5)
     entries[1], entries[2] = replace(entries[2], sequence=2), replace(entries[1], sequence=3)
-    assert verify_stream(entries, head) == Finding(2, Fault.ALTERED)
+    assert verify_stream(entries, head) == ChainFinding(2, Fault.ALTERED)
 
 
 def test_a_recomputed_chain_is_found_by_the_head() -> None:
@@ -79,4 +79,4 @@ def test_a_recomputed_chain_is_found_by_the_head() -> None:
     forged = replace(entries[1], data={"step": "forged"})
     entries[1] = forged
     entries[2] = replace(entries[2], previous_hash=entry_hash(forged))
-    assert verify_stream(entries, head) == Finding(3, Fault.ALTERED)
+    assert verify_stream(entries, head) == ChainFinding(3, Fault.ALTERED)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus_journal import FIRST_PREVIOUS_HASH, Entry, entry_hash
-from persistence_service.journal.entries import Actor, Draft, Head, Severity
+from persistence_service.journal.entries import Actor, ChainEnd, EntrySeverity, NewEntry
 from persistence_service.journal.packing import pack, unpack
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -18,8 +18,8 @@ ANN, BEN = Actor("shop", "ann", "q-1"), Actor("shop", "ben", "q-2")
 DIGEST = bytes(range(32))
 
 
-def stream(name: str = "runs/a") -> Head:
-    return Head("default", name, 0, FIRST_PREVIOUS_HASH)
+def stream(name: str = "runs/a") -> ChainEnd:
+    return ChainEnd("default", name, 0, FIRST_PREVIOUS_HASH)
 
 
 def unpacked(rows: list[dict[str, Any]]) -> list[Entry]:
@@ -29,19 +29,19 @@ def unpacked(rows: list[dict[str, Any]]) -> list[Entry]:
 
 
 DRAFTS = st.builds(
-    Draft,
+    NewEntry,
     st.text(min_size=1, max_size=40),
     st.dictionaries(
         st.text(max_size=5), st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5)
     ),
-    st.sampled_from(Severity),
+    st.sampled_from(EntrySeverity),
     st.none() | st.text(max_size=9),
     st.none() | st.binary(min_size=32, max_size=32),
 )
 
 
 @given(st.lists(st.tuples(DRAFTS, st.sampled_from([ANN, BEN]), st.none() | st.integers(1, 9))))
-def test_what_is_packed_comes_out_as_it_was(changes: list[tuple[Draft, Actor, int | None]]) -> None:
+def test_what_is_packed_comes_out_as_it_was(changes: list[tuple[NewEntry, Actor, int | None]]) -> None:
     head = stream()
     entries = [head.chain(draft, actor, NOON, record_id) for draft, actor, record_id in changes]
     found = unpacked(pack(entries))
@@ -51,7 +51,7 @@ def test_what_is_packed_comes_out_as_it_was(changes: list[tuple[Draft, Actor, in
 
 def test_a_commit_leaves_a_row_in_each_stream() -> None:
     a, b = stream("runs/a"), stream("runs/b")
-    rows = pack([each.chain(Draft("step.started"), ANN, NOON, 1) for each in (a, b, a, b, a)])
+    rows = pack([each.chain(NewEntry("step.started"), ANN, NOON, 1) for each in (a, b, a, b, a)])
     assert [(row["stream"], row["first_sequence"], len(row["entries"])) for row in rows] == [
         ("runs/a", 1, 3),
         ("runs/b", 1, 2),
@@ -62,24 +62,30 @@ def test_a_commit_leaves_a_row_in_each_stream() -> None:
 def test_another_actor_and_another_time_begin_a_row() -> None:
     head, later = stream(), NOON + timedelta(microseconds=1)
     changes = [(ANN, NOON), (BEN, NOON), (BEN, NOON), (ANN, NOON), (ANN, later)]
-    rows = pack([head.chain(Draft("draft.updated"), actor, time, None) for actor, time in changes])
+    rows = pack([head.chain(NewEntry("draft.updated"), actor, time, None) for actor, time in changes])
     assert [row["first_sequence"] for row in rows] == [1, 2, 4, 5]
 
 
 def test_a_row_is_as_severe_as_its_worst_entry() -> None:
     head = stream()
-    drafts = [Draft("a"), Draft("b", severity=Severity.ERROR), Draft("c", severity=Severity.DEBUG)]
+    drafts = [
+        NewEntry("a"),
+        NewEntry("b", severity=EntrySeverity.ERROR),
+        NewEntry("c", severity=EntrySeverity.DEBUG),
+    ]
     (row,) = pack([head.chain(draft, ANN, NOON, 1) for draft in drafts])
-    assert row["severity"] == Severity.ERROR
+    assert row["severity"] == EntrySeverity.ERROR
 
 
 def test_what_goes_without_saying_takes_no_room() -> None:
     head = stream()
     (row,) = pack(
         [
-            head.chain(Draft("step.started", {"step": "expand"}), ANN, NOON, 1),
-            head.chain(Draft("step.failed", severity=Severity.ERROR, persona_id="critic"), ANN, NOON, 1),
-            head.chain(Draft("run.created", payload_digest=DIGEST), ANN, NOON, None),
+            head.chain(NewEntry("step.started", {"step": "expand"}), ANN, NOON, 1),
+            head.chain(
+                NewEntry("step.failed", severity=EntrySeverity.ERROR, persona_id="critic"), ANN, NOON, 1
+            ),
+            head.chain(NewEntry("run.created", payload_digest=DIGEST), ANN, NOON, None),
         ]
     )
     assert row["entries"] == [
@@ -106,7 +112,7 @@ DAMAGED: list[Any] = [
 
 @pytest.mark.parametrize("damaged", DAMAGED, ids=str)
 def test_what_cannot_be_read_is_read_as_another_entry(damaged: Any) -> None:
-    entry = stream().chain(Draft("a"), ANN, NOON, 1)
+    entry = stream().chain(NewEntry("a"), ANN, NOON, 1)
     (row,) = pack([entry])
     (found,) = unpacked([{**row, "entries": [damaged]}])
     assert found.sequence == entry.sequence

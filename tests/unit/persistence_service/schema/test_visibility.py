@@ -20,6 +20,7 @@ from sqlalchemy.sql.visitors import ExternallyTraversible
 
 import persistence_service
 from persistence_service import tables
+from persistence_service.database.many import ForRows
 from persistence_service.runs.form.tables import RunRow, RunSpecificationRow
 from persistence_service.schema.base import Base
 from persistence_service.schema.visibility import (
@@ -70,6 +71,8 @@ def statements_in(value: Any) -> Iterator[Statement]:
     """Statements in a module's value: the value, in a container, or within a subquery or condition."""
     if isinstance(value, Statement):
         yield value
+    elif isinstance(value, ForRows):
+        yield from statements_in(value.statement)
     elif isinstance(value, dict):
         for each in value.values():
             yield from statements_in(each)
@@ -248,8 +251,8 @@ def test_a_statement_that_forgets_is_found(statement: Statement) -> None:
         visible(update(RUNS)).values(state="FAILED"),
         visible(delete(RUNS)),
         everything(delete(RUNS), "a reason").where(RUNS.c.state == "FAILED"),
-        both(select(RUNS.c.run_id))[False],
-        both(select(RUNS.c.run_id))[True].limit(1),
+        both(select(RUNS.c.run_id)).visible,
+        both(select(RUNS.c.run_id)).shown(True).limit(1),
     ],
     ids=str,
 )

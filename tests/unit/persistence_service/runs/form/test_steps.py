@@ -11,7 +11,7 @@ from consensus.v1.run_pb2 import (
     Step,
     StepState,
 )
-from persistence_service.runs.form.events import StoredEvent
+from persistence_service.runs.form.events import StoredRunEvent
 from persistence_service.runs.form.steps import fold_steps
 from persistence_service.schema.scalars import to_timestamp
 from tests.support.records import PERSONAS
@@ -26,7 +26,7 @@ def moment(number: int) -> datetime:
 def fold(*entries: tuple[str, str], counts: dict[str, int] | None = None) -> dict[str, Step]:
     """Steps after entries of a kind and a step, one per second."""
     stored = [
-        StoredEvent(number, moment(number), kind, None, {"step": step, "attempt_count": 1} if step else {})
+        StoredRunEvent(number, moment(number), kind, None, {"step": step, "attempt_count": 1} if step else {})
         for number, (kind, step) in enumerate(entries, start=1)
     ]
     return {step.step: step for step in fold_steps(PERSONAS, stored, counts or {})}

@@ -9,30 +9,27 @@ from consensus.v1 import event_pb2
 from consensus.v1.attempt_pb2 import ATTEMPT_STATE_SUCCEEDED
 from consensus_contract.errors import ConsensusError, DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs.form import names
+from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.specification import specification_row
-from persistence_service.runs.write.fold import Fold, Progress, Rules
+from persistence_service.runs.write import claiming, interventions
+from persistence_service.runs.write.fold import Fold, Rules
 from persistence_service.runs.write.locked_run import Changes, Tracked
 from persistence_service.runs.write.operations import (
-    Ack,
     Append,
     Attach,
-    Cancel,
     ClaimWork,
     Create,
-    Created,
-    Follow,
     PreparedRecord,
     Release,
     Renew,
-    Repeated,
-    Resume,
-    Scope,
 )
+from persistence_service.runs.write.outcomes import Ack, Created, Follow, Repeated
+from persistence_service.runs.write.unfinished import UnfinishedWork
 from tests.support.records import attempt, decision, failure, first_record, record, specification
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RULES = Rules(lease=timedelta(seconds=15), max_take_overs=2)
-SCOPE = Scope("default", "anonymous", "q-1")
+SCOPE = RunScope("default", "anonymous", "q-1")
 CREATE = Create(
     scope=SCOPE,
     run_id="r",
@@ -116,7 +113,7 @@ def test_a_creation_that_is_repeated_after_a_take_over_follows() -> None:
 
 def test_the_id_of_another_requests_run_is_taken() -> None:
     with pytest.raises(DuplicateId):
-        fold_at().create_again(created(), replace(CREATE, scope=Scope("default", "anonymous", "q-2")))
+        fold_at().create_again(created(), replace(CREATE, scope=RunScope("default", "anonymous", "q-2")))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +172,7 @@ def test_an_attempt_that_ends_in_the_batch_in_which_it_began_is_one_row() -> Non
 
 def test_cancelling_fences_the_worker() -> None:
     tracked = created()
-    fold_at(1).cancel(tracked, Cancel(scope=SCOPE, run_id="r"))
+    interventions.cancel(Changes(), tracked, SCOPE, NOON)
     with pytest.raises(RunCancelled):
         fold_at(2).append(tracked, append(2))
 
@@ -184,11 +181,11 @@ def test_a_run_is_given_up_after_as_many_barren_take_overs_as_are_allowed() -> N
     tracked = created()
     for number in range(RULES.max_take_overs):
         fold = fold_at(number)
-        assert not fold.overdue(tracked.run)
-        fold.claim(tracked, WORK)
+        assert not claiming.overdue(fold, tracked.run)
+        claiming.claim(fold, tracked, WORK)
     fold = fold_at(9)
-    assert fold.overdue(tracked.run)
-    fold.give_up(tracked, Progress("expand", ()))
+    assert claiming.overdue(fold, tracked.run)
+    claiming.give_up(fold, tracked, UnfinishedWork("expand", ()))
     assert tracked.run.state == names.FAILED
 
 
@@ -196,16 +193,16 @@ def test_releases_count_as_take_overs_but_not_as_barren_ones() -> None:
     tracked = created()
     for token in range(1, 6):
         fold_at().release(tracked, release(token))
-        assert not fold_at().overdue(tracked.run)
-        fold_at().claim(tracked, WORK)
+        assert not claiming.overdue(fold_at(), tracked.run)
+        claiming.claim(fold_at(), tracked, WORK)
     assert (tracked.run.take_over_count, tracked.run.barren_take_over_count) == (5, 0)
 
 
 def test_a_resumed_run_is_no_take_over() -> None:
     tracked = created()
     fold_at(1).append(tracked, append(2, event_pb2.RunFailed(failure=failure())))
-    fold_at(2).resume(tracked, Resume(scope=SCOPE, run_id="r"))
+    interventions.resume(Changes(), tracked, SCOPE, NOON + timedelta(seconds=2))
     run = tracked.run
     assert (run.start_time, run.budget_start_time) == (NOON, NOON + timedelta(seconds=2))
-    fold_at(3).claim(tracked, WORK)
+    claiming.claim(fold_at(3), tracked, WORK)
     assert (run.take_over_count, run.retry_count) == (0, 1)

@@ -1,16 +1,16 @@
-"""Claims on keys within one batch."""
+"""Keys within one batch, and what a request means."""
 
 from dataclasses import replace
 
 import pytest
 
 from consensus_contract.errors import IdempotencyKeyReused
-from persistence_service.idempotency.claims import START, Claim, KeyScope, KeyTable
+from persistence_service.idempotency.keys import START, KeyScope, KeyTable, KeyUse
 
 SCOPE = KeyScope("default", "anonymous", START, "", "k")
-MINE = Claim(SCOPE, b"r" * 32, "run-1")
+MINE = KeyUse(SCOPE, b"r" * 32, "run-1")
 SAME = replace(MINE, run_id="run-2")
-OTHER = Claim(SCOPE, b"s" * 32, "run-3")
+OTHER = KeyUse(SCOPE, b"s" * 32, "run-3")
 
 
 def test_a_new_key_is_free_until_it_is_taken() -> None:

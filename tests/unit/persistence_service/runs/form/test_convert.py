@@ -16,8 +16,8 @@ from consensus.v1.persistence_service_pb2 import RecordItem
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import decisions, payloads
 from persistence_service.runs.form.attempts import attempt_columns, attempt_message
-from persistence_service.runs.form.entries import item_draft
-from persistence_service.runs.form.events import StoredEvent, run_event
+from persistence_service.runs.form.entries import item_entry
+from persistence_service.runs.form.events import StoredRunEvent, run_event
 from persistence_service.runs.form.specification import specification_message, specification_row
 from persistence_service.schema.scalars import from_timestamp, to_timestamp
 from tests.support import messages, records
@@ -43,9 +43,9 @@ def test_an_event_that_is_read_is_the_one_that_was_sent(payload: Message) -> Non
     sent = RunEvent(run_id="r", sequence=7, event_time=to_timestamp(NOW))
     getattr(sent, kind).CopyFrom(payload)
     getattr(sent, kind).SetInParent()
-    event = item_draft(item)
-    draft = event.draft
-    entry = StoredEvent(
+    event = item_entry(item)
+    draft = event.entry
+    entry = StoredRunEvent(
         7,
         NOW,
         draft.event_type,
@@ -176,7 +176,7 @@ def test_a_decision_needs_a_label_and_comes_without_notes() -> None:
 
 def test_an_item_of_a_later_release_is_refused() -> None:
     with pytest.raises(InvalidField):
-        item_draft(RecordItem())
+        item_entry(RecordItem())
 
 
 def test_reasons_of_a_later_release_are_kept() -> None:

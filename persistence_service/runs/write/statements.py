@@ -1,14 +1,11 @@
 """The statements of the write path, made once: Core, with bound parameters or many rows each."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Table,
-    Update,
     and_,
     bindparam,
     func,
@@ -20,49 +17,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from persistence_service.idempotency.tables import IdempotencyKeyRow
+from persistence_service.database.many import ForRows
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
-from persistence_service.runs.form import entries as events
 from persistence_service.runs.form import names
-from persistence_service.runs.form.attempt_tables import AttemptRow
-from persistence_service.runs.form.tables import (
-    DecisionRow,
-    PersonaReviewRow,
-    ProposalVersionRow,
-    RevisionRow,
-    RunRow,
-    RunSettingsRow,
-    RunSpecificationRow,
-)
-from persistence_service.runs.write.locked_run import RUN_COLUMNS
-from persistence_service.schema.base import CLOCK, Base
+from persistence_service.runs.form.attempt_tables import ATTEMPTS
+from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
+from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
+from persistence_service.schema.base import CLOCK, core_table
 from persistence_service.schema.visibility import both, everything, visible
 
-
-def table(row: type[Base]) -> Table:
-    """The Core table of a mapped class."""
-    assert isinstance(row.__table__, Table)
-    return row.__table__
-
-
-RUNS = table(RunRow)
-SETTINGS = table(RunSettingsRow)
-SPECIFICATIONS = table(RunSpecificationRow)
-REVISIONS = table(RevisionRow)
-JOURNAL = table(JournalRow)
-HEADS = table(StreamHeadRow)
-ATTEMPTS = table(AttemptRow)
-KEYS = table(IdempotencyKeyRow)
-PAYLOADS: Mapping[str, Table] = {
-    events.PROPOSAL: table(ProposalVersionRow),
-    events.REVIEW: table(PersonaReviewRow),
-    events.DECISION: table(DecisionRow),
-}
-KEY_SCOPE = ("tenant", "caller", "operation", "resource", "key")
-
-SPECIFIED_SETTINGS = and_(
-    SETTINGS.c.tenant == SPECIFICATIONS.c.tenant, SETTINGS.c.digest == SPECIFICATIONS.c.settings_digest
-)
+JOURNAL = core_table(JournalRow)
+HEADS = core_table(StreamHeadRow)
 
 # Lock order: idempotency keys sorted, then run rows sorted, then new settings sorted. A run's row also holds
 # the end of its journal, so that one lock serves both. A run that somebody else has locked is left out, and
@@ -71,8 +36,7 @@ WHOLE_RUNS = both(select(*(RUNS.c[name] for name in RUN_COLUMNS)))
 # Of deleted runs too: what may be done to one is judged once it is locked. The clock is read on the way:
 # nobody waits for a lock here, so that it is as good as read afterwards.
 LOCK_RUNS = (
-    WHOLE_RUNS[True]
-    .add_columns(CLOCK.label("now"))
+    WHOLE_RUNS.everything.add_columns(CLOCK.label("now"))
     .where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
     .order_by(RUNS.c.tenant, RUNS.c.run_id)
     .with_for_update(skip_locked=True)
@@ -86,8 +50,7 @@ def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 LOCK_CLAIMABLE = (
-    WHOLE_RUNS[False]
-    .where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
+    WHOLE_RUNS.visible.where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
     .order_by(RUNS.c.create_time)
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
@@ -100,25 +63,32 @@ RUNS_THERE = everything(
 )
 RUN_STATES = visible(RUNS_THERE)
 
-INSERT_RUNS = insert(RUNS)
+INSERT_RUNS = ForRows(insert(RUNS))
 # Settings that are there, as nearly always, are neither locked nor written.
-INSERT_SETTINGS = insert(SETTINGS).on_conflict_do_nothing(index_elements=["tenant", "digest"])
-INSERT_SPECIFICATIONS = insert(SPECIFICATIONS)
-INSERT_REVISIONS = insert(REVISIONS)
-INSERT_JOURNAL = insert(JOURNAL)
-INSERT_HEADS = insert(HEADS)
-INSERT_PAYLOAD = {event_type: insert(payload_table) for event_type, payload_table in PAYLOADS.items()}
+INSERT_SETTINGS = ForRows(insert(SETTINGS).on_conflict_do_nothing(index_elements=["tenant", "digest"]))
+INSERT_SPECIFICATIONS = ForRows(insert(SPECIFICATIONS))
+INSERT_REVISIONS = ForRows(insert(REVISIONS))
+INSERT_JOURNAL = ForRows(insert(JOURNAL))
+INSERT_HEADS = ForRows(insert(HEADS))
+INSERT_PAYLOAD = {
+    event_type: ForRows(insert(payload_table)) for event_type, payload_table in PAYLOADS.items()
+}
 
 
 @cache
-def update_runs(columns: tuple[str, ...]) -> Update:
+def update_runs(columns: tuple[str, ...]) -> ForRows:
     """The statement that changes these columns, of which few combinations ever change together."""
-    return everything(
-        update(RUNS)
-        .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
-        .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in columns}),
-        "the run is locked, and the change may be that it is deleted or restored",
+    return ForRows(
+        everything(
+            update(RUNS)
+            .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
+            .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in columns}),
+            "the run is locked, and the change may be that it is deleted or restored",
+        )
     )
+
+
+update_runs(CHANGING_COLUMNS)  # so that one that cannot be shaped is found out at start, like those above
 
 
 # An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing. Both
@@ -131,20 +101,19 @@ _IS_GIVEN = tuple(column == _GIVEN[column.name] for column in ATTEMPTS.primary_k
 _THERE: Select[Any] = everything(
     select(literal_column("1")).where(*_IS_GIVEN), "also a deleted run's attempt is there"
 )
-INSERT_ATTEMPTS = insert(ATTEMPTS).from_select(
-    list(_GIVEN), select(*_GIVEN.values()).where(_THERE.scalar_subquery().is_(None))
+INSERT_ATTEMPTS = ForRows(
+    insert(ATTEMPTS).from_select(
+        list(_GIVEN), select(*_GIVEN.values()).where(_THERE.scalar_subquery().is_(None))
+    )
 )
-UPDATE_ATTEMPTS = everything(
-    update(ATTEMPTS)
-    .where(*_IS_GIVEN)
-    .values(
-        {
-            name: given
-            for name, given in _GIVEN.items()
-            if not ATTEMPTS.c[name].primary_key and name != "start_time"
-        }
-    ),
-    "their runs are locked, and were judged",
+_KEPT = {column.name for column in ATTEMPTS.primary_key} | {"start_time"}
+UPDATE_ATTEMPTS = ForRows(
+    everything(
+        update(ATTEMPTS)
+        .where(*_IS_GIVEN)
+        .values({name: given for name, given in _GIVEN.items() if name not in _KEPT}),
+        "their runs are locked, and were judged",
+    )
 )
 ABANDON_ATTEMPTS = everything(
     update(ATTEMPTS)
@@ -155,15 +124,6 @@ ABANDON_ATTEMPTS = everything(
     .values(state=names.UNKNOWN),
     "their runs are locked, and were judged",
 )
-
-INSERT_KEYS = (
-    insert(KEYS)
-    .on_conflict_do_nothing(index_elements=KEY_SCOPE)
-    .returning(*(KEYS.c[name] for name in KEY_SCOPE))
-)
-_KEY_IN = tuple_(*(KEYS.c[name] for name in KEY_SCOPE)).in_(bindparam("scopes", expanding=True))
-FIND_KEYS = select(*(KEYS.c[name] for name in KEY_SCOPE), KEYS.c.fingerprint, KEYS.c.run_id).where(_KEY_IN)
-DELETE_KEYS = KEYS.delete().where(_KEY_IN)
 
 FIND_ACKS = (
     select(

@@ -2,50 +2,40 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
 from consensus_contract.errors import IllegalState
 from persistence_service.database.many import RowsRefused, Work, execute_all
-from persistence_service.idempotency.claims import Claim, KeyScope, KeyTable
+from persistence_service.idempotency import repository as keys
+from persistence_service.idempotency.keys import KeyScope, KeyTable, KeyUse
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.packing import pack
-from persistence_service.runs.form import names, statements
+from persistence_service.runs.form import names
+from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
-from persistence_service.runs.write.operations import Ack, RunKey
-from persistence_service.runs.write.writer import Conflicted
+from persistence_service.runs.write.outcomes import Ack, Conflicted
 
 
-def claim_keys(
-    connection: Connection, claims: Sequence[Claim], now: datetime, expire_time: datetime
+def take_keys(
+    connection: Connection, uses: Sequence[KeyUse], now: datetime, expire_time: datetime
 ) -> KeyTable:
     """Inserts the keys that are new, waiting for whoever is about to, and finds the others.
 
     Raises:
         Conflicted: a key vanished meanwhile.
     """
-    by_scope: dict[KeyScope, Claim] = {}
-    for claim in claims:
-        by_scope.setdefault(claim.scope, claim)
-    rows = [_key_row(by_scope[scope], now, expire_time) for scope in sorted(by_scope)]
-    new = {KeyScope(*row) for row in connection.execute(statements.INSERT_KEYS, rows)}
-    inserted = {scope: by_scope[scope] for scope in new}
+    by_scope: dict[KeyScope, KeyUse] = {}
+    for use in uses:
+        by_scope.setdefault(use.scope, use)
+    ordered = [by_scope[scope] for scope in sorted(by_scope)]
+    new = keys.insert_new(connection, ordered, now, expire_time)
     missing = sorted(by_scope.keys() - new)
-    existing = find_keys(connection, missing) if missing else {}
+    existing = keys.find_holders(connection, missing) if missing else {}
     if len(existing) != len(missing):
         raise Conflicted(None)
-    return KeyTable(inserted, existing)
-
-
-def find_keys(connection: Connection, scopes: Sequence[KeyScope]) -> dict[KeyScope, Claim]:
-    """Who holds these keys."""
-    parameters = {"scopes": [_scope_tuple(scope) for scope in scopes]}
-    found: dict[KeyScope, Claim] = {}
-    for *columns, fingerprint, run_id in connection.execute(statements.FIND_KEYS, parameters):
-        scope = KeyScope(*columns)
-        found[scope] = Claim(scope, bytes(fingerprint), run_id or "")
-    return found
+    return KeyTable({scope: by_scope[scope] for scope in new}, existing)
 
 
 def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> dict[tuple[RunKey, int], Ack]:
@@ -59,7 +49,7 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
     return acks
 
 
-def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, keys: KeyTable) -> None:
+def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, table: KeyTable) -> None:
     """Writes all changes of a batch.
 
     Raises:
@@ -67,7 +57,7 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
             another operation's than the one that it was inserted for; or somebody else has just recorded an
             attempt of the same expansion.
     """
-    if keys.replaced:
+    if table.replaced:
         raise Conflicted(None)
     begun, ended = changes.attempt_rows()
     work = [*_insertions(runs, changes), *_updates(runs)]
@@ -77,8 +67,8 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, key
         _execute(connection, [(statements.INSERT_ATTEMPTS, ended)], changes)
     if changes.abandoned:
         connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
-    if stale := keys.stale:
-        connection.execute(statements.DELETE_KEYS, {"scopes": [_scope_tuple(scope) for scope in stale]})
+    if stale := table.stale:
+        keys.remove(connection, stale)
 
 
 def leave_journal(connection: Connection, runs: Sequence[Tracked], changes: Changes) -> None:
@@ -123,29 +113,13 @@ def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> 
         raise refused.error from None
 
 
-def _scope_tuple(scope: KeyScope) -> tuple[str, ...]:
-    return (scope.tenant, scope.caller, scope.operation, scope.resource, scope.key)
-
-
-def _key_row(claim: Claim, now: datetime, expire_time: datetime) -> dict[str, Any]:
-    values = zip(statements.KEY_SCOPE, _scope_tuple(claim.scope), strict=True)
-    return {
-        **dict(values),
-        "fingerprint": claim.fingerprint,
-        "run_id": claim.run_id,
-        "response": None,
-        "create_time": now,
-        "expire_time": expire_time,
-    }
-
-
 def _head_row(tracked: Tracked) -> Columns:
-    head = tracked.head
+    end = tracked.end
     return {
-        "tenant": head.tenant,
-        "stream": head.stream,
-        "sequence": head.sequence,
-        "hash": head.hash,
+        "tenant": end.tenant,
+        "stream": end.stream,
+        "sequence": end.sequence,
+        "hash": end.hash,
         "update_time": tracked.run.update_time,
     }
 

@@ -1,0 +1,101 @@
+"""The commands that end: bringing the schema to head, starting over, making a key, listing the settings."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from consensus_rpc.process.place import Place
+from consensus_rpc.telemetry.log import configure_logging, get_logger
+from persistence_service.audit.checkpoints import new_signing_key
+from persistence_service.config import PersistenceSettings
+from persistence_service.database import Database, StartRefused
+from persistence_service.database.migrating import head_revision, upgrade
+from persistence_service.database.reset import reset
+
+REFUSED = 1
+
+commands = typer.Typer()
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database's schema to the newest revision."""
+    with _maintained(load_settings()) as database, database.maintenance() as engine:
+        upgrade(engine)
+    typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
+
+
+@commands.command("db-reset")
+def db_reset(
+    confirm: Annotated[
+        str, typer.Option(metavar="NAME", help="The database's name; of SQLite the file's, without .db.")
+    ],
+) -> None:
+    """Drop all that the database holds, and migrate it anew.
+
+    Lists the tables that stand then. Nothing can bring the data back, so the database's own name has to be
+    given.
+    """
+    with _maintained(load_settings()) as database:
+        if confirm != database.options.name:
+            _exit(f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2)
+        with database.maintenance(wait_for_file=0) as engine:
+            tables = reset(engine, database.options)
+    typer.echo("\n".join((f"{database.options.name}: reset", *(f"  {table}" for table in tables))))
+
+
+@commands.command("audit-key")
+def audit_key() -> None:
+    """Make a key for AUDIT_SIGNING_KEY and print it."""
+    typer.echo(new_signing_key())
+
+
+@commands.command("settings")
+def list_settings() -> None:
+    """List the settings, with what each allows."""
+    for each in PersistenceSettings.describe():
+        typer.echo(
+            f"{each.name}  ({each.allowed}; default: {each.default or 'none'})\n    {each.description}"
+        )
+
+
+def load_settings(**overrides: str | int) -> PersistenceSettings:
+    """The settings, with the log set up as they say; ends the process when they cannot be used."""
+    settings = PersistenceSettings.load_or_exit(**overrides)
+    place = Place.current()
+    configure_logging(
+        "persistence_service",
+        level=settings.log_level,
+        log_format=settings.log_format,
+        worker=place.index if place else None,
+    )
+    return settings
+
+
+@contextmanager
+def _maintained(settings: PersistenceSettings) -> Iterator[Database]:
+    """The database of the settings, for a command that ends."""
+    with refusals_shown():
+        try:
+            yield Database(settings.database_options())
+        except OperationalError as error:
+            _exit(f"the database cannot be used: {error.orig}")
+
+
+@contextmanager
+def refusals_shown() -> Iterator[None]:
+    """A database that must not be used ends the process with its reason, not with a traceback."""
+    try:
+        yield
+    except StartRefused as refusal:
+        get_logger().critical("start_refused", reason=str(refusal))
+        _exit(str(refusal))
+
+
+def _exit(message: str, *, code: int = REFUSED) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise SystemExit(code)

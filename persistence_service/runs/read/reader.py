@@ -1,0 +1,67 @@
+"""Runs as they are read: each read is one snapshot, in a thread of the pool."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from consensus.v1 import attempt_pb2, run_pb2
+from persistence_service.database import Database
+from persistence_service.idempotency.keys import KeyUse
+from persistence_service.idempotency.repository import find_holders
+from persistence_service.runs.form.attempts import attempt_message
+from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.options import RunOptions
+from persistence_service.runs.form.run_message import whole_run
+from persistence_service.runs.form.steps import step_names
+from persistence_service.runs.read import repository
+from persistence_service.runs.read.attempts import find_attempts
+
+Result = TypeVar("Result")
+
+
+class RunReader:
+    """Reads the runs of one database, and shows when a deleted one will be purged."""
+
+    def __init__(self, database: Database, options: RunOptions) -> None:
+        self._database = database
+        self.options = options
+
+    async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
+        """What `fn` reads, from one snapshot."""
+        return await self._database.run(fn, read_only=True, resource=resource)
+
+    async def has_key(self, use: KeyUse | None) -> bool:
+        """Whether the caller's key is taken, by whatever request."""
+        if use is None:
+            return False
+        return bool(
+            await self.read(lambda connection: find_holders(connection, [use.scope]), "idempotency_keys")
+        )
+
+    async def whole_run(self, key: RunKey, *, show_deleted: bool = False) -> run_pb2.Run:
+        """The run with all that is recorded of it.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+        """
+        rows = await self.read(
+            lambda connection: repository.find_run(connection, *key, show_deleted=show_deleted),
+            f"runs/{key[1]}",
+        )
+        return whole_run(rows, self.options.retention)
+
+    async def run_and_attempts(self, key: RunKey) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
+        """The run, and every call to the model that was made for it.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+        """
+
+        def find(connection: Connection) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
+            run = whole_run(repository.find_run(connection, *key))
+            panel = [persona.persona_id for persona in run.specification.personas]
+            rows = find_attempts(connection, *key, step_names(panel))
+            return run, [attempt_message(row) for row in rows]
+
+        return await self.read(find, f"runs/{key[1]}")

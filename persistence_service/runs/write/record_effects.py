@@ -1,0 +1,57 @@
+"""What a record leaves in a run that is locked: attempts, entries, payloads, perhaps its end. Pure."""
+
+from datetime import datetime
+
+from consensus_contract.errors import IllegalState
+from persistence_service.runs.form import event_types, names
+from persistence_service.runs.form.keys import RunScope
+from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
+from persistence_service.runs.write.operations import PreparedRecord
+from persistence_service.runs.write.outcomes import Ack
+
+_ENDS = {event_types.RUN_COMPLETED: names.COMPLETED, event_types.RUN_FAILED: names.FAILED}
+
+
+def check_record(run: LockedRun, record: PreparedRecord) -> None:
+    """Nothing, unless it must not be written.
+
+    Raises:
+        IllegalState: a second decision, a completion without one, or anything after the end.
+    """
+    state, is_decided = run.state, run.decision_label is not None
+    for new in record.entries:
+        kind = new.entry.event_type
+        second = kind == event_types.DECISION and is_decided
+        undecided = kind == event_types.RUN_COMPLETED and not is_decided
+        if state != names.RUNNING or second or undecided:
+            raise IllegalState(run_id=run.run_id, state=state, operation=kind)
+        is_decided = is_decided or kind == event_types.DECISION
+        state = _ENDS.get(kind, state)
+
+
+def write_record(
+    changes: Changes, tracked: Tracked, record: PreparedRecord, scope: RunScope, now: datetime
+) -> Ack:
+    """Writes a record that was checked; `now` is not before the run's newest change."""
+    run = tracked.run
+    for columns in record.attempts:
+        changes.add_attempt(run.key, columns, now)
+    first = run.last_sequence + 1
+    for new in record.entries:
+        kind = new.entry.event_type
+        changes.journal_with_payload(tracked, new, scope, now, record.record_id)
+        if kind == event_types.DECISION and new.payload is not None:
+            run.decision_label = new.payload["label"]
+            run.confidence = new.payload["confidence"]
+            run.decision_policy_version = new.payload["policy_version"]
+        if kind == event_types.RUN_FAILED:
+            run.failure = new.entry.data["failure"]
+        if kind in _ENDS:
+            run.end(_ENDS[kind], now)
+    run.last_record_id = record.record_id
+    run.barren_take_over_count = 0
+    run.update_time = now
+    tracked.is_changed = True
+    ack = Ack(record.record_id, first, run.last_sequence, now) if record.entries else Ack(record.record_id)
+    tracked.acks[record.record_id] = ack
+    return ack
