@@ -86,7 +86,9 @@ class Attempt(_message.Message):
     most 2147483647, like all counts here.
     """
     state: Global___AttemptState.ValueType
-    """Where it stands."""
+    """STARTED from just before its bytes leave; one of the others once it is known how the
+    call ended.
+    """
     reason: _errors_pb2.ErrorReason.ValueType
     """Why it failed; unspecified unless it did."""
     requested_model: _builtins.str

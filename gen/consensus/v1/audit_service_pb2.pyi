@@ -118,7 +118,7 @@ class AuditEntry(_message.Message):
     PAYLOAD_DIGEST_FIELD_NUMBER: _builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whom it belongs to."""
+    """Whom it belongs to: the caller's own tenant, whose entries alone are read."""
     stream: _builtins.str
     """What it belongs to, such as `runs/<id>`."""
     sequence: _builtins.int
@@ -126,9 +126,9 @@ class AuditEntry(_message.Message):
     event_type: _builtins.str
     """What happened, such as `persona_review.recorded`."""
     severity: Global___AuditSeverity.ValueType
-    """How much it matters."""
+    """How much it matters; never UNSPECIFIED."""
     caller: _builtins.str
-    """The credential's subject that acted."""
+    """The credential's subject that acted; empty for background work."""
     user: _builtins.str
     """The person for whom it acted; empty when not said."""
     request_id: _builtins.str
@@ -197,11 +197,11 @@ class StreamHead(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whom the stream belongs to."""
+    """Whom the stream belongs to: one of 1 to 64 letters, digits, `.`, `_` and `-`."""
     stream: _builtins.str
-    """The stream."""
+    """Name of the stream, such as `runs/<id>`, `drafts/<id>` or `metrics/<tenant>`."""
     sequence: _builtins.int
-    """Sequence of its newest entry."""
+    """Sequence of its newest entry, and so the number of its entries."""
     hash: _builtins.bytes
     """SHA-256 of the canonical form of that entry."""
     def __init__(
@@ -280,15 +280,21 @@ class AuditFilter(_message.Message):
     ENTRY_TIME_FROM_FIELD_NUMBER: _builtins.int
     ENTRY_TIME_TO_FIELD_NUMBER: _builtins.int
     stream: _builtins.str
-    """Of this stream."""
+    """Of the stream with exactly this name, at most 80 characters, such as `runs/<id>`;
+    empty for all streams.
+    """
     event_type: _builtins.str
-    """Of this kind."""
+    """Of exactly this kind, at most 40 characters, such as `run.created`; empty for all
+    kinds.
+    """
     min_severity: Global___AuditSeverity.ValueType
-    """Of at least this severity."""
+    """Of this severity or a higher one; UNSPECIFIED for all."""
     caller: _builtins.str
-    """By this caller."""
+    """Where this credential's subject acted, at most 255 characters; empty for anybody."""
     user: _builtins.str
-    """For this user."""
+    """Where this was the person for whom the caller acted, at most 255 characters; empty
+    for anybody.
+    """
     @_builtins.property
     def entry_time_from(self) -> _timestamp_pb2.Timestamp:
         """Recorded at this instant or later."""
@@ -360,7 +366,9 @@ class ListAuditEntriesResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]:
-        """The entries."""
+        """At most `page_size`, by `entry_time`, the newest first; those of one instant by
+        stream and sequence, the highest first.
+        """
 
     def __init__(
         self,
@@ -408,11 +416,11 @@ class VerifyAuditResponse(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___AuditProgress:
-        """So far."""
+        """How much was checked so far; comes after every 100 streams at the latest."""
 
     @_builtins.property
     def verdict(self) -> Global___AuditVerdict:
-        """The end."""
+        """What was found; once, as the last message."""
 
     def __init__(
         self,
@@ -439,9 +447,9 @@ class AuditProgress(_message.Message):
     STREAM_COUNT_FIELD_NUMBER: _builtins.int
     ENTRY_COUNT_FIELD_NUMBER: _builtins.int
     stream_count: _builtins.int
-    """Streams checked."""
+    """Streams checked since the call began."""
     entry_count: _builtins.int
-    """Entries checked."""
+    """Entries checked since the call began, over all streams."""
     def __init__(
         self,
         *,
@@ -467,9 +475,9 @@ class AuditVerdict(_message.Message):
     CHECKPOINT_COUNT_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     stream_count: _builtins.int
-    """Streams checked."""
+    """Streams checked; 0 when the tenant has none, or not the one that was asked for."""
     entry_count: _builtins.int
-    """Entries checked."""
+    """Entries checked; of a stream with a fault those up to where it was found."""
     checkpoint_count: _builtins.int
     """Signed checkpoints that the chains were held against."""
     @_builtins.property
@@ -508,7 +516,7 @@ class AuditFinding(_message.Message):
     sequence: _builtins.int
     """The first entry at fault, or the number of the checkpoint."""
     fault: Global___AuditFault.ValueType
-    """What is wrong."""
+    """Kind of the fault; what comes after it in the stream was not judged."""
     def __init__(
         self,
         *,
@@ -561,11 +569,13 @@ class ExportAuditResponse(_message.Message):
 
     @_builtins.property
     def entry(self) -> Global___AuditEntry:
-        """An entry."""
+        """The next entry of a stream, in the order of sequences."""
 
     @_builtins.property
     def checkpoint(self) -> Global___AuditCheckpoint:
-        """A checkpoint; after all streams."""
+        """A checkpoint that names no other tenant's streams; after all streams, and only when
+        no stream was asked for.
+        """
 
     def __init__(
         self,

@@ -113,7 +113,7 @@ class Decision(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     DECISION_NOTES_FIELD_NUMBER: _builtins.int
     label: Global___DecisionLabel.ValueType
-    """The verdict."""
+    """What the confidence and the rules come to; never UNSPECIFIED."""
     overall_weighted_confidence: _builtins.float
     """Weighted mean of the scores over the personas present, 0 to 1, rounded half-up to
     four decimals: the double nearest to it.
@@ -171,11 +171,11 @@ class PersonaContribution(_message.Message):
     CONFIDENCE_SCORE_FIELD_NUMBER: _builtins.int
     CONTRIBUTION_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Which persona."""
+    """Id of a persona that answered, such as `architect`."""
     weight: _builtins.float
-    """Its weight, 0 to 1."""
+    """Its weight in the panel, 0 to 1, exact to four decimals."""
     confidence_score: _builtins.float
-    """Its score, 0 to 1."""
+    """The score of its review, 0 to 1, exact to four decimals."""
     contribution: _builtins.float
     """weight * score / sum of the weights present, rounded half-up to four decimals."""
     def __init__(
@@ -224,9 +224,11 @@ class FiredRule(_message.Message):
     EXPLANATION_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     rule: Global___DecisionRule.ValueType
-    """Which rule."""
+    """A rule whose condition held. The first is always CONFIDENCE_THRESHOLD, which alone
+    sets the label; the others only lower it.
+    """
     explanation: _builtins.str
-    """What it did, in words."""
+    """What the rule did, in a sentence for people; never empty."""
     @_builtins.property
     def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The numbers and ids behind it; the keys stand in the rule's comment."""
@@ -259,9 +261,9 @@ class Completeness(_message.Message):
     is_complete: _builtins.bool
     """Whether every persona of the panel answered."""
     expected_count: _builtins.int
-    """Size of the panel."""
+    """Personas of the panel."""
     present_count: _builtins.int
-    """How many answered."""
+    """Personas with a review, carried-over ones included; at most `expected_count`."""
     @_builtins.property
     def missing_personas(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingPersona]:
         """Those that did not, in persona order."""
@@ -291,9 +293,9 @@ class MissingPersona(_message.Message):
     PERSONA_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Which persona."""
+    """Id of a persona of the panel that has no review."""
     reason: _errors_pb2.ErrorReason.ValueType
-    """Why its step failed."""
+    """Why its step failed; UNSPECIFIED when nothing is recorded of that."""
     def __init__(
         self,
         *,
@@ -324,11 +326,11 @@ class MinorityReport(_message.Message):
     STRENGTHS_FIELD_NUMBER: _builtins.int
     CONCERNS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Which persona."""
+    """Id of the persona that dissents, such as `critic`."""
     persona_name: _builtins.str
-    """Its name for people."""
+    """Its name for people, such as `Critic`."""
     confidence_score: _builtins.float
-    """Its score, 0 to 1."""
+    """The score of its review, 0 to 1, exact to four decimals."""
     blocking_summary: _builtins.str
     """The blocking issues' texts joined by `; `, or a sentence about the low score."""
     mitigation_recommendation: _builtins.str
@@ -339,7 +341,7 @@ class MinorityReport(_message.Message):
 
     @_builtins.property
     def concerns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The texts of its concerns."""
+        """The texts of its concerns, blocking or not."""
 
     def __init__(
         self,

@@ -51,15 +51,15 @@ class GetDatabaseStatusResponse(_message.Message):
     OLDEST_QUEUED_RUN_TIME_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     backend: _builtins.str
-    """`postgresql` or `sqlite`."""
+    """Kind of the database: `postgresql` or `sqlite`."""
     server_version: _builtins.str
     """The version that the server, or the library, says it is."""
     schema_revision: _builtins.str
-    """The schema's revision."""
+    """The migration that the schema stands at; empty before the first."""
     schema_head: _builtins.str
     """The revision that this release's code is written for."""
     size_bytes: _builtins.int
-    """Size of the database on disk."""
+    """Bytes on disk; of SQLite the file and its write-ahead log."""
     @_builtins.property
     def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableStatus]:
         """Rows per table; on PostgreSQL large tables are estimated."""
@@ -102,9 +102,9 @@ class TableStatus(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     IS_ESTIMATE_FIELD_NUMBER: _builtins.int
     table: _builtins.str
-    """Its name."""
+    """The table's name; tables come in the order of names."""
     row_count: _builtins.int
-    """Its rows."""
+    """Rows in it, deleted ones that are not purged included; exact up to 100,000."""
     is_estimate: _builtins.bool
     """Whether the count is an estimate."""
     def __init__(
@@ -133,13 +133,13 @@ class PoolStatus(_message.Message):
     OVERFLOW_COUNT_FIELD_NUMBER: _builtins.int
     WAITING_COUNT_FIELD_NUMBER: _builtins.int
     size: _builtins.int
-    """Connections that the pool keeps."""
+    """Connections that the pool keeps open at most between uses."""
     checked_out_count: _builtins.int
-    """Connections in use."""
+    """Connections in use at the moment of asking, without the one that answers."""
     overflow_count: _builtins.int
-    """Connections open beyond the size."""
+    """Connections open beyond the size, which are closed after use."""
     waiting_count: _builtins.int
-    """Callers waiting for a connection."""
+    """Callers waiting for a connection; above 0 the pool is too small."""
     def __init__(
         self,
         *,

@@ -173,26 +173,30 @@ class Draft(_message.Message):
     draft_id: _builtins.str
     """Unique within the tenant: 1 to 64 characters of `0-9A-Za-z_-`."""
     title: _builtins.str
-    """1 to 200 characters."""
+    """1 to 200 characters, without space around them."""
     platform: Global___DraftPlatform.ValueType
-    """What it is written for."""
+    """What it is written for; UNSPECIFIED for nothing in particular. Set when it is
+    created.
+    """
     state: Global___DraftState.ValueType
-    """Where it stands."""
+    """Whether it may be written in: only while ACTIVE. Owners change it."""
     creator: _builtins.str
     """The user who created it: a collaborator with the role of owner for as long as the
     draft exists.
     """
     segment_count: _builtins.int
-    """Segments that it has."""
+    """Segments that it has, at most 800; also where `segments` is left out."""
     collaborator_count: _builtins.int
-    """Collaborators that it has, the creator included."""
+    """Collaborators that it has, the creator included, at most 100; also where
+    `collaborators` is left out.
+    """
     last_sequence: _builtins.int
-    """Sequence of its newest event."""
+    """Sequence of its newest event; WatchDraft goes on after it."""
     deletion_id: _builtins.str
     """The deletion that it went with; empty unless it is deleted."""
     @_builtins.property
     def ring(self) -> Global___Ring:
-        """The right to write."""
+        """Who may write, and since when."""
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
@@ -206,11 +210,11 @@ class Draft(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When it was created, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When it last changed in any way, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
@@ -266,7 +270,7 @@ class Segment(_message.Message):
     position: _builtins.int
     """0, 1, 2 and so on, without gaps."""
     author: _builtins.str
-    """Who wrote it."""
+    """Id of the user who wrote it, 1 to 255 characters."""
     author_display: _builtins.str
     """The author's name for showing: `@u_` and the last six hexadecimal digits of the
     SHA-1 of the author's id.
@@ -277,7 +281,7 @@ class Segment(_message.Message):
     """What was written, 1 to 500 characters."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was written."""
+        """When it was written, by the clock of the database, in microseconds."""
 
     def __init__(
         self,
@@ -309,12 +313,14 @@ class Ring(_message.Message):
     TURN_COUNT_FIELD_NUMBER: _builtins.int
     TURNS_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
-    """Who has it."""
+    """Id of the one user who may write now, 1 to 255 characters."""
     turn_count: _builtins.int
     """How many turns there were, this one and the creator's included."""
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
+        """When the holder received it; for the creator's first turn, when the draft was
+        created.
+        """
 
     @_builtins.property
     def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RingTurn]:
@@ -351,14 +357,14 @@ class RingTurn(_message.Message):
     position: _builtins.int
     """0 for the creator's, then 1, 2 and so on, without gaps."""
     holder: _builtins.str
-    """Who received it."""
+    """Id of the user who had the ring in this turn, 1 to 255 characters."""
     passed_by: _builtins.str
     """Who gave it: the holder before, or who removed that one from the draft. Empty for
     the creator's.
     """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When the turn began; it ended when the next one began."""
 
     def __init__(
         self,
@@ -387,14 +393,16 @@ class Collaborator(_message.Message):
     ADDED_BY_FIELD_NUMBER: _builtins.int
     JOIN_TIME_FIELD_NUMBER: _builtins.int
     user: _builtins.str
-    """Who."""
+    """Opaque id of the person, 1 to 255 characters."""
     role: Global___CollaboratorRole.ValueType
-    """What they may do."""
+    """What they may do in this draft; never UNSPECIFIED."""
     added_by: _builtins.str
     """Who added or invited them; empty for the creator."""
     @_builtins.property
     def join_time(self) -> _timestamp_pb2.Timestamp:
-        """When they joined."""
+        """When they were added or accepted their invitation; for the creator, when the draft
+        was created.
+        """
 
     def __init__(
         self,
@@ -431,20 +439,22 @@ class Invitation(_message.Message):
     invitation_id: _builtins.str
     """Unique within the draft; later invitations sort after earlier ones."""
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that one would take part in."""
     role: Global___CollaboratorRole.ValueType
-    """The role of whoever accepts."""
+    """What whoever accepts may do from then on."""
     invitee: _builtins.str
     """Who may answer; empty for whoever has the token."""
     invited_by: _builtins.str
-    """Who invited."""
+    """Id of the owner who invited, 1 to 255 characters."""
     state: Global___InvitationState.ValueType
-    """Where it stands."""
+    """PENDING until it is answered, taken back, or past its `expire_time`; it stays what it
+    then becomes.
+    """
     answered_by: _builtins.str
     """Who answered it or took it back; empty until then."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was made, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -452,7 +462,7 @@ class Invitation(_message.Message):
 
     @_builtins.property
     def answer_time(self) -> _timestamp_pb2.Timestamp:
-        """When; absent until then."""
+        """When it was answered or taken back; absent until then, and where nobody did in time."""
 
     def __init__(
         self,
@@ -502,11 +512,11 @@ class DraftEvent(_message.Message):
     DRAFT_DELETED_FIELD_NUMBER: _builtins.int
     DRAFT_UNDELETED_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that it happened to."""
     sequence: _builtins.int
     """1, 2, 3 and so on, without gaps, per draft."""
     user: _builtins.str
-    """Who did it."""
+    """Id of the person who did it; empty for a restoration by UndeleteUserData."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, by the clock of the database, in microseconds."""
@@ -517,7 +527,7 @@ class DraftEvent(_message.Message):
 
     @_builtins.property
     def segment_added(self) -> Global___SegmentAdded:
-        """Somebody wrote."""
+        """A segment was written; it comes whole."""
 
     @_builtins.property
     def ring_passed(self) -> Global___RingPassed:
@@ -525,11 +535,11 @@ class DraftEvent(_message.Message):
 
     @_builtins.property
     def draft_updated(self) -> Global___DraftUpdated:
-        """Title or state changed."""
+        """Title or state changed, but not to COMPLETED."""
 
     @_builtins.property
     def draft_completed(self) -> Global___DraftCompleted:
-        """It was finished."""
+        """The state became COMPLETED; the title may have changed with it."""
 
     @_builtins.property
     def collaborator_added(self) -> Global___CollaboratorAdded:
@@ -541,7 +551,7 @@ class DraftEvent(_message.Message):
 
     @_builtins.property
     def invitation_created(self) -> Global___InvitationCreated:
-        """Somebody was invited."""
+        """An owner invited somebody; the token is not in it."""
 
     @_builtins.property
     def invitation_accepted(self) -> Global___InvitationAccepted:
@@ -557,11 +567,11 @@ class DraftEvent(_message.Message):
 
     @_builtins.property
     def draft_deleted(self) -> Global___DraftDeleted:
-        """It was deleted."""
+        """It was deleted; unless it was restored since, the stream ends here."""
 
     @_builtins.property
     def draft_undeleted(self) -> Global___DraftUndeleted:
-        """It was restored."""
+        """A deletion before was undone."""
 
     def __init__(
         self,
@@ -602,7 +612,7 @@ class DraftCreated(_message.Message):
 
     PLATFORM_FIELD_NUMBER: _builtins.int
     platform: Global___DraftPlatform.ValueType
-    """What it is written for."""
+    """What it is written for; UNSPECIFIED for nothing in particular."""
     def __init__(
         self,
         *,
@@ -650,11 +660,11 @@ class RingPassed(_message.Message):
     FROM_USER_FIELD_NUMBER: _builtins.int
     TO_USER_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """The turn that began."""
+    """Position of the turn that began, 1 or more."""
     from_user: _builtins.str
-    """Who had it."""
+    """Id of the user who had it until then."""
     to_user: _builtins.str
-    """Who has it."""
+    """Id of the user who has it from then on."""
     def __init__(
         self,
         *,
@@ -681,7 +691,7 @@ class DraftUpdated(_message.Message):
     is_title_changed: _builtins.bool
     """Whether it is the title that changed."""
     state: Global___DraftState.ValueType
-    """The state from then on."""
+    """The state from then on, also where only the title changed."""
     def __init__(
         self,
         *,
@@ -705,7 +715,7 @@ class DraftCompleted(_message.Message):
     SEGMENT_COUNT_FIELD_NUMBER: _builtins.int
     IS_TITLE_CHANGED_FIELD_NUMBER: _builtins.int
     segment_count: _builtins.int
-    """Segments that it had."""
+    """Segments that it had then, 0 to 800."""
     is_title_changed: _builtins.bool
     """Whether the title changed as well."""
     def __init__(
@@ -731,9 +741,9 @@ class CollaboratorAdded(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     user: _builtins.str
-    """Who."""
+    """Id of the user whom an owner added."""
     role: Global___CollaboratorRole.ValueType
-    """What they may do."""
+    """What they may do from then on."""
     def __init__(
         self,
         *,
@@ -756,7 +766,7 @@ class CollaboratorRemoved(_message.Message):
 
     USER_FIELD_NUMBER: _builtins.int
     user: _builtins.str
-    """Who."""
+    """Id of the user who was removed, or left."""
     def __init__(
         self,
         *,
@@ -779,9 +789,9 @@ class InvitationCreated(_message.Message):
     INVITATION_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     invitation_id: _builtins.str
-    """The invitation."""
+    """Id of the new invitation; ListInvitations has the rest of it."""
     role: Global___CollaboratorRole.ValueType
-    """The role of whoever accepts."""
+    """What whoever accepts may do from then on."""
     def __init__(
         self,
         *,
@@ -805,9 +815,9 @@ class InvitationAccepted(_message.Message):
     INVITATION_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     invitation_id: _builtins.str
-    """The invitation."""
+    """Id of the invitation that the event's user accepted."""
     role: Global___CollaboratorRole.ValueType
-    """What the user may do."""
+    """What the event's user may do from then on."""
     def __init__(
         self,
         *,
@@ -830,7 +840,7 @@ class InvitationDeclined(_message.Message):
 
     INVITATION_ID_FIELD_NUMBER: _builtins.int
     invitation_id: _builtins.str
-    """The invitation."""
+    """Id of the invitation that the event's user declined."""
     def __init__(
         self,
         *,
@@ -852,7 +862,7 @@ class InvitationRevoked(_message.Message):
 
     INVITATION_ID_FIELD_NUMBER: _builtins.int
     invitation_id: _builtins.str
-    """The invitation."""
+    """Id of the invitation that the event's user, an owner, took back."""
     def __init__(
         self,
         *,
@@ -874,7 +884,7 @@ class DraftDeleted(_message.Message):
 
     DELETION_ID_FIELD_NUMBER: _builtins.int
     deletion_id: _builtins.str
-    """The deletion."""
+    """Id of the deletion; the draft bears it until it is restored."""
     def __init__(
         self,
         *,

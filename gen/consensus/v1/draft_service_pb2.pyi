@@ -42,7 +42,7 @@ class CreateDraftRequest(_message.Message):
     title: _builtins.str
     """1 to 200 characters, not blank, none of them control characters."""
     platform: _draft_pb2.DraftPlatform.ValueType
-    """What it is written for."""
+    """What it is written for; UNSPECIFIED for nothing in particular. It never changes."""
     first_segment: _builtins.str
     """The first segment, 1 to 500 characters, not blank; empty for none."""
     idempotency_key: _builtins.str
@@ -76,7 +76,9 @@ class CreateDraftResponse(_message.Message):
     DRAFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def draft(self) -> _draft_pb2.Draft:
-        """The draft, whole."""
+        """All of it: ACTIVE, with its first segment, if there is one, its creator as
+        collaborator, and the first turn.
+        """
 
     def __init__(
         self,
@@ -100,7 +102,9 @@ class GetDraftRequest(_message.Message):
     DRAFT_ID_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft, 1 to 64 letters, digits, `_` and `-`. One that is not there is
+    DRAFT_NOT_FOUND.
+    """
     show_deleted: _builtins.bool
     """Whether a deleted one is shown too."""
     def __init__(
@@ -126,7 +130,7 @@ class GetDraftResponse(_message.Message):
     DRAFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def draft(self) -> _draft_pb2.Draft:
-        """The draft."""
+        """All of it: with segments, collaborators and the newest turns."""
 
     def __init__(
         self,
@@ -217,7 +221,7 @@ class UpdateDraftRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to change, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     title: _builtins.str
@@ -281,7 +285,7 @@ class DeleteDraftRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to delete, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     idempotency_key: _builtins.str
@@ -337,7 +341,7 @@ class UndeleteDraftRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to restore, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     idempotency_key: _builtins.str
@@ -394,7 +398,7 @@ class AppendSegmentRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to write in, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The author, who must hold the ring. 1 to 255 characters, none of them
     control characters.
@@ -430,7 +434,7 @@ class AppendSegmentResponse(_message.Message):
     SEGMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def segment(self) -> _draft_pb2.Segment:
-        """The segment."""
+        """All of it, with the position that it got."""
 
     def __init__(
         self,
@@ -456,7 +460,7 @@ class PassRingRequest(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft whose ring it is, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The holder. 1 to 255 characters, none of them control characters."""
     recipient: _builtins.str
@@ -516,7 +520,7 @@ class ListRingTurnsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft whose ring it is, 1 to 64 letters, digits, `_` and `-`."""
     show_deleted: _builtins.bool
     """Whether those of a deleted draft are shown."""
     page_size: _builtins.int
@@ -553,7 +557,7 @@ class ListRingTurnsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def turns(self) -> _containers.RepeatedCompositeFieldContainer[_draft_pb2.RingTurn]:
-        """The turns."""
+        """At most `page_size`, in the order of positions."""
 
     def __init__(
         self,
@@ -581,13 +585,15 @@ class AddCollaboratorRequest(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to take part in, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     collaborator: _builtins.str
-    """Who is to take part."""
+    """Id of the user who is to take part. 1 to 255 characters, none of them control
+    characters.
+    """
     role: _draft_pb2.CollaboratorRole.ValueType
-    """What they may do."""
+    """What they may do; UNSPECIFIED is refused."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -618,7 +624,7 @@ class AddCollaboratorResponse(_message.Message):
     COLLABORATOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def collaborator(self) -> _draft_pb2.Collaborator:
-        """The collaborator."""
+        """Who takes part from now on, and as what."""
 
     def __init__(
         self,
@@ -644,11 +650,13 @@ class RemoveCollaboratorRequest(_message.Message):
     COLLABORATOR_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to take no part in any more, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     collaborator: _builtins.str
-    """Who is to take part no more."""
+    """Id of the user who is to take part no more. 1 to 255 characters, none of them control
+    characters.
+    """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -706,13 +714,13 @@ class CreateInvitationRequest(_message.Message):
     TTL_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to invite to, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     invitee: _builtins.str
     """Who may answer; empty for whoever has the token."""
     role: _draft_pb2.CollaboratorRole.ValueType
-    """The role of whoever accepts."""
+    """What whoever accepts may do; UNSPECIFIED is refused."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -753,7 +761,7 @@ class CreateInvitationResponse(_message.Message):
     """
     @_builtins.property
     def invitation(self) -> _draft_pb2.Invitation:
-        """The invitation."""
+        """The new invitation, PENDING; its token stands beside it."""
 
     def __init__(
         self,
@@ -780,11 +788,13 @@ class AcceptInvitationRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """Who accepts. 1 to 255 characters, none of them control characters."""
     token: _builtins.str
-    """The token of the invitation."""
+    """What CreateInvitation answered beside the invitation: 1 to 128 letters, digits, `_`
+    and `-`.
+    """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -814,7 +824,7 @@ class AcceptInvitationResponse(_message.Message):
     COLLABORATOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def collaborator(self) -> _draft_pb2.Collaborator:
-        """The collaborator."""
+        """The user who accepted, with the invitation's role."""
 
     def __init__(
         self,
@@ -840,11 +850,13 @@ class DeclineInvitationRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """Who declines. 1 to 255 characters, none of them control characters."""
     token: _builtins.str
-    """The token of the invitation."""
+    """What CreateInvitation answered beside the invitation: 1 to 128 letters, digits, `_`
+    and `-`.
+    """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -900,11 +912,11 @@ class RevokeInvitationRequest(_message.Message):
     INVITATION_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The person who acts. 1 to 255 characters, none of them control characters."""
     invitation_id: _builtins.str
-    """The invitation."""
+    """Id of the invitation to take back, 1 to 64 letters, digits, `_` and `-`."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -959,7 +971,7 @@ class ListInvitationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that the invitations are for, 1 to 64 letters, digits, `_` and `-`."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -993,7 +1005,7 @@ class ListInvitationsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def invitations(self) -> _containers.RepeatedCompositeFieldContainer[_draft_pb2.Invitation]:
-        """The invitations, without their tokens."""
+        """At most `page_size`, the newest first, answered ones too; never with their tokens."""
 
     def __init__(
         self,
@@ -1018,7 +1030,7 @@ class WatchDraftRequest(_message.Message):
     DRAFT_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft to follow, 1 to 64 letters, digits, `_` and `-`."""
     after_sequence: _builtins.int
     """The last sequence that the caller has; 0 for none."""
     def __init__(
@@ -1045,7 +1057,7 @@ class WatchDraftResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _draft_pb2.DraftEvent:
-        """The draft's next event."""
+        """The next event, in the order of sequences."""
 
     @_builtins.property
     def heartbeat(self) -> _event_pb2.Heartbeat:

@@ -53,7 +53,7 @@ class RunEvent(_message.Message):
     DECISION_ANNOTATED_FIELD_NUMBER: _builtins.int
     RUN_UNDELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run that it happened to."""
     sequence: _builtins.int
     """1, 2, 3 and so on, without gaps, per run."""
     @_builtins.property
@@ -66,11 +66,11 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_started(self) -> Global___RunStarted:
-        """Work began."""
+        """A process began to work on it; once in a run."""
 
     @_builtins.property
     def run_resumed(self) -> Global___RunResumed:
-        """A failed run goes on."""
+        """ResumeRun made a failed run RUNNING again."""
 
     @_builtins.property
     def run_taken_over(self) -> Global___RunTakenOver:
@@ -78,11 +78,11 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def step_started(self) -> Global___StepStarted:
-        """A step began."""
+        """Work on a step began; comes again when a resumed run does the step anew."""
 
     @_builtins.property
     def step_completed(self) -> Global___StepCompleted:
-        """A step's result is recorded."""
+        """A step is done, and its result recorded."""
 
     @_builtins.property
     def step_skipped(self) -> Global___StepSkipped:
@@ -90,7 +90,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def step_failed(self) -> Global___StepFailed:
-        """A step gave up."""
+        """A step gave up: it makes no further call."""
 
     @_builtins.property
     def attempt_failed(self) -> Global___AttemptFailed:
@@ -98,7 +98,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def proposal_ready(self) -> Global___ProposalReady:
-        """The proposal, whole."""
+        """The proposal that the personas review; at most once in a run."""
 
     @_builtins.property
     def persona_review_ready(self) -> Global___PersonaReviewReady:
@@ -106,7 +106,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def decision_ready(self) -> Global___DecisionReady:
-        """The decision, whole."""
+        """What the panel came to; at most once in a run."""
 
     @_builtins.property
     def run_completed(self) -> Global___RunCompleted:
@@ -114,7 +114,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_failed(self) -> Global___RunFailed:
-        """The run ended without one."""
+        """The run ended without a decision. The last, unless the run is resumed or deleted."""
 
     @_builtins.property
     def run_cancelled(self) -> Global___RunCancelled:
@@ -122,7 +122,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_deleted(self) -> Global___RunDeleted:
-        """The run was deleted."""
+        """The run was deleted, which only one that has ended can be."""
 
     @_builtins.property
     def decision_annotated(self) -> Global___DecisionAnnotated:
@@ -130,7 +130,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_undeleted(self) -> Global___RunUndeleted:
-        """The run was restored."""
+        """A deletion before was undone."""
 
     def __init__(
         self,
@@ -177,9 +177,9 @@ class RunCreated(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     type: _run_pb2.RunType.ValueType
-    """What it works on."""
+    """INITIAL, or REVISION where `parent_run_id` is set."""
     state: _run_pb2.RunState.ValueType
-    """QUEUED or RUNNING."""
+    """RUNNING when StreamReview started it, else QUEUED."""
     parent_run_id: _builtins.str
     """The run that it revises; empty unless it is a revision."""
     def __init__(
@@ -270,7 +270,7 @@ class StepStarted(_message.Message):
 
     STEP_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """Which step."""
+    """Name of the step: `expand`, `review_<persona id>` or `aggregate_decision`."""
     def __init__(
         self,
         *,
@@ -293,7 +293,7 @@ class StepCompleted(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """Which step."""
+    """Name of the step, as in StepStarted."""
     attempt_count: _builtins.int
     """Calls to the model that it took."""
     def __init__(
@@ -318,7 +318,7 @@ class StepSkipped(_message.Message):
 
     STEP_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """Which step."""
+    """Name of the step, as in StepStarted."""
     def __init__(
         self,
         *,
@@ -342,12 +342,12 @@ class StepFailed(_message.Message):
     ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """Which step."""
+    """Name of the step, as in StepStarted."""
     attempt_count: _builtins.int
     """Calls to the model that it took."""
     @_builtins.property
     def failure(self) -> _run_pb2.StepFailure:
-        """Why."""
+        """The cause, as the run's step has it from then on; never absent."""
 
     def __init__(
         self,
@@ -376,13 +376,13 @@ class AttemptFailed(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_DELAY_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """Which step."""
+    """Name of the step that made the call: `expand` or `review_<persona id>`."""
     persona_id: _builtins.str
     """The persona, for a review step; empty for expand."""
     attempt_number: _builtins.int
     """Which call of the step, from 1."""
     reason: _errors_pb2.ErrorReason.ValueType
-    """Why."""
+    """What went wrong with this call, such as LLM_RATE_LIMITED."""
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
         """Wait before the next call; absent when there will be none."""
@@ -414,7 +414,7 @@ class ProposalReady(_message.Message):
     PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proposal(self) -> _proposal_pb2.Proposal:
-        """The proposal, whole."""
+        """All of it; never absent."""
 
     @_builtins.property
     def proposal_diff(self) -> _proposal_pb2.ProposalDiff:
@@ -443,7 +443,7 @@ class PersonaReviewReady(_message.Message):
     PERSONA_REVIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def persona_review(self) -> _panel_pb2.PersonaReview:
-        """The review, whole."""
+        """All of it; never absent."""
 
     def __init__(
         self,
@@ -467,7 +467,7 @@ class DecisionReady(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
-        """The decision, whole."""
+        """All of it, without notes; never absent."""
 
     def __init__(
         self,

@@ -168,7 +168,7 @@ class Event(_message.Message):
     type: _builtins.str
     """What kind of event it is."""
     schema_version: _builtins.int
-    """Version of what `data` means."""
+    """Version of what `data` means for events of this type, 1 to 1,000,000."""
     key: _builtins.str
     """The name that its caller gave it; empty when none did."""
     data_digest: _builtins.bytes
@@ -290,9 +290,9 @@ class AppendEventsResponse(_message.Message):
     STORED_COUNT_FIELD_NUMBER: _builtins.int
     DUPLICATE_COUNT_FIELD_NUMBER: _builtins.int
     stored_count: _builtins.int
-    """How many were stored."""
+    """How many of them were stored now."""
     duplicate_count: _builtins.int
-    """How many were there before."""
+    """How many were there before, or earlier in the same call."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___AppendOutcome.ValueType]:
         """Of each event, in the order of the request."""
@@ -356,7 +356,7 @@ class ListEventsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """The events."""
+        """At most `page_size`, the oldest `occur_time` first."""
 
     def __init__(
         self,
@@ -410,7 +410,7 @@ class GetEventStatsResponse(_message.Message):
     TYPES_FIELD_NUMBER: _builtins.int
     BUCKETS_FIELD_NUMBER: _builtins.int
     event_count: _builtins.int
-    """How many there are."""
+    """Events that the filter lets through."""
     @_builtins.property
     def types(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventTypeStats]:
         """Per type, in the order of types. More than 10,000 are refused: narrow the filter."""
@@ -447,9 +447,9 @@ class EventTypeStats(_message.Message):
     FIRST_OCCUR_TIME_FIELD_NUMBER: _builtins.int
     LAST_OCCUR_TIME_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """The type."""
+    """What the counted events have in common."""
     event_count: _builtins.int
-    """How many there are."""
+    """Events of this type; at least 1."""
     @_builtins.property
     def first_occur_time(self) -> _timestamp_pb2.Timestamp:
         """When the first of them happened."""
@@ -484,9 +484,9 @@ class EventBucket(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """The type."""
+    """What the counted events have in common beside the span."""
     event_count: _builtins.int
-    """How many there are."""
+    """Events of this type within the span; at least 1."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the span begins; it ends before the next begins."""
@@ -539,7 +539,7 @@ class ExportEventsResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> Global___Event:
-        """An event."""
+        """The next event, the oldest `occur_time` first."""
 
     def __init__(
         self,
@@ -569,15 +569,15 @@ class DraftAnalytics(_message.Message):
     LAST_ACTIVITY_TIME_FIELD_NUMBER: _builtins.int
     AVERAGE_PASS_INTERVAL_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that was asked for."""
     view_count: _builtins.int
-    """How often it was viewed."""
+    """Events of type `DraftViewed`."""
     share_count: _builtins.int
-    """How often it was shared."""
+    """Events of type `DraftShared`."""
     segment_count: _builtins.int
     """How many segments were added."""
     contributor_count: _builtins.int
-    """How many users added one."""
+    """How many users added a segment."""
     ring_pass_count: _builtins.int
     """How often the ring was passed."""
     @_builtins.property
@@ -621,7 +621,7 @@ class UserAnalytics(_message.Message):
     HELD_RING_COUNT_FIELD_NUMBER: _builtins.int
     AVERAGE_HOLD_TIME_FIELD_NUMBER: _builtins.int
     user: _builtins.str
-    """The user."""
+    """Id of the user who was asked for."""
     created_draft_count: _builtins.int
     """How many drafts the user created."""
     contributed_draft_count: _builtins.int
@@ -662,7 +662,7 @@ class GetDraftAnalyticsRequest(_message.Message):
 
     DRAFT_ID_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft, 1 to 64 letters, digits, `_` and `-`; it need not exist any more."""
     def __init__(
         self,
         *,
@@ -838,9 +838,9 @@ class LeaderboardEntry(_message.Message):
     CONTRIBUTED_DRAFT_COUNT_FIELD_NUMBER: _builtins.int
     CREATED_DRAFT_COUNT_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """1 to 10."""
+    """Place in the ranking, 1 to 10; users with the same score have different ones."""
     user: _builtins.str
-    """The user."""
+    """Id of the user, as the events name it."""
     score: _builtins.int
     """What the user is ranked by."""
     segment_count: _builtins.int

@@ -80,7 +80,9 @@ class Metric(_message.Message):
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     DELETION_ID_FIELD_NUMBER: _builtins.int
     metric_id: _builtins.str
-    """Its id."""
+    """The id that the caller chose or the service made, 1 to 64 letters, digits, `_` and
+    `-`; unique within the tenant.
+    """
     type: _builtins.str
     """What kind of metric it is."""
     org_id: _builtins.str
@@ -99,7 +101,7 @@ class Metric(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored last."""
+        """When it was stored last, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
@@ -139,11 +141,11 @@ class MetricFilter(_message.Message):
     CREATE_TIME_TO_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """Of this type."""
+    """Of exactly this type; empty for all types."""
     user: _builtins.str
-    """Stored for this user."""
+    """Stored last for exactly this user; empty for anybody."""
     org_id: _builtins.str
-    """About this organisation."""
+    """About exactly this organisation; empty for all metrics, about one or none."""
     @_builtins.property
     def create_time_from(self) -> _timestamp_pb2.Timestamp:
         """First stored at this instant or later."""
@@ -251,7 +253,7 @@ class GetMetricRequest(_message.Message):
     METRIC_ID_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     metric_id: _builtins.str
-    """Which one."""
+    """Id of the metric, 1 to 64 letters, digits, `_` and `-`."""
     show_deleted: _builtins.bool
     """Whether a deleted one is shown too."""
     def __init__(
@@ -277,7 +279,7 @@ class GetMetricResponse(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def metric(self) -> Global___Metric:
-        """The metric."""
+        """All of it, as it was stored last."""
 
     def __init__(
         self,
@@ -340,7 +342,7 @@ class ListMetricsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
-        """The metrics."""
+        """At most `page_size`, the newest `create_time` first."""
 
     def __init__(
         self,
@@ -403,7 +405,7 @@ class DeleteMetricsResponse(_message.Message):
     deletion_id: _builtins.str
     """The deletion, for UndeleteMetrics; empty when all were deleted before."""
     deleted_count: _builtins.int
-    """How many were deleted now."""
+    """How many were deleted now; those that had been deleted before do not count."""
     def __init__(
         self,
         *,
@@ -460,7 +462,7 @@ class UndeleteMetricsResponse(_message.Message):
 
     RESTORED_COUNT_FIELD_NUMBER: _builtins.int
     restored_count: _builtins.int
-    """How many metrics."""
+    """How many metrics were restored now; 0 when none were left to restore."""
     def __init__(
         self,
         *,
@@ -508,9 +510,9 @@ class GetMetricStatsResponse(_message.Message):
     TYPE_COUNT_FIELD_NUMBER: _builtins.int
     TYPES_FIELD_NUMBER: _builtins.int
     metric_count: _builtins.int
-    """How many there are."""
+    """Metrics that the filter lets through."""
     type_count: _builtins.int
-    """How many types they have."""
+    """How many different types they have; the length of `types`."""
     @_builtins.property
     def types(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricTypeStats]:
         """Per type, in the order of types. More than 10,000 are refused: narrow the filter."""
@@ -539,9 +541,9 @@ class MetricTypeStats(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     METRIC_COUNT_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """The type."""
+    """What the counted metrics have in common."""
     metric_count: _builtins.int
-    """How many there are."""
+    """Metrics of this type; at least 1."""
     def __init__(
         self,
         *,
@@ -589,7 +591,7 @@ class ExportMetricsResponse(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def metric(self) -> Global___Metric:
-        """A metric."""
+        """The next metric, the newest `create_time` first."""
 
     def __init__(
         self,

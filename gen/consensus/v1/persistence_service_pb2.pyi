@@ -129,11 +129,11 @@ class RecordRunRequest(_message.Message):
 
     @_builtins.property
     def record(self) -> Global___Record:
-        """Write something down."""
+        """Attempts and things that happened, to be committed together."""
 
     @_builtins.property
     def renew_lease(self) -> Global___RenewLease:
-        """Keep the lease."""
+        """Asks for the lease's whole time anew."""
 
     @_builtins.property
     def release_lease(self) -> Global___ReleaseLease:
@@ -176,11 +176,11 @@ class BeginCreate(_message.Message):
     """Name of the process, for logs and diagnostics."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose run it will be, and which request started it."""
 
     @_builtins.property
     def specification(self) -> _run_pb2.RunSpecification:
-        """What it is to do."""
+        """All that a worker needs to know; no revision, which begins with CreateRun."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -219,11 +219,11 @@ class BeginAttach(_message.Message):
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     LEASE_OWNER_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to go on with, 1 to 64 letters, digits, `_` and `-`."""
     fencing_token: _builtins.int
-    """The token that was granted."""
+    """The token of the lease that ClaimRuns or an earlier stream granted."""
     lease_owner: _builtins.str
-    """Name of the process."""
+    """Name of the process, 1 to 255 characters, for logs and diagnostics."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """The run's tenant, and the caller and request that the worker acts for."""
@@ -300,7 +300,7 @@ class RecordItem(_message.Message):
     RUN_FAILED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def step_started(self) -> _event_pb2.StepStarted:
-        """A step began."""
+        """Work on a step began."""
 
     @_builtins.property
     def step_completed(self) -> _event_pb2.StepCompleted:
@@ -465,7 +465,7 @@ class RunBegun(_message.Message):
     TIME_TO_DEADLINE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """The worker's lease."""
+        """The worker's right to record; it is to be renewed before `remaining` is over."""
 
     @_builtins.property
     def ack(self) -> Global___RecordAck:
@@ -506,7 +506,7 @@ class RunAttached(_message.Message):
     """The id of the newest record that is committed."""
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """All that is recorded of it, so that nothing is done twice."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
@@ -514,7 +514,7 @@ class RunAttached(_message.Message):
 
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """The worker's lease."""
+        """The worker's right to record, with the token that was granted."""
 
     @_builtins.property
     def time_to_deadline(self) -> _duration_pb2.Duration:
@@ -553,9 +553,9 @@ class FollowRun(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """Its id."""
+    """Id of the run that the key started."""
     state: _run_pb2.RunState.ValueType
-    """Where it stands."""
+    """How far that run is; it may have ended."""
     def __init__(
         self,
         *,
@@ -581,7 +581,7 @@ class RecordAck(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     record_id: _builtins.int
-    """Which."""
+    """Id of the record, as the worker sent it."""
     first_sequence: _builtins.int
     """Sequence of its first event; 0 when it has none."""
     last_sequence: _builtins.int
@@ -638,11 +638,11 @@ class CreateRunRequest(_message.Message):
     """The new run's id. Where the key was used before, the earlier run's id stands."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose run it will be, and which request started it."""
 
     @_builtins.property
     def specification(self) -> _run_pb2.RunSpecification:
-        """What it is to do."""
+        """All that a worker needs to know; also what a revision works on."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -681,10 +681,10 @@ class CreateRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     IS_CREATED_FIELD_NUMBER: _builtins.int
     is_created: _builtins.bool
-    """Whether this call created it."""
+    """Whether this call created it; false when the key had."""
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The new run, QUEUED, or the one that the key had started, as it stands now; whole."""
 
     def __init__(
         self,
@@ -709,7 +709,7 @@ class ClaimRunsRequest(_message.Message):
     LEASE_OWNER_FIELD_NUMBER: _builtins.int
     MAX_COUNT_FIELD_NUMBER: _builtins.int
     lease_owner: _builtins.str
-    """Name of the process."""
+    """Name of the process, 1 to 255 characters, for logs and diagnostics."""
     max_count: _builtins.int
     """How many at most, 1 to 100."""
     def __init__(
@@ -735,7 +735,7 @@ class ClaimRunsResponse(_message.Message):
     RUNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimedRun]:
-        """The runs granted."""
+        """At most `max_count`; empty when there is nothing to do."""
 
     def __init__(
         self,
@@ -760,14 +760,14 @@ class ClaimedRun(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """Its id."""
+    """Id of the run to attach to."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """Its tenant and caller, and the request that started it."""
 
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """The lease."""
+        """What to attach with; its time runs already."""
 
     def __init__(
         self,
@@ -794,12 +794,14 @@ class PersistenceServiceGetRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run, 1 to 64 letters, digits, `_` and `-`. One that is not there is
+    RUN_NOT_FOUND.
+    """
     show_deleted: _builtins.bool
     """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     def __init__(
         self,
@@ -825,7 +827,7 @@ class PersistenceServiceGetRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run."""
+        """The run with its steps, proposal, reviews and decision, as far as they are recorded."""
 
     def __init__(
         self,
@@ -859,7 +861,7 @@ class PersistenceServiceListRunsRequest(_message.Message):
     """Whether deleted runs are among them."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     @_builtins.property
     def filter(self) -> _run_pb2.RunFilter:
@@ -922,7 +924,7 @@ class PersistenceServiceListAttemptsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run, or the expansion."""
+    """Id of the run or of the expansion, 1 to 64 letters, digits, `_` and `-`."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -931,7 +933,7 @@ class PersistenceServiceListAttemptsRequest(_message.Message):
     """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     def __init__(
         self,
@@ -962,7 +964,7 @@ class PersistenceServiceListAttemptsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
-        """The attempts."""
+        """At most `page_size`, in the order of steps and attempt numbers."""
 
     def __init__(
         self,
@@ -990,7 +992,7 @@ class PersistenceServiceListPersonaReviewsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run that was reviewed, 1 to 64 letters, digits, `_` and `-`."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -999,7 +1001,7 @@ class PersistenceServiceListPersonaReviewsRequest(_message.Message):
     """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     def __init__(
         self,
@@ -1030,7 +1032,7 @@ class PersistenceServiceListPersonaReviewsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def persona_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
-        """The reviews."""
+        """At most `page_size`, in persona order; those that are recorded so far."""
 
     def __init__(
         self,
@@ -1062,7 +1064,7 @@ class PersistenceServiceExportRunsRequest(_message.Message):
     """Whether deleted runs are among them."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     @_builtins.property
     def filter(self) -> _run_pb2.RunFilter:
@@ -1096,7 +1098,7 @@ class PersistenceServiceExportRunsResponse(_message.Message):
     """The export goes on after this run with this token."""
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The next run, with its steps, proposal, reviews and decision."""
 
     def __init__(
         self,
@@ -1123,14 +1125,14 @@ class PersistenceServiceWatchRunRequest(_message.Message):
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to follow, 1 to 64 letters, digits, `_` and `-`."""
     after_sequence: _builtins.int
     """The last sequence that the caller has; 0 for none."""
     show_deleted: _builtins.bool
     """Whether a deleted run is found too."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are read: those of its tenant alone."""
 
     def __init__(
         self,
@@ -1190,10 +1192,10 @@ class PersistenceServiceCancelRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to end, 1 to 64 letters, digits, `_` and `-`."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1223,7 +1225,7 @@ class PersistenceServiceCancelRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """CANCELLED, with what was recorded before."""
 
     def __init__(
         self,
@@ -1248,10 +1250,10 @@ class PersistenceServiceResumeRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to go on with, 1 to 64 letters, digits, `_` and `-`; it must be FAILED."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1281,7 +1283,7 @@ class PersistenceServiceResumeRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """RUNNING when this call resumed it, else as far as it has come since."""
 
     def __init__(
         self,
@@ -1306,10 +1308,10 @@ class PersistenceServiceDeleteRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to delete, 1 to 64 letters, digits, `_` and `-`; it must have ended."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1339,7 +1341,9 @@ class PersistenceServiceDeleteRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run as it stands, with `delete_time`, `deletion_id` and, where it will be purged,
+        `purge_time`.
+        """
 
     def __init__(
         self,
@@ -1364,10 +1368,10 @@ class PersistenceServiceUndeleteRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to restore, 1 to 64 letters, digits, `_` and `-`."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1397,7 +1401,7 @@ class PersistenceServiceUndeleteRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run, not deleted any more, as it was before."""
 
     def __init__(
         self,
@@ -1425,7 +1429,7 @@ class PersistenceServiceDeleteUserDataRequest(_message.Message):
     """The user whose data it is."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1459,11 +1463,11 @@ class PersistenceServiceDeleteUserDataResponse(_message.Message):
     deletion_id: _builtins.str
     """The deletion; empty when there was nothing to delete."""
     run_count: _builtins.int
-    """How many runs."""
+    """Runs that were deleted now."""
     draft_count: _builtins.int
-    """How many drafts."""
+    """Drafts that were deleted now."""
     metric_count: _builtins.int
-    """How many metrics."""
+    """Metrics that were deleted now."""
     def __init__(
         self,
         *,
@@ -1490,10 +1494,10 @@ class PersistenceServiceUndeleteUserDataRequest(_message.Message):
     DELETION_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     deletion_id: _builtins.str
-    """The deletion."""
+    """Id of the deletion to undo, 1 to 64 letters, digits, `_` and `-`."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1524,11 +1528,11 @@ class PersistenceServiceUndeleteUserDataResponse(_message.Message):
     DRAFT_COUNT_FIELD_NUMBER: _builtins.int
     METRIC_COUNT_FIELD_NUMBER: _builtins.int
     run_count: _builtins.int
-    """How many runs."""
+    """Runs that were restored now."""
     draft_count: _builtins.int
-    """How many drafts."""
+    """Drafts that were restored now."""
     metric_count: _builtins.int
-    """How many metrics."""
+    """Metrics that were restored now."""
     def __init__(
         self,
         *,
@@ -1560,7 +1564,7 @@ class PersistenceServiceAnnotateDecisionRequest(_message.Message):
     """The note, at most 10,000 characters; empty removes it."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose rows are changed, and on whose behalf."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:
@@ -1591,7 +1595,7 @@ class PersistenceServiceAnnotateDecisionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run with the note in `decision.decision_notes`."""
 
     def __init__(
         self,
@@ -1616,10 +1620,12 @@ class RecordExpansionRequest(_message.Message):
     EXPANSION_ID_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     expansion_id: _builtins.str
-    """The expansion's id."""
+    """Id under which ListAttempts finds them, 1 to 64 letters, digits, `_` and `-`; made by
+    the caller.
+    """
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose expansion it is, and which request asked for it."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
@@ -1668,12 +1674,12 @@ class GetDraftTextRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     draft_id: _builtins.str
-    """The draft."""
+    """Id of the draft that is submitted, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who submits it."""
+    """Id of the user who submits it, 1 to 255 characters; one who may write in it."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
-        """For whom."""
+        """Whose draft it is, and whose key."""
 
     @_builtins.property
     def idempotency(self) -> Global___IdempotencyClaim:

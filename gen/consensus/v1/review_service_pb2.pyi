@@ -326,7 +326,7 @@ class StartReviewResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run as it stands: QUEUED when this call started it, else as far as it has come."""
 
     def __init__(
         self,
@@ -351,7 +351,7 @@ class WatchRunRequest(_message.Message):
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to follow, 1 to 64 letters, digits, `_` and `-`."""
     after_sequence: _builtins.int
     """The last sequence that the caller has; 0 for none."""
     show_deleted: _builtins.bool
@@ -412,7 +412,9 @@ class GetRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run, 1 to 64 letters, digits, `_` and `-`. One that is not there is
+    RUN_NOT_FOUND.
+    """
     show_deleted: _builtins.bool
     """Whether a deleted run is found too."""
     def __init__(
@@ -438,7 +440,7 @@ class GetRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run."""
+        """The run with its steps, proposal, reviews and decision, as far as they are recorded."""
 
     def __init__(
         self,
@@ -528,7 +530,7 @@ class ListAttemptsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run, or the expansion."""
+    """Id of the run or of the expansion, 1 to 64 letters, digits, `_` and `-`."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -563,7 +565,7 @@ class ListAttemptsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
-        """The attempts."""
+        """At most `page_size`, in the order of steps and attempt numbers."""
 
     def __init__(
         self,
@@ -590,7 +592,7 @@ class ListPersonaReviewsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run that was reviewed, 1 to 64 letters, digits, `_` and `-`."""
     page_size: _builtins.int
     """How many at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -625,7 +627,7 @@ class ListPersonaReviewsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def persona_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
-        """The reviews."""
+        """At most `page_size`, in persona order; those that are recorded so far."""
 
     def __init__(
         self,
@@ -687,7 +689,7 @@ class ExportRunsResponse(_message.Message):
     """The export goes on after this run with this token."""
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The next run, with its steps, proposal, reviews and decision."""
 
     def __init__(
         self,
@@ -712,7 +714,7 @@ class CancelRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to end, 1 to 64 letters, digits, `_` and `-`."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -740,7 +742,7 @@ class CancelRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """CANCELLED, with what was recorded before."""
 
     def __init__(
         self,
@@ -764,7 +766,7 @@ class ResumeRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to go on with, 1 to 64 letters, digits, `_` and `-`; it must be FAILED."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -792,7 +794,7 @@ class ResumeRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """RUNNING when this call resumed it, else as far as it has come since."""
 
     def __init__(
         self,
@@ -863,7 +865,7 @@ class SubmitDraftResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run as it stands: QUEUED when this call started it, else as far as it has come."""
 
     def __init__(
         self,
@@ -956,7 +958,7 @@ class ReviseRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run as it stands: QUEUED when this call started it, else as far as it has come."""
 
     def __init__(
         self,
@@ -982,9 +984,11 @@ class DiffRunsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     run_id_a: _builtins.str
-    """What stood before."""
+    """Id of the run that stood before, 1 to 64 letters, digits, `_` and `-`."""
     run_id_b: _builtins.str
-    """What came after; another run than `a`."""
+    """Id of the run that came after, 1 to 64 letters, digits, `_` and `-`; another run than
+    `a`.
+    """
     page_size: _builtins.int
     """How many lines of unified diffs at most, 1 to 100; 0 for 30."""
     page_token: _builtins.str
@@ -1021,7 +1025,7 @@ class DiffRunsResponse(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     relationship: Global___RunRelationship.ValueType
-    """How they are related."""
+    """Whether one of them revises the other."""
     next_page_token: _builtins.str
     """Token of the next page of lines; empty when this is the last."""
     @_builtins.property
@@ -1034,7 +1038,7 @@ class DiffRunsResponse(_message.Message):
 
     @_builtins.property
     def decision(self) -> Global___DecisionDiff:
-        """The decisions."""
+        """Label, confidence and rules, before and after; never absent."""
 
     def __init__(
         self,
@@ -1065,7 +1069,7 @@ class ProposalSectionDiff(_message.Message):
     section: _builtins.str
     """Name of Proposal's field, such as `proposed_solution`."""
     change: Global___DiffChange.ValueType
-    """What became of it."""
+    """What became of the section from `a` to `b`."""
     @_builtins.property
     def unified_diff_lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those lines of its unified diff that belong to this page: three lines of context, first
@@ -1100,7 +1104,7 @@ class ScoreDiff(_message.Message):
     before_ten_thousandths: _builtins.int
     """In `a`, in ten-thousandths: 6500 is 0.65. Absent when it has none; 0 is a score."""
     after_ten_thousandths: _builtins.int
-    """In `b`, likewise."""
+    """In `b`, in ten-thousandths. Absent when it has none; 0 is a score."""
     delta_ten_thousandths: _builtins.int
     """After less before. Absent unless both are there."""
     def __init__(
@@ -1147,7 +1151,7 @@ class PersonaDiff(_message.Message):
     REMOVED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Which persona."""
+    """Id of a persona that has a review in `a`, in `b`, or in both."""
     change: Global___DiffChange.ValueType
     """What became of its review. UNCHANGED: the same review, carried over."""
     blocking_before: _builtins.bool
@@ -1162,7 +1166,7 @@ class PersonaDiff(_message.Message):
     """The run from which the review in `b` was carried over; empty when it was not."""
     @_builtins.property
     def score(self) -> Global___ScoreDiff:
-        """Its score."""
+        """The scores of its reviews; never absent."""
 
     @_builtins.property
     def contribution(self) -> Global___ScoreDiff:
@@ -1234,7 +1238,7 @@ class DecisionDiff(_message.Message):
     """Label in `b`; unspecified when it has no decision."""
     @_builtins.property
     def confidence(self) -> Global___ScoreDiff:
-        """The weighted confidence."""
+        """The weighted confidence of both decisions; never absent."""
 
     @_builtins.property
     def rules_before(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.FiredRule]:
@@ -1299,7 +1303,9 @@ class DeleteRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run as it stands, with `delete_time`, `deletion_id` and, where it will be purged,
+        `purge_time`.
+        """
 
     def __init__(
         self,
@@ -1323,7 +1329,7 @@ class UndeleteRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """The run."""
+    """Id of the run to restore, 1 to 64 letters, digits, `_` and `-`."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -1351,7 +1357,7 @@ class UndeleteRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run, not deleted any more, as it was before."""
 
     def __init__(
         self,
@@ -1407,11 +1413,11 @@ class DeleteUserDataResponse(_message.Message):
     deletion_id: _builtins.str
     """The deletion, for UndeleteUserData; empty when there was nothing to delete."""
     run_count: _builtins.int
-    """How many runs."""
+    """Runs that were deleted now."""
     draft_count: _builtins.int
-    """How many drafts."""
+    """Drafts that were deleted now."""
     metric_count: _builtins.int
-    """How many metrics."""
+    """Metrics that were deleted now."""
     def __init__(
         self,
         *,
@@ -1437,7 +1443,9 @@ class UndeleteUserDataRequest(_message.Message):
     DELETION_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     deletion_id: _builtins.str
-    """The deletion."""
+    """Id of the deletion to undo, 1 to 64 letters, digits, `_` and `-`, as DeleteUserData
+    answered it.
+    """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -1466,11 +1474,11 @@ class UndeleteUserDataResponse(_message.Message):
     DRAFT_COUNT_FIELD_NUMBER: _builtins.int
     METRIC_COUNT_FIELD_NUMBER: _builtins.int
     run_count: _builtins.int
-    """How many runs."""
+    """Runs that were restored now."""
     draft_count: _builtins.int
-    """How many drafts."""
+    """Drafts that were restored now."""
     metric_count: _builtins.int
-    """How many metrics."""
+    """Metrics that were restored now."""
     def __init__(
         self,
         *,
@@ -1527,7 +1535,7 @@ class AnnotateDecisionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run, whole."""
+        """The run with the note in `decision.decision_notes`."""
 
     def __init__(
         self,
@@ -1592,7 +1600,7 @@ class ExpandIdeaResponse(_message.Message):
     """Id of this expansion, for ListAttempts."""
     @_builtins.property
     def proposal(self) -> _proposal_pb2.Proposal:
-        """The proposal."""
+        """What the model made of the idea; never absent."""
 
     def __init__(
         self,
@@ -1680,7 +1688,7 @@ class GetServiceInfoResponse(_message.Message):
     MODEL_ROUTE_FIELD_NUMBER: _builtins.int
     RETRY_POLICY_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """Version of the service."""
+    """Release of the service, such as `1.0.0`."""
     persona_template_version: _builtins.str
     """Version of the persona templates."""
     policy_version: _builtins.str
@@ -1691,7 +1699,7 @@ class GetServiceInfoResponse(_message.Message):
 
     @_builtins.property
     def limits(self) -> Global___ServiceLimits:
-        """The limits."""
+        """How much a request may ask for; never absent."""
 
     @_builtins.property
     def model_route(self) -> Global___ModelRoute:
@@ -1739,17 +1747,17 @@ class ServiceLimits(_message.Message):
     max_idea_characters: _builtins.int
     """Characters of an idea, after trimming."""
     max_idea_sentences: _builtins.int
-    """Sentences of an idea."""
+    """Sentences of an idea; drafts that are submitted may have any number."""
     max_context_characters: _builtins.int
     """Characters of the extra context, serialised."""
     max_idempotency_key_characters: _builtins.int
-    """Characters of an idempotency key."""
+    """Characters of an idempotency key, all printable ASCII."""
     max_page_size: _builtins.int
-    """Entries of a page."""
+    """Entries of a page, for `page_size`."""
     max_runs_in_flight: _builtins.int
     """Runs that one process works on at the same time."""
     max_message_bytes: _builtins.int
-    """Bytes of one message."""
+    """Bytes of one message, in both directions."""
     max_edited_proposal_characters: _builtins.int
     """Characters of an edited proposal as JSON."""
     max_edit_notes_characters: _builtins.int

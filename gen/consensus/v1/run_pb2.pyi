@@ -154,17 +154,17 @@ class Run(_message.Message):
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
-    """What it works on."""
+    """INITIAL, or REVISION where `parent_run_id` is set."""
     state: Global___RunState.ValueType
-    """Where it stands."""
+    """How far it is. FAILED is left again by ResumeRun; COMPLETED and CANCELLED never are."""
     caller: _builtins.str
     """The credential's subject that started it; `anonymous` where authentication is off."""
     retry_count: _builtins.int
-    """How often it was resumed."""
+    """How often it was resumed by ResumeRun."""
     take_over_count: _builtins.int
     """How often another process took it over."""
     last_sequence: _builtins.int
-    """Sequence of its newest event."""
+    """Sequence of its newest event; WatchRun goes on after it."""
     parent_run_id: _builtins.str
     """The run that it revises; empty unless it is a revision."""
     deletion_id: _builtins.str
@@ -195,7 +195,7 @@ class Run(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was accepted."""
+        """When it was accepted, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -207,7 +207,7 @@ class Run(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When it last changed in any way, by the clock of the database, in microseconds."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -277,7 +277,9 @@ class Step(_message.Message):
     step: _builtins.str
     """`expand`, `review_<persona id>` or `aggregate_decision`."""
     state: Global___StepState.ValueType
-    """Where it stands."""
+    """PENDING until it begins, and again when the run is resumed and it had not been
+    COMPLETED.
+    """
     attempt_count: _builtins.int
     """Calls to the model so far, failed and unknown ones included."""
     @_builtins.property
@@ -320,7 +322,9 @@ class StepFailure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     OUTPUT_VIOLATIONS_FIELD_NUMBER: _builtins.int
     reason: _errors_pb2.ErrorReason.ValueType
-    """The cause."""
+    """What went wrong in its last call, such as LLM_TIMEOUT, or why there was none, such as
+    ATTEMPTS_EXHAUSTED.
+    """
     message: _builtins.str
     """The cause in a sentence, without content of prompts or answers."""
     @_builtins.property
@@ -353,7 +357,7 @@ class OutputViolation(_message.Message):
     field: _builtins.str
     """Path of the field, such as `blocking_issues[0].text`."""
     description: _builtins.str
-    """What is wrong with it."""
+    """Which rule of the schema it breaks, in words; never what the model wrote."""
     def __init__(
         self,
         *,
@@ -382,11 +386,13 @@ class RunFailure(_message.Message):
     PERSONA_FAILURES_FIELD_NUMBER: _builtins.int
     OUTPUT_VIOLATIONS_FIELD_NUMBER: _builtins.int
     reason: _errors_pb2.ErrorReason.ValueType
-    """The cause."""
+    """The reason with which the run's streams end: that of the `expand` step,
+    QUORUM_NOT_MET for the panel, or RUN_DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED, INTERNAL.
+    """
     message: _builtins.str
     """The cause in a sentence, without content."""
     failed_step: _builtins.str
-    """The step that ended it."""
+    """The step that ended it: `expand`, `review_<persona id>` or `aggregate_decision`."""
     resumable: _builtins.bool
     """Whether resuming it may succeed."""
     @_builtins.property
@@ -429,9 +435,9 @@ class PersonaFailure(_message.Message):
     PERSONA_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Which persona."""
+    """Id of the persona that gave up, such as `critic`."""
     reason: _errors_pb2.ErrorReason.ValueType
-    """The cause."""
+    """That of its step's failure."""
     def __init__(
         self,
         *,
@@ -476,9 +482,9 @@ class RunSpecification(_message.Message):
     user: _builtins.str
     """The person for whom the caller acts; empty when not said."""
     expand_model: _builtins.str
-    """The model that expands."""
+    """Name of the model that expands, as the provider knows it."""
     review_model: _builtins.str
-    """The model that reviews."""
+    """Name of the model that reviews, as the provider knows it."""
     expand_temperature: _builtins.float
     """Temperature of expanding, 0 to 2 in hundredths; absent when none is sent."""
     review_temperature: _builtins.float
@@ -563,7 +569,7 @@ class RevisionSpecification(_message.Message):
     EDIT_NOTES_FIELD_NUMBER: _builtins.int
     ASKED_PERSONAS_FIELD_NUMBER: _builtins.int
     parent_run_id: _builtins.str
-    """The run that is revised."""
+    """Id of the run that is revised, which was COMPLETED."""
     edit_notes: _builtins.str
     """What its editor says about the change, 1 to 10,000 characters; empty when only an
     edited proposal was given.
@@ -714,19 +720,19 @@ class RunFilter(_message.Message):
     CREATE_TIME_TO_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     state: Global___RunState.ValueType
-    """In this state."""
+    """In exactly this state; UNSPECIFIED for any."""
     type: Global___RunType.ValueType
-    """Of this type."""
+    """Of exactly this type; UNSPECIFIED for any."""
     parent_run_id: _builtins.str
-    """Revisions of this run."""
+    """That revise the run with this id; empty for all runs, revisions or not."""
     decision: _decision_pb2.DecisionLabel.ValueType
-    """With this decision."""
+    """Whose decision has this label; UNSPECIFIED for all runs, with a decision or without."""
     min_confidence: _builtins.float
     """With at least this confidence, 0 to 1, compared at four decimals; runs without a
     decision are left out.
     """
     user: _builtins.str
-    """Started for this user."""
+    """Started for exactly this user; empty for anybody."""
     @_builtins.property
     def create_time_from(self) -> _timestamp_pb2.Timestamp:
         """Created at this instant or later."""
