@@ -89,17 +89,17 @@ bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page
 	@$(PY) -m tests.benchmarks.lists
 
 .PHONY: check
-check: $(READY) ## Format, lint, types, imports, contract, stubs, docs, migrations, lock
+check: $(READY) ## Format, lint, types, imports, contract, gen/, docs, migrations, lock
 	@$(PY) scripts/check.py
 
 .PHONY: format
 format: $(READY) ## Format the Python code and the contract
 	@$(VENV)/bin/ruff format --quiet
 	@$(VENV)/bin/ruff check --quiet --fix-only --select I
-	@$(VENV)/bin/buf format protos --write --exclude-path protos/buf
+	@$(VENV)/bin/buf format protos --write --exclude-path protos/buf --exclude-path protos/google
 
 .PHONY: protos
-protos: $(READY) ## Make the stubs in gen/ from protos/
+protos: $(READY) ## Make gen/ from protos/: Python stubs, a copy without rules, descriptors
 	@$(PY) scripts/make_stubs.py
 
 .PHONY: docs
