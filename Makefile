@@ -102,6 +102,10 @@ format: $(READY) ## Format the Python code and the contract
 protos: $(READY) ## Make gen/ from protos/: Python stubs, a copy without rules, descriptors
 	@$(PY) scripts/make_stubs.py
 
+.PHONY: check-generation
+check-generation: $(READY) ## Generate the contract in Go, TypeScript, Java, Rust, Python; compile it; ARGS=go
+	@$(PY) scripts/check_generation.py $(ARGS)
+
 .PHONY: docs
 docs: $(READY) ## Make docs/errors.md, the settings table and .env.example from contract and code
 	@$(PY) scripts/make_docs.py
@@ -120,4 +124,4 @@ clean: ## Remove .venv, caches and what was built; databases in data/ stay
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile

@@ -124,3 +124,15 @@ def test_a_service_config_that_is_not_the_reads_is_named(tree: Path) -> None:
     assert done.returncode == 1
     assert "CancelRun" in done.stderr
     assert "GetRun" in done.stderr
+
+
+def test_a_contract_that_cannot_be_generated_is_named(tree: Path) -> None:
+    done = run(tree, "check_generation", "python")
+    assert (done.returncode, done.stdout.count("ok, compiled")) == (0, 2)
+    plain = tree / "gen" / "plain" / "consensus" / "v1" / "run.proto"
+    plain.write_text(
+        plain.read_text(encoding="utf-8").replace("  Quorum quorum", "  Missing quorum"), "utf-8"
+    )
+    done = run(tree, "check_generation", "python")
+    assert done.returncode == 1
+    assert '"Missing" is not defined' in done.stdout
