@@ -42,7 +42,7 @@ class ReviewServiceStub:
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -51,8 +51,9 @@ class ReviewServiceStub:
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """
@@ -187,7 +188,7 @@ class ReviewServiceServicer:
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -196,8 +197,9 @@ class ReviewServiceServicer:
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """
@@ -367,7 +369,8 @@ class ReviewServiceServicer:
 
     def ExpandIdea(self, request, context):
         """Expands an idea into a proposal without starting a run. Its calls to the model are
-        recorded, under the id that the answer carries.
+        recorded, under the id that the answer carries. There is no key: repeated, it asks the
+        model again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -520,7 +523,7 @@ class ReviewService:
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -529,8 +532,9 @@ class ReviewService:
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """

@@ -43,7 +43,7 @@ class ReviewServiceStub:
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -52,8 +52,9 @@ class ReviewServiceStub:
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """
@@ -151,7 +152,8 @@ class ReviewServiceStub:
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]
     """Expands an idea into a proposal without starting a run. Its calls to the model are
-    recorded, under the id that the answer carries.
+    recorded, under the id that the answer carries. There is no key: repeated, it asks the
+    model again.
     """
     ListPersonas: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]
     """Lists the personas of the panel, in persona order."""
@@ -176,7 +178,7 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -185,8 +187,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """
@@ -281,7 +284,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]  # type: ignore[assignment]
     """Expands an idea into a proposal without starting a run. Its calls to the model are
-    recorded, under the id that the answer carries.
+    recorded, under the id that the answer carries. There is no key: repeated, it asks the
+    model again.
     """
     ListPersonas: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]  # type: ignore[assignment]
     """Lists the personas of the panel, in persona order."""
@@ -305,7 +309,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
@@ -314,8 +318,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     Deadlines. A caller's deadline bounds its call only; the run has its own.
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
-    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end is a
-    cut, and the run goes on: WatchRun with the last sequence that arrived brings the rest.
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
     """
@@ -522,7 +527,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ExpandIdeaResponse, _abc.Awaitable[_review_service_pb2.ExpandIdeaResponse]]:
         """Expands an idea into a proposal without starting a run. Its calls to the model are
-        recorded, under the id that the answer carries.
+        recorded, under the id that the answer carries. There is no key: repeated, it asks the
+        model again.
         """
 
     @_abc_1.abstractmethod
