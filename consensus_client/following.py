@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
-from consensus.v1 import draft_pb2, draft_service_pb2, event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import draft_pb2, draft_service_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_client.reconnecting import cut
 
 RunMessage: TypeAlias = review_service_pb2.StreamReviewResponse | review_service_pb2.WatchRunResponse
@@ -47,7 +47,7 @@ class RunCursor:
         """The run, once it is known."""
         return {} if self.run_id is None else {"run_id": self.run_id}
 
-    def take(self, message: RunMessage) -> event_pb2.RunEvent | None:
+    def take(self, message: RunMessage) -> run_event_pb2.RunEvent | None:
         """The message's event if it is the next one; None for heartbeats and for what was taken before.
 
         Raises:

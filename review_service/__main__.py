@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
+from consensus.internal.v1 import persistence_service_pb2_grpc
+from consensus.v1 import review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise

@@ -10,12 +10,8 @@ import grpc.aio
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import (
-    diagnostics_service_pb2,
-    diagnostics_service_pb2_grpc,
-    review_service_pb2,
-    review_service_pb2_grpc,
-)
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.failures import plain_cause
@@ -95,7 +91,7 @@ async def _examine_persistence(target: str) -> list[Checkup]:
     subject = "persistence service"
     async with open_channel(target) as channel:
         try:
-            health = await _health(channel, "consensus.v1.PersistenceService")
+            health = await _health(channel, "consensus.internal.v1.PersistenceService")
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
         service = Checkup(subject, health.is_well, f"{target}, {health.seen}")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
 from consensus_contract.steps import AGGREGATE, EXPAND
 
 
-def plain_lines(event: event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
+def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     """What to print for an event, after `progress` has taken it; nothing for most."""
     match event.WhichOneof("payload"):
         case "run_created":

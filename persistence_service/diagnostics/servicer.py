@@ -1,7 +1,7 @@
 """DiagnosticsService: what ops ask."""
 # ruff: noqa: N802 - names are those of the generated base
 
-from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from consensus_rpc.server.context import Context
 from persistence_service.database import Connection, Database, PoolState
 from persistence_service.database.migrating import current_revision, head_revision

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import Connection
 
-from consensus.v1 import draft_pb2, draft_service_pb2, event_pb2
+from consensus.v1 import draft_pb2, draft_service_pb2, heartbeat_pb2
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.drafts import repository
 from persistence_service.drafts.access import DraftAccess
@@ -60,4 +60,4 @@ def _event(event: draft_pb2.DraftEvent) -> draft_service_pb2.WatchDraftResponse:
 
 
 def _heartbeat(after: int) -> draft_service_pb2.WatchDraftResponse:
-    return draft_service_pb2.WatchDraftResponse(heartbeat=event_pb2.Heartbeat(last_sequence=after))
+    return draft_service_pb2.WatchDraftResponse(heartbeat=heartbeat_pb2.Heartbeat(last_sequence=after))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import TypeVar
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.backoff import Backoff, Patience
 from consensus_rpc.errors import ShuttingDown
@@ -125,7 +125,7 @@ class RunFollower:
 
 async def _next(
     watch: WatchStream, drained: "asyncio.Task[bool]"
-) -> persistence_service_pb2.PersistenceServiceWatchRunResponse | None:
+) -> persistence_service_pb2.WatchRunResponse | None:
     """The next message of a watch, None at its end.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from consensus.v1 import event_pb2
+from consensus.v1 import heartbeat_pb2, run_event_pb2
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from review_service.record.events import is_ending
 
@@ -31,9 +31,9 @@ class EventSender(Generic[M]):
         self._make = make
         self.run_id = run_id
         self.last_sequence = after_sequence
-        self.ending: event_pb2.RunEvent | None = None
+        self.ending: run_event_pb2.RunEvent | None = None
 
-    async def send(self, event: event_pb2.RunEvent) -> None:
+    async def send(self, event: run_event_pb2.RunEvent) -> None:
         """Sends the next event; one that the caller has is left out."""
         if event.sequence <= self.last_sequence:
             return
@@ -44,12 +44,12 @@ class EventSender(Generic[M]):
         elif event.WhichOneof("payload") == "run_resumed":
             self.ending = None
 
-    async def send_all(self, events: Iterable[event_pb2.RunEvent]) -> None:
+    async def send_all(self, events: Iterable[run_event_pb2.RunEvent]) -> None:
         """Sends these one after the other, and keeps none of them."""
         for event in events:
             await self.send(event)
 
     async def heartbeat(self) -> None:
         """Sends a sign of life."""
-        beat = event_pb2.Heartbeat(last_sequence=self.last_sequence)
+        beat = heartbeat_pb2.Heartbeat(last_sequence=self.last_sequence)
         await self._outgoing.send(self._make(heartbeat=beat), last_sequence=self.last_sequence)

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_pb2
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
 from consensus_rpc.errors import InternalError

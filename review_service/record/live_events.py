@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 from review_service.record.events import is_ending
 from review_service.record.wakeup import Wakeup
 
@@ -17,11 +17,11 @@ class LiveEvents:
 
     def __init__(self) -> None:
         self._changed = Wakeup()
-        self._events: list[event_pb2.RunEvent] = []
+        self._events: list[run_event_pb2.RunEvent] = []
         self.has_stopped = False
         self.is_complete = False
 
-    def publish(self, event: event_pb2.RunEvent) -> None:
+    def publish(self, event: run_event_pb2.RunEvent) -> None:
         """Appends the run's next event, which must be durable."""
         self._events.append(event)
         self.is_complete = is_ending(event)
@@ -32,7 +32,7 @@ class LiveEvents:
         self.has_stopped = True
         self._changed.set()
 
-    def take(self) -> Iterator[event_pb2.RunEvent]:
+    def take(self) -> Iterator[run_event_pb2.RunEvent]:
         """The events that are there, and those that come while they are taken."""
         while self._events:
             yield self._events.pop(0)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from consensus.v1 import attempt_pb2, event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from review_service.record.events import item_events
 
 MAX_PER_RECORD = 100
 
-Publish = Callable[[event_pb2.RunEvent], None]
+Publish = Callable[[run_event_pb2.RunEvent], None]
 RecordItem = persistence_service_pb2.RecordItem
 
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, FieldViolation, RunFailed, class_for_reason
 from consensus_contract.steps import EXPAND
 from consensus_rpc.errors import CallDeadlineExceeded

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.steps import EXPAND, review_step
 from review_service.steps.step import StepBudget, step_budget
 

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from consensus.v1 import errors_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import errors_pb2, review_service_pb2, run_pb2
 from tests.faults.case import Case
 from tests.faults.stack import LEASE_SECONDS
 from tests.support.pair import kinds, until

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2, run_pb2
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
 from tests.support.pair import Client, Pair, kinds, review_request, until
@@ -22,7 +22,7 @@ async def begin(client: Client, idea: str, **fields: Any) -> tuple[Any, str]:
     return stream, (await stream.read()).event.run_id
 
 
-async def rest(stream: Any) -> list[event_pb2.RunEvent]:
+async def rest(stream: Any) -> list[run_event_pb2.RunEvent]:
     events = []
     while (message := await stream.read()) is not grpc.aio.EOF:
         if message.HasField("event"):
@@ -76,12 +76,12 @@ async def test_a_completed_stream_cancels_nothing(client: Client, idea: str) -> 
 
 async def _three_reviews_in(
     pair: Pair, client: Client, idea: str
-) -> tuple[Any, str, list[event_pb2.RunEvent]]:
+) -> tuple[Any, str, list[run_event_pb2.RunEvent]]:
     """A run of which three reviews are recorded, while the model holds the other two."""
     for persona in ("critic", "optimist"):
         await client.model.script(Rule(persona=persona, hold="two", times=1))
     stream, run_id = await begin(client, idea)
-    seen: list[event_pb2.RunEvent] = []
+    seen: list[run_event_pb2.RunEvent] = []
     while kinds(seen).count("persona_review_ready") < 3:
         seen.append((await stream.read()).event)
     return stream, run_id, seen

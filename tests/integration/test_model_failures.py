@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, LlmAuthentication, QuorumNotMet, RunFailed, reason_name
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
@@ -13,9 +13,9 @@ from tests.support.pair import Client, kinds, review_request
 PERSONAS = ["architect", "critic", "optimist", "security_guardian", "user_advocate"]
 
 
-async def fail(client: Client, idea: str) -> tuple[list[event_pb2.RunEvent], ConsensusError]:
+async def fail(client: Client, idea: str) -> tuple[list[run_event_pb2.RunEvent], ConsensusError]:
     """A review that must fail: its events, and the error that the stream ends with."""
-    events: list[event_pb2.RunEvent] = []
+    events: list[run_event_pb2.RunEvent] = []
     with pytest.raises(ConsensusError) as caught, contract_errors():  # noqa: PT012 - it fails after its events
         async for message in client.review.StreamReview(review_request(idea)):
             events.append(message.event)  # noqa: PERF401 - the events before the error are wanted

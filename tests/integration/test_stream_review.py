@@ -4,13 +4,8 @@ import asyncio
 
 import pytest
 
-from consensus.v1 import (
-    attempt_pb2,
-    event_pb2,
-    persistence_service_pb2,
-    review_service_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
@@ -29,7 +24,7 @@ OPENING = [
 ENDING = ["step_started", "decision_ready", "step_completed", "run_completed"]
 
 
-def bytes_of(events: list[event_pb2.RunEvent]) -> list[bytes]:
+def bytes_of(events: list[run_event_pb2.RunEvent]) -> list[bytes]:
     return [event.SerializeToString(deterministic=True) for event in events]
 
 
@@ -63,7 +58,7 @@ async def test_the_first_review_arrives_before_the_slowest_persona_is_done(
     await client.model.script(Rule(persona="optimist", contains=mark, hold=mark))
 
     stream = client.review.StreamReview(review_request(idea))
-    seen: list[event_pb2.RunEvent] = []
+    seen: list[run_event_pb2.RunEvent] = []
     async for message in stream:
         seen.append(message.event)
         if message.event.HasField("persona_review_ready"):
@@ -218,7 +213,7 @@ async def test_a_run_of_another_tenant_is_not_found(client: Client, idea: str) -
     run_id = (await client.stream(idea))[0].run_id
     scope = persistence_service_pb2.CallScope(tenant="another", caller="anonymous")
 
-    request = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=scope, run_id=run_id)
+    request = persistence_service_pb2.GetRunRequest(scope=scope, run_id=run_id)
 
     with pytest.raises(RunNotFound), contract_errors():
         await client.persistence.GetRun(request)

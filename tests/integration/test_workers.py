@@ -15,12 +15,8 @@ import grpc
 import psutil
 import pytest
 
-from consensus.v1 import (
-    diagnostics_service_pb2,
-    diagnostics_service_pb2_grpc,
-    review_service_pb2,
-    review_service_pb2_grpc,
-)
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.support.pair import API_KEY, PERSISTENCE, REVIEW, drained, review_request, wait_serving
 from tests.support.processes import Process, clean_environment, start_process, wait_started

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_client import AuditClient
 from consensus_journal import checkpoint_from_plain, verify_export
 from persistence_service.audit.checkpoints import new_signing_key

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
 from tests.support.records import (
     LONG_AGO,
@@ -26,7 +27,7 @@ async def kinds(service: Service, run_id: str) -> list[str | None]:
 
 
 async def attempts(service: Service, run_id: str) -> list[attempt_pb2.Attempt]:
-    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(scope=scope(), run_id=run_id)
+    request = persistence_service_pb2.ListAttemptsRequest(scope=scope(), run_id=run_id)
     return list((await service.stub.ListAttempts(request)).attempts)
 
 
@@ -165,7 +166,7 @@ async def test_a_run_taken_over_too_often_without_progress_fails_and_says_how_fa
 ) -> None:
     async with service.created() as worker:
         await worker.record(happy_records()[0])
-        await worker.record(record(3, event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+        await worker.record(record(3, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
     for _ in range(5):
         await service.abandon(worker.run_id)
         assert len(await service.claim()) == 1
@@ -184,7 +185,7 @@ async def test_progress_forgives_earlier_take_overs(service: Service) -> None:
     token = worker.token
     for number in range(7):
         async with service.attached(worker.run_id, token) as heir:
-            await heir.record(record(number + 2, event_pb2.StepStarted(step="expand")))
+            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
         await service.abandon(worker.run_id)
         (claimed,) = await service.claim()
         token = claimed.lease.fencing_token
@@ -250,7 +251,7 @@ async def test_cancelling_and_recording_at_once_leave_one_of_two_histories(
 
 async def test_a_failed_run_goes_on_with_a_new_deadline_and_its_steps_pending(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     failed = await service.run(worker.run_id)
     resumed = await service.resume(worker.run_id)
     assert (failed.state, resumed.state, resumed.retry_count) == (FAILED, RUNNING, 1)
@@ -264,7 +265,7 @@ async def test_a_failed_run_goes_on_with_a_new_deadline_and_its_steps_pending(se
 
 async def test_a_resumed_run_says_when_its_budget_begins(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     await service.resume(worker.run_id)
     (claimed,) = await service.claim()
     async with Worker(service) as heir:

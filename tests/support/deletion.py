@@ -4,14 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from consensus.v1 import (
-    attempt_pb2,
-    audit_service_pb2,
-    audit_service_pb2_grpc,
-    panel_pb2,
-    persistence_service_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, audit_service_pb2, audit_service_pb2_grpc, panel_pb2, run_pb2
 from consensus_rpc.channel.status import contract_errors
 from persistence_service import tables
 from persistence_service.audit import repository
@@ -59,9 +53,7 @@ async def listed(service: Service, *, show_deleted: bool = False) -> list[str]:
 
 async def exported(service: Service, *, show_deleted: bool = False) -> list[str]:
     """The ids of all runs, newest first."""
-    request = persistence_service_pb2.PersistenceServiceExportRunsRequest(
-        scope=scope(), show_deleted=show_deleted
-    )
+    request = persistence_service_pb2.ExportRunsRequest(scope=scope(), show_deleted=show_deleted)
     with contract_errors():
         return [answer.run.run_id async for answer in service.stub.ExportRuns(request)]
 
@@ -78,9 +70,7 @@ async def reviews(service: Service, run_id: str, *, show_deleted: bool) -> list[
 
 async def event_kinds(service: Service, run_id: str, *, show_deleted: bool = False) -> list[str]:
     """The kinds of the run's events, to the end of its journal."""
-    request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
-        scope=scope(), run_id=run_id, show_deleted=show_deleted
-    )
+    request = persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, show_deleted=show_deleted)
     with contract_errors():
         messages = [message async for message in service.stub.WatchRun(request)]
     return [str(m.event.WhichOneof("payload")) for m in messages if m.HasField("event")]

@@ -21,14 +21,6 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from consensus.v1 import (  # noqa: F401 - makes the services known to the pool of descriptors
-    audit_service_pb2,
-    draft_service_pb2,
-    event_service_pb2,
-    idempotency_service_pb2,
-    metric_service_pb2,
-    review_service_pb2,
-)
 from consensus_rpc.channel.status import error_from_rpc
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 from persistence_service.database.migrating import upgrade

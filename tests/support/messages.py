@@ -10,9 +10,9 @@ from consensus.v1 import (
     attempt_pb2,
     decision_pb2,
     errors_pb2,
-    event_pb2,
     panel_pb2,
     proposal_pb2,
+    run_event_pb2,
     run_pb2,
 )
 
@@ -143,23 +143,23 @@ run_failures = st.builds(
     output_violations=violations,
 )
 payloads = st.one_of(
-    st.builds(event_pb2.StepStarted, step=names),
-    st.builds(event_pb2.StepCompleted, step=names, attempt_count=counts),
-    st.builds(event_pb2.StepSkipped, step=names),
-    st.builds(event_pb2.StepFailed, step=names, attempt_count=counts, failure=maybe(step_failures)),
+    st.builds(run_event_pb2.StepStarted, step=names),
+    st.builds(run_event_pb2.StepCompleted, step=names, attempt_count=counts),
+    st.builds(run_event_pb2.StepSkipped, step=names),
+    st.builds(run_event_pb2.StepFailed, step=names, attempt_count=counts, failure=maybe(step_failures)),
     st.builds(
-        event_pb2.AttemptFailed,
+        run_event_pb2.AttemptFailed,
         step=names,
         persona_id=st.just("") | names,
         attempt_number=counts,
         reason=reasons,
         retry_delay=maybe(durations),
     ),
-    st.builds(event_pb2.ProposalReady, proposal=proposals),
-    st.builds(event_pb2.PersonaReviewReady, persona_review=reviews),
-    st.builds(event_pb2.DecisionReady, decision=decisions),
-    st.builds(event_pb2.RunCompleted),
-    st.builds(event_pb2.RunFailed, failure=run_failures),
+    st.builds(run_event_pb2.ProposalReady, proposal=proposals),
+    st.builds(run_event_pb2.PersonaReviewReady, persona_review=reviews),
+    st.builds(run_event_pb2.DecisionReady, decision=decisions),
+    st.builds(run_event_pb2.RunCompleted),
+    st.builds(run_event_pb2.RunFailed, failure=run_failures),
 )
 attempts = st.builds(
     attempt_pb2.Attempt,

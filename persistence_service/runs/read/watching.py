@@ -4,7 +4,8 @@ import asyncio
 
 from sqlalchemy import Connection
 
-from consensus.v1 import event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import heartbeat_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.journal.following import PAGE, EventPage, Following, Journal
@@ -23,7 +24,7 @@ class RunWatch:
         self,
         reader: RunReader,
         notifier: Notifier[RunHead],
-        context: StreamWriter[persistence_service_pb2.PersistenceServiceWatchRunResponse],
+        context: StreamWriter[persistence_service_pb2.WatchRunResponse],
         *,
         show_deleted: bool = False,
     ) -> None:
@@ -48,8 +49,8 @@ class RunWatch:
         following = Following(journal, outgoing, stopping, heartbeat_seconds=options.heartbeat_seconds)
         await following.run(self._notifier, key, after)
 
-    async def _read(self, key: RunKey, after: int) -> EventPage[event_pb2.RunEvent]:
-        def find(connection: Connection) -> EventPage[event_pb2.RunEvent]:
+    async def _read(self, key: RunKey, after: int) -> EventPage[run_event_pb2.RunEvent]:
+        def find(connection: Connection) -> EventPage[run_event_pb2.RunEvent]:
             shown = self._show_deleted
             heads = repository.find_heads(connection, [key], show_deleted=shown)
             if not heads:
@@ -61,10 +62,10 @@ class RunWatch:
         return await self._reader.read(find, f"runs/{key[1]}")
 
 
-def _event(event: event_pb2.RunEvent) -> persistence_service_pb2.PersistenceServiceWatchRunResponse:
-    return persistence_service_pb2.PersistenceServiceWatchRunResponse(event=event)
+def _event(event: run_event_pb2.RunEvent) -> persistence_service_pb2.WatchRunResponse:
+    return persistence_service_pb2.WatchRunResponse(event=event)
 
 
-def _heartbeat(after: int) -> persistence_service_pb2.PersistenceServiceWatchRunResponse:
-    heartbeat = event_pb2.Heartbeat(last_sequence=after)
-    return persistence_service_pb2.PersistenceServiceWatchRunResponse(heartbeat=heartbeat)
+def _heartbeat(after: int) -> persistence_service_pb2.WatchRunResponse:
+    heartbeat = heartbeat_pb2.Heartbeat(last_sequence=after)
+    return persistence_service_pb2.WatchRunResponse(heartbeat=heartbeat)

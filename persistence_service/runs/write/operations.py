@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import InvalidField
 from persistence_service.idempotency.keys import KeyUse

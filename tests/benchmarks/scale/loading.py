@@ -13,7 +13,7 @@ from tests.benchmarks.loads import Jobs, obey
 
 _METHODS = {
     "reviews": "/consensus.v1.ReviewService/StreamReview",
-    "records": "/consensus.v1.PersistenceService/RecordRun",
+    "records": "/consensus.internal.v1.PersistenceService/RecordRun",
 }
 _LEAST_EVENTS = 20
 

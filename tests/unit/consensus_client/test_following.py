@@ -2,13 +2,13 @@
 
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2
 from consensus_client.following import RunCursor
 from consensus_rpc.errors import ServerUnreachable
 from tests.unit.consensus_client import samples
 
 
-def message(event: event_pb2.RunEvent) -> review_service_pb2.WatchRunResponse:
+def message(event: run_event_pb2.RunEvent) -> review_service_pb2.WatchRunResponse:
     return review_service_pb2.WatchRunResponse(event=event)
 
 
@@ -29,7 +29,7 @@ def test_a_cursor_refuses_a_gap() -> None:
 
 def test_a_stream_may_end_after_the_runs_end_and_what_came_beside_it() -> None:
     events = samples.completed_events()
-    noted = event_pb2.RunEvent(decision_annotated=event_pb2.DecisionAnnotated())
+    noted = run_event_pb2.RunEvent(decision_annotated=run_event_pb2.DecisionAnnotated())
     cursor = RunCursor()
     for event in samples.numbered(*events, noted):
         cursor.take(message(event))
@@ -44,7 +44,7 @@ def test_a_stream_may_not_end_in_the_middle_of_a_run() -> None:
 
 
 def test_a_run_that_was_resumed_is_not_over() -> None:
-    resumed = event_pb2.RunEvent(run_resumed=event_pb2.RunResumed(retry_count=1))
+    resumed = run_event_pb2.RunEvent(run_resumed=run_event_pb2.RunResumed(retry_count=1))
     cursor = RunCursor()
     for event in samples.numbered(*samples.failed_events(), resumed):
         cursor.take(message(event))
@@ -53,5 +53,5 @@ def test_a_run_that_was_resumed_is_not_over() -> None:
 
 
 def test_an_event_of_a_newer_server_is_taken() -> None:
-    unknown = event_pb2.RunEvent(run_id=samples.RUN, sequence=1)
+    unknown = run_event_pb2.RunEvent(run_id=samples.RUN, sequence=1)
     assert RunCursor().take(message(unknown)) == unknown

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import attempt_pb2, panel_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_rpc import errors
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.validation import check_request, tolerant

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from consensus.v1 import errors_pb2, event_pb2, run_pb2
+from consensus.v1 import errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import LlmInvalidOutput, QuorumNotMet, RunCancelled
 from review_service.follow.endings import error_of_event, error_of_failure, error_of_run
 
@@ -23,8 +23,9 @@ def failure(reason: errors_pb2.ErrorReason.ValueType) -> run_pb2.RunFailure:
 
 
 def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() -> None:
-    event = event_pb2.RunEvent(
-        run_id="r-1", run_failed=event_pb2.RunFailed(failure=failure(errors_pb2.ERROR_REASON_QUORUM_NOT_MET))
+    event = run_event_pb2.RunEvent(
+        run_id="r-1",
+        run_failed=run_event_pb2.RunFailed(failure=failure(errors_pb2.ERROR_REASON_QUORUM_NOT_MET)),
     )
 
     error = error_of_event(event)
@@ -79,8 +80,8 @@ def test_invalid_output_names_the_fields_of_the_answer() -> None:
 
 
 def test_a_completed_run_ends_well_and_a_cancelled_one_says_so() -> None:
-    completed = event_pb2.RunEvent(run_id="r-1", run_completed=event_pb2.RunCompleted())
-    cancelled = event_pb2.RunEvent(run_id="r-1", run_cancelled=event_pb2.RunCancelled())
+    completed = run_event_pb2.RunEvent(run_id="r-1", run_completed=run_event_pb2.RunCompleted())
+    cancelled = run_event_pb2.RunEvent(run_id="r-1", run_cancelled=run_event_pb2.RunCancelled())
 
     assert error_of_event(completed) is None
     assert isinstance(error_of_event(cancelled), RunCancelled)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import grpc
 import pytest
 
-from consensus.v1 import event_pb2, persistence_service_pb2, review_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2
 from consensus_contract.errors import ConsensusError, DatabaseUnavailable, RunCancelled
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from review_service.follow.follower import RunFollower
@@ -15,9 +16,9 @@ from review_service.record.gateway import Caller
 from review_service.record.live_events import LiveEvents
 
 Message = review_service_pb2.StreamReviewResponse
-WatchMessage = persistence_service_pb2.PersistenceServiceWatchRunResponse
+WatchMessage = persistence_service_pb2.WatchRunResponse
 CALLER = Caller(persistence_service_pb2.CallScope(), None)
-COMPLETED = event_pb2.RunCompleted()
+COMPLETED = run_event_pb2.RunCompleted()
 
 
 class Reader:
@@ -43,7 +44,7 @@ class Reader:
 class Journal:
     """Stands in for the persistence service: each watch gives the next part, an error ends one."""
 
-    def __init__(self, *parts: Iterable[event_pb2.RunEvent | ConsensusError]) -> None:
+    def __init__(self, *parts: Iterable[run_event_pb2.RunEvent | ConsensusError]) -> None:
         self._parts = list(parts)
         self.asked_after: list[int] = []
 
@@ -53,7 +54,7 @@ class Journal:
 
 
 class Watch:
-    def __init__(self, part: Iterable[event_pb2.RunEvent | ConsensusError]) -> None:
+    def __init__(self, part: Iterable[run_event_pb2.RunEvent | ConsensusError]) -> None:
         self._left = iter(part)
 
     async def read(self) -> object:
@@ -80,9 +81,9 @@ def sender_to(reader: Reader, slow_seconds: float = 10.0, after: int = 0) -> Eve
     return EventSender(reader, Message, "r-1", slow_seconds=slow_seconds, after_sequence=after)
 
 
-def event(sequence: int, **payload: object) -> event_pb2.RunEvent:
-    payload = payload or {"run_started": event_pb2.RunStarted()}
-    return event_pb2.RunEvent(run_id="r-1", sequence=sequence, **payload)  # type: ignore[arg-type]  # one payload
+def event(sequence: int, **payload: object) -> run_event_pb2.RunEvent:
+    payload = payload or {"run_started": run_event_pb2.RunStarted()}
+    return run_event_pb2.RunEvent(run_id="r-1", sequence=sequence, **payload)  # type: ignore[arg-type]  # one payload
 
 
 async def test_live_events_are_sent_in_order_as_they_come_and_the_stream_ends_with_the_run() -> None:
@@ -103,7 +104,9 @@ async def test_a_run_that_goes_on_elsewhere_is_followed_through_the_journal_with
     live, reader = LiveEvents(), Reader()
     live.publish(event(1))
     live.stop()
-    journal = Journal([event(2), DatabaseUnavailable()], [event(3, run_cancelled=event_pb2.RunCancelled())])
+    journal = Journal(
+        [event(2), DatabaseUnavailable()], [event(3, run_cancelled=run_event_pb2.RunCancelled())]
+    )
 
     with pytest.raises(RunCancelled):
         await follower(journal).follow(CALLER, sender_to(reader), live=live)
@@ -166,10 +169,10 @@ async def test_a_failure_that_was_resumed_since_is_not_the_ending() -> None:
     sender = sender_to(Reader())
     endings = []
     for happened in (
-        event(1, run_failed=event_pb2.RunFailed()),
-        event(2, run_resumed=event_pb2.RunResumed()),
+        event(1, run_failed=run_event_pb2.RunFailed()),
+        event(2, run_resumed=run_event_pb2.RunResumed()),
         event(3, run_completed=COMPLETED),
-        event(4, decision_annotated=event_pb2.DecisionAnnotated()),
+        event(4, decision_annotated=run_event_pb2.DecisionAnnotated()),
     ):
         await sender.send(happened)
         endings.append(sender.ending.sequence if sender.ending is not None else None)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2
 from consensus_contract.steps import EXPAND
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule

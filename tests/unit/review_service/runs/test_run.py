@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
 from consensus_decision.quorum import check_quorum

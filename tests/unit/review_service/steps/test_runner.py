@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from consensus_contract.steps import EXPAND, review_step
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
@@ -277,7 +277,9 @@ async def test_the_five_prompts_share_their_beginning_byte_for_byte(
 
 async def test_a_failed_record_of_a_failure_ends_the_step(model: ModelClient, control: ControlClient) -> None:
     class Refusing(Recorder):
-        async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+        async def attempt_failed(
+            self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed
+        ) -> None:
             raise LookupError("lease lost")
 
     await control.script(Rule(status=500))

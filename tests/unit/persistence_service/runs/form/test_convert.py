@@ -10,15 +10,8 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.v1 import (
-    attempt_pb2,
-    decision_pb2,
-    event_pb2,
-    panel_pb2,
-    persistence_service_pb2,
-    proposal_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import decisions, payloads
 from persistence_service.runs.form.attempts import attempt_columns, attempt_message
@@ -46,7 +39,7 @@ def test_an_event_that_is_read_is_the_one_that_was_sent(payload: Message) -> Non
     item = records.item_of(payload)
     kind = item.WhichOneof("item")
     assert kind is not None
-    sent = event_pb2.RunEvent(run_id="r", sequence=7, event_time=to_timestamp(NOW))
+    sent = run_event_pb2.RunEvent(run_id="r", sequence=7, event_time=to_timestamp(NOW))
     getattr(sent, kind).CopyFrom(payload)
     getattr(sent, kind).SetInParent()
     event = item_entry(item)

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from consensus.v1 import diagnostics_service_pb2 as consensus_dot_v1_dot_diagnostics__service__pb2
+from consensus.internal.v1 import diagnostics_service_pb2 as consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in consensus/v1/diagnostics_service_pb2_grpc.py depends on'
+        + ' but the generated code in consensus/internal/v1/diagnostics_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,9 +37,9 @@ class DiagnosticsServiceStub:
             channel: A grpc.Channel.
         """
         self.GetDatabaseStatus = channel.unary_unary(
-                '/consensus.v1.DiagnosticsService/GetDatabaseStatus',
-                request_serializer=consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
+                '/consensus.internal.v1.DiagnosticsService/GetDatabaseStatus',
+                request_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
                 _registered_method=True)
 
 
@@ -60,14 +60,14 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetDatabaseStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDatabaseStatus,
-                    request_deserializer=consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'consensus.v1.DiagnosticsService', rpc_method_handlers)
+            'consensus.internal.v1.DiagnosticsService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('consensus.v1.DiagnosticsService', rpc_method_handlers)
+    server.add_registered_method_handlers('consensus.internal.v1.DiagnosticsService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -90,9 +90,9 @@ class DiagnosticsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.DiagnosticsService/GetDatabaseStatus',
-            consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
-            consensus_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
+            '/consensus.internal.v1.DiagnosticsService/GetDatabaseStatus',
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from consensus.v1 import persistence_service_pb2 as consensus_dot_v1_dot_persistence__service__pb2
+from consensus.internal.v1 import persistence_service_pb2 as consensus_dot_internal_dot_v1_dot_persistence__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in consensus/v1/persistence_service_pb2_grpc.py depends on'
+        + ' but the generated code in consensus/internal/v1/persistence_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -54,94 +54,94 @@ class PersistenceServiceStub:
             channel: A grpc.Channel.
         """
         self.RecordRun = channel.stream_stream(
-                '/consensus.v1.PersistenceService/RecordRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.RecordRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.RecordRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/RecordRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunResponse.FromString,
                 _registered_method=True)
         self.CreateRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/CreateRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.CreateRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.CreateRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/CreateRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunResponse.FromString,
                 _registered_method=True)
         self.ClaimRuns = channel.unary_unary(
-                '/consensus.v1.PersistenceService/ClaimRuns',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ClaimRuns',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.FromString,
                 _registered_method=True)
         self.GetRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/GetRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/GetRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunResponse.FromString,
                 _registered_method=True)
         self.ListRuns = channel.unary_unary(
-                '/consensus.v1.PersistenceService/ListRuns',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ListRuns',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsResponse.FromString,
                 _registered_method=True)
         self.ListAttempts = channel.unary_unary(
-                '/consensus.v1.PersistenceService/ListAttempts',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ListAttempts',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
         self.ListPersonaReviews = channel.unary_unary(
-                '/consensus.v1.PersistenceService/ListPersonaReviews',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ListPersonaReviews',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsResponse.FromString,
                 _registered_method=True)
         self.ExportRuns = channel.unary_stream(
-                '/consensus.v1.PersistenceService/ExportRuns',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ExportRuns',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsResponse.FromString,
                 _registered_method=True)
         self.WatchRun = channel.unary_stream(
-                '/consensus.v1.PersistenceService/WatchRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/WatchRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunResponse.FromString,
                 _registered_method=True)
         self.CancelRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/CancelRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/CancelRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunResponse.FromString,
                 _registered_method=True)
         self.ResumeRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/ResumeRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/ResumeRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunResponse.FromString,
                 _registered_method=True)
         self.DeleteRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/DeleteRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/DeleteRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunResponse.FromString,
                 _registered_method=True)
         self.UndeleteRun = channel.unary_unary(
-                '/consensus.v1.PersistenceService/UndeleteRun',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/UndeleteRun',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunResponse.FromString,
                 _registered_method=True)
         self.DeleteUserData = channel.unary_unary(
-                '/consensus.v1.PersistenceService/DeleteUserData',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/DeleteUserData',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataResponse.FromString,
                 _registered_method=True)
         self.UndeleteUserData = channel.unary_unary(
-                '/consensus.v1.PersistenceService/UndeleteUserData',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/UndeleteUserData',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataResponse.FromString,
                 _registered_method=True)
         self.AnnotateDecision = channel.unary_unary(
-                '/consensus.v1.PersistenceService/AnnotateDecision',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/AnnotateDecision',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionResponse.FromString,
                 _registered_method=True)
         self.GetDraftText = channel.unary_unary(
-                '/consensus.v1.PersistenceService/GetDraftText',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/GetDraftText',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
                 _registered_method=True)
         self.RecordExpansion = channel.unary_unary(
-                '/consensus.v1.PersistenceService/RecordExpansion',
-                request_serializer=consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
-                response_deserializer=consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
+                '/consensus.internal.v1.PersistenceService/RecordExpansion',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
                 _registered_method=True)
 
 
@@ -235,7 +235,8 @@ class PersistenceServiceServicer:
 
     def WatchRun(self, request, context):
         """Streams a run's events after a sequence, and ends with status OK at the event with
-        which the journal stands in a terminal state.
+        which the journal stands in a terminal state. With nothing to send a heartbeat comes
+        now and then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -314,99 +315,99 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'RecordRun': grpc.stream_stream_rpc_method_handler(
                     servicer.RecordRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.RecordRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.RecordRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunResponse.SerializeToString,
             ),
             'CreateRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.CreateRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.CreateRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunResponse.SerializeToString,
             ),
             'ClaimRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimRuns,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.SerializeToString,
             ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunResponse.SerializeToString,
             ),
             'ListRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRuns,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsResponse.SerializeToString,
             ),
             'ListPersonaReviews': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPersonaReviews,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsResponse.SerializeToString,
             ),
             'ExportRuns': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportRuns,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsResponse.SerializeToString,
             ),
             'WatchRun': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunResponse.SerializeToString,
             ),
             'CancelRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunResponse.SerializeToString,
             ),
             'ResumeRun': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunResponse.SerializeToString,
             ),
             'DeleteRun': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunResponse.SerializeToString,
             ),
             'UndeleteRun': grpc.unary_unary_rpc_method_handler(
                     servicer.UndeleteRun,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunResponse.SerializeToString,
             ),
             'DeleteUserData': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteUserData,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataResponse.SerializeToString,
             ),
             'UndeleteUserData': grpc.unary_unary_rpc_method_handler(
                     servicer.UndeleteUserData,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataResponse.SerializeToString,
             ),
             'AnnotateDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnotateDecision,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionResponse.SerializeToString,
             ),
             'GetDraftText': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDraftText,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.SerializeToString,
             ),
             'RecordExpansion': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExpansion,
-                    request_deserializer=consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.FromString,
-                    response_serializer=consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.SerializeToString,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'consensus.v1.PersistenceService', rpc_method_handlers)
+            'consensus.internal.v1.PersistenceService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('consensus.v1.PersistenceService', rpc_method_handlers)
+    server.add_registered_method_handlers('consensus.internal.v1.PersistenceService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -446,9 +447,9 @@ class PersistenceService:
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/consensus.v1.PersistenceService/RecordRun',
-            consensus_dot_v1_dot_persistence__service__pb2.RecordRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.RecordRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/RecordRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -473,9 +474,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/CreateRun',
-            consensus_dot_v1_dot_persistence__service__pb2.CreateRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.CreateRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/CreateRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CreateRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -500,9 +501,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/ClaimRuns',
-            consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ClaimRuns',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ClaimRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -527,9 +528,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/GetRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceGetRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/GetRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -554,9 +555,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/ListRuns',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListRunsResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ListRuns',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -581,9 +582,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/ListAttempts',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListAttemptsResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ListAttempts',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListAttemptsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -608,9 +609,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/ListPersonaReviews',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceListPersonaReviewsResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ListPersonaReviews',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ListPersonaReviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -635,9 +636,9 @@ class PersistenceService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/consensus.v1.PersistenceService/ExportRuns',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceExportRunsResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ExportRuns',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ExportRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -662,9 +663,9 @@ class PersistenceService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/consensus.v1.PersistenceService/WatchRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceWatchRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/WatchRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.WatchRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -689,9 +690,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/CancelRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceCancelRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/CancelRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.CancelRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -716,9 +717,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/ResumeRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceResumeRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/ResumeRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.ResumeRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -743,9 +744,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/DeleteRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/DeleteRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -770,9 +771,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/UndeleteRun',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteRunResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/UndeleteRun',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteRunResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -797,9 +798,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/DeleteUserData',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceDeleteUserDataResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/DeleteUserData',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.DeleteUserDataResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -824,9 +825,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/UndeleteUserData',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceUndeleteUserDataResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/UndeleteUserData',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.UndeleteUserDataResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -851,9 +852,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/AnnotateDecision',
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.PersistenceServiceAnnotateDecisionResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/AnnotateDecision',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AnnotateDecisionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -878,9 +879,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/GetDraftText',
-            consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/GetDraftText',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -905,9 +906,9 @@ class PersistenceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/consensus.v1.PersistenceService/RecordExpansion',
-            consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
-            consensus_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
+            '/consensus.internal.v1.PersistenceService/RecordExpansion',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
             options,
             channel_credentials,
             insecure,

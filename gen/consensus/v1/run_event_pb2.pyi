@@ -220,17 +220,17 @@ class RunResumed(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    RETRY_COUNT_FIELD_NUMBER: _builtins.int
-    retry_count: _builtins.int
+    RESUME_COUNT_FIELD_NUMBER: _builtins.int
+    resume_count: _builtins.int
     """How often it has been resumed, this time included."""
     def __init__(
         self,
         *,
-        retry_count: _builtins.int = ...,
+        resume_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["retry_count", b"retry_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_count", b"resume_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,20 +243,20 @@ class RunTakenOver(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TAKE_OVER_COUNT_FIELD_NUMBER: _builtins.int
-    WAS_RELEASED_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
     take_over_count: _builtins.int
     """How often it has been taken over, this time included."""
-    was_released: _builtins.bool
+    released: _builtins.bool
     """Whether the process before gave it up in an orderly way."""
     def __init__(
         self,
         *,
         take_over_count: _builtins.int = ...,
-        was_released: _builtins.bool = ...,
+        released: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["take_over_count", b"take_over_count", "was_released", b"was_released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["released", b"released", "take_over_count", b"take_over_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -600,25 +600,3 @@ class DecisionAnnotated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecisionAnnotated: _TypeAlias = DecisionAnnotated  # noqa: Y015
-
-@_typing.final
-class Heartbeat(_message.Message):
-    """A sign of life on a stream that has nothing to say."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
-    last_sequence: _builtins.int
-    """The sequence of the newest event that this stream has sent; 0 when none was."""
-    def __init__(
-        self,
-        *,
-        last_sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sequence", b"last_sequence"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
