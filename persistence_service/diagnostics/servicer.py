@@ -34,7 +34,7 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
             size_bytes=repository.size_bytes(connection),
             tables=[
                 diagnostics_service_pb2.TableStatus(
-                    table=table.name, row_count=table.row_count, is_estimate=table.is_estimate
+                    table=table.name, row_count=table.row_count, estimated=table.is_estimate
                 )
                 for table in repository.table_sizes(connection)
             ],

@@ -117,7 +117,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         followed = isinstance(answer, Follow)
         run_id = answer.run_id if followed else request.run_id
         run = await self._runs.reader.whole_run((request.scope.tenant, run_id))
-        return persistence_service_pb2.CreateRunResponse(run=run, is_created=not followed)
+        return persistence_service_pb2.CreateRunResponse(run=run, created=not followed)
 
     async def ClaimRuns(
         self, request: persistence_service_pb2.ClaimRunsRequest, context: Context

@@ -108,7 +108,8 @@ def _persona_review_ready(item: run_event_pb2.PersonaReviewReady) -> NewRunEntry
 def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
     _require(item, "decision")
     payload = decisions.decision_payload(item.decision)
-    data = {"label": payload.columns["label"], "confidence": payload.columns["confidence"]}
+    columns = payload.columns
+    data = {"label": columns["label"], "confidence_ten_thousandths": columns["confidence"]}
     return _payload_entry(event_types.DECISION, payload, data, None)
 
 

@@ -39,13 +39,13 @@ def _fill_run_created(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> 
 
 def _fill_run_resumed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_resumed.SetInParent()
-    event.run_resumed.retry_count = stored.data["retry_count"]
+    event.run_resumed.resume_count = stored.data["retry_count"]
 
 
 def _fill_run_taken_over(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_taken_over.SetInParent()
     event.run_taken_over.take_over_count = stored.data["take_over_count"]
-    event.run_taken_over.was_released = stored.data["was_released"]
+    event.run_taken_over.released = stored.data["was_released"]
 
 
 def _fill_step_started(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:

@@ -1,6 +1,7 @@
 """A run followed through its journal."""
 
 import asyncio
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
@@ -45,7 +46,7 @@ class RunWatch:
         """
         options = self._reader.options
         outgoing = Outgoing(self._context, slow_seconds=options.slow_consumer_seconds, run_id=key[1])
-        journal = Journal(read=lambda after: self._read(key, after), event=_event, heartbeat=_heartbeat)
+        journal = Journal(read=lambda after: self._read(key, after), events=_events, heartbeat=_heartbeat)
         following = Following(journal, outgoing, stopping, heartbeat_seconds=options.heartbeat_seconds)
         await following.run(self._notifier, key, after)
 
@@ -62,8 +63,8 @@ class RunWatch:
         return await self._reader.read(find, f"runs/{key[1]}")
 
 
-def _event(event: run_event_pb2.RunEvent) -> persistence_service_pb2.WatchRunResponse:
-    return persistence_service_pb2.WatchRunResponse(event=event)
+def _events(events: Sequence[run_event_pb2.RunEvent]) -> persistence_service_pb2.WatchRunResponse:
+    return persistence_service_pb2.WatchRunResponse(events=events)
 
 
 def _heartbeat(after: int) -> persistence_service_pb2.WatchRunResponse:
