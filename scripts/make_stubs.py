@@ -1,7 +1,8 @@
 """Make gen/ from the contract in protos/: what others read, and what Python imports.
 
-- gen/consensus, gen/buf: Python stubs. None of google/rpc, whose stubs come with a library, nor of the
-  plain copy: a second set would collide in the descriptor pool.
+- gen/consensus, gen/buf: Python stubs, and beside them the service config, so that the library has it
+  wherever it is installed. No stubs of google/rpc, which come with a library, nor of the plain copy: a
+  second set would collide in the descriptor pool.
 - gen/plain: the public contract without rules, for generators that would make code of them.
 - gen/descriptors/consensus.binpb: the public contract and google/rpc, compiled, with all imports.
 
@@ -55,7 +56,7 @@ def make_all(out: Path) -> None:
 
 
 def make_stubs(out: Path) -> None:
-    """Write messages, services, their types and the packages around them."""
+    """Write messages, services, their types, the packages around them and the service config."""
     sources = sorted(path for path in PROTOS.rglob("*.proto") if "google" not in path.parts)
     names = [path.relative_to(PROTOS).as_posix() for path in sources]
     services = [
@@ -66,6 +67,7 @@ def make_stubs(out: Path) -> None:
     run_protoc([PROTOS], services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
     for folder in sorted({parent for path in sources for parent in package_folders(path)}):
         (out / folder / "__init__.py").write_text(PACKAGE_MARK, encoding="utf-8")
+    shutil.copyfile(SERVICE_CONFIG, out / PUBLIC / SERVICE_CONFIG.name)
 
 
 def package_folders(source: Path) -> list[Path]:

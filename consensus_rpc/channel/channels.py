@@ -33,16 +33,20 @@ class ChannelOptions:
     port: the kernel spreads connections over these, and never calls.
 
     `retry_reads` maps a service's full name to its unary methods without effects. Only those are sent again
-    by gRPC on UNAVAILABLE: whether a change took effect is not known then.
+    by gRPC on UNAVAILABLE: whether a change took effect is not known then. `published_config`, the JSON that
+    a service publishes beside its contract, takes the place of both.
     """
 
     retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    published_config: str | None = None
     max_message_bytes: int = 4 * 1024 * 1024
     max_reconnect_backoff_seconds: float = 2.0
     connections: int = 1
 
     def service_config(self) -> str:
         """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
+        if self.published_config is not None:
+            return self.published_config
         names = [
             {"service": service, "method": name}
             for service, all_ in self.retry_reads.items()

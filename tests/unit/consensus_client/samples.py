@@ -56,14 +56,14 @@ def review(persona_id: str) -> panel_pb2.PersonaReview:
         persona_name=name,
         confidence_score=score,
         strengths=["It is simple."],
-        concerns=[panel_pb2.Concern(text=f"Costs {EVIL}", is_blocking=True)],
+        concerns=[panel_pb2.Concern(text=f"Costs {EVIL}", blocking=True)],
         recommendations=["Measure it."],
         estimated_effort="two weeks",
         provenance=panel_pb2.ReviewProvenance(answered_model="test-model", attempt_count=1),
     )
     if persona_id == "security_guardian":
         found.blocking_issues.add(text="Numbers are kept in plain text.", security_critical=True)
-        found.blocking_issues_present = found.security_concerns_present = True
+        found.blocking_issues_present = found.security_critical_issues_present = True
     return found
 
 
@@ -85,7 +85,7 @@ def decision(
                 explanation="SecurityGuardian named 1 security-critical blocking issue.",
             )
         ],
-        completeness=decision_pb2.Completeness(is_complete=True, expected_count=5, present_count=5),
+        completeness=decision_pb2.Completeness(complete=True, expected_count=5, present_count=5),
         minority_reports=[
             decision_pb2.MinorityReport(
                 persona_id="security_guardian",
@@ -198,7 +198,7 @@ def completed_run() -> run_pb2.Run:
     )
     run.specification.review_temperature = 0.2
     run.steps.add(
-        step="expand",
+        name="expand",
         state=run_pb2.STEP_STATE_COMPLETED,
         attempt_count=1,
         start_time=at(0.1),

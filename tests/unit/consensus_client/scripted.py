@@ -74,7 +74,7 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
 
     @staticmethod
     def _wrap(kind: Any, event: run_event_pb2.RunEvent | None) -> Any:
-        return kind(heartbeat=heartbeat_pb2.Heartbeat()) if event is None else kind(event=event)
+        return kind(heartbeat=heartbeat_pb2.Heartbeat()) if event is None else kind(events=[event])
 
     async def StartReview(self, request: Any, context: Any) -> Any:
         self._seen(request)

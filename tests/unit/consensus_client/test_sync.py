@@ -90,7 +90,7 @@ class Fake:
         _, request, rpc = self.channel.take_unary_stream(METHODS[name])
         rpc.send_response(kind(heartbeat=heartbeat_pb2.Heartbeat()))
         for event in events:
-            rpc.send_response(kind(event=event))
+            rpc.send_response(kind(events=[event]))
         if error is None:
             rpc.terminate((), grpc.StatusCode.OK, "")
         else:
