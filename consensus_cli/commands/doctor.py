@@ -83,8 +83,8 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
     route = info.model_route
     models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
     where = text.clean(route.base_url) or "the provider's own address"
-    key = "key present" if route.has_api_key else "no key: runs will fail with LLM_AUTHENTICATION"
-    yield Checkup("model", route.has_api_key, f"{where}, {', '.join(models)}, {key}")
+    key = "key present" if route.api_key_configured else "no key: runs will fail with LLM_AUTHENTICATION"
+    yield Checkup("model", route.api_key_configured, f"{where}, {', '.join(models)}, {key}")
 
 
 async def _examine_persistence(target: str) -> list[Checkup]:
@@ -131,7 +131,7 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
     oldest = f"oldest run since {text.instant(status.oldest_queued_run_time)}" if waits else "no run waits"
     yield Checkup("queue", is_well=True, seen=oldest)
     for each in status.tables:
-        about = "about " if each.is_estimate else ""
+        about = "about " if each.estimated else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
         yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
 

@@ -14,7 +14,7 @@ def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[st
         case "run_created":
             yield f"run {event.run_id}"
         case "run_resumed":
-            yield f"resumed (time {event.run_resumed.retry_count})"
+            yield f"resumed (time {event.run_resumed.resume_count})"
         case "run_taken_over":
             yield "taken over by another process"
         case "step_started" if event.step_started.step == EXPAND:

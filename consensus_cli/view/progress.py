@@ -115,7 +115,7 @@ class RunView:
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
         if review.blocking_issues:
             parts.append(f"{len(review.blocking_issues)} blocking")
-        if review.security_concerns_present:
+        if review.security_critical_issues_present:
             parts.append("security-critical")
         if review.reused_from_run_id:
             parts.append("carried over")
