@@ -1,6 +1,7 @@
 """One case: callers whose words are kept, a stack to harm, and the checker at its end."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Follower:
     key: str
     after: int = 0
     events: list[run_event_pb2.RunEvent] = field(default_factory=list)
+    """All that it was told, whether `read` has answered with it or not."""
+    _unread: deque[run_event_pb2.RunEvent] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.seen = self.case.witness.stream(self.after)
@@ -53,13 +56,14 @@ class Follower:
 
     async def read(self) -> run_event_pb2.RunEvent | None:
         """The next event; None at the end of the stream."""
-        while (message := await self.call.read()) is not grpc.aio.EOF:
-            if message.HasField("event"):
-                self.case.witness.saw(self.seen, message.event, self.key)
-                self.events.append(message.event)
-                event: run_event_pb2.RunEvent = message.event
-                return event
-        return None
+        while not self._unread:
+            if (message := await self.call.read()) is grpc.aio.EOF:
+                return None
+            for event in message.events:
+                self.case.witness.saw(self.seen, event, self.key)
+            self.events.extend(message.events)
+            self._unread.extend(message.events)
+        return self._unread.popleft()
 
     async def until(self, kind: str, count: int = 1) -> None:
         """Read until that many events of this kind have come."""

@@ -121,7 +121,7 @@ async def test_a_resumption_that_is_repeated_is_no_second_one(service: Service) 
         scope=scope(), run_id=run.run_id, idempotency=claim("k")
     )
     with contract_errors():
-        answers = [(await service.stub.ResumeRun(request)).run.retry_count for _ in range(3)]
+        answers = [(await service.stub.ResumeRun(request)).run.resume_count for _ in range(3)]
     assert answers == [1, 1, 1]
 
 

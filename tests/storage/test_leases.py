@@ -126,7 +126,7 @@ async def test_a_released_run_is_granted_at_once_and_is_no_barren_take_over(serv
     (claimed,) = await service.claim()
     assert claimed.run_id == worker.run_id
     last = (await service.events_so_far(worker.run_id))[-1]
-    assert last.run_taken_over.was_released
+    assert last.run_taken_over.released
 
 
 async def test_a_release_is_the_end_of_writing(service: Service) -> None:
@@ -254,8 +254,8 @@ async def test_a_failed_run_goes_on_with_a_new_deadline_and_its_steps_pending(se
         await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     failed = await service.run(worker.run_id)
     resumed = await service.resume(worker.run_id)
-    assert (failed.state, resumed.state, resumed.retry_count) == (FAILED, RUNNING, 1)
-    assert resumed.expire_time.ToNanoseconds() > failed.expire_time.ToNanoseconds()
+    assert (failed.state, resumed.state, resumed.resume_count) == (FAILED, RUNNING, 1)
+    assert resumed.deadline_time.ToNanoseconds() > failed.deadline_time.ToNanoseconds()
     assert {step.state for step in resumed.steps} == {run_pb2.STEP_STATE_PENDING}
     assert not resumed.HasField("failure")
     (claimed,) = await service.claim()

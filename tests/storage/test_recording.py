@@ -101,7 +101,7 @@ async def test_a_finished_run_has_its_steps_reviews_and_decision(service: Servic
         await worker.finish()
         run = await service.run(worker.run_id)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert [step.step for step in run.steps] == [
+    assert [step.name for step in run.steps] == [
         "expand",
         *(f"review_{persona}" for persona in PERSONAS),
         "aggregate_decision",

@@ -85,7 +85,7 @@ async def test_what_is_carried_over_is_recorded_with_the_run(service: Service) -
     run = await revise(service, parent, *taken)
 
     assert list(run.persona_reviews) == list(taken)
-    states = {step.step: (step.state, step.attempt_count) for step in run.steps}
+    states = {step.name: (step.state, step.attempt_count) for step in run.steps}
     assert states["review_critic"] == states["review_optimist"] == (run_pb2.STEP_STATE_COMPLETED, 0)
     assert states["expand"] == states["review_architect"] == (run_pb2.STEP_STATE_PENDING, 0)
     events = await service.events_so_far(run.run_id)

@@ -2,13 +2,13 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import run_event_pb2
+from consensus.v1 import proposal_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
@@ -65,15 +65,16 @@ async def test_an_event_reaches_a_watcher_while_the_run_goes_on(
     async with service.created() as worker:
         call = second_service.stub.WatchRun(request(worker.run_id, after=3))
         await worker.record(happy_records()[0])
-        message = await _next_event(call.__aiter__())
-        assert message.HasField("proposal_ready")
+        assert (await _next_event(call)).HasField("proposal_ready")
         call.cancel()
 
 
-async def _next_event(messages: AsyncIterator[object]) -> run_event_pb2.RunEvent:
+async def _next_event(
+    messages: AsyncIterable[persistence_service_pb2.WatchRunResponse],
+) -> run_event_pb2.RunEvent:
     async for message in messages:
-        if message.HasField("event"):  # type: ignore[attr-defined]  # the stub's type hides it
-            return message.event  # type: ignore[attr-defined,no-any-return]  # as above
+        for event in message.events:
+            return event
     raise AssertionError
 
 
@@ -88,6 +89,28 @@ async def test_a_run_that_was_resumed_is_not_ended_at_its_earlier_failure(servic
         await heir.record(record(3, run_event_pb2.RunFailed(failure=failure())))
     kinds = [event.WhichOneof("payload") for event in await watcher]
     assert kinds[3:] == ["run_failed", "run_resumed", "run_failed"]
+
+
+async def watched(service: Service, run_id: str) -> list[persistence_service_pb2.WatchRunResponse]:
+    return [message async for message in service.stub.WatchRun(request(run_id))]
+
+
+async def test_what_is_ready_comes_in_one_message(service: Service) -> None:
+    async with service.created() as worker:
+        await worker.finish()
+    (message,) = await watched(service, worker.run_id)
+    assert sequences(list(message.events)) == list(range(1, LENGTH + 1))
+    assert not message.HasField("heartbeat")
+
+
+async def test_an_event_that_fills_a_message_goes_alone(service: Service) -> None:
+    text = "x" * 4000
+    large = proposal_pb2.Proposal(assumptions=[text] * 50, scope_non_goals=[text] * 50)
+    async with service.created() as worker:
+        ready = run_event_pb2.ProposalReady(proposal=large)
+        await worker.record(record(2, ready, run_event_pb2.RunFailed(failure=failure())))
+    messages = await watched(service, worker.run_id)
+    assert [sequences(list(message.events)) for message in messages] == [[1, 2, 3], [4], [5]]
 
 
 async def test_long_runs_are_read_a_page_at_a_time(service: Service) -> None:
@@ -105,7 +128,7 @@ async def test_a_sign_of_life_comes_when_nothing_happens(service: Service) -> No
     async with service.created() as worker:
         async for message in service.stub.WatchRun(request(worker.run_id)):
             if message.HasField("heartbeat"):
-                assert message.heartbeat.last_sequence == 3
+                assert (message.heartbeat.last_sequence, len(message.events)) == (3, 0)
                 break
 
 

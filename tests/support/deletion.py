@@ -72,8 +72,8 @@ async def event_kinds(service: Service, run_id: str, *, show_deleted: bool = Fal
     """The kinds of the run's events, to the end of its journal."""
     request = persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, show_deleted=show_deleted)
     with contract_errors():
-        messages = [message async for message in service.stub.WatchRun(request)]
-    return [str(m.event.WhichOneof("payload")) for m in messages if m.HasField("event")]
+        events = [event async for message in service.stub.WatchRun(request) for event in message.events]
+    return [str(event.WhichOneof("payload")) for event in events]
 
 
 async def finished(service: Service, **begin: Any) -> str:

@@ -94,7 +94,7 @@ def review(
         ],
         estimated_effort="a week",
         blocking_issues_present=bool(blocking),
-        security_concerns_present=any(is_critical for _, is_critical in blocking),
+        security_critical_issues_present=any(is_critical for _, is_critical in blocking),
     )
 
 

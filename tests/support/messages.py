@@ -75,7 +75,7 @@ reviews = st.builds(
     persona_name=texts,
     confidence_score=scores,
     strengths=lists(texts),
-    concerns=lists(st.builds(panel_pb2.Concern, text=texts, is_blocking=st.booleans())),
+    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans())),
     recommendations=lists(texts),
     blocking_issues=lists(
         st.builds(panel_pb2.BlockingIssue, text=texts, security_critical=maybe(st.booleans()))
@@ -83,7 +83,7 @@ reviews = st.builds(
     estimated_effort=texts,
     dependency_risks=lists(texts),
     blocking_issues_present=st.booleans(),
-    security_concerns_present=st.booleans(),
+    security_critical_issues_present=st.booleans(),
     provenance=maybe(provenances),
 )
 decisions = st.builds(
@@ -110,7 +110,7 @@ decisions = st.builds(
     completeness=maybe(
         st.builds(
             decision_pb2.Completeness,
-            is_complete=st.booleans(),
+            complete=st.booleans(),
             expected_count=counts,
             present_count=counts,
             missing_personas=lists(st.builds(decision_pb2.MissingPersona, persona_id=names, reason=reasons)),
@@ -170,7 +170,7 @@ attempts = st.builds(
     requested_model=texts,
     answered_model=texts,
     temperature=temperatures,
-    is_repair=st.booleans(),
+    repair=st.booleans(),
     max_output_tokens=stored_counts,
     latency=maybe(durations),
     http_status=stored_counts,

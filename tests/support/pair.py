@@ -130,14 +130,14 @@ class Client:
     async def stream(self, idea: str, **fields: Any) -> list[run_event_pb2.RunEvent]:
         """A whole review, its events."""
         call = self.review.StreamReview(review_request(idea, **fields))
-        return [message.event async for message in call if message.HasField("event")]
+        return [event async for message in call for event in message.events]
 
     async def watch(self, run_id: str, after_sequence: int = 0) -> list[run_event_pb2.RunEvent]:
         """A run's events from the journal, to its end."""
         call = self.review.WatchRun(
             review_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after_sequence)
         )
-        return [message.event async for message in call if message.HasField("event")]
+        return [event async for message in call for event in message.events]
 
     async def get(self, run_id: str) -> Any:
         """A run, whole."""

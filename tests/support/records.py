@@ -115,7 +115,7 @@ def review(persona: str, score: float = 0.8123) -> panel_pb2.PersonaReview:
         persona_name=persona.title(),
         confidence_score=score,
         strengths=["Small"],
-        concerns=[panel_pb2.Concern(text="Slow", is_blocking=True), panel_pb2.Concern(text="Odd")],
+        concerns=[panel_pb2.Concern(text="Slow", blocking=True), panel_pb2.Concern(text="Odd")],
         recommendations=["Measure it"],
         blocking_issues=[
             panel_pb2.BlockingIssue(text="No rollback", security_critical=False),
@@ -322,7 +322,7 @@ class Service:
         """The run's events until its journal stands in a terminal state."""
         request = persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
         with contract_errors():
-            return [m.event async for m in self.stub.WatchRun(request) if m.HasField("event")]
+            return [event async for message in self.stub.WatchRun(request) for event in message.events]
 
     async def events_so_far(self, run_id: str) -> list[run_event_pb2.RunEvent]:
         """The run's events, whether it has ended or not."""
@@ -332,7 +332,7 @@ class Service:
         while len(events) < last:
             message = await call.read()
             assert isinstance(message, persistence_service_pb2.WatchRunResponse)
-            events.extend([message.event] if message.HasField("event") else [])
+            events.extend(message.events)
         call.cancel()
         return events
 
