@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts.generation.language import Form, Language, Refused, run
 
-PROTOBUF, GRPC, MAVEN_DEPENDENCY = "4.36.2", "1.85.0", "3.11.0"
+PROTOBUF, GRPC, MAVEN_DEPENDENCY = "4.36.2", "1.83.0", "3.11.0"
 PROTOC = PROTOBUF.partition(".")[2]
 
 
