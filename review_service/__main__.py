@@ -68,8 +68,13 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
         ),
         service_names=[REVIEW_SERVICE],
     )
-    follower = RunFollower(gateway, server.draining, heartbeat_seconds=settings.heartbeat_seconds)
-    streams = Streams(gateway, worker, follower, slow_seconds=settings.slow_consumer_seconds)
+    streams = Streams(
+        gateway,
+        worker,
+        RunFollower(gateway, server.draining),
+        slow_seconds=settings.slow_consumer_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
     servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams)
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 

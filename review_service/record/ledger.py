@@ -96,8 +96,7 @@ class Ledger:
             stream.cancel()
             return answer.follow
         begun = _expected(stream, answer, "created").created
-        for event in opening_events(run.run_id, begun.ack.event_time):
-            publish(event)
+        publish(opening_events(run.run_id, begun.ack.event_time))
         outbox.acknowledged(begun.ack)
         ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, outbox)
         return Begun(ledger, sent_at + seconds(begun.time_to_deadline))

@@ -25,7 +25,7 @@ def started_attempt(
         state=attempt_pb2.ATTEMPT_STATE_STARTED,
         requested_model=model,
         temperature=temperature,
-        is_repair=is_repair,
+        repair=is_repair,
         max_output_tokens=max_output_tokens,
     )
 

@@ -167,7 +167,7 @@ async def test_what_a_draining_process_cannot_finish_is_given_back_at_once(
             events = await elsewhere.watch(run_id)
 
         taken_over = [event.run_taken_over for event in events if event.HasField("run_taken_over")]
-        assert [each.was_released for each in taken_over] == [True]
+        assert [each.released for each in taken_over] == [True]
         assert kinds(events)[-1] == "run_completed"
         assert await asyncio.to_thread(replica.popen.wait, 30) == 0
 

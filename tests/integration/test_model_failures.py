@@ -97,7 +97,7 @@ async def test_an_invalid_answer_names_its_fields_and_is_kept_with_its_attempt(
     assert error.field_violations
     assert error.run_id is not None
     listed = await client.review.ListAttempts(review_service_pb2.ListAttemptsRequest(run_id=error.run_id))
-    assert [each.is_repair for each in listed.attempts] == [False, True]
+    assert [each.repair for each in listed.attempts] == [False, True]
     assert all(each.raw_output for each in listed.attempts)
 
 
@@ -159,7 +159,7 @@ async def test_resuming_asks_only_the_missing_persona_and_decides(
 
     resumed = await client.review.ResumeRun(review_service_pb2.ResumeRunRequest(run_id=run_id))
 
-    assert resumed.run.retry_count == 1
+    assert resumed.run.resume_count == 1
     later = await client.watch(run_id, events[-1].sequence)
     assert kinds(later)[0] == "run_resumed"
     assert kinds(later)[-1] == "run_completed"
@@ -180,7 +180,7 @@ async def test_without_a_key_the_run_exists_and_says_why_it_failed(start_pair: S
         assert reason_name(run.failure.reason) == "LLM_AUTHENTICATION"
         assert (await client.model.counters())["total"]["started"] == 0
         info = await client.review.GetServiceInfo(review_service_pb2.GetServiceInfoRequest())
-        assert not info.model_route.has_api_key
+        assert not info.model_route.api_key_configured
 
 
 async def test_the_runs_deadline_ends_run_and_calls_and_resuming_renews_it(

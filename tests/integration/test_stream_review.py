@@ -43,7 +43,7 @@ async def test_a_finished_run_reads_whole(client: Client, idea: str) -> None:
     run = await client.get(events[0].run_id)
 
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert [step.step for step in run.steps] == STEPS
+    assert [step.name for step in run.steps] == STEPS
     assert {step.state for step in run.steps} == {run_pb2.STEP_STATE_COMPLETED}
     assert [review.persona_id for review in run.persona_reviews] == PERSONAS
     assert run.decision == events[-3].decision_ready.decision

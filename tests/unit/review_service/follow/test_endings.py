@@ -33,6 +33,7 @@ def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() ->
     assert isinstance(error, QuorumNotMet)
     assert error.metadata == {
         "run_id": "r-1",
+        "run_state": "FAILED",
         "failed_step": "review_critic",
         "resumable": "true",
         "finished": "architect,optimist",
@@ -59,11 +60,14 @@ def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() ->
         ("INTERNAL", "INTERNAL"),
     ],
 )
-def test_every_cause_has_its_code_and_never_asks_for_a_retry(reason: str, code: str) -> None:
+def test_every_cause_has_its_code_says_that_the_run_failed_and_never_asks_for_a_retry(
+    reason: str, code: str
+) -> None:
     error = error_of_failure("r-1", failure(REASON.Value(f"ERROR_REASON_{reason}")))
 
     assert error.status_code == grpc.StatusCode[code]
     assert error.reason_name == reason
+    assert error.run_state == "FAILED"
     assert error.retry_after_seconds is None
 
 
@@ -84,7 +88,9 @@ def test_a_completed_run_ends_well_and_a_cancelled_one_says_so() -> None:
     cancelled = run_event_pb2.RunEvent(run_id="r-1", run_cancelled=run_event_pb2.RunCancelled())
 
     assert error_of_event(completed) is None
-    assert isinstance(error_of_event(cancelled), RunCancelled)
+    error = error_of_event(cancelled)
+    assert isinstance(error, RunCancelled)
+    assert error.metadata == {"run_id": "r-1", "run_state": "CANCELLED"}
 
 
 def test_a_runs_state_ends_a_stream_as_its_last_event_would() -> None:

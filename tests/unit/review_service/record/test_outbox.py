@@ -11,7 +11,7 @@ from review_service.runs.record_items import step_started
 
 def make_outbox() -> tuple[Outbox, list[run_event_pb2.RunEvent]]:
     published: list[run_event_pb2.RunEvent] = []
-    return Outbox("run-1", last_record_id=4, publish=published.append), published
+    return Outbox("run-1", last_record_id=4, publish=published.extend), published
 
 
 def ack(record: persistence_service_pb2.Record | None, first: int) -> persistence_service_pb2.RecordAck:

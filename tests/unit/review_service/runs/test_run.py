@@ -139,7 +139,7 @@ def attached(**fields: object) -> persistence_service_pb2.RunAttached:
         run_id="r-1",
         state=run_pb2.RUN_STATE_RUNNING,
         specification=specification(),
-        steps=[run_pb2.Step(step=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
+        steps=[run_pb2.Step(name=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
         **fields,  # type: ignore[arg-type]  # fields of Run
     )
     return persistence_service_pb2.RunAttached(run=run, attempts=attempts, budget_start_time=since)  # type: ignore[arg-type]
