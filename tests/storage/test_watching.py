@@ -19,6 +19,7 @@ from tests.support.records import (
     failure,
     happy_records,
     new_id,
+    proposal,
     record,
     scope,
 )
@@ -105,7 +106,8 @@ async def test_what_is_ready_comes_in_one_message(service: Service) -> None:
 
 async def test_an_event_that_fills_a_message_goes_alone(service: Service) -> None:
     text = "x" * 4000
-    large = proposal_pb2.Proposal(assumptions=[text] * 50, scope_non_goals=[text] * 50)
+    large = proposal()
+    large.MergeFrom(proposal_pb2.Proposal(assumptions=[text] * 48, scope_non_goals=[text] * 48))
     async with service.created() as worker:
         ready = run_event_pb2.ProposalReady(proposal=large)
         await worker.record(record(2, ready, run_event_pb2.RunFailed(failure=failure())))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +153,11 @@ def review_request(
         idempotency_key=key,
         on_disconnect=on_disconnect,  # type: ignore[arg-type]  # a number, as on the wire
     )
+
+
+def events_of(messages: Iterable[Any]) -> list[run_event_pb2.RunEvent]:
+    """The events that messages of a stream carry, in order."""
+    return [event for message in messages for event in message.events]
 
 
 def kinds(events: list[run_event_pb2.RunEvent]) -> list[str]:
