@@ -71,7 +71,7 @@ class Unauthenticated(ConsensusError):
 
 
 class Overloaded(ConsensusError):
-    """Too many runs or calls are in flight; nothing was executed, so that it may be sent again without a key."""
+    """Too many runs or calls are in flight; nothing was executed, so that no key is needed to ask again."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_OVERLOADED

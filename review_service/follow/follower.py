@@ -135,16 +135,17 @@ async def _alive(
     working = asyncio.ensure_future(work)
     awaited: set[asyncio.Future[Any]] = {working} if drained is None else {working, drained}
     try:
-        while True:
-            done, _ = await asyncio.wait(
-                awaited, timeout=sender.seconds_to_heartbeat, return_when=asyncio.FIRST_COMPLETED
-            )
-            if working in done:
-                return working.result()
-            if done:
-                raise ShuttingDown
+        while not await _first(awaited, within=sender.seconds_to_heartbeat):
             await sender.heartbeat()
-    except BaseException:
+        if working.done():
+            return working.result()
+    finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        raise
+    raise ShuttingDown
+
+
+async def _first(awaited: set[asyncio.Future[Any]], *, within: float) -> bool:
+    """Whether one of them ended in time."""
+    done, _ = await asyncio.wait(awaited, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)

@@ -13,7 +13,7 @@ M = TypeVar("M")
 
 
 class EventSender(Generic[M]):
-    """Sends one run's events to one caller; `make` builds the stream's message from `events=` or `heartbeat=`.
+    """Sends one run's events to one caller; `make` builds a message from `events=` or `heartbeat=`.
 
     Whatever is sent raises SlowConsumer when the caller takes nothing for `slow_seconds`. After
     `heartbeat_seconds` of silence a sign of life is due, which whoever waits for events sends.

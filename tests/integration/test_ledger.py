@@ -89,7 +89,7 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
             first_items=[step_started("expand")],
         )
         answer = await Ledger(PersistenceGateway(stub), "tester").create(
-            new, begun.published.append, answer_within=5
+            new, begun.published.extend, answer_within=5
         )
         assert isinstance(answer, Begun)
         begun.ledger = answer.ledger
@@ -113,7 +113,7 @@ async def journal(service: Any, run_id: str) -> list[tuple[int, str]]:
         except TimeoutError:
             watch.cancel()
             return found
-        found.append((message.event.sequence, message.event.step_started.step))
+        found += ((event.sequence, event.step_started.step) for event in message.events)
 
 
 async def test_records_are_on_their_way_together_and_acknowledged_in_order(run: Run) -> None:

@@ -18,7 +18,7 @@ async def fail(client: Client, idea: str) -> tuple[list[run_event_pb2.RunEvent],
     events: list[run_event_pb2.RunEvent] = []
     with pytest.raises(ConsensusError) as caught, contract_errors():  # noqa: PT012 - it fails after its events
         async for message in client.review.StreamReview(review_request(idea)):
-            events.append(message.event)  # noqa: PERF401 - the events before the error are wanted
+            events += message.events
     return events, caught.value
 
 
@@ -67,7 +67,8 @@ async def test_a_run_that_cannot_expand_fails_with_the_causes_own_code(
 
     assert isinstance(error, RunFailed)
     assert (error.reason_name, error.status_code) == (reason, grpc.StatusCode[code])
-    assert (error.run_id, error.failed_step, error.retryable) == (events[0].run_id, "expand", False)
+    assert (error.run_id, error.run_state, error.failed_step) == (events[0].run_id, "FAILED", "expand")
+    assert not error.retryable
     assert (await client.model.counters(run_id=events[0].run_id))["total"]["started"] == calls
     assert kinds(events).count("attempt_failed") == calls
     assert kinds(events)[-2:] == ["step_failed", "run_failed"]
@@ -211,6 +212,7 @@ async def test_an_expansion_that_fails_says_why_and_lists_its_attempts(
         "LLM_INVALID_OUTPUT",
         grpc.StatusCode.INTERNAL,
     )
+    assert caught.value.run_state is None
 
 
 async def test_what_a_run_cost_is_the_sum_of_its_attempts_failed_ones_included(

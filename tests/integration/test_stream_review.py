@@ -9,7 +9,7 @@ from consensus.v1 import attempt_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
-from tests.support.pair import Client, drained, kinds, review_request
+from tests.support.pair import Client, drained, events_of, kinds, review_request
 
 PERSONAS = ["architect", "critic", "optimist", "security_guardian", "user_advocate"]
 STEPS = ["expand", *(f"review_{each}" for each in PERSONAS), "aggregate_decision"]
@@ -60,17 +60,24 @@ async def test_the_first_review_arrives_before_the_slowest_persona_is_done(
     stream = client.review.StreamReview(review_request(idea))
     seen: list[run_event_pb2.RunEvent] = []
     async for message in stream:
-        seen.append(message.event)
-        if message.event.HasField("persona_review_ready"):
+        seen += message.events
+        if "persona_review_ready" in kinds(seen):
             break
     held = await client.model.counters(run_id=seen[0].run_id, persona="optimist")
     await client.model.release(mark)
-    rest = [message.event for message in await drained(stream)]
+    events = [*seen, *events_of(await drained(stream))]
 
     assert held["total"]["answered"] == 0
-    assert seen[-1].persona_review_ready.persona_review.persona_id != "optimist"
-    last_review = [event for event in rest if event.HasField("persona_review_ready")][-1]
-    assert last_review.persona_review_ready.persona_review.persona_id == "optimist"
+    reviews = [event.persona_review_ready for event in events if event.HasField("persona_review_ready")]
+    assert reviews[-1].persona_review.persona_id == "optimist"
+
+
+async def test_what_is_committed_together_comes_in_one_message(client: Client, idea: str) -> None:
+    messages = await drained(client.review.StreamReview(review_request(idea)))
+
+    ends = {message.events[-1].sequence for message in messages}
+    # The first commit, that of the proposal, those of reviews with their steps' ends, and the decision's.
+    assert ends <= {3, 10, 12, 14, 16, 18, 20, 24}
 
 
 async def test_live_events_and_replayed_events_are_the_same_bytes(

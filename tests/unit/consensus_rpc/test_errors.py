@@ -9,7 +9,6 @@ from consensus_contract import errors as nouns
 from consensus_contract.errors import (
     CLASS_BY_REASON,
     ConsensusError,
-    RunFailed,
     reason_name,
     reason_number,
     run_failed,

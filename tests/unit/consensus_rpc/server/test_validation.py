@@ -39,6 +39,22 @@ def test_a_violation_names_the_field_the_limit_and_the_size_sent() -> None:
     assert found == {"review.idea": f"must be at most 20000 characters; {len(idea)} characters sent"}
 
 
+@pytest.mark.parametrize(
+    ("request_", "field", "rule"),
+    [
+        (review(review=review_service_pb2.ReviewInput()), "review.subject", "required"),
+        (review(review=review_service_pb2.ReviewInput(idea="")), "review.idea", "string.min_len"),
+        (review_service_pb2.ExpandIdeaRequest(), "subject", "required"),
+    ],
+    ids=["no subject", "an idea that is empty", "nothing to expand"],
+)
+def test_what_is_to_be_reviewed_must_be_there(request_: Any, field: str, rule: str) -> None:
+    with pytest.raises(errors.InvalidField) as raised:
+        check_request(request_)
+
+    assert [(each.field, each.reason) for each in raised.value.field_violations] == [(field, rule)]
+
+
 COUNTS = (
     ["attempt_number", "max_output_tokens", "http_status"],
     ["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"],

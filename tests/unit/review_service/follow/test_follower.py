@@ -80,7 +80,7 @@ class Watch:
         told = next(self._left, None)
         if isinstance(told, asyncio.Event):
             await told.wait()
-            told = next(self._left, None)
+            return await self.read()
         if isinstance(told, ConsensusError):
             raise told
         return grpc.aio.EOF if told is None else WatchMessage(events=told)
