@@ -144,7 +144,7 @@ class ConsensusError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request, a read or one with a key, may be sent again after `retry_after_seconds`."""
+        """Whether the same request (a read, or one with a key) may be sent after `retry_after_seconds`."""
         return self.retry_after_seconds is not None
 
     def __repr__(self) -> str:
