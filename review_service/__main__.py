@@ -102,6 +102,7 @@ def _model_options(settings: ReviewSettings) -> ModelOptions:
         api_key=None if key is None else key.get_secret_value(),
         base_url=settings.openai_base_url,
         max_calls_in_flight=settings.model_max_calls_in_flight,
+        max_answer_bytes=settings.model_max_answer_bytes,
     )
 
 
