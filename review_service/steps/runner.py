@@ -157,7 +157,7 @@ class _Course(Generic[T]):
         attempt = self._attempt()
         self._is_recorded = False
         self._number += 1
-        self._used += 1
+        self._used += 0 if isinstance(answer, CallFailure) and answer.is_local else 1
         if isinstance(answer, Answer):
             outcome = self._read(attempt, answer)
             return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
@@ -287,7 +287,7 @@ class _Course(Generic[T]):
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,
-            resumable=failure.reason not in _NOT_RESUMABLE,
+            resumable=failure.is_setting or failure.reason not in _NOT_RESUMABLE,
         )
 
     def _log_failure(self, attempt: attempt_pb2.Attempt, delay_seconds: float | None) -> None:
