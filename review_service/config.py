@@ -1,9 +1,11 @@
 """What the review service can be told, with bounds; read once, at start."""
 
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
     WORKERS,
     HostPort,
@@ -152,3 +154,15 @@ class ReviewSettings(ServerSettings):
     def model_for_reviewing(self) -> str:
         """The model that reviews, where a request names none."""
         return self.review_model or self.openai_model
+
+    def fitted(self, open_files: int, panel_size: int) -> Self:
+        """The same, with as many calls and runs as so many open files carry.
+
+        More runs than their calls find connections for would wait for one another, at the cost of their
+        attempts' time.
+        """
+        calls = connections_carried(open_files, self.model_max_calls_in_flight)
+        if calls == self.model_max_calls_in_flight:
+            return self
+        runs = min(self.max_runs_in_flight, max(1, calls // panel_size))
+        return self.model_copy(update={"model_max_calls_in_flight": calls, "max_runs_in_flight": runs})

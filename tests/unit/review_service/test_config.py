@@ -125,3 +125,13 @@ def test_the_query_of_an_address_is_taken_and_shown_without_its_values(
     shown = "https://model/openai/v1?api-version=**********&key=**********"
     assert settings.masked()["OPENAI_BASE_URL"] == shown
     assert model_route(settings).base_url == shown
+
+
+@pytest.mark.parametrize(
+    ("open_files", "calls", "runs"),
+    [(1_048_576, 10_000, 2_000), (11_024, 10_000, 2_000), (1_024, 768, 153), (4, 3, 1)],
+)
+def test_calls_and_runs_are_as_many_as_open_files_carry(open_files: int, calls: int, runs: int) -> None:
+    fitted = ReviewSettings.load().fitted(open_files, panel_size=5)
+
+    assert (fitted.model_max_calls_in_flight, fitted.max_runs_in_flight) == (calls, runs)
