@@ -116,7 +116,7 @@ class ModelClient:
             answer: Received | Unanswered | None = None
             try:
                 async with asyncio.timeout(timeout_seconds) as limit:
-                    answer = await self._exchange.send(await self._request(call))
+                    answer = await self._exchange.send(await self._request(call, observation))
                     if isinstance(answer, Unanswered) and answer.is_local:
                         shortage, answer = answer, None
                         answer = await self._sent_later(call, shortage, observation, limit.when() or 0.0)
@@ -138,7 +138,7 @@ class ModelClient:
             await asyncio.sleep(pause * random.uniform(0.75, 1.0))  # noqa: S311 - spreads calls, no secret
             pause = min(2 * pause, _LAST_SHORTAGE_SECONDS)
             observation.begin_again()
-            answer = await self._exchange.send(await self._request(call))
+            answer = await self._exchange.send(await self._request(call, observation))
             if isinstance(answer, Received) or not answer.is_local:
                 return answer
         return shortage
@@ -149,10 +149,10 @@ class ModelClient:
             self._shortage_logged = now
             log.warning("local_shortage", detail=shortage.detail)
 
-    async def _request(self, call: ModelCall) -> httpx2.Request:
+    async def _request(self, call: ModelCall, observation: Observation) -> httpx2.Request:
         """The request as the library makes it, with key and headers."""
         assert self._client is not None
-        content = SentOnce(functools.partial(_body, call))
+        content = SentOnce(functools.partial(_body, call), observation.sending)
         draft = await self._client.post(self._url, cast_to=httpx2.Response, content=content, options=_OPTIONS)
         return draft.request
 
@@ -257,7 +257,13 @@ def _unreachable(answer: Unanswered, observation: Observation) -> CallFailure:
 
 
 def _timeout(observation: Observation) -> CallFailure:
+    """The end of the attempt's time: before an answer, or before the request could leave."""
     seconds = observation.seconds()
+    if not observation.is_sent:
+        message = (
+            f"The call could not be sent within {seconds:.1f} s: no connection was free, or none came about."
+        )
+        return CallFailure(CallReport(), errors_pb2.ERROR_REASON_LLM_TIMEOUT, message, cause="not_sent")
     message = f"The model did not answer within {seconds:.1f} s."
     report = CallReport(latency_seconds=seconds)
     return CallFailure(report, errors_pb2.ERROR_REASON_LLM_TIMEOUT, message)

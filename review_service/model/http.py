@@ -30,10 +30,11 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
     Many calls may wait for their connections at once, and then for minutes for their answers.
     """
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        """`make` gives the same bytes each time."""
+    def __init__(self, make: Callable[[], bytes], on_sending: Callable[[], None]) -> None:
+        """`make` gives the same bytes each time; `on_sending` is told when they begin to leave."""
         super().__init__(make)
         self._length = len(make())
+        self._on_sending = on_sending
 
     @property
     def size(self) -> int:
@@ -42,6 +43,7 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Sends it."""
+        self._on_sending()
         await writer.write(self._value())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -7,9 +7,7 @@ from consensus_rpc.server.options import MAX_MESSAGE_BYTES
 
 
 def test_the_parts_leave_room_in_the_answer_and_the_answer_in_a_message() -> None:
-    parts = (
-        budgets.INPUT_BYTES + budgets.PROPOSAL_BYTES + budgets.REVIEWS_BYTES + budgets.DECISION_BYTES
-    )
+    parts = budgets.INPUT_BYTES + budgets.PROPOSAL_BYTES + budgets.REVIEWS_BYTES + budgets.DECISION_BYTES
 
     assert parts <= budgets.RUN_ANSWER_BYTES - 128 * 1024
     assert budgets.RUN_ANSWER_BYTES < MAX_MESSAGE_BYTES

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from consensus_contract.errors import reason_name
+from offline_model.control_client import ControlClient
+from offline_model.script import Rule
+from offline_model.server import OfflineModel
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.model_call import Answer, CallFailure
 from tests.support.certificates import self_signed
@@ -228,6 +231,25 @@ async def test_a_shortage_that_lasts_is_this_machines_and_no_call_was_made() -> 
     assert failure.report.latency_seconds is None
     assert "EMFILE" in failure.message
     assert asked == []
+
+
+async def test_a_call_that_found_no_connection_free_was_not_sent_and_says_so(
+    offline: OfflineModel, control: ControlClient
+) -> None:
+    await control.script(Rule(hold="for ever"))
+    options = ModelOptions(api_key=KEY, base_url=offline.base_url, max_calls_in_flight=1)
+    model = ModelClient(options)
+    first = asyncio.create_task(model.call(model_call(), 60))
+    await control.wait({"held": 1})
+
+    failure = await model.call(model_call(), 0.2)
+
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await model.aclose()
+    assert isinstance(failure, CallFailure)
+    assert (reason_name(failure.reason), failure.cause) == ("LLM_TIMEOUT", "not_sent")
+    assert failure.report.latency_seconds is None
 
 
 @contextmanager
