@@ -6,11 +6,12 @@ readings could be made of stays as it is, for the strict reading to refuse.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 BYTE_ORDER_MARK: Final = "byte_order_mark"
 THINKING: Final = "thinking"
@@ -72,28 +73,50 @@ def mended(kind: type[BaseModel], value: Any, blanks: dict[str, str], notes: Not
     if not value.keys() <= kind.model_fields.keys():
         notes.add(EXTRA_FIELDS)
     whole = {}
-    for name, field in kind.model_fields.items():
-        if name in value:
-            whole[name] = _mended_field(field, value[name], blanks.get(name), notes)
-        elif _is_nullable(field):
+    for form in _forms(kind):
+        if form.name in value:
+            whole[form.name] = _mended_field(form, value[form.name], blanks.get(form.name), notes)
+        elif form.is_nullable:
             notes.add(MISSING_NULLABLE)
-            whole[name] = None
+            whole[form.name] = None
     return whole
 
 
-def _mended_field(field: FieldInfo, value: Any, blank: str | None, notes: Notes) -> Any:
-    if get_origin(field.annotation) is list:
-        return _mended_list(get_args(field.annotation)[0], value, notes)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What is known of a field; `entry` is the kind of a list's entries, where they are objects."""
+
+    name: str
+    is_nullable: bool
+    is_list: bool
+    entry: type[BaseModel] | None
+
+
+@cache
+def _forms(kind: type[BaseModel]) -> tuple[_Form, ...]:
+    return tuple(_form(name, field.annotation) for name, field in kind.model_fields.items())
+
+
+def _form(name: str, annotation: Any) -> _Form:
+    is_list = get_origin(annotation) is list
+    entry = get_args(annotation)[0] if is_list else None
+    is_object = isinstance(entry, type) and issubclass(entry, BaseModel)
+    return _Form(name, NoneType in get_args(annotation), is_list, entry if is_object else None)
+
+
+def _mended_field(form: _Form, value: Any, blank: str | None, notes: Notes) -> Any:
+    if form.is_list:
+        return _mended_list(form.entry, value, notes)
     if blank is not None and _is_blank(value):
         notes.add(BLANK_REQUIRED)
         return blank
-    if isinstance(value, str) and _is_nullable(field) and _is_blank(value):
+    if isinstance(value, str) and form.is_nullable and _is_blank(value):
         notes.add(BLANK_OPTIONAL)
         return None
     return value
 
 
-def _mended_list(entry_kind: Any, value: Any, notes: Notes) -> Any:
+def _mended_list(entry_kind: type[BaseModel] | None, value: Any, notes: Notes) -> Any:
     if value is None:
         notes.add(NULL_LIST)
         return []
@@ -102,9 +125,7 @@ def _mended_list(entry_kind: Any, value: Any, notes: Notes) -> Any:
     entries = [entry for entry in value if not _says_nothing(entry)]
     if len(entries) < len(value):
         notes.add(BLANK_ENTRIES)
-    if isinstance(entry_kind, type) and issubclass(entry_kind, BaseModel):
-        return [mended(entry_kind, entry, {}, notes) for entry in entries]
-    return entries
+    return entries if entry_kind is None else [mended(entry_kind, entry, {}, notes) for entry in entries]
 
 
 def _says_nothing(entry: Any) -> bool:
@@ -115,8 +136,7 @@ def _says_nothing(entry: Any) -> bool:
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.translate(_UNSEEN).strip())
-
-
-def _is_nullable(field: FieldInfo) -> bool:
-    return NoneType in get_args(field.annotation)
+    """Whether nobody could see anything of it; most texts show that by their first letter."""
+    if isinstance(value, str):
+        return not (value[:1].isascii() and value[:1].isalnum()) and not value.translate(_UNSEEN).strip()
+    return value is None
