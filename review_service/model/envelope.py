@@ -131,7 +131,7 @@ def _no_answer(report: CallReport, body: bytes, content_type: str) -> CallFailur
     if start.startswith((b"event:", b"data:")) or "event-stream" in content_type.lower():
         return _outage(report, "a stream of events, which was not asked for", body, "event_stream")
     if start.startswith(b"{"):
-        return _outage(report, "JSON that is broken or cut off", body, "broken_json")
+        return _outage(report, "JSON that is broken, cut off or of too many parts", body, "broken_json")
     return _outage(report, "no JSON object", body)
 
 

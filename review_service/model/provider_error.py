@@ -13,6 +13,9 @@ from typing import Final
 import jiter
 
 MAX_MESSAGE_CHARACTERS: Final = 1_000
+# Commas, that is, values in what is parsed at once: some 30 ms of work and 8 MiB, while no answer whose text
+# keeps its bounds comes near it.
+MAX_COMMAS: Final = 50_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\[\]-]{0,199}")
 # An integer with more digits than any code has is not turned into text: that takes time, or raises.
@@ -58,11 +61,13 @@ def clean(value: object) -> str:
 
 
 def read_json(body: bytes) -> object:
-    """JSON as providers write it, lone surrogates included; None where it is none.
+    """JSON as providers write it, lone surrogates included; None where it is none, or of too many parts.
 
     The second reader knows lone surrogates, the first takes a tenth of the time.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
+    if body.count(b",") > MAX_COMMAS:
+        return None
     try:
         return jiter.from_json(body)
     except ValueError:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from consensus.v1 import run_pb2
 from review_service.model.model_call import OutputFormat
+from review_service.model.provider_error import MAX_COMMAS
 from review_service.steps.cutting import (
     MAX_LIST_ITEMS,
     MAX_STRING_CHARACTERS,
@@ -168,6 +169,8 @@ def _bytes_of(message: Message, field: str) -> int:
 
 
 def _parsed(text: str) -> Any:
+    if text.count(",") > MAX_COMMAS:
+        raise OutputError("It has far more values than the schema allows.")
     try:
         # A lone surrogate has no UTF-8 form, written out or escaped.
         return jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
