@@ -1,9 +1,11 @@
 """What the review service can be told, with bounds; read once, at start."""
 
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
     WORKERS,
     HostPort,
@@ -39,7 +41,9 @@ class ReviewSettings(ServerSettings):
         description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
     openai_base_url: str | None = Field(
-        None, description="A server that speaks the Responses API, ending in /v1; empty: the provider's own."
+        None,
+        description="A server that speaks the Responses API, ending in /v1 (or in /v1/responses; a query is"
+        " sent along); empty: the provider's own.",
     )
     openai_model: str = Field(
         "gpt-5.1", pattern=_MODEL_NAME, description="The model, where no other is named."
@@ -82,6 +86,13 @@ class ReviewSettings(ServerSettings):
     )
     model_max_calls_in_flight: int = Field(
         10_000, ge=1, le=1_000_000, description="Calls to the model at once; those beyond it wait."
+    )
+
+    model_max_answer_bytes: int = Field(
+        4_194_304,
+        ge=65_536,
+        le=67_108_864,
+        description="Bytes of one answer, as it comes and decoded; a longer one is not read to its end.",
     )
 
     run_timeout_seconds: Seconds = Field(
@@ -128,8 +139,10 @@ class ReviewSettings(ServerSettings):
     def _address_is_http(cls, value: str | None) -> str | None:
         if value is not None:
             parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
                 raise ValueError("is not http(s)://host/path without credentials")
+            if parts.fragment:
+                raise ValueError("has a fragment (#), which is never sent")
         return value
 
     @property
@@ -141,3 +154,15 @@ class ReviewSettings(ServerSettings):
     def model_for_reviewing(self) -> str:
         """The model that reviews, where a request names none."""
         return self.review_model or self.openai_model
+
+    def fitted(self, open_files: int, panel_size: int) -> Self:
+        """The same, with as many calls and runs as so many open files carry.
+
+        More runs than their calls find connections for would wait for one another, at the cost of their
+        attempts' time.
+        """
+        calls = connections_carried(open_files, self.model_max_calls_in_flight)
+        if calls == self.model_max_calls_in_flight:
+            return self
+        runs = min(self.max_runs_in_flight, max(1, calls // panel_size))
+        return self.model_copy(update={"model_max_calls_in_flight": calls, "max_runs_in_flight": runs})

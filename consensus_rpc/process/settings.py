@@ -16,6 +16,7 @@ from consensus_rpc.process.settings_text import (
     default_text,
     is_optional,
     is_secret,
+    masked_address,
     shown,
 )
 from consensus_rpc.process.settings_types import check_host_port, check_target, parse_hundredths
@@ -186,7 +187,7 @@ def _explain(cls: type[Settings], error: ValidationError) -> str:
         elif fault["type"] == "missing":
             lines.append(f"  {name.upper()}: not set; allowed: {allowed_text(field)}")
         else:
-            given = MASK if is_secret(field) else repr(fault["input"])
+            given = MASK if is_secret(field) else masked_address(repr(fault["input"]))
             lines.append(f"  {name.upper()}: given {given}; allowed: {allowed_text(field)}")
     return "\n".join(dict.fromkeys(lines))
 

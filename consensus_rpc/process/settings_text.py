@@ -1,5 +1,6 @@
 """Settings in words: what is allowed, the default, and a value with secrets masked."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 MASK = "**********"
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+_QUERY_VALUE = re.compile(r"(?<==)[^&#\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ def is_secret(field: FieldInfo) -> bool:
     return SecretStr in _plain_types(field.annotation)
 
 
+def masked_address(text: str) -> str:
+    """The text; of an address without credentials and without the values of its query, where keys stand."""
+    if "://" not in text:
+        return text
+    address, separator, query = _CREDENTIALS.sub(f"{MASK}@", text).partition("?")
+    return address + separator + _QUERY_VALUE.sub(MASK, query)
+
+
 def shown(value: object, field: FieldInfo) -> str:
     """A value as the environment would spell it; secrets masked, None as nothing."""
     if value is None:
@@ -52,7 +63,7 @@ def shown(value: object, field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return _number(value, _per_unit(field))
-    return str(value)
+    return masked_address(str(value))
 
 
 def default_text(field: FieldInfo) -> str:
