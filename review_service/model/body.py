@@ -17,16 +17,15 @@ class UndecodableBodyError(ValueError):
 
 
 class BoundedBody:
-    """Takes pieces until the body ends or the cap is reached."""
+    """Takes pieces until the body ends or the cap is reached; `encoding` is the answer's Content-Encoding.
+
+    Raises:
+        UndecodableBodyError: it is encoded in a way that nobody asked for.
+    """
 
     __slots__ = ("_cap", "_decoded", "_inflater", "_is_encoded", "_received", "is_cut")
 
     def __init__(self, encoding: str, cap: int) -> None:
-        """`encoding` is the answer's Content-Encoding.
-
-        Raises:
-            UndecodableBodyError: it is none that was asked for.
-        """
         coding = encoding.strip().lower()
         if coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise UndecodableBodyError("encoded in a way that was not asked for")

@@ -31,7 +31,7 @@ from review_service.model.start_limiter import StartLimiter
 from review_service.model.telemetry import Observation
 from review_service.model.unanswered import Unanswered
 
-log = get_logger()
+_log = get_logger()
 
 # What the library tells of this machine and of its own retries: nobody here reads it, and its headers are a
 # tenth of a call's cost.
@@ -144,7 +144,7 @@ class ModelClient:
         """Says so now and then, not once per call."""
         if now - self._shortage_logged >= _SHORTAGE_LOG_SECONDS:
             self._shortage_logged = now
-            log.warning("local_shortage", detail=shortage.detail)
+            _log.warning("local_shortage", detail=shortage.detail)
 
     async def _request(self, call: ModelCall, observation: Observation) -> httpx2.Request:
         """The request as the library makes it, with key and headers."""

@@ -37,15 +37,12 @@ class Notes:
     __slots__ = ("_kinds",)
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self._kinds: dict[str, None] = {}
 
     def add(self, kind: str) -> None:
-        """Notes one more."""
         self._kinds[kind] = None
 
     def __iter__(self) -> Iterator[str]:
-        """Yields the kinds."""
         return iter(self._kinds)
 
 
