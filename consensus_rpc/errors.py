@@ -95,15 +95,15 @@ class SlowConsumer(ConsensusError):
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
 
-    def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
-        """Names the run or the draft, and the last sequence that was sent."""
-        subject = {"run_id": run_id, "draft_id": draft_id}
+    def __init__(
+        self, *, last_sequence: int | None = None, run_id: str | None = None, draft_id: str | None = None
+    ) -> None:
+        """Names the run or the draft, and the last sequence that was sent, where the stream has such."""
+        subject = {"run_id": run_id, "draft_id": draft_id, "last_sequence": last_sequence}
+        where = "" if last_sequence is None else f"; reconnect after sequence {last_sequence}"
         super().__init__(
-            f"the reader took nothing for too long; reconnect after sequence {last_sequence}",
-            metadata={
-                **{name: value for name, value in subject.items() if value is not None},
-                "last_sequence": str(last_sequence),
-            },
+            f"the reader took nothing for too long{where}",
+            metadata={name: str(value) for name, value in subject.items() if value is not None},
         )
 
 
@@ -126,10 +126,10 @@ class CallDeadlineExceeded(ConsensusError):
     code = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = ErrorReason.ERROR_REASON_CALL_DEADLINE_EXCEEDED
 
-    def __init__(self, *, run_id: str | None = None) -> None:
-        """Names the run, if one is going on."""
+    def __init__(self, message: str = "", *, run_id: str | None = None) -> None:
+        """Names the run, if one is going on; `message` says of another deadline than the caller's."""
         super().__init__(
-            "the call's deadline passed, or too little of it was left to begin",
+            message or "the call's deadline passed, or too little of it was left to begin",
             metadata={} if run_id is None else {"run_id": run_id},
         )
 

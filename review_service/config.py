@@ -97,9 +97,6 @@ class ReviewSettings(ServerSettings):
     heartbeat_seconds: Seconds = Field(
         15.0, ge=0.05, le=3600, description="How often a stream that has nothing to say gives a sign of life."
     )
-    slow_consumer_seconds: Seconds = Field(
-        30.0, ge=0.05, le=3600, description="A stream whose reader takes nothing for this long is ended."
-    )
 
     max_idea_characters: int = Field(
         10_000, ge=1, le=10_000, description="Characters of an idea, after trimming."

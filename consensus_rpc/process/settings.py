@@ -137,6 +137,18 @@ class ServerSettings(Settings):
     max_connection_age_grace_seconds: Seconds = Field(
         660.0, ge=1, le=86_400, description="How long calls on such a connection may go on."
     )
+    max_streams_per_connection: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Calls that one connection may have open; a client holds those beyond it back.",
+    )
+    slow_consumer_seconds: Seconds = Field(
+        30.0,
+        ge=0.05,
+        le=3600,
+        description="A call whose reader takes nothing for this long is ended: SLOW_CONSUMER.",
+    )
     reflection: bool = Field(True, description="Whether the server describes its services to tools.")
 
 

@@ -16,7 +16,9 @@ from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
+from consensus_rpc.server.lag import EventLoopLag
 from consensus_rpc.server.options import ServerOptions, parse_server_args
+from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
 
@@ -31,7 +33,7 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 _GOODBYE_SECONDS = 0.2
 _UNWIND_SECONDS = 5.0
 _STOP_SECONDS = 10.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class CannotListenError(RuntimeError):
@@ -58,14 +60,22 @@ class Server:
         self._is_signalled = False
         self.address = ""
         self.metrics_address = ""
+        metrics = metrics or default_metrics()
+        self._lag = EventLoopLag(metrics.counts)
+        unread = UnreadAnswers(
+            metrics.counts,
+            slow_seconds=options.slow_consumer_seconds,
+            max_bytes=options.max_unread_bytes,
+        )
         interceptor = RpcInterceptor(
-            self._admission, metrics or default_metrics(), max_message_bytes=options.max_message_bytes
+            self._admission,
+            metrics,
+            unread,
+            max_message_bytes=options.max_message_bytes,
+            first_request_seconds=options.first_request_seconds,
         )
-        self.grpc = grpc.aio.server(
-            interceptors=[interceptor],
-            options=options.channel_arguments(),
-            maximum_concurrent_rpcs=options.max_concurrent_rpcs,
-        )
+        # No limit of gRPC's own: it would refuse without details, and health checks too.
+        self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
 
     @property
     def draining(self) -> asyncio.Event:
@@ -93,6 +103,7 @@ class Server:
         except RuntimeError as error:
             raise CannotListenError(f"cannot listen on {self._options.listen}: is it in use?") from error
         await self.grpc.start()
+        self._lag.start()
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._start_metrics()
         _log.info("listening", address=self.address, metrics_address=self.metrics_address)
@@ -114,7 +125,7 @@ class Server:
         self._stop_requested.set()
 
     async def serve(self, *, on_drain: Hook | None = None, on_stop: Hook | None = None) -> None:
-        """Serves until SIGTERM, SIGINT or `request_stop`, then drains; a second signal ends it at once.
+        """Serves until SIGTERM, SIGINT, SIGHUP or `request_stop`, then drains; a second ends it at once.
 
         `on_drain` runs when new calls are refused already, while those in flight go on; `on_stop` when none
         is left, whatever became of the drain.
@@ -149,6 +160,7 @@ class Server:
         _log.info("drained", complete=drained, calls_in_flight=self.calls_in_flight)
 
     async def _close(self, on_stop: Hook | None) -> None:
+        self._lag.stop()
         await self.grpc.stop(_GOODBYE_SECONDS)  # what is left now is cut off
         await self._admission.wait_idle(_UNWIND_SECONDS)  # its handlers still have `finally` blocks to run
         if self._metrics_page is not None:
