@@ -120,7 +120,7 @@ class Call:
         Raises:
             AbortError: gRPC's sign that the status was sent.
         """
-        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        if isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_end_of_server(error):
             self._code = self._code_of_cancelling()
             return
         if isinstance(error, grpc.aio.AbortError):  # the handler has answered by itself
@@ -140,8 +140,10 @@ class Call:
         self._wait_for_reader(is_last_word=is_stalled)
         try:
             await self._context.abort(status.code, status.message, status.trailers)
-        except grpc.aio.InternalError:  # it must not be sent beside a first message that is not taken
-            self._unread.reset_now()
+        except grpc.aio.InternalError:
+            if is_stalled:  # on its first message, which carries the headers: gRPC sends no status beside it
+                self._unread.reset_now()
+            raise
 
     def _wait_for_reader(self, *, is_last_word: bool = False) -> None:
         """The status is still to be taken, and what stands before it."""
@@ -196,6 +198,11 @@ def _unwrapped(error: BaseException) -> BaseException:
         if all(isinstance(each, ConsensusError) for each in inner):
             return inner[0]
     return error
+
+
+def _is_end_of_server(error: BaseException) -> bool:
+    """Whether gRPC says that the server has stopped: nobody is left to be answered."""
+    return isinstance(error, grpc.aio.BaseError) and type(error).__name__ == "_ServerStoppedError"
 
 
 def _number(code: Any) -> int:

@@ -17,6 +17,7 @@ _METADATA_BYTES = 16 * 1024
 _KEEPALIVE_MS = 20_000
 _PING_TIMEOUT_MS = 5_000
 _LEAST_CLIENT_PING_MS = 5_000
+_SETTINGS_TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,8 @@ class ServerOptions:
             # Both, so that none is refused by chance between the soft limit and the hard one.
             ("grpc.max_metadata_size", _METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
+            # The bounds on headers bind only who has acknowledged the settings: whoever does not is cut off.
+            ("grpc.http2.settings_timeout", _SETTINGS_TIMEOUT_MS),
             # With probing on, one reader that stalls piles up megabytes in its window.
             ("grpc.http2.bdp_probe", 0),
         ]

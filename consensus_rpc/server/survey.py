@@ -67,7 +67,7 @@ def _walk(raw: bytes, shape: Shape, *, is_small: bool) -> bool:  # noqa: C901 - 
                     has_json = has_json or inner.is_json
                     if level + inner.is_level > MAX_LEVELS:
                         raise InvalidField(field=_text(inner_path), description=_TOO_DEEP)
-                    if inner.inner:
+                    if inner.inner and not _is_scalar(raw, at, size):
                         still_open.append((at, at + size, inner, level + inner.is_level, inner_path))
                 at += size
             elif kind == 0:
@@ -83,6 +83,13 @@ def _walk(raw: bytes, shape: Shape, *, is_small: bool) -> bool:  # noqa: C901 - 
         if at > end:
             raise unreadable()
     return has_json
+
+
+def _is_scalar(raw: bytes, at: int, size: int) -> bool:
+    """Whether a message is one number or truth value and no more, as most values of large JSON are."""
+    if size == 9:
+        return raw[at] & 7 == 1
+    return size == 2 and raw[at] & 7 == 0 and raw[at] < 0x80 and raw[at + 1] < 0x80
 
 
 def _varint(raw: bytes, first: int, at: int) -> tuple[int, int]:

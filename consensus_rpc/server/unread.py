@@ -129,7 +129,8 @@ def reset_streams(tasks: Iterable[Task]) -> None:
     for outer in asyncio.all_tasks():
         if outer.get_name() == _OUTER_TASK and (inner := _handling(outer, wanted)) is not None:
             inner.cancel()
-            outer.cancel()
+            if getattr(outer, "_fut_waiter", None) is not inner:  # else the caller has left already
+                outer.cancel()
 
 
 def _handling(outer: Task, wanted: set[Task]) -> Task | None:

@@ -16,6 +16,11 @@ from consensus_rpc.server.shapes import STRUCT, shape_of
 from consensus_rpc.server.times import time_violations
 
 _validator = Validator()
+# An engine knows types by their names, and two of one name must not meet in it.
+_view_validator = Validator()
+
+# More than an answer has room for; a request of a thousand parts can break two rules in each.
+_MOST_VIOLATIONS = 50
 
 
 def check_request(request: Any, *, seen_by_rules: Message | None = None) -> None:
@@ -26,11 +31,22 @@ def check_request(request: Any, *, seen_by_rules: Message | None = None) -> None
     Raises:
         InvalidField: with one violation per broken rule: the field, the limit, and what size was sent.
     """
-    found = _validator.collect_violations(request if seen_by_rules is None else seen_by_rules)
-    violations = [_field_violation(violation) for violation in found]
-    violations += time_violations(request, shape_of(request.DESCRIPTOR))
+    violations = time_violations(request, shape_of(request.DESCRIPTOR))
+    # Rules compare times, and say them: those that are none are refused first.
+    if not violations:
+        violations = [_field_violation(each) for each in _broken(request, seen_by_rules)[:_MOST_VIOLATIONS]]
     if violations:
         raise InvalidField(violations=violations)
+
+
+def _broken(request: Message, seen_by_rules: Message | None) -> list[Violation]:
+    if seen_by_rules is None:
+        return _validator.collect_violations(request)
+    return _view_validator.collect_violations(seen_by_rules)
+
+
+_views = DescriptorPool()
+_added: set[str] = set()
 
 
 class RuleView:
@@ -41,27 +57,26 @@ class RuleView:
     """
 
     def __init__(self, descriptor: Descriptor) -> None:
-        """Makes the type, with a pool of its own."""
-        pool = DescriptorPool()
-        _add(pool, descriptor.file, set())
-        self._type = GetMessageClass(pool.FindMessageTypeByName(descriptor.full_name))
+        """Makes the type, beside those of the other views."""
+        _add(descriptor.file)
+        self._type = GetMessageClass(_views.FindMessageTypeByName(descriptor.full_name))
 
     def parse(self, raw: bytes) -> Message:
         """Raises DecodeError."""
         return self._type.FromString(raw)
 
 
-def _add(pool: DescriptorPool, file: FileDescriptor, added: set[str]) -> None:
-    if file.name in added:
+def _add(file: FileDescriptor) -> None:
+    if file.name in _added:
         return
-    added.add(file.name)
+    _added.add(file.name)
     for each in file.dependencies:
-        _add(pool, each, added)
+        _add(each)
     proto = FileDescriptorProto()
     file.CopyToProto(proto)
     for message in proto.message_type:
         _close_json(message)
-    pool.Add(proto)
+    _views.Add(proto)
 
 
 def _close_json(message: DescriptorProto) -> None:
