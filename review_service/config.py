@@ -1,8 +1,9 @@
 """What the review service can be told, with bounds; read once, at start."""
 
-from urllib.parse import urlsplit
+from functools import partial
+from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from consensus_rpc.process.settings import (
     WORKERS,
@@ -13,9 +14,17 @@ from consensus_rpc.process.settings import (
     Target,
     WorkerCount,
 )
+from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
+
+BaseUrl = Annotated[
+    str,
+    AfterValidator(partial(check_http_url, query_names=("api-version",))),
+    Allowed("http(s)://host:port/path without credentials, and perhaps ?api-version=…"),
+]
 
 
 class ReviewSettings(ServerSettings):
@@ -38,7 +47,7 @@ class ReviewSettings(ServerSettings):
         None,
         description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: BaseUrl | None = Field(
         None, description="A server that speaks the Responses API, ending in /v1; empty: the provider's own."
     )
     openai_model: str = Field(
@@ -118,15 +127,6 @@ class ReviewSettings(ServerSettings):
         fault = check_api_key(value.get_secret_value()) if value is not None else None
         if fault is not None:
             raise ValueError(fault)
-        return value
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _address_is_http(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-                raise ValueError("is not http(s)://host/path without credentials")
         return value
 
     @property

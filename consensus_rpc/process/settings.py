@@ -17,6 +17,7 @@ from consensus_rpc.process.settings_text import (
     is_optional,
     is_secret,
     shown,
+    without_secrets,
 )
 from consensus_rpc.process.settings_types import check_host_port, check_target, parse_hundredths
 
@@ -198,9 +199,13 @@ def _explain(cls: type[Settings], error: ValidationError) -> str:
         elif fault["type"] == "missing":
             lines.append(f"  {name.upper()}: not set; allowed: {allowed_text(field)}")
         else:
-            given = MASK if is_secret(field) else repr(fault["input"])
+            given = MASK if is_secret(field) else repr(_shown_input(fault["input"]))
             lines.append(f"  {name.upper()}: given {given}; allowed: {allowed_text(field)}")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _shown_input(given: object) -> object:
+    return without_secrets(given) if isinstance(given, str) else given
 
 
 def _exit(message: str) -> NoReturn:

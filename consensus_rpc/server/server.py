@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
+from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
@@ -33,7 +34,6 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 _GOODBYE_SECONDS = 0.2
 _UNWIND_SECONDS = 5.0
 _STOP_SECONDS = 10.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class CannotListenError(RuntimeError):
@@ -131,7 +131,8 @@ class Server:
         is left, whatever became of the drain.
         """
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        signals = stop_signals()
+        for number in signals:
             loop.add_signal_handler(number, self._on_signal, number)
         if self._options.place is not None:
             loop.add_reader(self._options.place.lifeline, self._on_supervisor_gone)
@@ -144,7 +145,7 @@ class Server:
             try:
                 await self._close(on_stop)
             finally:
-                for number in _SIGNALS:
+                for number in signals:
                     loop.remove_signal_handler(number)
 
     async def _drain(self, on_drain: Hook | None) -> None:
@@ -187,6 +188,8 @@ class Server:
 
     def _on_signal(self, number: int) -> None:
         if self._is_signalled:
+            if not is_impatient(number):
+                return
             _log.warning("stopped_at_once", signal=signal.Signals(number).name)
             sys.stderr.flush()
             os._exit(128 + number)
