@@ -1,9 +1,9 @@
 """What the review service can be told, with bounds; read once, at start."""
 
-from typing import Self
-from urllib.parse import urlsplit
+from functools import partial
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
@@ -15,9 +15,17 @@ from consensus_rpc.process.settings import (
     Target,
     WorkerCount,
 )
+from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
+
+BaseUrl = Annotated[
+    str,
+    AfterValidator(partial(check_http_url, query_names=("api-version",))),
+    Allowed("http(s)://host:port/path without credentials, and perhaps ?api-version=…"),
+]
 
 
 class ReviewSettings(ServerSettings):
@@ -40,10 +48,10 @@ class ReviewSettings(ServerSettings):
         None,
         description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: BaseUrl | None = Field(
         None,
-        description="A server that speaks the Responses API, ending in /v1 (or in /v1/responses; a query is"
-        " sent along); empty: the provider's own.",
+        description="A server that speaks the Responses API, ending in /v1 (or in /v1/responses); empty: the"
+        " provider's own.",
     )
     openai_model: str = Field(
         "gpt-5.1", pattern=_MODEL_NAME, description="The model, where no other is named."
@@ -108,9 +116,6 @@ class ReviewSettings(ServerSettings):
     heartbeat_seconds: Seconds = Field(
         15.0, ge=0.05, le=3600, description="How often a stream that has nothing to say gives a sign of life."
     )
-    slow_consumer_seconds: Seconds = Field(
-        30.0, ge=0.05, le=3600, description="A stream whose reader takes nothing for this long is ended."
-    )
 
     max_idea_characters: int = Field(
         10_000, ge=1, le=10_000, description="Characters of an idea, after trimming."
@@ -132,17 +137,6 @@ class ReviewSettings(ServerSettings):
         fault = check_api_key(value.get_secret_value()) if value is not None else None
         if fault is not None:
             raise ValueError(fault)
-        return value
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _address_is_http(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-                raise ValueError("is not http(s)://host/path without credentials")
-            if parts.fragment:
-                raise ValueError("has a fragment (#), which is never sent")
         return value
 
     @property

@@ -12,8 +12,6 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 MASK = "**********"
-_CREDENTIALS = re.compile(r"(?<=://)\S*@")
-_QUERY_VALUE = re.compile(r"(?<==)[^&#\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,17 @@ def is_secret(field: FieldInfo) -> bool:
     return SecretStr in _plain_types(field.annotation)
 
 
-def masked_address(text: str) -> str:
-    """The text; of an address without credentials and without the values of its query, where keys stand."""
-    if "://" not in text:
-        return text
-    address, separator, query = _CREDENTIALS.sub(f"{MASK}@", text).partition("?")
-    return address + separator + _QUERY_VALUE.sub(MASK, query)
+def without_secrets(text: str) -> str:
+    """An address without what may be secret in it: all before its last `@`, query and fragment.
+
+    Whoever forgets to escape an `@` has a password that looks like a host, a path or a query.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    _, at, place = rest.rpartition("@")
+    address, *marks = re.split("([?#])", place, maxsplit=1)
+    return scheme + separator + (MASK + at if at else "") + address + (marks[0] + MASK if marks else "")
 
 
 def shown(value: object, field: FieldInfo) -> str:
@@ -63,7 +66,7 @@ def shown(value: object, field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return _number(value, _per_unit(field))
-    return masked_address(str(value))
+    return without_secrets(str(value)) if "://" in str(value) else str(value)
 
 
 def default_text(field: FieldInfo) -> str:
