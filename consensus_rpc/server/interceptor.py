@@ -8,10 +8,8 @@ from typing import Any
 
 import grpc
 
-from consensus_rpc.errors import SlowConsumer
 from consensus_rpc.server.admission import Admission, Gate
 from consensus_rpc.server.call import Call, Method
-from consensus_rpc.server.outgoing import within
 from consensus_rpc.server.probes import ProbeStreams, is_probe
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS, Requests
@@ -151,20 +149,13 @@ def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: 
                 if not call.sent:
                     # Only now: a call that has answered with metadata is never retried by gRPC.
                     await context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
-                await _send(calls.unread, call, context, serialize(response))
+                raw = serialize(response)
+                call.unread_bytes = len(raw)
+                await calls.unread.write(context, raw)
+                call.unread_bytes = 0
                 call.sent = (call.sent or 0) + 1
 
     return answer
-
-
-async def _send(unread: UnreadAnswers, call: Call, context: Any, raw: bytes) -> None:
-    """Raises SlowConsumer when the reader does not take it in time."""
-    call.unread_bytes = len(raw)
-    try:
-        await within(unread.slow_seconds, context.write(raw))
-    except TimeoutError as error:
-        raise SlowConsumer from error
-    call.unread_bytes = 0
 
 
 def _answering_itself(calls: _Calls, take: Take, behaviour: Behaviour) -> Behaviour:

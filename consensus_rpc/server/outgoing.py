@@ -1,7 +1,6 @@
 """What a server writes to a caller who may stop reading."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Generic, Protocol, TypeVar
 
 from consensus_rpc.errors import SlowConsumer
@@ -9,34 +8,8 @@ from consensus_rpc.telemetry.log import get_logger
 
 _log = get_logger()
 
-T = TypeVar("T")
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
-
-
-async def within(seconds: float, waiting: Awaitable[T]) -> T:
-    """As `asyncio.timeout`, at a third of its price; for every message of every call.
-
-    Raises:
-        TimeoutError: when it took longer.
-    """
-    loop, task, is_late = asyncio.get_running_loop(), asyncio.current_task(), False
-    assert task is not None
-
-    def give_up() -> None:
-        nonlocal is_late
-        is_late = True
-        task.cancel()
-
-    timer = loop.call_later(seconds, give_up)
-    try:
-        return await waiting
-    except asyncio.CancelledError:
-        if is_late and task.uncancel() == 0:
-            raise TimeoutError from None
-        raise
-    finally:
-        timer.cancel()
 
 
 class StreamWriter(Protocol[M_contra]):
@@ -68,7 +41,8 @@ class Outgoing(Generic[M]):
             SlowConsumer: the caller took nothing for too long.
         """
         try:
-            await within(self._slow_seconds, self._context.write(message))
+            async with asyncio.timeout(self._slow_seconds):
+                await self._context.write(message)
         except TimeoutError as error:
             # Said here: the status stays behind the message that the caller does not take.
             _log.warning("slow_consumer", last_sequence=last_sequence, **self._about)

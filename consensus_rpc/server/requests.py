@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import grpc
 
 from consensus_rpc.errors import CallDeadlineExceeded, InvalidField
-from consensus_rpc.server.outgoing import within
+from consensus_rpc.server.deadlines import Deadlines
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import Counts
@@ -33,7 +33,7 @@ class Requests:
         """`seconds` bound the wait for a call's first request, and for the end of a unary one."""
         self._reader = reader
         self._counts = counts
-        self._seconds = seconds
+        self._first = Deadlines(seconds)
         self._next_line = 0.0
 
     async def only(self, call: Receiving, context: Any) -> Any:
@@ -66,13 +66,13 @@ class Requests:
 
     async def _in_time(self, reading: Any) -> Any:
         try:
-            return await within(self._seconds, reading)
+            return await self._first.within(reading)
         except TimeoutError:
             self._counts.requests_not_sent.inc()
             if monotonic() >= self._next_line:
                 self._next_line = monotonic() + _LINE_SECONDS
-                _log.warning("request_not_sent", seconds=self._seconds)
-            raise CallDeadlineExceeded(f"no request came within {self._seconds:g} s") from None
+                _log.warning("request_not_sent", seconds=self._first.seconds)
+            raise CallDeadlineExceeded(f"no request came within {self._first.seconds:g} s") from None
 
 
 async def _read_only(context: Any) -> bytes:

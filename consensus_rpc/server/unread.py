@@ -13,6 +13,9 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import NoReturn
 
+from consensus_rpc.errors import SlowConsumer
+from consensus_rpc.server.deadlines import Deadlines
+from consensus_rpc.server.outgoing import StreamWriter
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import Counts
 
@@ -20,12 +23,14 @@ _log = get_logger()
 
 _LAST_WORD_SECONDS = 5.0
 _SWEEP_SECONDS = 1.0
+# Smaller messages are not counted: a window takes them.
+_SMALL_BYTES = 64 * 1024
 _OUTER_TASK = "rpc_task"
 
 Task = asyncio.Task[object]
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class _Unread:
     method: str
     request_id: str
@@ -39,13 +44,38 @@ class UnreadAnswers:
 
     def __init__(self, counts: Counts, *, slow_seconds: float, max_bytes: int) -> None:
         """A reader has `slow_seconds`; of all that wait, the oldest are reset beyond `max_bytes`."""
-        self.slow_seconds = slow_seconds
+        self._slow_seconds = slow_seconds
+        self._writes = Deadlines(slow_seconds)
         self._counts = counts
         self._max_bytes = max_bytes
         self._bytes = 0
         self._waiting: dict[Task, _Unread] = {}
+        self._large: dict[Task, tuple[int, float]] = {}  # messages being written: bytes, and since when
         self._is_sweeping = False
         self._take = self._taken  # bound once: it is handed to every call
+
+    async def write(self, context: StreamWriter[bytes], raw: bytes) -> None:
+        """Returns once the transport has taken the message.
+
+        Raises:
+            SlowConsumer: the reader did not take it in time.
+        """
+        task = asyncio.current_task() if len(raw) > _SMALL_BYTES else None
+        if task is not None:
+            self._begin_large(task, len(raw))
+        try:
+            await self._writes.within(context.write(raw))
+        except TimeoutError as error:
+            raise SlowConsumer from error
+        finally:
+            if task is not None:
+                self._bytes -= self._large.pop(task)[0]
+
+    def _begin_large(self, task: Task, size: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._large[task] = (size, loop.time())
+        self._bytes += size
+        self._ensure_sweeping(loop)
 
     def add(self, method: str, request_id: str, size: int, *, is_last_word: bool = False) -> None:
         """The current task ends its call with so many bytes; they wait from now on.
@@ -55,13 +85,11 @@ class UnreadAnswers:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         now = loop.time()
-        seconds = min(self.slow_seconds, _LAST_WORD_SECONDS) if is_last_word else self.slow_seconds
+        seconds = min(self._slow_seconds, _LAST_WORD_SECONDS) if is_last_word else self._slow_seconds
         self._waiting[task] = _Unread(method, request_id, size, now, now + seconds)
         self._bytes += size
         task.add_done_callback(self._take)
-        if not self._is_sweeping:
-            self._is_sweeping = True
-            self._sweep_later(loop)
+        self._ensure_sweeping(loop)
 
     def reset_now(self) -> NoReturn:
         """Resets the current task's call, which cannot be answered.
@@ -80,8 +108,13 @@ class UnreadAnswers:
         if unread is not None:
             self._bytes -= unread.size
 
+    def _ensure_sweeping(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            self._sweep_later(loop)
+
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        every = min(_SWEEP_SECONDS, self.slow_seconds / 4)
+        every = min(_SWEEP_SECONDS, self._slow_seconds / 4)
         loop.call_later(every, self._sweep, loop, context=Context())  # not that of the call which began it
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -90,21 +123,26 @@ class UnreadAnswers:
         late |= self._beyond_bytes(late, now)
         if late:
             self._reset(late)
-        if self._waiting:
+        if self._waiting or self._large:
             self._sweep_later(loop)
         else:
             self._is_sweeping = False
 
     def _beyond_bytes(self, late: dict[Task, _Unread], now: float) -> dict[Task, _Unread]:
-        """The oldest, until the others fit; an answer that has only just begun is left alone."""
+        """The oldest ends, until the rest fits; where they are not enough, messages are given up too.
+
+        What has only just begun is left alone.
+        """
         excess = self._bytes - self._max_bytes - sum(each.size for each in late.values())
         found: dict[Task, _Unread] = {}
         for task, each in self._waiting.items():
-            if excess <= 0:
-                break
-            if each.size and task not in late and each.since + _SWEEP_SECONDS <= now:
+            if excess > 0 and each.size and task not in late and each.since + _SWEEP_SECONDS <= now:
                 found[task] = each
                 excess -= each.size
+        for task, (size, since) in list(self._large.items()):
+            if excess > 0 and since + _SWEEP_SECONDS <= now:
+                self._writes.give_up(task)
+                excess -= size
         return found
 
     def _reset(self, late: dict[Task, _Unread]) -> None:

@@ -162,11 +162,11 @@ async def test_a_reader_in_time_is_not_reset() -> None:
         assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_beyond_their_bytes_the_oldest_are_reset_before_their_time() -> None:
+@pytest.mark.parametrize("kind", ["UnaryUnary", "UnaryStream"])
+async def test_beyond_their_bytes_the_oldest_are_reset_before_their_time(kind: str) -> None:
     async with big(slow_consumer_seconds=60, max_unread_bytes=2 * BEYOND_A_WINDOW + 1000) as running:
-        calls = [stalled(running, "UnaryUnary") for _ in range(5)]
+        calls = [stalled(running, kind) for _ in range(5)]
         await reset(running, 3)
-
         ends = Counter([await rest_of(call) for call in calls])
 
     assert ends == {grpc.StatusCode.CANCELLED: 3, grpc.StatusCode.OK: 2}
