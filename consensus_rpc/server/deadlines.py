@@ -16,7 +16,6 @@ class Deadlines:
     __slots__ = ("_is_sweeping", "_late", "_waiting", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        """Waits for nothing yet."""
         self.seconds = seconds
         self._waiting: dict[asyncio.Task[object], float] = {}  # by when they end, the earliest first
         self._late: set[asyncio.Task[object]] = set()

@@ -11,7 +11,6 @@ class EventLoopLag:
     """A timer that notes how late it was."""
 
     def __init__(self, counts: Counts) -> None:
-        """Samples nothing yet."""
         self._lag = counts.loop_lag
         self._timer: asyncio.TimerHandle | None = None
 

@@ -22,10 +22,12 @@ def is_probe(method: str) -> bool:
 
 
 class ProbeStreams:
-    """Counts the streams of one probe's method by connection."""
+    """Counts the streams of one probe's method by connection.
+
+    A health check is no stream that stays: it is counted by nobody, and always answered.
+    """
 
     def __init__(self, method: str, counts: Counts) -> None:
-        """A health check is no stream that stays: it is counted by nobody, and always answered."""
         self._limit = None if method == _CHECK else MAX_PROBE_STREAMS
         self._counts = counts
         self._open: Counter[str] = Counter()
@@ -58,7 +60,6 @@ class ProbeStream:
     __slots__ = ("_peer", "_streams")
 
     def __init__(self, streams: ProbeStreams, peer: str) -> None:
-        """Counts among those of its peer."""
         self._streams = streams
         self._peer = peer
 

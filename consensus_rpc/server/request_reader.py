@@ -15,12 +15,14 @@ Deserializer = Callable[[bytes], Any]
 
 
 class RequestReader:
-    """Reads the requests of one method."""
+    """Reads the requests of one method.
+
+    `parse` is a message type's `FromString`; `max_bytes` bounds what the contract does not.
+    """
 
     __slots__ = ("_cap", "_parse", "_shape", "_view")
 
     def __init__(self, parse: Deserializer, *, max_bytes: int) -> None:
-        """`parse` is a message type's `FromString`; `max_bytes` bounds what the contract does not."""
         descriptor = parse.__self__.DESCRIPTOR  # type: ignore[attr-defined]  # bound to its class
         self._parse = parse
         self._cap = byte_cap(descriptor, max_bytes)

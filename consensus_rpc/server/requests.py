@@ -27,10 +27,12 @@ class Receiving(Protocol):
 
 
 class Requests:
-    """Takes the requests of one method's calls from their contexts."""
+    """Takes the requests of one method's calls from their contexts.
+
+    `seconds` bound the wait for a call's first request, and for the end of a unary one.
+    """
 
     def __init__(self, reader: RequestReader, counts: Counts, *, seconds: float) -> None:
-        """`seconds` bound the wait for a call's first request, and for the end of a unary one."""
         self._reader = reader
         self._counts = counts
         self._first = Deadlines(seconds)

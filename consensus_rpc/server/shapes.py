@@ -1,9 +1,11 @@
-"""What a message type is made of, looked up once: where it holds JSON, instants and spans."""
+"""What a message type is made of, looked up once: where it holds JSON, lists, instants and spans."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from buf.validate import validate_pb2
 
 STRUCT = "google.protobuf.Struct"
 TIMESTAMP = "google.protobuf.Timestamp"
@@ -15,7 +17,7 @@ _JSON = _LEVELS | {"google.protobuf.Value", "google.protobuf.Struct.FieldsEntry"
 
 
 @dataclass(slots=True, eq=False)
-class Shape:
+class MessageShape:
     """A message type with the types of the messages in its fields, by number and wire type."""
 
     type_name: str
@@ -23,24 +25,26 @@ class Shape:
     """Whether it is JSON or a part of it."""
     is_level: bool
     """Whether it is an object or a list: one more level of nesting."""
-    inner: dict[int, tuple[str, "Shape"]] = field(default_factory=dict)
+    inner: dict[int, tuple[str, "MessageShape"]] = field(default_factory=dict)
     """Fields that hold messages: number to name and shape."""
-    with_json: dict[int, tuple[str, "Shape"]] = field(default_factory=dict)
+    with_json: dict[int, tuple[str, "MessageShape"]] = field(default_factory=dict)
     """Those of them that hold JSON, or hold what does."""
-    times: tuple[tuple[str, bool, "Shape"], ...] = ()
+    times: tuple[tuple[str, bool, "MessageShape"], ...] = ()
     """Those of them that hold an instant or a span, or hold what does: name, whether repeated, shape."""
+    lists: tuple[tuple[str, int | None, "MessageShape | None"], ...] = ()
+    """Lists with a bound, and messages that hold such: name, most entries, shape of what holds more."""
 
 
-_shapes: dict[str, Shape] = {}
+_shapes: dict[str, MessageShape] = {}
 
 
-def shape_of(descriptor: Descriptor) -> Shape:
+def shape_of(descriptor: Descriptor) -> MessageShape:
     """The shape of a message type; types may hold one another."""
     known = _shapes.get(descriptor.full_name)
     if known is not None:
         return known
     name = descriptor.full_name
-    shape = _shapes[name] = Shape(name, is_json=name in _JSON, is_level=name in _LEVELS)
+    shape = _shapes[name] = MessageShape(name, is_json=name in _JSON, is_level=name in _LEVELS)
     holders = list(_message_fields(descriptor))
     shape.inner = {each.number: (each.name, shape_of(held)) for each, held in holders}
     shape.with_json = {
@@ -51,7 +55,32 @@ def shape_of(descriptor: Descriptor) -> Shape:
         for each, held in holders
         if _holds(held, _TIMES, set())
     )
+    shape.lists = tuple(_lists(descriptor, shape))
     return shape
+
+
+def _lists(
+    descriptor: Descriptor, shape: MessageShape
+) -> Iterator[tuple[str, int | None, MessageShape | None]]:
+    for each in descriptor.fields:
+        most = _most_entries(each)
+        held = each.message_type
+        inner = shape.inner[each.number][1] if held is not None and _holds_lists(held, set()) else None
+        if most is not None or (inner is not None and not each.is_repeated):
+            yield each.name, most, inner
+
+
+def _most_entries(field: FieldDescriptor) -> int | None:
+    return field.GetOptions().Extensions[validate_pb2.field].repeated.max_items or None
+
+
+def _holds_lists(descriptor: Descriptor, seen: set[str]) -> bool:
+    if descriptor.full_name in seen:
+        return False
+    seen.add(descriptor.full_name)
+    if any(_most_entries(each) is not None for each in descriptor.fields):
+        return True
+    return any(_holds_lists(held, seen) for _, held in _message_fields(descriptor))
 
 
 def _message_fields(descriptor: Descriptor) -> Iterator[tuple[FieldDescriptor, Descriptor]]:

@@ -5,7 +5,7 @@ makes nothing, and stops at the first bound that is broken.
 """
 
 from consensus_rpc.errors import InvalidField
-from consensus_rpc.server.shapes import Shape
+from consensus_rpc.server.shapes import MessageShape
 
 MAX_MESSAGES = 50_000
 """Messages in one request, values of JSON included; 25,000 numbers are the most that a context holds."""
@@ -17,10 +17,10 @@ _SMALL_BYTES = 64 * 1024
 """What is smaller holds too little to be counted; only its JSON is looked at."""
 
 _Path = tuple["_Path | None", str]
-_Open = tuple[int, int, Shape, int, "_Path | None"]
+_Open = tuple[int, int, MessageShape, int, "_Path | None"]
 
 
-def survey(raw: bytes, shape: Shape) -> bool:
+def survey(raw: bytes, shape: MessageShape) -> bool:
     """Whether the bytes hold JSON.
 
     Raises:
@@ -40,7 +40,7 @@ def unreadable() -> InvalidField:
     return InvalidField(field="", description="the bytes are no message of the request's type")
 
 
-def _walk(raw: bytes, shape: Shape, *, is_small: bool) -> bool:  # noqa: C901 - one loop, for speed
+def _walk(raw: bytes, shape: MessageShape, *, is_small: bool) -> bool:  # noqa: C901 - one loop, for speed
     count, has_json = 0, False
     still_open: list[_Open] = [(0, len(raw), shape, 0, None)]
     while still_open:

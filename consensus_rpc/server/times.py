@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from consensus_contract.errors import FieldViolation
-from consensus_rpc.server.shapes import DURATION, TIMESTAMP, Shape
+from consensus_rpc.server.shapes import DURATION, TIMESTAMP, MessageShape
 
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -19,12 +19,12 @@ _INSTANT = FieldViolation("", "is an instant within the years 1 to 9999", "times
 _SPAN = FieldViolation("", "is a span of at most 100 years", "duration.range")
 
 
-def time_violations(message: Any, shape: Shape) -> list[FieldViolation]:
+def time_violations(message: Any, shape: MessageShape) -> list[FieldViolation]:
     """One violation for each instant and span that is out of range."""
     return list(islice(_found(message, shape, ""), _MOST)) if shape.times else []
 
 
-def _found(message: Any, shape: Shape, path: str) -> Iterator[FieldViolation]:
+def _found(message: Any, shape: MessageShape, path: str) -> Iterator[FieldViolation]:
     if shape.type_name == TIMESTAMP:
         if not _is_instant(message.seconds, message.nanos):
             yield FieldViolation(path, _INSTANT.description, _INSTANT.reason)

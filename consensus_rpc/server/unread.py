@@ -40,10 +40,12 @@ class _Unread:
 
 
 class UnreadAnswers:
-    """The calls of one server whose last bytes have not been taken yet, the oldest first."""
+    """The calls of one server whose last bytes have not been taken yet, the oldest first.
+
+    A reader has `slow_seconds`; of all that wait, the oldest are reset beyond `max_bytes`.
+    """
 
     def __init__(self, counts: Counts, *, slow_seconds: float, max_bytes: int) -> None:
-        """A reader has `slow_seconds`; of all that wait, the oldest are reset beyond `max_bytes`."""
         self._slow_seconds = slow_seconds
         self._writes = Deadlines(slow_seconds)
         self._counts = counts

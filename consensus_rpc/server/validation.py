@@ -12,6 +12,7 @@ from protovalidate import Validator, Violation
 
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.long_lists import long_lists
 from consensus_rpc.server.shapes import STRUCT, shape_of
 from consensus_rpc.server.times import time_violations
 
@@ -31,8 +32,9 @@ def check_request(request: Message, *, seen_by_rules: Message | None = None) -> 
     Raises:
         InvalidField: with one violation per broken rule: the field, the limit, and what size was sent.
     """
-    violations = time_violations(request, shape_of(request.DESCRIPTOR))  # type: ignore[arg-type]  # either kind serves
-    # Rules compare times, and say them: those that are none are refused first.
+    shape = shape_of(request.DESCRIPTOR)  # type: ignore[arg-type]  # either kind serves
+    # Rules visit all entries of lists, compare times, and say them: what is too long or no time comes first.
+    violations = long_lists(request, shape) or time_violations(request, shape)
     if not violations:
         violations = [_field_violation(each) for each in _broken(request, seen_by_rules)[:_MOST_VIOLATIONS]]
     if violations:
@@ -57,7 +59,6 @@ class RuleView:
     """
 
     def __init__(self, descriptor: Descriptor) -> None:
-        """Makes the type, beside those of the other views."""
         _add(descriptor.file)
         self._type = GetMessageClass(_views.FindMessageTypeByName(descriptor.full_name))
 

@@ -13,13 +13,12 @@ _PATIENCE_MS = 50
 
 
 class LogStream:
-    """A text stream that loses what it cannot write.
+    """A text stream that loses what it cannot write; the stream below stays its owner's.
 
     A pipe's reader that reads no more is waited for once, briefly; until it reads again lines are lost.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Writes to a stream that stays its owner's."""
         self._stream = stream
         self._poll = _pipe_poll(stream)
         self._patience_ms = _PATIENCE_MS

@@ -93,6 +93,30 @@ def test_a_list_too_wide_is_refused_within_a_bound(count: int) -> None:
     assert cpu_seconds(read) < MOST_SECONDS
 
 
+LISTS = {
+    f"{name}.{each.name}": (kind, each)
+    for name, kind in TYPES.items()
+    for each in kind.DESCRIPTOR.fields
+    if each.is_repeated and each.message_type is not None
+}
+
+
+@pytest.mark.parametrize(("kind", "field"), LISTS.values(), ids=LISTS)
+def test_a_list_too_long_is_refused_by_its_name_before_its_entries_are_visited(
+    kind: Any, field: FieldDescriptor
+) -> None:
+    list_reader, raw = reader(kind), _tagged(field.number, b"") * 20_000
+
+    def read() -> None:
+        with pytest.raises(InvalidField) as raised:
+            list_reader.read(raw)
+        [violation] = raised.value.field_violations
+        assert violation.field == field.name
+        assert violation.description.endswith("; 20000 items sent")
+
+    assert cpu_seconds(read) < MOST_SECONDS
+
+
 def test_the_largest_context_is_read_within_a_bound() -> None:
     start_reader, raw = reader(Start), start([0] * 24_000)
     start_reader.read(start([0]))  # the rules are compiled
