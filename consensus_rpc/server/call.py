@@ -17,6 +17,7 @@ from consensus_rpc.channel.wire_status import to_wire
 from consensus_rpc.errors import InternalError, SlowConsumer
 from consensus_rpc.server.admission import Gate
 from consensus_rpc.server.unread import UnreadAnswers
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from consensus_rpc.telemetry.metrics import MethodMetrics
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, accepted_request_id
@@ -153,7 +154,7 @@ class Call:
         # One without a reason is what a hop further on answered, and nobody here has said what it means.
         if isinstance(error, ConsensusError) and error.reason_name:
             return error
-        _log.error("rpc_failed_unexpectedly", method=self._method.path, exc_info=error)
+        _log.error("rpc_failed_unexpectedly", method=self._method.path, trace=fault_trace(error))
         return InternalError()
 
     def _code_of_cancelling(self) -> grpc.StatusCode:

@@ -20,6 +20,7 @@ from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.lag import EventLoopLag
 from consensus_rpc.server.options import ServerOptions, parse_server_args
 from consensus_rpc.server.unread import UnreadAnswers
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
 
@@ -205,7 +206,7 @@ async def _bounded(hook: Hook, seconds: float) -> None:
     except TimeoutError:
         _log.warning("hook_timed_out", seconds=seconds)
     except Exception as error:  # noqa: BLE001 - stopping goes on whatever the hook's fault is
-        _log.error("hook_failed", exc_info=error)
+        _log.error("hook_failed", trace=fault_trace(error))
 
 
 def tune_garbage_collection() -> None:
