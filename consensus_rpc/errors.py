@@ -88,20 +88,20 @@ class Overloaded(ConsensusError):
 
 
 class SlowConsumer(ConsensusError):
-    """The reader of a stream took nothing for too long; another stream goes on after `last_sequence`."""
+    """The reader of a stream took nothing for too long; another goes on after `last_sequence`, if any."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
     default_retry_after_seconds = 1.0
 
-    def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
-        subject = {"run_id": run_id, "draft_id": draft_id}
+    def __init__(
+        self, *, last_sequence: int | None = None, run_id: str | None = None, draft_id: str | None = None
+    ) -> None:
+        subject = {"run_id": run_id, "draft_id": draft_id, "last_sequence": last_sequence}
+        where = "" if last_sequence is None else f"; reconnect after sequence {last_sequence}"
         super().__init__(
-            f"the reader took nothing for too long; reconnect after sequence {last_sequence}",
-            metadata={
-                **{name: value for name, value in subject.items() if value is not None},
-                "last_sequence": str(last_sequence),
-            },
+            f"the reader took nothing for too long{where}",
+            metadata={name: str(value) for name, value in subject.items() if value is not None},
         )
 
 
@@ -118,14 +118,14 @@ class MessageTooLarge(ConsensusError):
 
 
 class CallDeadlineExceeded(ConsensusError):
-    """The caller's deadline passed, or too little of it was left to begin."""
+    """The caller's deadline passed, or too little of it was left to begin; `message` tells of another one."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = ErrorReason.ERROR_REASON_CALL_DEADLINE_EXCEEDED
 
-    def __init__(self, *, run_id: str | None = None) -> None:
+    def __init__(self, message: str = "", *, run_id: str | None = None) -> None:
         super().__init__(
-            "the call's deadline passed, or too little of it was left to begin",
+            message or "the call's deadline passed, or too little of it was left to begin",
             metadata={} if run_id is None else {"run_id": run_id},
         )
 

@@ -85,8 +85,11 @@ class PersistenceSettings(ServerSettings):
     heartbeat_seconds: Seconds = Field(
         15.0, ge=0.1, le=300, description="A watched stream says so when nothing happened for that long."
     )
-    slow_consumer_seconds: Seconds = Field(
-        30.0, ge=1, le=3600, description="A watcher that takes nothing for that long: SLOW_CONSUMER."
+    max_streams_per_connection: int = Field(
+        4096,
+        ge=1,
+        le=1_000_000,
+        description="Calls that one connection may have open; a review service keeps one for each run.",
     )
     retention_days: int = Field(
         30,

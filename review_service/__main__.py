@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from consensus.internal.v1 import persistence_service_pb2_grpc
 from consensus.v1 import review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
+from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
@@ -46,6 +47,7 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
     stop_tracing = configure_tracing("review_service")
     get_logger().info("settings", **settings.masked())
     panel = load_panel()
+    settings = _fitted(settings, len(panel.members))
     model = ModelClient(_model_options(settings))
     runner = StepRunner(model)
     steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
@@ -98,12 +100,27 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
         await model.aclose()
 
 
+def _fitted(settings: ReviewSettings, panel_size: int) -> ReviewSettings:
+    """The settings, lowered to what files can be opened for; says in the log what that carries."""
+    open_files = raise_soft_limit()
+    fitted = settings.fitted(open_files, panel_size)
+    tell = get_logger().info if fitted == settings else get_logger().warning
+    tell(
+        "capacity",
+        open_files=open_files,
+        model_calls=fitted.model_max_calls_in_flight,
+        runs=fitted.max_runs_in_flight,
+    )
+    return fitted
+
+
 def _model_options(settings: ReviewSettings) -> ModelOptions:
     key = settings.openai_api_key
     return ModelOptions(
         api_key=None if key is None else key.get_secret_value(),
         base_url=settings.openai_base_url,
         max_calls_in_flight=settings.model_max_calls_in_flight,
+        max_answer_bytes=settings.model_max_answer_bytes,
     )
 
 

@@ -1,9 +1,11 @@
 """What the review service can be told, with bounds; read once, at start."""
 
-from urllib.parse import urlsplit
+from functools import partial
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
+from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
     WORKERS,
     HostPort,
@@ -13,9 +15,17 @@ from consensus_rpc.process.settings import (
     Target,
     WorkerCount,
 )
+from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
+
+BaseUrl = Annotated[
+    str,
+    AfterValidator(partial(check_http_url, query_names=("api-version",))),
+    Allowed("http(s)://host:port/path without credentials, and perhaps ?api-version=…"),
+]
 
 
 class ReviewSettings(ServerSettings):
@@ -38,8 +48,10 @@ class ReviewSettings(ServerSettings):
         None,
         description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
-    openai_base_url: str | None = Field(
-        None, description="A server that speaks the Responses API, ending in /v1; empty: the provider's own."
+    openai_base_url: BaseUrl | None = Field(
+        None,
+        description="A server that speaks the Responses API, ending in /v1 (or in /v1/responses); empty: the"
+        " provider's own.",
     )
     openai_model: str = Field(
         "gpt-5.1", pattern=_MODEL_NAME, description="The model, where no other is named."
@@ -84,6 +96,13 @@ class ReviewSettings(ServerSettings):
         10_000, ge=1, le=1_000_000, description="Calls to the model at once; those beyond it wait."
     )
 
+    model_max_answer_bytes: int = Field(
+        4_194_304,
+        ge=65_536,
+        le=67_108_864,
+        description="Bytes of one answer, as it comes and decoded; a longer one is not read to its end.",
+    )
+
     run_timeout_seconds: Seconds = Field(
         600.0, ge=1, le=86_400, description="Time that a run may take, from the start of work."
     )
@@ -96,9 +115,6 @@ class ReviewSettings(ServerSettings):
 
     heartbeat_seconds: Seconds = Field(
         15.0, ge=0.05, le=3600, description="How often a stream that has nothing to say gives a sign of life."
-    )
-    slow_consumer_seconds: Seconds = Field(
-        30.0, ge=0.05, le=3600, description="A stream whose reader takes nothing for this long is ended."
     )
 
     max_idea_characters: int = Field(
@@ -123,15 +139,6 @@ class ReviewSettings(ServerSettings):
             raise ValueError(fault)
         return value
 
-    @field_validator("openai_base_url")
-    @classmethod
-    def _address_is_http(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-                raise ValueError("is not http(s)://host/path without credentials")
-        return value
-
     @property
     def model_for_expanding(self) -> str:
         """The model that expands, where a request names none."""
@@ -141,3 +148,15 @@ class ReviewSettings(ServerSettings):
     def model_for_reviewing(self) -> str:
         """The model that reviews, where a request names none."""
         return self.review_model or self.openai_model
+
+    def fitted(self, open_files: int, panel_size: int) -> Self:
+        """The same, with as many calls and runs as so many open files carry.
+
+        More runs than their calls find connections for would wait for one another, at the cost of their
+        attempts' time.
+        """
+        calls = connections_carried(open_files, self.model_max_calls_in_flight)
+        if calls == self.model_max_calls_in_flight:
+            return self
+        runs = min(self.max_runs_in_flight, max(1, calls // panel_size))
+        return self.model_copy(update={"model_max_calls_in_flight": calls, "max_runs_in_flight": runs})

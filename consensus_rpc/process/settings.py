@@ -17,6 +17,7 @@ from consensus_rpc.process.settings_text import (
     is_optional,
     is_secret,
     shown,
+    without_secrets,
 )
 from consensus_rpc.process.settings_types import check_host_port, check_target, parse_hundredths
 
@@ -137,6 +138,18 @@ class ServerSettings(Settings):
     max_connection_age_grace_seconds: Seconds = Field(
         660.0, ge=1, le=86_400, description="How long calls on such a connection may go on."
     )
+    max_streams_per_connection: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Calls that one connection may have open; a client holds those beyond it back.",
+    )
+    slow_consumer_seconds: Seconds = Field(
+        30.0,
+        ge=0.05,
+        le=3600,
+        description="A call whose reader takes nothing for this long is ended: SLOW_CONSUMER.",
+    )
     reflection: bool = Field(True, description="Whether the server describes its services to tools.")
 
 
@@ -186,9 +199,13 @@ def _explain(cls: type[Settings], error: ValidationError) -> str:
         elif fault["type"] == "missing":
             lines.append(f"  {name.upper()}: not set; allowed: {allowed_text(field)}")
         else:
-            given = MASK if is_secret(field) else repr(fault["input"])
+            given = MASK if is_secret(field) else repr(_shown_input(fault["input"]))
             lines.append(f"  {name.upper()}: given {given}; allowed: {allowed_text(field)}")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _shown_input(given: object) -> object:
+    return without_secrets(given) if isinstance(given, str) else given
 
 
 def _exit(message: str) -> NoReturn:

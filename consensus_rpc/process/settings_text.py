@@ -1,5 +1,6 @@
 """Settings in words: what is allowed, the default, and a value with secrets masked."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -40,6 +41,19 @@ def is_secret(field: FieldInfo) -> bool:
     return SecretStr in _plain_types(field.annotation)
 
 
+def without_secrets(text: str) -> str:
+    """An address without what may be secret in it: all before its last `@`, query and fragment.
+
+    Whoever forgets to escape an `@` has a password that looks like a host, a path or a query.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    _, at, place = rest.rpartition("@")
+    address, *marks = re.split("([?#])", place, maxsplit=1)
+    return scheme + separator + (MASK + at if at else "") + address + (marks[0] + MASK if marks else "")
+
+
 def shown(value: object, field: FieldInfo) -> str:
     """A value as the environment would spell it; secrets masked, None as nothing."""
     if value is None:
@@ -52,7 +66,7 @@ def shown(value: object, field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return _number(value, _per_unit(field))
-    return str(value)
+    return without_secrets(str(value)) if "://" in str(value) else str(value)
 
 
 def default_text(field: FieldInfo) -> str:

@@ -1,7 +1,9 @@
 """The checks behind the types of settings: pure functions from what was given to what is kept."""
 
 import re
+from collections.abc import Collection
 from decimal import Decimal, InvalidOperation
+from urllib.parse import parse_qsl, urlsplit
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})")
 
@@ -37,6 +39,27 @@ def check_target(value: str) -> str:
     address = value.rsplit("/", 1)[1] if value.startswith("dns://") and value.count("/") >= 3 else value
     if split_host_port(address)[1] == 0:
         raise ValueError("port 0 is no target")
+    return value
+
+
+def check_http_url(value: str, *, query_names: Collection[str] = ()) -> str:
+    """The same text, if it is `http(s)://host:port/path` with nothing in it that could be a secret.
+
+    Raises:
+        ValueError: when it is not, or has another query than of these names; it never repeats the text.
+    """
+    try:
+        parts = urlsplit(value)
+        names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)}
+        has_port = parts.port != 0
+    except ValueError:
+        raise ValueError("is not an address over http or https") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
+        raise ValueError("is not an address over http or https")
+    if "@" in value or parts.fragment or not value.isascii() or any(char <= " " for char in value):
+        raise ValueError("holds credentials, a fragment, or what an address cannot hold")
+    if not names <= set(query_names):
+        raise ValueError("has a query that is not allowed")
     return value
 
 

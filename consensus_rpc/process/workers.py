@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from consensus_rpc.process.place import Place, nth_address
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.shared_port import PortTakenError, reserved
+from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.telemetry.log import LogFormat, configure_logging, get_logger
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _SETTLED_SECONDS = 30.0
 _MOST_FAILED_STARTS = 5
 # Beyond the grace that calls in flight have, a worker has this long to close what it holds.
 _CLOSE_SECONDS = 45.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +116,12 @@ class Supervisor:
         self._returncodes: list[int] = []
 
     async def run(self) -> int:
-        """Runs them until SIGTERM, SIGINT, or one that cannot be started; the exit code.
+        """Runs them until SIGTERM, SIGINT, SIGHUP, or one that cannot be started; the exit code.
 
         The first is started alone, so that what keeps all from starting is said once.
         """
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in stop_signals():
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             async with asyncio.TaskGroup() as keepers:
@@ -196,6 +196,8 @@ class Supervisor:
         if not self._stopping.is_set():
             _log.info("stopping", signal=signal.Signals(number).name)
             self._stop()
+            return
+        if not is_impatient(number):
             return
         _log.warning("stopped_at_once", signal=signal.Signals(number).name)
         self._returncodes.append(-number)

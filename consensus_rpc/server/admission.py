@@ -1,19 +1,19 @@
 """Who may begin: a limit on calls in flight, and nobody once the server drains."""
 
 import asyncio
+from typing import Protocol
 
 from consensus_rpc.errors import Overloaded, ShuttingDown
 
-EXEMPT_SERVICES = (
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1alpha.ServerReflection",
-    "grpc.reflection.v1.ServerReflection",
-)
 
+class Gate(Protocol):
+    """What a call passes before any work is done for it."""
 
-def is_exempt(method: str) -> bool:
-    """Whether a method (`/package.Service/Method`) is outside admission: probes get through at any load."""
-    return method[1:].rpartition("/")[0] in EXEMPT_SERVICES
+    def enter(self) -> None:
+        """Takes a place, or raises the error that says why there is none."""
+
+    def leave(self) -> None:
+        """Gives the place back."""
 
 
 class Admission:

@@ -14,8 +14,10 @@ from opentelemetry import trace
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.channel.deadline import require_time_left
 from consensus_rpc.channel.wire_status import to_wire
-from consensus_rpc.errors import InternalError
-from consensus_rpc.server.admission import Admission
+from consensus_rpc.errors import InternalError, SlowConsumer
+from consensus_rpc.server.admission import Gate
+from consensus_rpc.server.unread import UnreadAnswers
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from consensus_rpc.telemetry.metrics import MethodMetrics
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, accepted_request_id
@@ -34,6 +36,8 @@ class Method:
     service: str
     name: str
     metrics: MethodMetrics
+    is_probe: bool = False
+    """Whether it is not worth a line and a span: health and reflection."""
 
     @property
     def path(self) -> str:
@@ -45,31 +49,41 @@ class Call:
     """An asynchronous context around a handler: enters the call, answers what escapes, reports the end."""
 
     __slots__ = (
-        "_admission",
         "_admitted",
+        "_code",
         "_context",
+        "_gate",
         "_method",
         "_reason",
         "_span",
         "_started",
+        "_unread",
         "received",
         "request_id",
         "sent",
+        "unread_bytes",
     )
 
-    def __init__(self, method: Method, admission: Admission, context: Any) -> None:
+    def __init__(self, method: Method, gate: Gate, unread: UnreadAnswers, context: Any) -> None:
         """Reads who calls; nothing is refused yet."""
         self._started = perf_counter()
         self._method = method
-        self._admission = admission
+        self._gate = gate
+        self._unread = unread
         self._admitted = False
         self._context = context
+        self._code = grpc.StatusCode.OK
         self._reason = ""
         self.received = 0
         self.sent: int | None = 0
+        self.unread_bytes = 0
         metadata = _text_metadata(context)
         self.request_id = accepted_request_id(metadata.get(REQUEST_ID_KEY))
-        self._span = start_server_span(method.service, method.name, caller_context(metadata))
+        self._span = (
+            trace.INVALID_SPAN
+            if method.is_probe
+            else start_server_span(method.service, method.name, caller_context(metadata))
+        )
 
     async def __aenter__(self) -> Self:
         """Binds the call's identity to the task, then admits it or refuses it before any work."""
@@ -80,7 +94,7 @@ class Call:
             trace_context.attach(trace.set_span_in_context(self._span))
         try:
             self._context.set_trailing_metadata(((REQUEST_ID_KEY, self.request_id),))
-            self._admission.enter()
+            self._gate.enter()
             self._admitted = True
             require_time_left(self._context)
         except ConsensusError as refusal:
@@ -91,41 +105,56 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
         """Answers with the status of what escaped, and reports the call."""
-        code = grpc.StatusCode.OK
         try:
             if error is not None:
-                code = await self._answer(_unwrapped(error))
+                await self._answer(_unwrapped(error))
+            self._wait_for_reader()
         except grpc.aio.AbortError:
-            code = _NUMBERED.get(_number(self._context.code()), grpc.StatusCode.UNKNOWN)
+            self._code = _NUMBERED.get(_number(self._context.code()), grpc.StatusCode.UNKNOWN)
             raise
         finally:
-            self._end(code)
+            self._end()
 
-    async def _answer(self, error: BaseException) -> grpc.StatusCode:
-        """Aborts with the error's status; returns the code of what needs no answer.
+    async def _answer(self, error: BaseException) -> None:
+        """Aborts with the error's status, if it needs one.
 
         Raises:
             AbortError: gRPC's sign that the status was sent.
         """
-        if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            return self._code_of_cancelling()
+        if isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_end_of_server(error):
+            self._code = self._code_of_cancelling()
+            return
         if isinstance(error, grpc.aio.AbortError):  # the handler has answered by itself
             raise error
         if not isinstance(error, Exception):  # KeyboardInterrupt and SystemExit end the process
-            return grpc.StatusCode.CANCELLED
+            self._code = grpc.StatusCode.CANCELLED
+            return
         known = self._known(error)
         self._reason = known.reason_name
         if known.run_id is not None:
             bind_contextvars(run_id=known.run_id)
         status = to_wire(known, self.request_id)
-        await self._context.abort(status.code, status.message, status.trailers)
-        return status.code
+        self._code = status.code
+        is_stalled = isinstance(known, SlowConsumer)
+        if is_stalled:  # the status stands behind what is not taken: the place is for others
+            self._leave()
+        self._wait_for_reader(is_last_word=is_stalled)
+        try:
+            await self._context.abort(status.code, status.message, status.trailers)
+        except grpc.aio.InternalError:
+            if is_stalled:  # on its first message, which carries the headers: gRPC sends no status beside it
+                self._unread.reset_now()
+            raise
+
+    def _wait_for_reader(self, *, is_last_word: bool = False) -> None:
+        """The status is still to be taken, and what stands before it."""
+        self._unread.add(self._method.path, self.request_id, self.unread_bytes, is_last_word=is_last_word)
 
     def _known(self, error: Exception) -> ConsensusError:
         # One without a reason is what a hop further on answered, and nobody here has said what it means.
         if isinstance(error, ConsensusError) and error.reason_name:
             return error
-        _log.error("rpc_failed_unexpectedly", method=self._method.path, exc_info=error)
+        _log.error("rpc_failed_unexpectedly", method=self._method.path, trace=fault_trace(error))
         return InternalError()
 
     def _code_of_cancelling(self) -> grpc.StatusCode:
@@ -133,13 +162,18 @@ class Call:
         passed = left is not None and left <= 0
         return grpc.StatusCode.DEADLINE_EXCEEDED if passed else grpc.StatusCode.CANCELLED
 
-    def _end(self, code: grpc.StatusCode) -> None:
+    def _leave(self) -> None:
         if self._admitted:
-            self._admission.leave()
+            self._gate.leave()
             self._admitted = False
-        seconds = perf_counter() - self._started
+
+    def _end(self) -> None:
+        self._leave()
+        code, seconds = self._code, perf_counter() - self._started
         self._method.metrics.end(code, seconds)
         end_server_span(self._span, code, self._reason)
+        if self._method.is_probe:
+            return
         report = _log.error if code in _OUR_FAULT else _log.info
         report(
             "rpc_finished",
@@ -165,6 +199,11 @@ def _unwrapped(error: BaseException) -> BaseException:
         if all(isinstance(each, ConsensusError) for each in inner):
             return inner[0]
     return error
+
+
+def _is_end_of_server(error: BaseException) -> bool:
+    """Whether gRPC says that the server has stopped: nobody is left to be answered."""
+    return isinstance(error, grpc.aio.BaseError) and type(error).__name__ == "_ServerStoppedError"
 
 
 def _number(code: Any) -> int:

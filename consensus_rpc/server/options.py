@@ -10,11 +10,14 @@ from consensus_rpc.process.settings import ServerSettings
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
-# grpcio's own limit rejects without details and counts health checks: it only backs the admission limit up.
-_BACK_STOP_CALLS = 1000
+# Calls that wait to be taken up: above the admission limit, which refuses with details.
+_PENDING_BEYOND_ADMISSION = 1000
+# All that a call's headers may hold, its request id and trace context included.
+_METADATA_BYTES = 16 * 1024
 _KEEPALIVE_MS = 20_000
 _PING_TIMEOUT_MS = 5_000
 _LEAST_CLIENT_PING_MS = 5_000
+_SETTINGS_TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,10 @@ class ServerOptions:
     max_connection_age_seconds: float = 1800.0
     max_connection_age_grace_seconds: float = 660.0
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_streams_per_connection: int = 1024
+    first_request_seconds: float = 10.0
+    slow_consumer_seconds: float = 30.0
+    max_unread_bytes: int = 64 * 1024 * 1024
     tune_gc: bool = True
     place: Place | None = None
 
@@ -58,15 +65,13 @@ class ServerOptions:
             drain_grace_seconds=settings.drain_grace_seconds,
             max_connection_age_seconds=settings.max_connection_age_seconds,
             max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
+            max_streams_per_connection=settings.max_streams_per_connection,
+            slow_consumer_seconds=settings.slow_consumer_seconds,
         )
-
-    @property
-    def max_concurrent_rpcs(self) -> int:
-        """The limit of gRPC itself, above the admission limit."""
-        return self.max_calls_in_flight + _BACK_STOP_CALLS
 
     def channel_arguments(self) -> list[tuple[str, int]]:
         """gRPC's own names; a misspelt one is silently ignored, so a test reads them back."""
+        pending = self.max_calls_in_flight + _PENDING_BEYOND_ADMISSION
         return [
             ("grpc.so_reuseport", int(self.place is not None)),
             # Up to twice the limit the server refuses with details, beyond it gRPC without.
@@ -81,8 +86,14 @@ class ServerOptions:
             ("grpc.max_connection_age_ms", round(self.max_connection_age_seconds * 1000)),
             ("grpc.max_connection_age_grace_ms", round(self.max_connection_age_grace_seconds * 1000)),
             # Raised together: below them a burst of new calls is cancelled instead of answered.
-            ("grpc.server.max_pending_requests", self.max_concurrent_rpcs),
-            ("grpc.server.max_pending_requests_hard_limit", 2 * self.max_concurrent_rpcs),
+            ("grpc.server.max_pending_requests", pending),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * pending),
+            ("grpc.max_concurrent_streams", self.max_streams_per_connection),
+            # Both, so that none is refused by chance between the soft limit and the hard one.
+            ("grpc.max_metadata_size", _METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
+            # The bounds on headers bind only who has acknowledged the settings: whoever does not is cut off.
+            ("grpc.http2.settings_timeout", _SETTINGS_TIMEOUT_MS),
             # With probing on, one reader that stalls piles up megabytes in its window.
             ("grpc.http2.bdp_probe", 0),
         ]

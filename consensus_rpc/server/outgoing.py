@@ -1,4 +1,4 @@
-"""What a server streams to a caller who may stop reading."""
+"""What a server writes to a caller who may stop reading."""
 
 import asyncio
 from typing import Generic, Protocol, TypeVar
@@ -20,7 +20,11 @@ class StreamWriter(Protocol[M_contra]):
 
 
 class Outgoing(Generic[M]):
-    """One caller's stream: each message waits for the caller, and none for longer than `slow_seconds`."""
+    """One caller's stream: each message waits for the caller, and none for longer than `slow_seconds`.
+
+    For handlers that write to their context, and know what the caller had; those that yield their messages
+    have the same bound from the interceptor. Both are let go by it: see `UnreadAnswers`.
+    """
 
     __slots__ = ("_about", "_context", "_slow_seconds")
 
@@ -30,7 +34,7 @@ class Outgoing(Generic[M]):
         self._slow_seconds = slow_seconds
         self._about = about
 
-    async def send(self, message: M, *, last_sequence: int) -> None:
+    async def send(self, message: M, *, last_sequence: int | None = None) -> None:
         """Returns once the transport has taken the message; `last_sequence`: what the caller had before it.
 
         Raises:

@@ -13,10 +13,14 @@ from grpc_reflection.v1alpha import reflection
 
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
+from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
+from consensus_rpc.server.lag import EventLoopLag
 from consensus_rpc.server.options import ServerOptions, parse_server_args
+from consensus_rpc.server.unread import UnreadAnswers
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
 
@@ -31,7 +35,6 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 _GOODBYE_SECONDS = 0.2
 _UNWIND_SECONDS = 5.0
 _STOP_SECONDS = 10.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class CannotListenError(RuntimeError):
@@ -58,14 +61,22 @@ class Server:
         self._is_signalled = False
         self.address = ""
         self.metrics_address = ""
+        metrics = metrics or default_metrics()
+        self._lag = EventLoopLag(metrics.counts)
+        unread = UnreadAnswers(
+            metrics.counts,
+            slow_seconds=options.slow_consumer_seconds,
+            max_bytes=options.max_unread_bytes,
+        )
         interceptor = RpcInterceptor(
-            self._admission, metrics or default_metrics(), max_message_bytes=options.max_message_bytes
+            self._admission,
+            metrics,
+            unread,
+            max_message_bytes=options.max_message_bytes,
+            first_request_seconds=options.first_request_seconds,
         )
-        self.grpc = grpc.aio.server(
-            interceptors=[interceptor],
-            options=options.channel_arguments(),
-            maximum_concurrent_rpcs=options.max_concurrent_rpcs,
-        )
+        # No limit of gRPC's own: it would refuse without details, and health checks too.
+        self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
 
     @property
     def draining(self) -> asyncio.Event:
@@ -93,6 +104,7 @@ class Server:
         except RuntimeError as error:
             raise CannotListenError(f"cannot listen on {self._options.listen}: is it in use?") from error
         await self.grpc.start()
+        self._lag.start()
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._start_metrics()
         _log.info("listening", address=self.address, metrics_address=self.metrics_address)
@@ -114,13 +126,14 @@ class Server:
         self._stop_requested.set()
 
     async def serve(self, *, on_drain: Hook | None = None, on_stop: Hook | None = None) -> None:
-        """Serves until SIGTERM, SIGINT or `request_stop`, then drains; a second signal ends it at once.
+        """Serves until SIGTERM, SIGINT, SIGHUP or `request_stop`, then drains; a second ends it at once.
 
         `on_drain` runs when new calls are refused already, while those in flight go on; `on_stop` when none
         is left, whatever became of the drain.
         """
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        signals = stop_signals()
+        for number in signals:
             loop.add_signal_handler(number, self._on_signal, number)
         if self._options.place is not None:
             loop.add_reader(self._options.place.lifeline, self._on_supervisor_gone)
@@ -133,7 +146,7 @@ class Server:
             try:
                 await self._close(on_stop)
             finally:
-                for number in _SIGNALS:
+                for number in signals:
                     loop.remove_signal_handler(number)
 
     async def _drain(self, on_drain: Hook | None) -> None:
@@ -149,6 +162,7 @@ class Server:
         _log.info("drained", complete=drained, calls_in_flight=self.calls_in_flight)
 
     async def _close(self, on_stop: Hook | None) -> None:
+        self._lag.stop()
         await self.grpc.stop(_GOODBYE_SECONDS)  # what is left now is cut off
         await self._admission.wait_idle(_UNWIND_SECONDS)  # its handlers still have `finally` blocks to run
         if self._metrics_page is not None:
@@ -175,6 +189,8 @@ class Server:
 
     def _on_signal(self, number: int) -> None:
         if self._is_signalled:
+            if not is_impatient(number):
+                return
             _log.warning("stopped_at_once", signal=signal.Signals(number).name)
             sys.stderr.flush()
             os._exit(128 + number)
@@ -190,7 +206,7 @@ async def _bounded(hook: Hook, seconds: float) -> None:
     except TimeoutError:
         _log.warning("hook_timed_out", seconds=seconds)
     except Exception as error:  # noqa: BLE001 - stopping goes on whatever the hook's fault is
-        _log.error("hook_failed", exc_info=error)
+        _log.error("hook_failed", trace=fault_trace(error))
 
 
 def tune_garbage_collection() -> None:

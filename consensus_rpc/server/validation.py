@@ -1,58 +1,92 @@
 """The contract's rules, checked on every request message; broken ones named, content never repeated."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from protovalidate import Validator, Violation
 
-from consensus_contract.errors import ConsensusError, FieldViolation
-from consensus_rpc.errors import InvalidField, MessageTooLarge
+from consensus_contract.errors import FieldViolation
+from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.long_lists import long_lists
+from consensus_rpc.server.shapes import STRUCT, shape_of
+from consensus_rpc.server.times import time_violations
 
 _validator = Validator()
+# An engine knows types by their names, and two of one name must not meet in it.
+_view_validator = Validator()
 
-Deserializer = Callable[[bytes], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands in for a request that was not read, so that its call can answer why."""
-
-    error: ConsensusError
+# More than an answer has room for; a request of a thousand parts can break two rules in each.
+_MOST_VIOLATIONS = 50
 
 
-def tolerant(deserialize: Deserializer, max_bytes: int) -> Deserializer:
-    """The same deserializer, giving `Unreadable` where gRPC would answer without details.
-
-    For bytes of another type that would be UNKNOWN with the type's name, for too many of them a bare status.
-    """
-
-    def decode(raw: bytes) -> Any:
-        if len(raw) > max_bytes:
-            return Unreadable(MessageTooLarge(limit_bytes=max_bytes))
-        try:
-            return deserialize(raw)
-        except DecodeError:
-            return Unreadable(
-                InvalidField(field="", description="the bytes are no message of the request's type")
-            )
-
-    return decode
-
-
-def check_request(request: Message | Unreadable) -> None:
+def check_request(request: Message, *, seen_by_rules: Message | None = None) -> None:
     """Checks one request message against the contract.
+
+    `seen_by_rules` stands in for it where the rules are: see `RuleView`.
 
     Raises:
         InvalidField: with one violation per broken rule: the field, the limit, and what size was sent.
-        MessageTooLarge: where it was not read.
     """
-    if isinstance(request, Unreadable):
-        raise request.error
-    found = _validator.collect_violations(request)
-    if found:
-        raise InvalidField(violations=[_field_violation(violation) for violation in found])
+    shape = shape_of(request.DESCRIPTOR)  # type: ignore[arg-type]  # either kind serves
+    # Rules visit all entries of lists, compare times, and say them: what is too long or no time comes first.
+    violations = long_lists(request, shape) or time_violations(request, shape)
+    if not violations:
+        violations = [_field_violation(each) for each in _broken(request, seen_by_rules)[:_MOST_VIOLATIONS]]
+    if violations:
+        raise InvalidField(violations=violations)
+
+
+def _broken(request: Message, seen_by_rules: Message | None) -> list[Violation]:
+    if seen_by_rules is None:
+        return _validator.collect_violations(request)
+    return _view_validator.collect_violations(seen_by_rules)
+
+
+_views = DescriptorPool()
+_added: set[str] = set()
+
+
+class RuleView:
+    """A message type as the rules see it: JSON is bytes that nobody opens.
+
+    No rule of the contract looks into JSON, and the engine visits every value of it all the same. On the
+    wire both are the same.
+    """
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        _add(descriptor.file)
+        self._type = GetMessageClass(_views.FindMessageTypeByName(descriptor.full_name))
+
+    def parse(self, raw: bytes) -> Message:
+        """Raises DecodeError."""
+        return self._type.FromString(raw)
+
+
+def _add(file: FileDescriptor) -> None:
+    if file.name in _added:
+        return
+    _added.add(file.name)
+    for each in file.dependencies:
+        _add(each)
+    proto = FileDescriptorProto()
+    file.CopyToProto(proto)
+    for message in proto.message_type:
+        _close_json(message)
+    _views.Add(proto)
+
+
+def _close_json(message: DescriptorProto) -> None:
+    for field in message.field:
+        if field.type_name == f".{STRUCT}":
+            field.type = FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+    for inner in message.nested_type:
+        _close_json(inner)
 
 
 def _field_violation(violation: Violation) -> FieldViolation:

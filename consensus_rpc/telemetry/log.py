@@ -11,6 +11,8 @@ import structlog
 from structlog.contextvars import bind_contextvars
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from consensus_rpc.telemetry.log_stream import LogStream
+
 __all__ = ["LogFormat", "bind_contextvars", "configure_logging", "escaped", "get_logger"]
 
 LogFormat = Literal["auto", "json", "text"]
@@ -42,19 +44,20 @@ def configure_logging(
 
     Every event gets `service`, `worker` where there are several, its level and a UTC time; what is bound in
     the context (request and run id) is added. JSON escapes whatever could break a line; the text format does
-    so itself, so that no value can forge a line of its own.
+    so itself, so that no value can forge a line of its own. What cannot be written is lost and counted.
     """
     stream = stream or sys.stderr
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
+    lines = LogStream(stream)
     shared = _shared_processors(service, worker)
-    render: Processor = _TextRenderer() if as_text else structlog.processors.JSONRenderer(_dumps)
+    render = _unfailing(_TextRenderer() if as_text else structlog.processors.JSONRenderer(_dumps))
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(lines),  # type: ignore[arg-type]  # it writes and flushes
     )
-    _route_standard_library(shared, render, number, stream)
+    _route_standard_library(shared, render, number, lines)
 
 
 def _shared_processors(service: str, worker: int | None) -> list[Processor]:
@@ -73,7 +76,7 @@ def _shared_processors(service: str, worker: int | None) -> list[Processor]:
 
 
 def _route_standard_library(
-    shared: Iterable[Processor], render: Processor, level: int, stream: TextIO
+    shared: Iterable[Processor], render: Processor, level: int, lines: LogStream
 ) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -84,7 +87,7 @@ def _route_standard_library(
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -99,6 +102,19 @@ def _as_library_event(_logger: WrappedLogger, _method: str, event: EventDict) ->
     event["message"] = event.pop("event")
     event["event"] = "library"
     return event
+
+
+def _unfailing(render: Processor) -> Processor:
+    """The same, but a value that cannot be told does not fail the work that tells of it."""
+
+    def attempt(logger: WrappedLogger, method: str, event: EventDict) -> Any:
+        name = str(event.get("event"))
+        try:
+            return render(logger, method, event)
+        except Exception as error:  # noqa: BLE001 - a value's own text can fail in any way
+            return _dumps({"event": name, "level": method, "unprintable": type(error).__name__})
+
+    return attempt
 
 
 def _dumps(event: EventDict, **_: Any) -> str:

@@ -8,7 +8,36 @@ import grpc
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LABELS = ("grpc_service", "grpc_method", "grpc_type")
+
+
+class Counts:
+    """What is counted of a server as a whole."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers its counters; once per registry."""
+        self.requests_not_sent = Counter(
+            "consensus_requests_not_sent_total",
+            "Calls that were begun and whose request did not come in time.",
+            registry=registry,
+        )
+        self.probes_refused = Counter(
+            "consensus_probes_refused_total",
+            "Health watches and reflection streams beyond what one connection may have.",
+            registry=registry,
+        )
+        self.streams_reset = Counter(
+            "consensus_streams_reset_total",
+            "Calls whose answer was not read in time, or was one too many unread.",
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "consensus_event_loop_lag_seconds",
+            "By how much a timer of the event loop was late.",
+            registry=registry,
+            buckets=_LAG_BUCKETS,
+        )
 
 
 class RpcMetrics:
@@ -32,6 +61,8 @@ class RpcMetrics:
         self.in_flight = Gauge(
             "grpc_server_in_flight", "Calls that have not ended.", _LABELS, registry=registry
         )
+
+        self.counts = Counts(registry)
 
     def of_method(self, service: str, method: str, kind: str) -> "MethodMetrics":
         """The counters of one method, looked up once."""

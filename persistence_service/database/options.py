@@ -8,7 +8,19 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 Backend = Literal["postgresql", "sqlite"]
-ACCEPTED_URLS = "sqlite:///path, or postgresql://user:password@host:port/name (postgres:// too)"
+ACCEPTED_URLS = (
+    "sqlite:///path, or postgresql://user:password@host:port/name (postgres:// too), with what is special in "
+    "user and password escaped (@ as %40), and perhaps with parameters such as ?sslmode=require"
+)
+# Of libpq's parameters those that are no secrets, and that the service does not set itself.
+_PARAMETERS = frozenset(
+    {
+        *("application_name", "channel_binding", "connect_timeout", "gssencmode", "host", "hostaddr"),
+        *("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "options"),
+        *("passfile", "port", "ssl_min_protocol_version", "sslcert", "sslcrl", "sslkey", "sslmode"),
+        *("sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout"),
+    }
+)
 _POSTGRESQL = {"postgres", "postgresql", "postgresql+psycopg2"}
 
 
@@ -69,6 +81,13 @@ def normalise_url(text: str) -> URL:
 def _postgresql(url: URL) -> URL:
     if not url.database:
         raise ValueError("names no database: postgresql://user:password@host:port/name")
+    if "@" in f"{url.host}{url.database}":
+        raise ValueError(
+            "has an @ in user or password, which is %40: postgresql://user:password@host:port/name"
+        )
+    if not url.query.keys() <= _PARAMETERS:
+        allowed = ", ".join(sorted(_PARAMETERS))
+        raise ValueError(f"is not postgresql://user:password@host:port/name with parameters of {allowed}")
     return url.set(drivername="postgresql+psycopg2")
 
 

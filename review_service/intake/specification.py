@@ -8,6 +8,7 @@ from consensus_contract.spans import duration
 from consensus_decision.decision import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from consensus_rpc.errors import InvalidField
+from consensus_rpc.process.settings_text import without_secrets
 from review_service.config import ReviewSettings
 from review_service.intake.requests import CleanInput
 
@@ -79,7 +80,7 @@ def retry_policy(settings: ReviewSettings) -> run_pb2.RetryPolicy:
 def model_route(settings: ReviewSettings) -> review_service_pb2.ModelRoute:
     """Where and how the model is called; never the key."""
     return review_service_pb2.ModelRoute(
-        base_url=settings.openai_base_url or "",
+        base_url=without_secrets(settings.openai_base_url or ""),
         expand_model=settings.model_for_expanding,
         review_model=settings.model_for_reviewing,
         expand_temperature=_of_hundredths(settings.expand_temperature),

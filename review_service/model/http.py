@@ -6,7 +6,8 @@ package has come back with the request by then (`UnsentRequests`), the session w
 """
 
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,6 +15,9 @@ import aiohttp
 import httpx2
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
+
+from review_service.model.body import ACCEPTED_ENCODINGS, BoundedBody, UndecodableBodyError
+from review_service.model.unanswered import Unanswered, unanswered
 
 _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 30.0
@@ -23,20 +27,22 @@ _NOTHING = httpx2.ByteStream(b"")  # given one, an answer is made in a tenth of 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
     """A request's body, to both libraries; its bytes exist while they are measured and while they are sent.
 
-    `make` gives the same bytes each time.
+    `make` gives the same bytes each time; `on_sending` is told when they begin to leave.
 
     Many calls may wait for their connections at once, and then for minutes for their answers.
     """
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
+    def __init__(self, make: Callable[[], bytes], on_sending: Callable[[], None]) -> None:
         super().__init__(make)
         self._length = len(make())
+        self._on_sending = on_sending
 
     @property
     def size(self) -> int:
         return self._length
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        self._on_sending()
         await writer.write(self._value())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -46,18 +52,8 @@ class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
         return str(self._value(), encoding, errors)
 
 
-class Answered(httpx2.AsyncByteStream):
-    """The content of a request that has its answer."""
-
-    def __init__(self, answer: httpx2.Response) -> None:
-        self.answer = answer
-
-
 class UnsentRequests(httpx2.AsyncClient):
-    """For the package its client, and sends nothing: a request comes back in an answer of its own.
-
-    One whose content is Answered comes back with that answer, for the package to judge.
-    """
+    """For the package its client, and sends nothing: a request comes back in an answer of its own."""
 
     def __init__(self) -> None:
         super().__init__(transport=httpx2.AsyncBaseTransport())
@@ -70,12 +66,30 @@ class UnsentRequests(httpx2.AsyncClient):
         )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
-        """The answer that stands for the request, or the one that it has."""
-        if not isinstance(request.stream, Answered):
-            return httpx2.Response(200, stream=_NOTHING, request=request)
-        answer = request.stream.answer
-        answer.request = request
-        return answer
+        """The answer that stands for the request."""
+        return httpx2.Response(200, stream=_NOTHING, request=request)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyCaps:
+    """How many bytes of a body are taken, as they come and decoded."""
+
+    answer: int
+    error: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer, its body decoded; `is_cut`: there was more of it than is taken."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_cut: bool
+
+    @property
+    def is_success(self) -> bool:
+        return _is_success(self.status)
 
 
 class _Pending(aiohttp.ClientResponse):
@@ -86,24 +100,41 @@ class _Pending(aiohttp.ClientResponse):
         self._comes_from = connection
         return self
 
-    async def arrive(self) -> bytes:
-        """Waits for all of it; closes the connection when that fails or is cancelled."""
+    async def arrive(self, caps: BodyCaps) -> Received:
+        """Waits for all of it; closes the connection when that fails or is cancelled, or it is too long."""
         try:
             await super().start(self._comes_from)
-            return await self.read()
+            body, is_cut = await self._taken(caps.answer if _is_success(self.status) else caps.error)
         except BaseException:
             self.close()
             raise
+        return Received(self.status, self.headers, body, is_cut)
+
+    async def _taken(self, cap: int) -> tuple[bytes, bool]:
+        """The body, and whether there was more; of an error whose body is broken its status is enough."""
+        try:
+            body = BoundedBody(",".join(self.headers.getall("Content-Encoding", ())), cap)
+            async for piece in self.content.iter_any():
+                if not body.take(piece):
+                    self.close()
+                    break
+            return body.whole(), body.is_cut
+        except (UndecodableBodyError, aiohttp.ClientPayloadError):
+            if _is_success(self.status):
+                raise
+            self.close()
+            return b"", True
 
 
 class SingleExchange:
-    """Sends a request and reads the whole answer; follows nothing, keeps no cookies.
+    """Sends a request and reads its answer up to a cap; follows nothing, keeps no cookies.
 
     Cancelling closes the connection. Used inside one event loop; `aclose` ends it.
     """
 
-    def __init__(self, *, max_connections: int) -> None:
+    def __init__(self, *, max_connections: int, caps: BodyCaps) -> None:
         self._max_connections = max_connections
+        self._caps = caps
         self._proxy = functools.cache(_proxy)
 
     @functools.cached_property
@@ -118,17 +149,12 @@ class SingleExchange:
             # The attempt as a whole is bounded by who makes it.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             response_class=_Pending,
-            auto_decompress=False,  # the answer's own class does it
+            auto_decompress=False,  # the answer's own class does it, up to the cap
+            headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
         )
 
-    async def send(self, request: httpx2.Request) -> httpx2.Response:
-        """One request, one answer, whose `request` is left open.
-
-        Raises:
-            httpx2.TimeoutException: no connection within ten seconds.
-            httpx2.TransportError: no connection, or one that broke, or no HTTP on it.
-            httpx2.DecodingError: the answer is not encoded as it says.
-        """
+    async def send(self, request: httpx2.Request) -> Received | Unanswered:
+        """One request and what came of it, as a value whatever the other side does."""
         try:
             answer = await self._session.request(
                 request.method,
@@ -141,17 +167,18 @@ class SingleExchange:
             )
             assert isinstance(answer, _Pending)
             del request  # sent
-            content = await answer.arrive()
-        except TimeoutError as error:  # aiohttp's timeouts are these
-            raise httpx2.TimeoutException(str(error)) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise httpx2.TransportError(str(error)) from error
-        return httpx2.Response(answer.status, headers=answer.raw_headers, content=content)
+            return await answer.arrive(self._caps)
+        except (aiohttp.ClientError, OSError, UndecodableBodyError) as error:  # its timeouts are OSErrors
+            return unanswered(error)
 
     async def aclose(self) -> None:
         """Closes all connections."""
         if "_session" in self.__dict__:
             await self._session.close()
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
 
 
 # Address and headers are the same for each call: calls in flight share one of either.

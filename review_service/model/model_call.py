@@ -5,6 +5,7 @@ from typing import Any
 
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.errors import Reason
+from review_service.model.provider_error import NOTHING_SAID, ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,13 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """A call without a usable answer. `message` and `violations` hold no content; `raw_output` does."""
+    """A call without a usable answer.
+
+    `message` and `violations` hold no content; `raw_output` and `provider.message` do, or may. `cause` is a
+    short word for what happened, finer than the reason; empty where the reason says it all. `is_setting`:
+    the same call can succeed once somebody mends a setting or an account. `is_local`: this machine fell
+    short and nothing left it, so that it says nothing of the provider and should use up no attempt.
+    """
 
     report: CallReport
     reason: Reason
@@ -60,3 +67,7 @@ class CallFailure:
     retry_after_seconds: float | None = None
     raw_output: str = ""
     violations: tuple[run_pb2.OutputViolation, ...] = ()
+    provider: ProviderError = NOTHING_SAID
+    cause: str = ""
+    is_setting: bool = False
+    is_local: bool = False

@@ -1,9 +1,13 @@
-"""How long a provider asks to be left alone, from the headers of its answer (RFC 9110, section 10.2.3)."""
+"""How long a provider asks to be left alone, from the headers of its answer (RFC 9110, 10.2.3). Pure."""
 
-import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+# Nobody waits for longer than a run may take; a longer wait counts as this one.
+MAX_SECONDS = 7 * 86_400.0
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -14,27 +18,27 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return milliseconds / 1000
+        return min(milliseconds / 1000, MAX_SECONDS)
     value = headers.get("retry-after")
     seconds = _number(value)
-    return seconds if seconds is not None else _until(value, now)
+    if seconds is None:
+        seconds = _until(value, now)
+    return None if seconds is None else min(seconds, MAX_SECONDS)
 
 
 def _number(value: str | None) -> float | None:
-    """A finite number that is not negative, or None."""
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+    """A number in plain digits that is not negative, or None."""
+    return float(value) if value and _NUMBER.fullmatch(value.strip()) else None
 
 
 def _until(value: str | None, now: datetime) -> float | None:
     """Seconds from `now` to an HTTP date, at least 0, or None when it is none."""
-    try:
-        instant = parsedate_to_datetime(value or "")
-    except ValueError:
+    if not value or not value.isascii():
         return None
-    if instant.tzinfo is None:  # "-0000": UTC of unknown origin
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, (instant - now).total_seconds())
+    try:
+        instant = parsedate_to_datetime(value)
+        if instant.tzinfo is None:  # "-0000": UTC of unknown origin
+            instant = instant.replace(tzinfo=UTC)
+        return max(0.0, (instant - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # no date, or one that no calendar has
+        return None

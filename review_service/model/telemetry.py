@@ -24,13 +24,15 @@ _duration = _meter.create_histogram(
 class Observation:
     """A span around a call, and its metrics at the end.
 
-    `outcome` is set when it is known, and stays None if the call was cancelled.
+    `outcome` is set when it is known, and stays None if the call was cancelled. `is_sent`: some of the
+    request may have left.
     """
 
-    __slots__ = ("_span", "_started", "call", "outcome")
+    __slots__ = ("_span", "_started", "call", "is_sent", "outcome")
 
     def __init__(self, call: ModelCall) -> None:
         self.call = call
+        self.is_sent = False
         self.outcome: ModelAnswer | CallFailure | None = None
 
     def __enter__(self) -> Self:
@@ -44,6 +46,14 @@ class Observation:
             _describe(self._span, self)
         self._span.end()
         _measure(self)
+
+    def sending(self) -> None:
+        """Notes that the request begins to leave."""
+        self.is_sent = True
+
+    def begin_again(self) -> None:
+        """Counts the time from here: what went before was no call."""
+        self._started = time.perf_counter()
 
     def seconds(self) -> float:
         """Since it began."""

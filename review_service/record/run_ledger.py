@@ -9,6 +9,7 @@ from consensus.v1 import attempt_pb2
 from consensus_contract.errors import ConsensusError, PersistenceUnavailable
 from consensus_rpc.backoff import Backoff, Clock, Patience
 from consensus_rpc.errors import InternalError
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from review_service.record.failures import is_passing
 from review_service.record.gateway import PersistenceGateway, RecordStream
@@ -122,7 +123,7 @@ class RunLedger:
         except ConsensusError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a fault here must end the run's work, not hang it
-            _log.error("recording_failed_unexpectedly", exc_info=error)
+            _log.error("recording_failed_unexpectedly", trace=fault_trace(error))
             self._fail(InternalError())
 
     @property

@@ -11,6 +11,7 @@ from consensus_contract.errors import reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from consensus_decision.decision import decide
 from consensus_decision.quorum import has_quorum
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from review_service.comparing.proposal_diff import proposal_diff
 from review_service.record.ledger import Attached, Begun, NewRun
@@ -101,7 +102,7 @@ class ReviewRun:
     def _ending_after(self, error: Exception, *, is_late: bool) -> list[RecordItem]:
         if is_late and isinstance(error, TimeoutError):
             return self._cut_short(items.DEADLINE, "the run's deadline passed")
-        _log.error("run_failed_unexpectedly", exc_info=error)
+        _log.error("run_failed_unexpectedly", trace=fault_trace(error))
         return self._cut_short(errors_pb2.ERROR_REASON_INTERNAL, "an unexpected failure")
 
     async def _work(self) -> list[RecordItem]:

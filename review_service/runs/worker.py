@@ -9,6 +9,7 @@ from typing import Any
 from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
@@ -154,7 +155,7 @@ class Worker:
             work.cancel()
             (outcome,) = await asyncio.gather(work, return_exceptions=True)
             if isinstance(outcome, Exception) and not isinstance(outcome, RecordingEnded):
-                _log.error("run_not_ended", exc_info=outcome)
+                _log.error("run_not_ended", trace=fault_trace(outcome))
             if ledger.lost.done():
                 _log.warning("run_left", reason=ledger.lost.result().reason_name)
             await ledger.close()

@@ -1,12 +1,14 @@
 """Attempts as they are recorded: one message per call, built and never changed. Pure."""
 
+from collections.abc import Sequence
+
 from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND
 from review_service.model.model_call import CallFailure, CallReport
 
-# The contract's bound on `raw_output`; what lies beyond is left out, and `message` says so.
-MAX_RAW_OUTPUT_CHARACTERS = 1_000_000
+# Enough to see what was wrong; what lies beyond is left out, and `message` says so.
+MAX_RAW_OUTPUT_BYTES = 65_536
 
 
 def started_attempt(
@@ -58,14 +60,22 @@ def failed_attempt(started: attempt_pb2.Attempt, failure: CallFailure) -> attemp
     attempt = _ended(started, failure.report, attempt_pb2.ATTEMPT_STATE_FAILED)
     attempt.reason = failure.reason
     attempt.message = failure.message
-    # NUL has no place in a database's text.
-    attempt.raw_output = failure.raw_output[:MAX_RAW_OUTPUT_CHARACTERS].replace("\0", "\N{SYMBOL FOR NULL}")
-    if len(failure.raw_output) > MAX_RAW_OUTPUT_CHARACTERS:
-        attempt.message += (
-            f" Of the answer's {len(failure.raw_output)} characters the first"
-            f" {MAX_RAW_OUTPUT_CHARACTERS} are kept."
-        )
+    # NUL has no place in a database's text, half of a surrogate pair none in the contract's.
+    raw = failure.raw_output.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace")
+    attempt.raw_output = raw[:MAX_RAW_OUTPUT_BYTES].decode("utf-8", "ignore")
+    if len(raw) > MAX_RAW_OUTPUT_BYTES:
+        attempt.message += f" Of the answer's {len(raw)} bytes the first {MAX_RAW_OUTPUT_BYTES} are kept."
     return attempt
+
+
+def note_mended(attempt: attempt_pb2.Attempt, mended: Sequence[str], truncated: Sequence[str]) -> None:
+    """Notes on an attempt that succeeded what of its answer was put right, and what was cut."""
+    notes = []
+    if mended:
+        notes.append(f"Mended without another call: {', '.join(mended)}.")
+    if truncated:
+        notes.append(f"Cut to their bounds: {', '.join(truncated)}.")
+    attempt.message = " ".join(notes)
 
 
 def failed_event(

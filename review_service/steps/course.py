@@ -100,7 +100,7 @@ class Course(Generic[T]):
         answer = await self._model.call(self._model_call(), timeout) if seconds_left > 0 else _TOO_LATE
         attempt = self._attempt()
         self._number += 1
-        self._used += 1
+        self._used += 0 if isinstance(answer, CallFailure) and answer.is_local else 1
         if isinstance(answer, ModelAnswer):
             outcome = self._read(attempt, answer)
             return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
@@ -228,7 +228,7 @@ class Course(Generic[T]):
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,
-            resumable=failure.reason not in _NOT_RESUMABLE,
+            resumable=failure.is_setting or failure.reason not in _NOT_RESUMABLE,
         )
 
     def _log_failure(self, attempt: attempt_pb2.Attempt, delay_seconds: float | None) -> None:

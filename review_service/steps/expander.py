@@ -1,9 +1,10 @@
 """The step `expand`: an idea into a proposal, or a proposal and its edits into a revised one."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
+from consensus_contract.budgets import PROPOSAL_BYTES
 from consensus_contract.steps import EXPAND
-from review_service.steps.attempts import expanding_model
-from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, read_output
+from review_service.steps.attempts import expanding_model, note_mended
+from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, fit, read_output
 from review_service.steps.prompts import (
     EXPAND_INSTRUCTIONS,
     REVISE_INSTRUCTIONS,
@@ -55,10 +56,11 @@ def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
     return EXPAND_INSTRUCTIONS, expand_message(specification.idea, specification.context)
 
 
-def _read_proposal(text: str, _attempt: attempt_pb2.Attempt) -> proposal_pb2.Proposal:
+def _read_proposal(text: str, attempt: attempt_pb2.Attempt) -> proposal_pb2.Proposal:
     """The proposal in the model's text; a blank optional string is absent."""
-    output = read_output(ProposalOutput, text)
-    return proposal_pb2.Proposal(
+    reading = read_output(ProposalOutput, text)
+    output = reading.output
+    proposal = proposal_pb2.Proposal(
         title=output.title or "",
         summary=output.summary or "",
         problem_statement=output.problem_statement,
@@ -67,3 +69,6 @@ def _read_proposal(text: str, _attempt: attempt_pb2.Attempt) -> proposal_pb2.Pro
         scope_non_goals=output.scope_non_goals,
         raw_expanded_proposal=output.raw_expanded_proposal or "",
     )
+    cut = fit(proposal, ("assumptions", "scope_non_goals"), PROPOSAL_BYTES)
+    note_mended(attempt, reading.mended, tuple(dict.fromkeys(reading.truncated_fields + cut)))
+    return proposal

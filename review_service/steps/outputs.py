@@ -1,24 +1,41 @@
 """The model's answers: the schema that is asked for, and a strict reading of what came.
 
-An answer is data. It is taken only if it is JSON by the letter (no NaN, no repeated key, no text after it),
-holds no NUL and no lone surrogate, has exactly the fields of the schema, and keeps every bound.
+An answer is data. Oddities whose meaning is plain are mended first; what is left is taken only if it is JSON
+by the letter (no NaN, no repeated key, no text after it), holds no NUL and no lone surrogate, has exactly the
+fields of the schema, and keeps every bound. What is too long is cut where no rule reads it.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import jiter
+from google.protobuf.message import Message
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from consensus.v1 import run_pb2
 from review_service.model.model_call import OutputFormat
+from review_service.model.provider_error import MAX_COMMAS
+from review_service.steps.cutting import (
+    MAX_LIST_ITEMS,
+    MAX_STRING_CHARACTERS,
+    DoesNotFitError,
+    cut_to_bounds,
+    cut_to_size,
+)
+from review_service.steps.mending import JSON_IN_STRING, Notes, mended, unwrapped
 
-MAX_STRING_CHARACTERS = 4_000
-MAX_LIST_ITEMS = 50
 _MAX_VIOLATIONS = 20
-# Keywords that providers of structured output refuse or that only cost tokens.
-_NOT_SENT = frozenset({"title", "default", "minLength", "maxLength"})
+# Keywords that providers of structured output refuse, some here, some there, or that only cost tokens. The
+# prompt names the bounds, and the reading checks them.
+_NOT_SENT = frozenset(
+    {
+        "title", "default", "minLength", "maxLength", "pattern", "format", "minimum", "maximum",
+        "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems",
+    }
+)  # fmt: skip
+NOT_ESTIMATED = "not estimated"
 
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_STRING_CHARACTERS)
@@ -32,9 +49,15 @@ class _Output(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
+    # Lists and texts that no rule reads, and what stands where a required text is blank.
+    may_be_cut: ClassVar[tuple[str, ...]] = ()
+    blanks: ClassVar[dict[str, str]] = {}
+
 
 class ProposalOutput(_Output):
     """The expander's answer."""
+
+    may_be_cut = ("title", "summary", "assumptions", "scope_non_goals", "raw_expanded_proposal")
 
     title: OptionalText | None
     summary: OptionalText | None
@@ -62,6 +85,9 @@ class BlockingIssueOutput(_Output):
 class PersonaReviewOutput(_Output):
     """A persona's answer. Who answered is not the model's to say."""
 
+    may_be_cut = ("strengths", "concerns", "recommendations", "estimated_effort", "dependency_risks")
+    blanks: ClassVar[dict[str, str]] = {"estimated_effort": NOT_ESTIMATED}
+
     confidence_score: Annotated[float, Field(ge=0, le=1)]
     strengths: Texts
     concerns: Annotated[list[ConcernOutput], Field(max_length=MAX_LIST_ITEMS)]
@@ -80,6 +106,15 @@ _FIELD_NAMES = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[OutputT]):
+    """An output, what of the text was mended (short words), and the fields that were cut to their bounds."""
+
+    output: OutputT
+    mended: tuple[str, ...]
+    truncated_fields: tuple[str, ...]
+
+
 class OutputError(ValueError):
     """An answer that cannot be used. Its text and violations name fields and rules, never content."""
 
@@ -88,23 +123,58 @@ class OutputError(ValueError):
         self.violations = violations
 
 
-def read_output(kind: type[OutputT], text: str) -> OutputT:
+def read_output(kind: type[OutputT], text: str) -> Reading[OutputT]:
     """The model's text as an output.
 
     Raises:
-        OutputError: it is not strict JSON, or breaks the schema.
+        OutputError: it is not strict JSON, or breaks the schema in a way that is not mended.
     """
-    try:
-        # A lone surrogate has no UTF-8 form, written out or escaped.
-        value = jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
-    except ValueError as error:
-        raise OutputError(f"It is not valid JSON: {_position(text, error)}.") from error
+    notes = Notes()
+    value = _parsed(unwrapped(text, notes))
+    if isinstance(value, str):
+        notes.add(JSON_IN_STRING)
+        value = _parsed(unwrapped(value, notes))
     if "\\u0000" in text:  # the only way in which strict JSON can spell NUL
         _refuse_nul(value)
+    value = mended(kind, value, kind.blanks, notes)
+    truncated = cut_to_bounds(value, kind.may_be_cut)
     try:
-        return kind.model_validate(value)
+        return Reading(kind.model_validate(value), tuple(notes), truncated)
     except ValidationError as error:
-        raise _schema_fault(error) from error
+        raise _schema_fault(error) from None  # it holds what the model wrote
+
+
+def fit(message: Message, fields: tuple[str, ...], most_bytes: int) -> tuple[str, ...]:
+    """Cuts a message's lists until it takes no more than its share; the names of those that were cut.
+
+    Raises:
+        OutputError: it is too large without them.
+    """
+    try:
+        return cut_to_size(message, fields, most_bytes)
+    except DoesNotFitError as error:
+        rest = sorted(message.ListFields(), key=lambda each: _bytes_of(message, each[0].name))
+        field = rest[-1][0].name
+        violation = run_pb2.OutputViolation(field=field, description=f"is too large: {error}")
+        raise OutputError(f"It is too large: {error}; {field} takes most of it.", (violation,)) from None
+
+
+def _bytes_of(message: Message, field: str) -> int:
+    """How much smaller a message is without one of its fields."""
+    without = type(message)()
+    without.CopyFrom(message)
+    without.ClearField(field)
+    return message.ByteSize() - without.ByteSize()
+
+
+def _parsed(text: str) -> Any:
+    if text.count(",") > MAX_COMMAS:
+        raise OutputError("It has far more values than the schema allows.")
+    try:
+        # A lone surrogate has no UTF-8 form, written out or escaped.
+        return jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise OutputError(f"It is not valid JSON: {_position(text, error)}.") from None
 
 
 def output_format(kind: type[_Output], name: str) -> OutputFormat:

@@ -5,15 +5,21 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus_contract.budgets import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.personas.panel import Panel, PanelPersona
-from review_service.steps.attempts import reviewing_model
-from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput, read_output
+from review_service.steps.attempts import note_mended, reviewing_model
+from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput, fit, read_output
 from review_service.steps.prompts import REVIEW_INSTRUCTIONS, persona_message, review_message
 from review_service.steps.retry import RetryPolicy, read_policy
 from review_service.steps.runner import StepRunner
 from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
+
+# What no rule reads, and room for what a review is given later: names of what was cut, the run that it is
+# carried over from.
+_LISTS = ("strengths", "concerns", "recommendations", "dependency_risks")
+_LATER_BYTES = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class ReviewTask:
     template_version: str
     policy: RetryPolicy
     message: str
+    most_review_bytes: int
 
 
 class Reviewer:
@@ -50,6 +57,7 @@ class Reviewer:
             template_version=specification.persona_template_version,
             policy=read_policy(specification.retry_policy),
             message=review_message(proposal),
+            most_review_bytes=review_bytes(max(1, len(specification.personas))),
         )
 
     def review(
@@ -80,8 +88,9 @@ def _read_review(
     task: ReviewTask, persona: PanelPersona, text: str, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.PersonaReview:
     """The review in the model's text; who wrote it, and how, is set here."""
-    output = read_output(PersonaReviewOutput, text)
-    return panel_pb2.PersonaReview(
+    reading = read_output(PersonaReviewOutput, text)
+    output = reading.output
+    review = panel_pb2.PersonaReview(
         persona_id=persona.persona_id,
         persona_name=persona.display_name,
         confidence_score=nearest_double(score_from_double(output.confidence_score)),
@@ -98,12 +107,17 @@ def _read_review(
         security_critical_issues_present=any(i.security_critical is True for i in output.blocking_issues),
         provenance=_provenance(task, persona, attempt),
     )
+    cut = fit(review, _LISTS, task.most_review_bytes - _LATER_BYTES)
+    truncated = tuple(dict.fromkeys(reading.truncated_fields + cut))
+    review.provenance.truncated_fields.extend(truncated)
+    note_mended(attempt, reading.mended, truncated)
+    return review
 
 
 def _provenance(
     task: ReviewTask, persona: PanelPersona, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.ReviewProvenance:
-    """How the review came about. Prompts are never shortened, so that `truncated_fields` stays empty."""
+    """How the review came about; `truncated_fields` come last, once the review is known to fit."""
     return panel_pb2.ReviewProvenance(
         requested_model=attempt.requested_model,
         answered_model=attempt.answered_model,

@@ -1,7 +1,10 @@
 """Holds back every call of this process to a model that asked to be left alone."""
 
-# A provider that asks for more than this is asked again after it: one odd header must not stop a process.
-MAX_PAUSE_SECONDS = 120.0
+# Rates are limited by the minute: a wait up to this is the route's, and every call keeps it.
+MAX_PAUSE_SECONDS = 60.0
+# A longer one is an account's, a mistake or malice. Whoever was told so keeps it, or gives up; the others
+# hold back briefly, and find out for themselves.
+ODD_PAUSE_SECONDS = 5.0
 
 
 class RouteGate:
@@ -14,7 +17,7 @@ class RouteGate:
 
     def pause(self, model: str, seconds: float, now: float) -> None:
         """Closes the route to a model; a pause never shortens an earlier one."""
-        opens_at = now + min(seconds, MAX_PAUSE_SECONDS)
+        opens_at = now + (seconds if seconds <= MAX_PAUSE_SECONDS else ODD_PAUSE_SECONDS)
         if opens_at > self._opens_at.get(model, now):
             self._opens_at[model] = opens_at
 

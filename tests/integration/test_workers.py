@@ -117,7 +117,7 @@ def test_a_killed_worker_is_replaced_while_the_port_goes_on_answering(tmp_path: 
         assert service.stop() == 0, service.logged()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_drains_all_workers_and_ends_with_zero(tmp_path: Path, number: signal.Signals) -> None:
     with running("review_service", tmp_path) as service:
         family = children(service)

@@ -4,6 +4,7 @@ import pytest
 
 from consensus_rpc.process.settings import SettingsError
 from review_service.config import ReviewSettings
+from review_service.intake.specification import model_route
 
 DEFAULTS = {
     "review_listen": "127.0.0.1:50051",
@@ -18,6 +19,7 @@ DEFAULTS = {
     "model_attempt_timeout_seconds": 120.0,
     "model_max_output_tokens": 8000,
     "model_max_calls_in_flight": 10_000,
+    "model_max_answer_bytes": 4_194_304,
     "run_timeout_seconds": 600.0,
     "max_runs_in_flight": 2000,
     "claim_interval_seconds": 5.0,
@@ -53,6 +55,10 @@ def test_every_setting_has_its_documented_default(name: str, value: object) -> N
         ("OPENAI_MODEL", "a b"),
         ("OPENAI_BASE_URL", "ftp://model/v1"),
         ("OPENAI_BASE_URL", "http://user:pass@model/v1"),
+        ("OPENAI_BASE_URL", "http://model/v1#x"),
+        ("OPENAI_BASE_URL", "http://model/v1?key=x"),
+        ("MODEL_MAX_ANSWER_BYTES", "65535"),
+        ("MODEL_MAX_ANSWER_BYTES", "67108865"),
         ("OPENAI_API_KEY", "changeme"),
         ("MAX_IDEA_CHARACTERS", "10001"),
         ("MAX_IDEA_SENTENCES", "11"),
@@ -92,3 +98,41 @@ def test_one_model_serves_for_both_unless_another_is_named(monkeypatch: pytest.M
     settings = ReviewSettings.load()
 
     assert (settings.model_for_expanding, settings.model_for_reviewing) == ("m-1", "m-2")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://user:canary@model/v1", "http://u:can@ary@model/v1", "https://model/v1?key=canary"]
+)
+def test_a_refused_address_is_named_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+
+    with pytest.raises(SettingsError) as caught:
+        ReviewSettings.load()
+
+    assert "model/v1" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert "ary@" not in str(caught.value)
+
+
+def test_the_query_of_an_address_is_taken_and_shown_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://model/openai/v1?api-version=canary")
+
+    settings = ReviewSettings.load()
+
+    shown = "https://model/openai/v1?**********"
+    assert settings.masked()["OPENAI_BASE_URL"] == shown
+    assert model_route(settings).base_url == shown
+
+
+@pytest.mark.parametrize(
+    ("open_files", "calls", "runs"),
+    [(1_048_576, 10_000, 2_000), (11_024, 10_000, 2_000), (1_024, 768, 153), (4, 3, 1)],
+)
+def test_calls_and_runs_are_as_many_as_open_files_carry(open_files: int, calls: int, runs: int) -> None:
+    fitted = ReviewSettings.load().fitted(open_files, panel_size=5)
+
+    assert (fitted.model_max_calls_in_flight, fitted.max_runs_in_flight) == (calls, runs)

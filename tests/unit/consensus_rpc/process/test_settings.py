@@ -1,8 +1,9 @@
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from consensus_rpc.process.settings import (
     HostPort,
@@ -13,6 +14,8 @@ from consensus_rpc.process.settings import (
     SettingsError,
     Target,
 )
+from consensus_rpc.process.settings_text import without_secrets
+from consensus_rpc.process.settings_types import check_http_url
 
 
 class Sample(Settings):
@@ -56,6 +59,7 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "API_KEY_FILE",
         "TOKEN",
         "TOKEN_FILE",
+        "ADDRESS",
         "LOW",
         "HIGH",
     ]:
@@ -260,3 +264,85 @@ def test_the_description_has_a_row_per_setting() -> None:
 
 def test_every_setting_of_a_server_is_described() -> None:
     assert all(row.description.endswith(".") for row in ServerSettings.describe())
+
+
+SECRET = "sesame"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"https://user:{SECRET}@host/v1",
+        f"https://user:a@{SECRET}@host/v1",
+        f"https://user:a/{SECRET}@host/v1",
+        f"https://user:a?{SECRET}@host/v1",
+        f"https://user:a#{SECRET}@host/v1",
+        f"user:{SECRET}@host",
+        f"https://host/v1?key={SECRET}",
+        f"https://host/v1?{SECRET}",
+        f"https://a:b@host/v1?key={SECRET}",
+    ],
+)
+def test_an_address_is_told_without_what_may_be_secret(given: str) -> None:
+    told = without_secrets(given)
+
+    assert SECRET not in told
+    assert "**********" in told
+
+
+@pytest.mark.parametrize("given", ["https://host/v1", "dns:///host:1", "/a/path", "x"])
+def test_what_holds_no_secret_is_told_as_it_is(given: str) -> None:
+    assert without_secrets(given) == given
+
+
+class Remote(Settings):
+    address: Annotated[str, AfterValidator(partial(check_http_url, query_names=("api-version",)))] = (
+        "http://a"
+    )
+
+
+@pytest.mark.parametrize(
+    "given", ["https://host/v1", "http://[::1]:8000/v1", "https://host/v1?api-version=2026-01-01"]
+)
+def test_an_http_address_is_taken(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("ADDRESS", given)
+
+    assert Remote.load().address == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "ftp://host",
+        "host/v1",
+        "https://",
+        "https://host:port/v1",
+        "https://host:99999/v1",
+        "https://[host/v1",
+        f"https://user:{SECRET}@host/v1",
+        f"https://{SECRET}@host/v1",
+        f"https://host/v1?key={SECRET}",
+        f"https://host/v1?{SECRET}",
+        f"https://host/v1?api-version=1&key={SECRET}",
+        f"https://host/v1#{SECRET}",
+        "https://host/a b",
+        "https://höst/v1",
+    ],
+)
+def test_another_address_is_refused_in_one_line_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("ADDRESS", given)
+
+    with pytest.raises(SettingsError) as raised:
+        Remote.load()
+
+    assert str(raised.value).startswith("  ADDRESS: given ")
+    assert "\n" not in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_an_address_that_is_logged_hides_its_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADDRESS", "https://host/v1?api-version=1")
+
+    assert Remote.load().masked() == {"ADDRESS": "https://host/v1?**********"}

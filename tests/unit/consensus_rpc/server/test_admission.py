@@ -8,7 +8,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus_rpc import errors
 from consensus_rpc.channel.status import contract_errors
-from consensus_rpc.server.admission import Admission, is_exempt
+from consensus_rpc.server.admission import Admission
+from consensus_rpc.server.probes import is_probe
 from tests.unit.consensus_rpc.conftest import KINDS, Probe, Request, Running, serving
 
 
@@ -69,15 +70,15 @@ async def test_a_place_that_is_free_again_is_given_again() -> None:
     "method",
     ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"],
 )
-def test_probes_are_exempt(method: str) -> None:
-    assert is_exempt(method)
+def test_probes_are_outside_admission(method: str) -> None:
+    assert is_probe(method)
 
 
 @pytest.mark.parametrize(
     "method", ["/consensus.v1.ReviewService/GetRun", "/grpc.health.v1.HealthX/Check", "/", ""]
 )
-def test_nothing_else_is_exempt(method: str) -> None:
-    assert not is_exempt(method)
+def test_nothing_else_is_probe(method: str) -> None:
+    assert not is_probe(method)
 
 
 async def test_waiting_for_idleness_ends_when_the_time_is_up() -> None:

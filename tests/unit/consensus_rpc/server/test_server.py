@@ -1,6 +1,7 @@
 import asyncio
 import signal
 import sys
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -281,7 +282,7 @@ def send(channel: grpc.aio.Channel) -> Any:
     return method(Request(run_id="r1").SerializeToString())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_drains_and_the_process_exits_with_zero(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -308,3 +309,29 @@ async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         assert await asyncio.wait_for(started.wait(), 5) == 128 + signal.SIGTERM
         with pytest.raises(grpc.aio.AioRpcError):
             await call
+
+
+async def test_a_hangup_beside_another_signal_ends_nothing_at_once(tmp_path: Path) -> None:
+    async with process(tmp_path, "stuck") as (started, channel):
+        call = send(channel)
+        assert await _line(started) == "entered"
+        started.send_signal(signal.SIGTERM)
+        assert await _line(started) == "draining"
+
+        started.send_signal(signal.SIGHUP)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(started.wait(), 0.5)
+        call.cancel()
+
+
+async def test_the_event_loops_lag_is_measured(running: Running) -> None:
+    name = "consensus_event_loop_lag_seconds"
+    await asyncio.sleep(0.3)
+    time.sleep(0.6)  # noqa: ASYNC251 - what it measures
+    await asyncio.sleep(0.3)
+
+    seen = running.registry.get_sample_value(f"{name}_count") or 0
+    short = running.registry.get_sample_value(f"{name}_bucket", {"le": "0.25"})
+    assert seen >= 2
+    assert short == seen - 1

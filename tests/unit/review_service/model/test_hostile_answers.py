@@ -1,54 +1,12 @@
 """A server that does not keep to HTTP or to the API: a failure with a reason, never an exception."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
 from consensus_contract.errors import reason_name
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.model_call import CallFailure, ModelAnswer
 from tests.support.engine import model_call
-
-
-@asynccontextmanager
-async def serving(raw: bytes, asked: list[str]) -> AsyncIterator[int]:
-    """A server that answers every request with these bytes and closes; notes their first lines."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head.split(b"\r\n")[0].decode())
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
-        writer.write(raw)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-@asynccontextmanager
-async def answering(raw: bytes) -> AsyncIterator[ModelClient]:
-    """A client of such a server."""
-    async with serving(raw, []) as port:
-        model = ModelClient(ModelOptions(api_key="sk-offline", base_url=f"http://127.0.0.1:{port}/v1"))
-        yield model
-        await model.aclose()
-
-
-def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def message(**fields: object) -> bytes:
-    part = {"type": "output_text", "text": "{}"}
-    whole = {"id": "r", "output": [{"type": "message", "content": [part]}], **fields}
-    return http(json.dumps(whole).encode(), "Content-Type: application/json")
+from tests.support.raw_provider import answering, http, message, serving
 
 
 @pytest.mark.parametrize(
@@ -58,13 +16,13 @@ def message(**fields: object) -> bytes:
         (b"garbage\r\n\r\n", "LLM_UNAVAILABLE"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "LLM_UNAVAILABLE"),
         (http(b"no gzip", "Content-Encoding: gzip"), "LLM_UNAVAILABLE"),
-        (http(b""), "LLM_INVALID_OUTPUT"),
-        (http(b"null"), "LLM_INVALID_OUTPUT"),
-        (http(b"\xff\xfe\x00"), "LLM_INVALID_OUTPUT"),
-        (http(b"[" * 200_000), "LLM_INVALID_OUTPUT"),
-        (http(b"{}", "Content-Type: application/json; charset=nonsense"), "LLM_INVALID_OUTPUT"),
+        (http(b""), "LLM_UNAVAILABLE"),
+        (http(b"null"), "LLM_UNAVAILABLE"),
+        (http(b"\xff\xfe\x00"), "LLM_UNAVAILABLE"),
+        (http(b"[" * 200_000), "LLM_UNAVAILABLE"),
+        (http(b"{}", "Content-Type: application/json; charset=nonsense"), "LLM_UNAVAILABLE"),
         (http(b'{"output": 7}'), "LLM_INVALID_OUTPUT"),
-        (http(b'{"id": "\\ud800"}'), "LLM_INVALID_OUTPUT"),
+        (http(b'{"id": "\\ud800"}'), "LLM_UNAVAILABLE"),
         (message(status="in_progress"), "LLM_UNAVAILABLE"),
         (message(status="failed", error=None), "LLM_UNAVAILABLE"),
         (message(status="incomplete", incomplete_details={"reason": "max_messages"}), "LLM_INVALID_OUTPUT"),

@@ -1,15 +1,11 @@
 """When a failed call is made again, and after how long."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from consensus.v1 import errors_pb2
 from consensus_contract.errors import Reason, reason_number
 from consensus_rpc.backoff import Backoff
-from review_service.model.retry_after import retry_after_seconds
 from review_service.steps.retry import GiveUp, Retry, RetryPolicy, decide_retry, read_policy
-from review_service.steps.route_gate import MAX_PAUSE_SECONDS, RouteGate
 from tests.support.engine import specification
 
 POLICY = RetryPolicy(
@@ -92,54 +88,3 @@ def test_the_policy_is_read_from_the_specification() -> None:
 
     assert policy == RetryPolicy(3, Backoff(first_seconds=1.0, factor=2.0), 0.25, 8000)
     assert policy.max_attempts == 4
-
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, 30.0),
-        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 -0000"}, 30.0),
-        ({"retry-after": "Fri, 02 Jan 2026 03:00:00 GMT"}, 0.0),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-1"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-    ],
-)
-def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_seconds(headers, NOW) == seconds
-
-
-def test_a_paused_route_holds_back_its_own_model_only() -> None:
-    gate = RouteGate()
-
-    gate.pause("a", 10.0, now=100.0)
-
-    assert gate.seconds_until_open("a", now=104.0) == 6.0
-    assert gate.seconds_until_open("b", now=104.0) == 0.0
-    assert gate.seconds_until_open("a", now=110.0) == 0.0
-
-
-def test_a_later_shorter_pause_does_not_open_a_route() -> None:
-    gate = RouteGate()
-
-    gate.pause("a", 10.0, now=100.0)
-    gate.pause("a", 1.0, now=101.0)
-
-    assert gate.seconds_until_open("a", now=101.0) == 9.0
-
-
-def test_no_header_closes_a_route_for_longer_than_the_cap() -> None:
-    gate = RouteGate()
-
-    gate.pause("a", 1e9, now=0.0)
-
-    assert gate.seconds_until_open("a", now=0.0) == MAX_PAUSE_SECONDS
