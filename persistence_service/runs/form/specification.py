@@ -15,6 +15,7 @@ from consensus.v1.panel_pb2 import Persona
 from consensus.v1.run_pb2 import ExtraContext, Quorum, RetryPolicy, RunSpecification
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.nesting import readable
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.schema.scalars import (
     MICROSECOND,
@@ -208,7 +209,7 @@ def _context_text(context: ExtraContext) -> str | None:
 def _context_message(form: dict[str, Any]) -> ExtraContext:
     if "text" in form:
         return ExtraContext(text=form["text"])
-    return ExtraContext(object=_struct(form["object"]))
+    return ExtraContext(object=_struct(readable(form["object"])))
 
 
 def _plain_struct(struct: Struct) -> dict[str, Any]:
