@@ -29,7 +29,15 @@ class Channels(NamedTuple):
     persistence: grpc.aio.Channel
 
 
-SERVICES = ("audit", "draft", "event", "idempotency", "metric", "persistence", "review")
+SERVICES = (
+    "v1.audit",
+    "v1.draft",
+    "v1.event",
+    "v1.idempotency",
+    "v1.metric",
+    "internal.v1.persistence",
+    "v1.review",
+)
 NOBODYS_FAULT_BUT_OURS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 
 INSTANTS = (
@@ -67,7 +75,7 @@ def time_paths(descriptor: Descriptor, path: tuple[FieldDescriptor, ...] = ()) -
 
 def methods() -> Iterator[tuple[MethodDescriptor, Any]]:
     for name in SERVICES:
-        module = import_module(f"consensus.v1.{name}_service_pb2")
+        module = import_module(f"consensus.{name}_service_pb2")
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 for path in time_paths(method.input_type):

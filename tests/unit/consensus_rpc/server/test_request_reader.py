@@ -25,18 +25,27 @@ CEILING = 4 * 1024 * 1024
 MOST_SECONDS = 0.1
 Start = review_service_pb2.StartReviewRequest
 
-SERVICES = ("audit", "diagnostics", "draft", "event", "idempotency", "metric", "persistence", "review")
+SERVICES = (
+    "v1.audit",
+    "internal.v1.diagnostics",
+    "v1.draft",
+    "v1.event",
+    "v1.idempotency",
+    "v1.metric",
+    "internal.v1.persistence",
+    "v1.review",
+)
 
 
 def request_types() -> Iterator[Any]:
     for name in SERVICES:
-        module = import_module(f"consensus.v1.{name}_service_pb2")
+        module = import_module(f"consensus.{name}_service_pb2")
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 yield method.input_type._concrete_class
 
 
-TYPES = {each.DESCRIPTOR.name: each for each in request_types()}
+TYPES = {each.DESCRIPTOR.full_name: each for each in request_types()}
 
 
 def reader(kind: Any) -> RequestReader:
@@ -152,7 +161,7 @@ def struct_paths(descriptor: Descriptor, path: tuple[FieldDescriptor, ...] = ())
 ANSWERS = {
     f"{method.full_name}:{'.'.join(each.name for each in path)}": (method.output_type._concrete_class, path)
     for name in SERVICES
-    for service in import_module(f"consensus.v1.{name}_service_pb2").DESCRIPTOR.services_by_name.values()
+    for service in import_module(f"consensus.{name}_service_pb2").DESCRIPTOR.services_by_name.values()
     for method in service.methods
     for path in struct_paths(method.output_type)
 }
@@ -334,7 +343,7 @@ def test_any_request_is_read_or_refused_by_name_and_in_time(made: tuple[Any, byt
 
     def read() -> None:
         with suppress(InvalidField, MessageTooLarge):
-            READERS[kind.DESCRIPTOR.name].read(raw)
+            READERS[kind.DESCRIPTOR.full_name].read(raw)
 
     took = cpu_seconds(read)
     assert took < MOST_SECONDS or cpu_seconds(read) < MOST_SECONDS  # a second time with its rules compiled
