@@ -90,7 +90,7 @@ def is_cut(error: ConsensusError) -> bool:
 
     A run's end is told by its class or by `run_state`, never by the code: a run may fail with UNAVAILABLE.
     """
-    if isinstance(error, RunFailed) or "run_state" in error.metadata:
+    if isinstance(error, RunFailed) or error.run_state is not None:
         return False
     return error.retryable
 

@@ -18,9 +18,7 @@ from tests.support.serving import served
 
 async def call(service: Service, method: str, **fields: Any) -> Any:
     """The answer of a method of PersistenceService; refusals as the contract's errors."""
-    request = getattr(persistence_service_pb2, f"PersistenceService{method}Request")(
-        **({"scope": scope()} | fields)
-    )
+    request = getattr(persistence_service_pb2, f"{method}Request")(**({"scope": scope()} | fields))
     with contract_errors():
         return await getattr(service.stub, method)(request)
 
