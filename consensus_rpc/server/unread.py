@@ -37,6 +37,7 @@ class _Unread:
     size: int
     since: float
     until: float
+    is_last_word: bool
 
 
 class UnreadAnswers:
@@ -88,7 +89,7 @@ class UnreadAnswers:
         assert task is not None
         now = loop.time()
         seconds = min(self._slow_seconds, _LAST_WORD_SECONDS) if is_last_word else self._slow_seconds
-        self._waiting[task] = _Unread(method, request_id, size, now, now + seconds)
+        self._waiting[task] = _Unread(method, request_id, size, now, now + seconds, is_last_word)
         self._bytes += size
         task.add_done_callback(self._take)
         self._ensure_sweeping(loop)
@@ -133,16 +134,22 @@ class UnreadAnswers:
     def _beyond_bytes(self, late: dict[Task, _Unread], now: float) -> dict[Task, _Unread]:
         """The oldest ends, until the rest fits; where they are not enough, messages are given up too.
 
-        What has only just begun is left alone.
+        What has only just begun is left alone, and who was told to go is waited for no longer.
         """
-        excess = self._bytes - self._max_bytes - sum(each.size for each in late.values())
-        found: dict[Task, _Unread] = {}
-        for task, each in self._waiting.items():
-            if excess > 0 and each.size and task not in late and each.since + _SWEEP_SECONDS <= now:
+        excess = self._bytes - self._max_bytes
+        if excess <= 0:
+            return {}
+        settled = now - _SWEEP_SECONDS
+        ends = [(task, each) for task, each in self._waiting.items() if task not in late]
+        found = {task: each for task, each in ends if each.is_last_word and each.since <= settled}
+        excess -= sum(each.size for each in late.values())
+        excess -= sum(each.size for _, each in ends if each.is_last_word)
+        for task, each in ends:
+            if excess > 0 and each.size and each.since <= settled and not each.is_last_word:
                 found[task] = each
                 excess -= each.size
         for task, (size, since) in list(self._large.items()):
-            if excess > 0 and since + _SWEEP_SECONDS <= now:
+            if excess > 0 and since <= settled:
                 self._writes.give_up(task)
                 excess -= size
         return found

@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.nesting import readable
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.schema.scalars import (
     MICROSECOND,
@@ -207,7 +208,7 @@ def _context_text(context: run_pb2.ExtraContext) -> str | None:
 def _context_message(form: dict[str, Any]) -> run_pb2.ExtraContext:
     if "text" in form:
         return run_pb2.ExtraContext(text=form["text"])
-    return run_pb2.ExtraContext(object=_struct(form["object"]))
+    return run_pb2.ExtraContext(object=_struct(readable(form["object"])))
 
 
 def _plain_struct(struct: Struct) -> dict[str, Any]:
