@@ -68,8 +68,8 @@ def _until(parts: Iterator[str], end: str) -> Iterator[str]:
 def difference(original: FileDescriptorProto, plain: FileDescriptorProto) -> str | None:
     """Where the plain file is not the original one without its rules; None when it is.
 
-    Both are compiled with their source information. The rules' own module is not loaded here, so that
-    in the original they are fields that nobody knows.
+    Both are compiled with their source information. Where the rules' own module is not loaded, they are
+    fields that nobody knows.
     """
     comments = _comments(original), _comments(plain)
     if comments[0] != comments[1]:
@@ -81,7 +81,7 @@ def difference(original: FileDescriptorProto, plain: FileDescriptorProto) -> str
     for file in (stripped, same):
         file.ClearField("source_code_info")
     stripped.DiscardUnknownFields()
-    _clear_empty_options(stripped)
+    _clear_rules(stripped)
     if RULES in stripped.dependency:
         stripped.dependency.remove(RULES)
     return None if stripped == same else "the descriptors differ in more than rules"
@@ -97,12 +97,15 @@ def _comments(file: FileDescriptorProto) -> list[str]:
     return [text for text in texts if text]
 
 
-def _clear_empty_options(message: Message) -> None:
+def _clear_rules(message: Message) -> None:
+    """Clears rules that are known, and options that hold nothing else."""
     for field, value in message.ListFields():
         if field.type != FieldDescriptor.TYPE_MESSAGE:
             continue
-        if field.name == "options" and not value.ByteSize():
-            message.ClearField(field.name)
+        if field.is_extension and field.full_name.startswith("buf.validate."):
+            message.ClearExtension(field)  # type: ignore[arg-type]  # the stubs know extensions of their own only
             continue
         for each in [value] if isinstance(value, Message) else value:
-            _clear_empty_options(each)
+            _clear_rules(each)
+        if field.name == "options" and not value.ByteSize():
+            message.ClearField(field.name)
