@@ -68,8 +68,8 @@ def _until(parts: Iterator[str], end: str) -> Iterator[str]:
 def difference(original: FileDescriptorProto, plain: FileDescriptorProto) -> str | None:
     """Where the plain file is not the original one without its rules; None when it is.
 
-    Both are compiled with their source information. Where the rules' own module is loaded they are
-    extensions in the original, else fields that nobody knows.
+    Both are compiled with their source information. Where the rules' own module is not loaded, they are
+    fields that nobody knows.
     """
     comments = _comments(original), _comments(plain)
     if comments[0] != comments[1]:
@@ -98,12 +98,15 @@ def _comments(file: FileDescriptorProto) -> list[str]:
 
 
 def _clear_rules(message: Message) -> None:
-    """Clears the rules below the message, and the options that hold nothing else."""
+    """Clears rules that are known, and options that hold nothing else."""
     for field, value in message.ListFields():
         if field.is_extension:
             message.ClearExtension(field)  # type: ignore[arg-type]  # its own descriptor, as ListFields gives it
             continue
         if field.type != FieldDescriptor.TYPE_MESSAGE:
+            continue
+        if field.is_extension and field.full_name.startswith("buf.validate."):
+            message.ClearExtension(field)  # type: ignore[arg-type]  # the stubs know extensions of their own only
             continue
         for each in [value] if isinstance(value, Message) else value:
             _clear_rules(each)

@@ -5,6 +5,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
+from buf.validate import validate_pb2
 from scripts.plain_contract import difference, without_rules
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,6 +75,7 @@ def compiled(folder: Path, text: str) -> FileDescriptorProto:
 
 
 def test_rules_go_and_nothing_else(tmp_path: Path) -> None:
+    assert validate_pb2.DESCRIPTOR.package == "buf.validate", "known here, and not to `make protos`"
     assert without_rules(WITH_RULES) == PLAIN
     assert difference(compiled(tmp_path, WITH_RULES), compiled(tmp_path, PLAIN)) is None
 
