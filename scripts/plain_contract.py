@@ -100,9 +100,6 @@ def _comments(file: FileDescriptorProto) -> list[str]:
 def _clear_rules(message: Message) -> None:
     """Clears rules that are known, and options that hold nothing else."""
     for field, value in message.ListFields():
-        if field.is_extension:
-            message.ClearExtension(field)  # type: ignore[arg-type]  # its own descriptor, as ListFields gives it
-            continue
         if field.type != FieldDescriptor.TYPE_MESSAGE:
             continue
         if field.is_extension and field.full_name.startswith("buf.validate."):
