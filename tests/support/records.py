@@ -422,11 +422,13 @@ class Worker:
         self.run_id, self.token = run_id, answer.created.lease.fencing_token
         return answer
 
-    async def attach(self, run_id: str, token: int) -> persistence_service_pb2.RunAttached:
-        """Goes on with a run."""
+    async def attach(
+        self, run_id: str, token: int, owner: str = "other"
+    ) -> persistence_service_pb2.RunAttached:
+        """Goes on with a run that this owner was granted."""
         self.send(
             attach=persistence_service_pb2.BeginAttach(
-                scope=scope(), run_id=run_id, fencing_token=token, lease_owner="other"
+                scope=scope(), run_id=run_id, fencing_token=token, lease_owner=owner
             )
         )
         attached = (await self.answer()).attached

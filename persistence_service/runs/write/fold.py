@@ -92,6 +92,8 @@ class Fold:
         run = tracked.run
         _fence(run, operation.fencing_token, released_is_lost=False)
         run.require(names.RUNNING, "attach")
+        if run.lease_owner != operation.lease_owner:  # tokens count 1, 2, 3: anybody can name one
+            raise LeaseLost(run_id=run.run_id)
         if run.lease_was_released:
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             self.changes.abandon(run.key, self.now)

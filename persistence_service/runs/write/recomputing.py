@@ -17,7 +17,7 @@ from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.decisions import decision_columns
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.panel import Panel
-from persistence_service.runs.form.payloads import review_message
+from persistence_service.runs.form.payloads import verdict_message
 
 ReviewRow: TypeAlias = Mapping[Any, Any]
 
@@ -87,7 +87,7 @@ def _check_decision(
         for each in decision["content"].get("completeness", {}).get("missing_personas", ())
     }
     try:
-        given = rule(specification, [review_message(row) for row in rows], missing)
+        given = rule(specification, [verdict_message(row) for row in rows], missing)
     except ValueError as error:
         raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
     for name in _differences(decision, decision_columns(given)):

@@ -51,9 +51,9 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
 
 
 def find_reviews(connection: Connection, keys: Sequence[RunKey]) -> dict[RunKey, list[ReviewRow]]:
-    """The rows of all reviews of some runs, which are locked."""
+    """What decisions are computed from: the verdicts of some runs, which are locked."""
     found: dict[RunKey, list[ReviewRow]] = {}
-    for row in connection.execute(statements.REVIEWS, {"keys": keys}).mappings():
+    for row in connection.execute(statements.VERDICTS, {"keys": keys}).mappings():
         found.setdefault((row["tenant"], row["run_id"]), []).append(row)
     return found
 
