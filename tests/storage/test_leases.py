@@ -191,13 +191,11 @@ async def test_a_run_taken_over_too_often_without_progress_fails_and_says_how_fa
 async def test_progress_forgives_earlier_take_overs(service: Service) -> None:
     async with service.created() as worker:
         pass
-    token = worker.token
     for number in range(7):
-        async with service.attached(worker.run_id, token) as heir:
-            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
         await service.abandon(worker.run_id)
         (claimed,) = await service.claim()
-        token = claimed.lease.fencing_token
+        async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
+            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
     assert (await service.run(worker.run_id)).state == RUNNING
 
 

@@ -55,12 +55,16 @@ def _check_review(run_id: str, panel: Panel, review: ReviewRow, before: Iterable
     if any(each["persona_id"] == persona_id for each in before):
         raise second_review(run_id, [persona_id])
     issues = review["content"]["blocking_issues"]
-    marks = {
-        "blocking_issues_present": bool(issues),
-        "security_concerns_present": any(issue.get("security_critical") for issue in issues),
-    }
-    for name, value in marks.items():
-        if review[name] != value:
+    marks = (
+        ("blocking_issues_present", "blocking_issues_present", bool(issues)),
+        (
+            "security_concerns_present",
+            "security_critical_issues_present",
+            any(issue.get("security_critical") for issue in issues),
+        ),
+    )
+    for column, name, value in marks:
+        if review[column] != value:
             raise InvalidField(field=f"{_REVIEW}.{name}", description="is what its blocking issues say")
 
 

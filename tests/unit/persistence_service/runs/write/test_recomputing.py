@@ -98,7 +98,7 @@ def test_a_panel_without_weight_decides_nothing() -> None:
         check(decision(), reviews, weightless)
 
 
-@pytest.mark.parametrize("name", ["blocking_issues_present", "security_concerns_present"])
+@pytest.mark.parametrize("name", ["blocking_issues_present", "security_critical_issues_present"])
 def test_marks_say_what_the_blocking_issues_say(name: str) -> None:
     lying = review("critic")
     setattr(lying, name, not getattr(lying, name))
