@@ -33,7 +33,7 @@ BUCKET_SECONDS: dict[int, int] = {
     event_service_pb2.TIME_BUCKET_DAY: 86_400,
 }
 
-_LONGEST = {"draft_id": 64, "user_id": 255, "to_user_id": 255}
+_LONGEST = {"draft_id": 64, "user_id": 255}
 _ID_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
 
 
@@ -66,9 +66,7 @@ def _draft_part(event_type: str, data: dict[str, Any], field: str) -> DraftPart 
     draft_id = _named(data, "draft_id", field)
     if not _ID_CHARACTERS.issuperset(draft_id):
         raise InvalidField(field=f"{field}.draft_id", description="has letters, digits, `_` and `-` only")
-    passed = event_type == analytics.RING_PASSED
-    recipient = _named(data, "to_user_id", field) if passed else None
-    return DraftPart(draft_id, _named(data, "user_id", field), recipient)
+    return DraftPart(draft_id, _named(data, "user_id", field))
 
 
 def _named(data: dict[str, Any], name: str, field: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from consensus.v1 import run_pb2
-from consensus_contract.errors import DuplicateId, PersistenceUnavailable
+from consensus_contract.errors import DuplicateId, PolicyUnknown
 from consensus_decision.policies import rule_of
 from consensus_decision.quorum import has_quorum
 from consensus_rpc.errors import InvalidField
@@ -35,7 +35,7 @@ def check_claims(
         InvalidField: a review of nobody on the panel; marks that its issues do not bear out; a decision
             without a quorum, or another than the reviews give.
         DuplicateId: a second review of a persona.
-        PersistenceUnavailable: the run is to be decided under a policy that this release does not know.
+        PolicyUnknown: the run is to be decided under a policy that this release does not know.
     """
     rows = list(recorded)
     for new in entries:
@@ -81,7 +81,7 @@ def _check_decision(
         raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
     rule = rule_of(version)
     if rule is None:
-        raise PersistenceUnavailable
+        raise PolicyUnknown(policy_version=version)
     if not has_quorum(specification, {row["persona_id"] for row in rows}):
         raise InvalidField(
             field=_DECISION, description=f"needs the reviews of the run's quorum; {len(rows)} are recorded"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import PolicyUnknown
 from consensus_decision.decision import decide
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
@@ -85,7 +85,7 @@ def test_a_policy_that_this_release_does_not_know_is_waited_for() -> None:
     newer, reviews = specification(policy_version="9.0.0"), [review(persona) for persona in PERSONAS]
     decided = decide(newer, reviews)
     decided.policy_version = "9.0.0"
-    with pytest.raises(ConsensusError) as caught:
+    with pytest.raises(PolicyUnknown, match=r"policy 9\.0\.0") as caught:
         check(decided, reviews, newer)
     assert caught.value.retryable
 
