@@ -28,6 +28,7 @@ from persistence_service.database import Database
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.drafts.access import DraftAccess, DraftOptions
 from persistence_service.drafts.audited import AuditedDraftServicer
+from persistence_service.drafts.repository import has_draft
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.events.servicer import EventServicer
@@ -90,7 +91,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         DiagnosticsServicer(database), server.grpc
     )
     event_service_pb2_grpc.add_EventServiceServicer_to_server(
-        EventServicer(database, signing, once), server.grpc
+        EventServicer(database, signing, once, has_draft=has_draft), server.grpc
     )
     metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
         MetricServicer(database, signing, once), server.grpc

@@ -104,6 +104,20 @@ class DraftNotActive(DraftError):
         )
 
 
+class DraftIllegalState(DraftError):
+    """The draft is in a state, such as `LOCKED`, that does not allow the operation, such as `submit`."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_DRAFT_ILLEGAL_STATE
+
+    def __init__(self, *, draft_id: str, state: str, operation: str) -> None:
+        ConsensusError.__init__(
+            self,
+            f"cannot {operation} draft {draft_id}: it is {state}",
+            metadata={"draft_id": draft_id, "state": state, "operation": operation},
+        )
+
+
 class DraftFull(DraftError):
     """The draft has as many segments or collaborators as it may have."""
 

@@ -31,6 +31,19 @@ class IdempotencyKeyReused(ConsensusError):
         )
 
 
+class DeletionNotFound(ConsensusError):
+    """No such deletion for this tenant, or nothing of it is left to restore."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_DELETION_NOT_FOUND
+
+    def __init__(self, *, deletion_id: str) -> None:
+        super().__init__(
+            f"deletion {deletion_id} was not found, or nothing of it is left to restore",
+            metadata={"deletion_id": deletion_id},
+        )
+
+
 class MetricNotFound(ConsensusError):
     """No such metric for this tenant; deleted and foreign metrics look the same."""
 

@@ -53,6 +53,44 @@ class IllegalState(ConsensusError):
         super().__init__(f"cannot {operation} run {run_id}: it is {state}{others}", metadata=metadata)
 
 
+class SequenceOutOfRange(ConsensusError):
+    """The stream is to begin after a sequence that the run or draft, being over, will never have."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = ErrorReason.ERROR_REASON_SEQUENCE_OUT_OF_RANGE
+
+    def __init__(
+        self,
+        *,
+        after_sequence: int,
+        last_sequence: int,
+        run_id: str | None = None,
+        draft_id: str | None = None,
+    ) -> None:
+        subject = {"run_id": run_id, "draft_id": draft_id}
+        super().__init__(
+            f"there is nothing after sequence {after_sequence}: the last is {last_sequence}",
+            metadata={
+                **{name: value for name, value in subject.items() if value is not None},
+                "last_sequence": str(last_sequence),
+            },
+        )
+
+
+class PolicyUnknown(ConsensusError):
+    """The run is to be decided under a policy of a newer release; nothing was written."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_POLICY_UNKNOWN
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, policy_version: str) -> None:
+        super().__init__(
+            f"policy {policy_version} is of a newer release than this service's",
+            metadata={"policy_version": policy_version},
+        )
+
+
 class LeaseLost(ConsensusError):
     """The write carried an outdated fencing token; nothing was written. Between the services only."""
 

@@ -17,7 +17,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.options import DatabaseOptions
 from persistence_service.schema.base import CLOCK, sqlite_clock
-from persistence_service.schema.containment import SQLITE_FUNCTION, contains_text
 
 READ_ONLY = "consensus_read_only"
 """Execution option of connections that only read; on SQLite they do not take the write lock."""
@@ -183,7 +182,6 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
-    connection.create_function(SQLITE_FUNCTION, 2, contains_text, deterministic=True)
     connection.create_function(CLOCK.name, 0, sqlite_clock)
 
 

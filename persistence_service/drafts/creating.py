@@ -3,7 +3,7 @@
 from typing import Any
 
 from consensus.v1 import draft_service_pb2
-from consensus_contract.errors import DuplicateId
+from consensus_contract.errors import DraftIllegalState, DuplicateId
 from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import collaborators, convert, names, repository, statements
 from persistence_service.drafts.change import Change
@@ -99,6 +99,8 @@ def update(
     change.check_owner()
     title = checked_title(request.title) if request.title else draft["title"]
     state = names.state_text(request.state) if request.state else draft["state"]
+    if draft["state"] == names.COMPLETED != state:
+        raise DraftIllegalState(draft_id=change.draft_id, state=draft["state"], operation="reopen")
     if (title, state) != (draft["title"], draft["state"]):
         _apply(change, draft, title, state)
     return draft_service_pb2.UpdateDraftResponse(draft=change.short_draft())

@@ -21,7 +21,7 @@ def delete(
     draft = change.lock(show_deleted=True)
     change.check_owner(show_deleted=True)
     if draft["delete_time"] is None:
-        _mark(change, str(uuid7()))
+        _mark(change, str(uuid7()), change.now)
     return draft_service_pb2.DeleteDraftResponse(draft=change.short_draft())
 
 
@@ -36,12 +36,19 @@ def undelete(
     return draft_service_pb2.UndeleteDraftResponse(draft=change.short_draft())
 
 
-def delete_of_user(connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str) -> int:
-    """Deletes all drafts that the user created; how many. The user is the actor's."""
+def lock_of_user(connection: Connection, tenant: str, user: str) -> None:
+    """Nobody else changes the drafts that the user created until the transaction ends."""
+    connection.execute(statements.LOCK_DRAFTS_OF_CREATOR, {"tenant": tenant, "user_id": user})
+
+
+def delete_of_user(
+    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str, at: datetime
+) -> int:
+    """Deletes all drafts that the user created, as of one instant; how many. The user is the actor's."""
     of_user = {"tenant": tenant, "user_id": actor.user}
     ids = connection.scalars(statements.LOCK_DRAFTS_OF_CREATOR, of_user).all()
     for change in _changes(connection, clock, tenant, actor, ids):
-        _mark(change, deletion_id)
+        _mark(change, deletion_id, at)
         change.finish()
     return len(ids)
 
@@ -83,10 +90,10 @@ def _changes(
     return changes
 
 
-def _mark(change: Change, deletion_id: str) -> None:
+def _mark(change: Change, deletion_id: str, at: datetime) -> None:
     change.update()
     for statement in statements.DELETE_WITH.values():
-        change.connection.execute(statement, {**change.of_draft, "at": change.now, "deletion": deletion_id})
+        change.connection.execute(statement, {**change.of_draft, "at": at, "deletion": deletion_id})
     change.note("draft.deleted", {"deletion_id": deletion_id})
 
 

@@ -6,6 +6,9 @@ from consensus.v1 import draft_pb2
 from persistence_service.schema.scalars import enum_number, enum_text
 
 ACTIVE, LOCKED, COMPLETED = "ACTIVE", "LOCKED", "COMPLETED"
+SUBMITTED = frozenset({ACTIVE, COMPLETED})
+"""What a draft is in when somebody wants it reviewed."""
+
 OWNER, EDITOR, VIEWER = "OWNER", "EDITOR", "VIEWER"
 WRITERS = frozenset({OWNER, EDITOR})
 PENDING, ACCEPTED, DECLINED, REVOKED, EXPIRED = "PENDING", "ACCEPTED", "DECLINED", "REVOKED", "EXPIRED"

@@ -69,6 +69,15 @@ def find_short(connection: Connection, key: DraftKey, *, show_deleted: bool = Fa
     return found
 
 
+def has_draft(connection: Connection, key: DraftKey) -> bool:
+    """Whether the tenant has such a draft, deleted or not."""
+    try:
+        find_short(connection, key, show_deleted=True)
+    except DraftNotFound:
+        return False
+    return True
+
+
 def find_draft(connection: Connection, key: DraftKey, *, show_deleted: bool = False) -> DraftRows:
     """All rows of a draft, in four queries.
 

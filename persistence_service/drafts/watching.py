@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from consensus.v1 import draft_pb2, draft_service_pb2, heartbeat_pb2
+from consensus_contract.errors import SequenceOutOfRange
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.drafts import repository
 from persistence_service.drafts.access import DraftAccess
@@ -25,6 +26,7 @@ async def watch_draft(
 
     Raises:
         DraftNotFound: the tenant has no such draft, or it was deleted before.
+        SequenceOutOfRange: it is deleted meanwhile, and has no such sequence.
         SlowConsumer: the caller took nothing for too long.
         ShuttingDown: the process drains.
     """
@@ -53,7 +55,10 @@ class _DraftPages:
         draft = repository.find_short(connection, self._key, show_deleted=self._is_known)
         stored = repository.find_events(connection, self._key, after, PAGE)
         events = [draft_event(self._key[1], event) for event in stored]
-        return EventPage(events, draft["last_sequence"], is_over=draft["delete_time"] is not None)
+        last, is_over = draft["last_sequence"], draft["delete_time"] is not None
+        if is_over and after > last:
+            raise SequenceOutOfRange(after_sequence=after, last_sequence=last, draft_id=self._key[1])
+        return EventPage(events, last, is_over=is_over)
 
 
 def _events(events: Sequence[draft_pb2.DraftEvent]) -> draft_service_pb2.WatchDraftResponse:

@@ -15,7 +15,10 @@ RING_PASSED = "RINGPassed"
 DRAFT_COMPLETED = "DraftCompleted"
 DRAFT_VIEWED = "DraftViewed"
 DRAFT_SHARED = "DraftShared"
-TYPES = frozenset({DRAFT_CREATED, SEGMENT_ADDED, RING_PASSED, DRAFT_COMPLETED, DRAFT_VIEWED, DRAFT_SHARED})
+SYSTEM_TYPES = frozenset({DRAFT_CREATED, SEGMENT_ADDED, RING_PASSED, DRAFT_COMPLETED})
+"""Appended in the transaction of the change that they are about, and by nobody else."""
+
+TYPES = SYSTEM_TYPES | {DRAFT_VIEWED, DRAFT_SHARED}
 
 LEADERBOARD_ROWS = 10
 
@@ -35,7 +38,7 @@ class DraftEvent:
 
 @dataclass(frozen=True, slots=True)
 class DraftAnalytics:
-    """What happened to one draft; the interval is None with fewer than two passes of its ring."""
+    """What happened to one draft; the interval is None without a pass of its ring, or a creation."""
 
     view_count: int
     share_count: int
@@ -48,7 +51,7 @@ class DraftAnalytics:
 
 @dataclass(frozen=True, slots=True)
 class UserAnalytics:
-    """What one user did; the time is None for who never held a ring."""
+    """What one user did; the time is None while no hold of a ring that was passed to the user has ended."""
 
     created_draft_count: int
     contributed_draft_count: int
@@ -64,11 +67,18 @@ class Tally:
     segment_count: int = 0
     received_ring_count: int = 0
     created_drafts: set[str] = field(default_factory=set)
-    contributed_drafts: set[str] = field(default_factory=set)
+    created_before: set[str] = field(default_factory=set)
+    """Drafts that the user created too early to count."""
+    written_drafts: set[str] = field(default_factory=set)
+
+    @property
+    def contributed_draft_count(self) -> int:
+        """In how many drafts of others the user wrote."""
+        return len(self.written_drafts - self.created_drafts - self.created_before)
 
     def score(self, board: Board) -> int:
         """The user's score on a board."""
-        created, contributed = len(self.created_drafts), len(self.contributed_drafts)
+        created, contributed = len(self.created_drafts), self.contributed_draft_count
         match board:
             case "collaboration":
                 return 3 * self.segment_count + 2 * self.received_ring_count + contributed
@@ -96,6 +106,7 @@ def draft_analytics(events: Iterable[DraftEvent], now: datetime) -> DraftAnalyti
     past = _past(events, now)
     segments = [event for event in past if event.event_type == SEGMENT_ADDED]
     passes = [event.occur_time for event in past if event.event_type == RING_PASSED]
+    created = next((event.occur_time for event in past if event.event_type == DRAFT_CREATED), None)
     return DraftAnalytics(
         view_count=_count(past, DRAFT_VIEWED),
         share_count=_count(past, DRAFT_SHARED),
@@ -103,7 +114,7 @@ def draft_analytics(events: Iterable[DraftEvent], now: datetime) -> DraftAnalyti
         contributor_count=len({event.user_id for event in segments}),
         ring_pass_count=len(passes),
         last_activity_time=past[-1].occur_time if past else None,
-        average_pass_interval=(passes[-1] - passes[0]) / (len(passes) - 1) if len(passes) > 1 else None,
+        average_pass_interval=(passes[-1] - created) / len(passes) if passes and created else None,
     )
 
 
@@ -112,19 +123,27 @@ def user_analytics(user_id: str, events: Iterable[DraftEvent], now: datetime) ->
     past = _past(events, now)
     own = [event for event in past if event.user_id == user_id]
     segments = [event.draft_id for event in own if event.event_type == SEGMENT_ADDED]
-    holds = _holds(user_id, past, now)
+    created = {event.draft_id for event in own if event.event_type == DRAFT_CREATED}
+    holds = _finished_holds(user_id, past)
     return UserAnalytics(
-        created_draft_count=len({event.draft_id for event in own if event.event_type == DRAFT_CREATED}),
-        contributed_draft_count=len(set(segments)),
+        created_draft_count=len(created),
+        contributed_draft_count=len(set(segments) - created),
         segment_count=len(segments),
-        held_ring_count=len(holds),
+        held_ring_count=sum(_receiver(event) == user_id for event in past),
         average_hold_duration=sum(holds, timedelta()) / len(holds) if holds else None,
     )
 
 
-def leaderboard(board: Board, events: Iterable[DraftEvent], now: datetime) -> list[Ranked]:
-    """The first ten users; nobody with a score of 0, and equal scores in the order of the users' ids."""
+def leaderboard(
+    board: Board, events: Iterable[DraftEvent], now: datetime, earlier: Iterable[DraftEvent] = ()
+) -> list[Ranked]:
+    """The first ten users; nobody with a score of 0, and equal scores in the order of the users' ids.
+
+    `earlier` are creations that happened too early to count, of drafts that `events` tell of.
+    """
     tallies: dict[str, Tally] = {}
+    for event in earlier:
+        tallies.setdefault(event.user_id, Tally()).created_before.add(event.draft_id)
     for event in events:
         if event.occur_time <= now:
             _tally(tallies, event)
@@ -139,7 +158,7 @@ def _tally(tallies: dict[str, Tally], event: DraftEvent) -> None:
     elif event.event_type == SEGMENT_ADDED:
         tally = tallies.setdefault(event.user_id, Tally())
         tally.segment_count += 1
-        tally.contributed_drafts.add(event.draft_id)
+        tally.written_drafts.add(event.draft_id)
     elif event.event_type == RING_PASSED and event.recipient_id is not None:
         tallies.setdefault(event.recipient_id, Tally()).received_ring_count += 1
 
@@ -151,24 +170,30 @@ def _ranked(rank: int, user_id: str, score: int, tally: Tally) -> Ranked:
         score=score,
         segment_count=tally.segment_count,
         received_ring_count=tally.received_ring_count,
-        contributed_draft_count=len(tally.contributed_drafts),
+        contributed_draft_count=tally.contributed_draft_count,
         created_draft_count=len(tally.created_drafts),
     )
 
 
-def _holds(user_id: str, past: Sequence[DraftEvent], now: datetime) -> list[timedelta]:
-    """How long the user held each ring: until the next pass, until the draft was completed, or until now."""
+def _receiver(event: DraftEvent) -> str | None:
+    """Who holds the draft's ring from this event on: its creator, or whom it was passed to."""
+    return {DRAFT_CREATED: event.user_id, RING_PASSED: event.recipient_id}.get(event.event_type)
+
+
+def _finished_holds(user_id: str, past: Sequence[DraftEvent]) -> list[timedelta]:
+    """How long the user held each ring that was passed on to the user and has left since: to somebody else,
+    or as the draft was completed.
+    """
     since: dict[str, datetime] = {}
     holds: list[timedelta] = []
     for event in past:
-        if event.event_type not in {DRAFT_CREATED, RING_PASSED, DRAFT_COMPLETED}:
+        if event.event_type not in {RING_PASSED, DRAFT_COMPLETED}:
             continue
         if (begun := since.pop(event.draft_id, None)) is not None:
             holds.append(event.occur_time - begun)
-        holder = {DRAFT_CREATED: event.user_id, RING_PASSED: event.recipient_id}.get(event.event_type)
-        if holder == user_id:
+        if event.event_type == RING_PASSED and event.recipient_id == user_id:
             since[event.draft_id] = event.occur_time
-    return holds + [now - begun for begun in since.values()]
+    return holds
 
 
 def _past(events: Iterable[DraftEvent], now: datetime) -> list[DraftEvent]:

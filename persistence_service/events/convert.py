@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
-
 from consensus.v1 import event_service_pb2
 from consensus_rpc.errors import InvalidField
 from persistence_service.events import analytics
 from persistence_service.events.analytics import Board, DraftAnalytics, Ranked, UserAnalytics
 from persistence_service.events.event import DraftPart, EventFilter, NewEvent, StoredEvent
-from persistence_service.schema.json_data import json_object, json_struct
+from persistence_service.schema.json_data import json_filter, json_object, json_struct
 from persistence_service.schema.scalars import (
     EPOCH,
     MICROSECOND,
@@ -35,7 +33,7 @@ BUCKET_SECONDS: dict[int, int] = {
     event_service_pb2.TIME_BUCKET_DAY: 86_400,
 }
 
-_LONGEST = {"draft_id": 64, "user_id": 255, "to_user_id": 255}
+_LONGEST = {"draft_id": 64, "user_id": 255}
 _ID_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
 
 
@@ -68,9 +66,7 @@ def _draft_part(event_type: str, data: dict[str, Any], field: str) -> DraftPart 
     draft_id = _named(data, "draft_id", field)
     if not _ID_CHARACTERS.issuperset(draft_id):
         raise InvalidField(field=f"{field}.draft_id", description="has letters, digits, `_` and `-` only")
-    passed = event_type == analytics.RING_PASSED
-    recipient = _named(data, "to_user_id", field) if passed else None
-    return DraftPart(draft_id, _named(data, "user_id", field), recipient)
+    return DraftPart(draft_id, _named(data, "user_id", field))
 
 
 def _named(data: dict[str, Any], name: str, field: str) -> str:
@@ -99,7 +95,7 @@ def event_filter(wanted: event_service_pb2.EventFilter) -> EventFilter:
     """Which events are asked for.
 
     Raises:
-        InvalidField: data that cannot be kept, or an instant beyond the years 1 to 9999.
+        InvalidField: data that no filter may have, or an instant beyond the years 1 to 9999.
     """
     begin = wanted.occur_time_from if wanted.HasField("occur_time_from") else None
     end = wanted.occur_time_to if wanted.HasField("occur_time_to") else None
@@ -107,12 +103,8 @@ def event_filter(wanted: event_service_pb2.EventFilter) -> EventFilter:
         types=tuple(sorted(set(wanted.types))),
         time_from=from_timestamp_up(begin, "filter.occur_time_from") if begin else None,
         time_to=from_timestamp(end, "filter.occur_time_to") if end else None,
-        data=_part(wanted.data) if wanted.HasField("data") else None,
+        data=json_filter(wanted.data, "filter.data") if wanted.HasField("data") else None,
     )
-
-
-def _part(data: Struct) -> dict[str, Any] | None:
-    return json_object(data, "filter.data").plain or None  # everything contains the empty object
 
 
 def draft_message(draft_id: str, found: DraftAnalytics) -> event_service_pb2.DraftAnalytics:

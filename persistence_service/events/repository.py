@@ -166,6 +166,19 @@ def of_boards(connection: Connection, tenant: str, wanted: EventFilter) -> Itera
     return (DraftEvent(*row) for row in streamed)
 
 
+def created_before(connection: Connection, tenant: str, wanted: EventFilter) -> list[DraftEvent]:
+    """Creations before the window of those drafts that were written in within it."""
+    if wanted.time_from is None:
+        return []
+    written = _within(_of_tenant(tenant, _EVENTS.draft_id), wanted).where(_EVENTS.event_type == SEGMENT_ADDED)
+    statement = _of_tenant(tenant, *_OF_DRAFT).where(
+        _EVENTS.draft_id.in_(written),
+        _EVENTS.event_type == DRAFT_CREATED,
+        _EVENTS.occur_time < wanted.time_from,
+    )
+    return [DraftEvent(*row) for row in connection.execute(statement)]
+
+
 def purge_some(connection: Connection, before: datetime, max_count: int) -> int:
     """Deletes events that were stored before an instant; how many."""
     parameters = {"before": microseconds(before) * PLACES, "max_count": max_count}

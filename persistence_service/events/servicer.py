@@ -4,9 +4,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from consensus.v1 import event_service_pb2, event_service_pb2_grpc
+from consensus_contract.errors import DraftNotFound
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import Identity, identity_of
@@ -37,11 +38,17 @@ _RESOURCE = "events"
 
 Result = TypeVar("Result")
 
+HasDraft: TypeAlias = Callable[[Connection, tuple[str, str]], bool]
+"""Whether there is a draft with this tenant and id, deleted or not."""
+
 
 class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     """Stores and reads the events of the caller's tenant."""
 
-    def __init__(self, database: Database, signing: Signing, once: OncePerKey) -> None:
+    def __init__(
+        self, database: Database, signing: Signing, once: OncePerKey, *, has_draft: HasDraft
+    ) -> None:
+        self._has_draft = has_draft
         self._database = database
         self._signing = signing
         self._once = once
@@ -110,7 +117,15 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         self, request: event_service_pb2.GetDraftAnalyticsRequest, context: Context
     ) -> event_service_pb2.GetDraftAnalyticsResponse:
         tenant, draft_id = identity_of(context).tenant, request.draft_id
-        events, now = await self._drafts(lambda connection: repository.of_draft(connection, tenant, draft_id))
+
+        def find(connection: Connection) -> list[DraftEvent]:
+            events = repository.of_draft(connection, tenant, draft_id)
+            # Events of a draft may be purged before the draft, and are kept after it.
+            if not events and not self._has_draft(connection, (tenant, draft_id)):
+                raise DraftNotFound(draft_id=draft_id)
+            return events
+
+        events, now = await self._drafts(find)
         found = convert.draft_message(draft_id, analytics.draft_analytics(events, now))
         return event_service_pb2.GetDraftAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
 
@@ -129,7 +144,10 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
 
         def unit(connection: Connection) -> event_service_pb2.GetLeaderboardResponse:
             now = self._database.now(connection)
-            rows = analytics.leaderboard(board, repository.of_boards(connection, tenant, window), now)
+            earlier = repository.created_before(connection, tenant, window)
+            rows = analytics.leaderboard(
+                board, repository.of_boards(connection, tenant, window), now, earlier
+            )
             entries = [convert.ranked_message(row) for row in rows]
             return event_service_pb2.GetLeaderboardResponse(entries=entries, as_of_time=to_timestamp(now))
 

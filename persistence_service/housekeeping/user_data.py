@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2
+from consensus_contract.errors import DeletionNotFound
 from persistence_service.drafts import deleting as drafts
 from persistence_service.idempotency.keys import DELETE_USER_DATA, UNDELETE_USER_DATA, KeyUse
 from persistence_service.idempotency.once import OncePerKey
@@ -40,8 +41,11 @@ class UserData:
         actor = Actor(scope.caller, request.user, scope.request_id)
 
         def effect(connection: Connection, _now: datetime) -> persistence_service_pb2.DeleteUserDataResponse:
-            of_user = (connection, clock, scope.tenant, actor, deletion_id)
-            of_runs = (connection, clock, scope_of(scope), request.user, deletion_id)
+            for lock in (runs.lock_of_user, drafts.lock_of_user, metrics.lock_of_user):
+                lock(connection, scope.tenant, request.user)
+            at = clock(connection)  # one for all, and after what others changed while they were waited for
+            of_user = (connection, clock, scope.tenant, actor, deletion_id, at)
+            of_runs = (connection, scope_of(scope), request.user, deletion_id, at)
             counts = {
                 "run_count": runs.delete_of_user(*of_runs),
                 "draft_count": drafts.delete_of_user(*of_user),
@@ -57,7 +61,11 @@ class UserData:
     async def undelete(
         self, request: persistence_service_pb2.UndeleteUserDataRequest
     ) -> persistence_service_pb2.UndeleteUserDataResponse:
-        """Restores what went with one deletion."""
+        """Restores what went with one deletion.
+
+        Raises:
+            DeletionNotFound: nothing went with it that is still there to restore.
+        """
         deletion_id, scope, clock = request.deletion_id, request.scope, self._clock
         actor = Actor(scope.caller, "", scope.request_id)
 
@@ -65,11 +73,14 @@ class UserData:
             connection: Connection, _now: datetime
         ) -> persistence_service_pb2.UndeleteUserDataResponse:
             of_deletion = (connection, clock, scope.tenant, actor, deletion_id)
-            return persistence_service_pb2.UndeleteUserDataResponse(
-                run_count=runs.undelete_deletion(connection, clock, scope_of(scope), deletion_id),
-                draft_count=drafts.undelete_deletion(*of_deletion),
-                metric_count=metrics.undelete_deletion(*of_deletion),
-            )
+            counts = {
+                "run_count": runs.undelete_deletion(connection, clock, scope_of(scope), deletion_id),
+                "draft_count": drafts.undelete_deletion(*of_deletion),
+                "metric_count": metrics.undelete_deletion(*of_deletion),
+            }
+            if not any(counts.values()):
+                raise DeletionNotFound(deletion_id=deletion_id)
+            return persistence_service_pb2.UndeleteUserDataResponse(**counts)
 
         use = _key_use(request, UNDELETE_USER_DATA, deletion_id)
         answer = persistence_service_pb2.UndeleteUserDataResponse

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import metric_service_pb2
 from consensus_rpc.errors import InvalidField
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
-from persistence_service.schema.json_data import json_object, json_struct
+from persistence_service.schema.json_data import json_filter, json_object, json_struct
 from persistence_service.schema.scalars import from_timestamp, from_timestamp_up, microseconds, to_timestamp
 
 UNKNOWN_TYPE = "unknown"
@@ -64,7 +63,7 @@ def metric_filter(wanted: metric_service_pb2.MetricFilter) -> MetricFilter:
     """Which metrics are asked for.
 
     Raises:
-        InvalidField: data that cannot be kept, or an instant beyond the years 1 to 9999.
+        InvalidField: data that no filter may have, or an instant beyond the years 1 to 9999.
     """
     begin = wanted.create_time_from if wanted.HasField("create_time_from") else None
     end = wanted.create_time_to if wanted.HasField("create_time_to") else None
@@ -74,12 +73,8 @@ def metric_filter(wanted: metric_service_pb2.MetricFilter) -> MetricFilter:
         org_id=wanted.org_id,
         time_from=from_timestamp_up(begin, "filter.create_time_from") if begin else None,
         time_to=from_timestamp(end, "filter.create_time_to") if end else None,
-        data=_part(wanted.data) if wanted.HasField("data") else None,
+        data=json_filter(wanted.data, "filter.data") if wanted.HasField("data") else None,
     )
-
-
-def _part(data: Struct) -> dict[str, Any] | None:
-    return json_object(data, "filter.data").plain or None  # everything contains the empty object
 
 
 def page_position(metric: StoredMetric) -> list[Any]:

@@ -28,20 +28,35 @@ def delete(
         if metric_id not in found:
             raise MetricNotFound(metric_id=metric_id)
     standing = [metric_id for metric_id, is_deleted in found.items() if not is_deleted]
-    return _mark(connection, clock, tenant, actor, standing, deletion_id)
+    return _mark(connection, clock, tenant, actor, standing, deletion_id, clock(connection))
 
 
-def delete_of_user(connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str) -> int:
-    """Deletes all metrics that were stored for the user; how many. The user is the actor's."""
+def lock_of_user(connection: Connection, tenant: str, user: str) -> None:
+    """Nobody else changes the user's metrics until the transaction ends."""
+    repository.lock_of_user(connection, tenant, user)
+
+
+def delete_of_user(
+    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str, at: datetime
+) -> int:
+    """Deletes all metrics that were stored for the user, as of one instant; how many. The user is the
+    actor's.
+    """
     ids = repository.lock_of_user(connection, tenant, actor.user)
-    return _mark(connection, clock, tenant, actor, ids, deletion_id)
+    return _mark(connection, clock, tenant, actor, ids, deletion_id, at)
 
 
 def _mark(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, ids: Sequence[str], deletion_id: str
+    connection: Connection,
+    clock: Clock,
+    tenant: str,
+    actor: Actor,
+    ids: Sequence[str],
+    deletion_id: str,
+    at: datetime,
 ) -> int:
     if ids:
-        repository.mark(connection, tenant, ids, deletion_id, clock(connection))
+        repository.mark(connection, tenant, ids, deletion_id, at)
         _note(connection, clock, tenant, actor, "metric.deleted", ids, deletion_id=deletion_id)
     return len(ids)
 

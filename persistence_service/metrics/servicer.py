@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
-from consensus_contract.errors import MetricNotFound
+from consensus_contract.errors import DeletionNotFound, MetricNotFound
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import Identity, identity_of
@@ -90,6 +90,8 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         def undelete(connection: Connection, _now: datetime) -> metric_service_pb2.UndeleteMetricsResponse:
             clock = self._database.now
             count = deleting.undelete_deletion(connection, clock, tenant, actor, deletion_id)
+            if not count:
+                raise DeletionNotFound(deletion_id=deletion_id)
             return metric_service_pb2.UndeleteMetricsResponse(restored_count=count)
 
         use = key_use(identity, UNDELETE, deletion_id, request, request.idempotency_key)

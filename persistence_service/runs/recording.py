@@ -20,6 +20,7 @@ from persistence_service.idempotency.keys import START
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunHead, RunKey, RunScope, run_key_use, scope_of
+from persistence_service.runs.form.panel import NO_PANEL, panel_of
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.write import answer_messages
 from persistence_service.runs.write.operations import (
@@ -87,6 +88,7 @@ class Recording:
         self._scope = RunScope("", "", "")
         self._run_id = ""
         self._token = 0
+        self._panel = NO_PANEL
         self._replies = _Replies()
         self._room = asyncio.Semaphore(runs.options.max_records_in_flight)
 
@@ -160,7 +162,7 @@ class Recording:
         if isinstance(answer, Follow):
             return persistence_service_pb2.RecordRunResponse(follow=answer_messages.follow_message(answer))
         message = answer_messages.begun_message(answer, monotonic() - started)
-        self._token = message.lease.fencing_token
+        self._token, self._panel = message.lease.fencing_token, operation.specification.panel
         return persistence_service_pb2.RecordRunResponse(created=message)
 
     async def _attach(
@@ -181,7 +183,7 @@ class Recording:
         )
         message.run.CopyFrom(run)
         message.attempts.extend(attempts)
-        self._token = granted.fencing_token
+        self._token, self._panel = granted.fencing_token, panel_of(run.specification)
         return persistence_service_pb2.RecordRunResponse(attached=message)
 
     # Everything after it.
@@ -224,7 +226,7 @@ class Recording:
                 raise InvalidField(field="message", description="begins a stream only once")
 
     def _append(self, record: PreparedRecord) -> _Reply:
-        append = Append(**self._fenced(), record=record)
+        append = Append(**self._fenced(), record=record, panel=self._panel)
         return self._hand_in(
             append,
             lambda ack, _: persistence_service_pb2.RecordRunResponse(ack=answer_messages.ack_message(ack)),

@@ -1,19 +1,30 @@
 """Whether JSON data contains other JSON data, in SQL: PostgreSQL's `@>`, and the same for SQLite.
 
-On SQLite a function of this module answers, registered on every connection, so that both databases agree.
+SQLite has no such operator: what is sought is written out as conditions on `json_each`, which the database
+evaluates itself, a walk through the row for each value that is sought, and leaves when it is interrupted.
 """
 
 import json
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, bindparam
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from persistence_service.schema.base import Json
-
-SQLITE_FUNCTION = "json_contains"
 
 
 class JsonContains(ColumnElement[bool]):
@@ -24,40 +35,56 @@ class JsonContains(ColumnElement[bool]):
 
     def __init__(self, whole: ColumnElement[Any], part: dict[str, Any]) -> None:
         self.whole = whole
-        self.part = bindparam("part", part, type_=Json, unique=True)
+        self.part = part
 
 
 @compiles(JsonContains)
 def _on_postgresql(element: JsonContains, compiler: SQLCompiler, **options: Any) -> str:
-    return f"({compiler.process(element.whole, **options)} @> {compiler.process(element.part, **options)})"
+    part = bindparam("part", element.part, type_=Json, unique=True)
+    return f"({compiler.process(element.whole, **options)} @> {compiler.process(part, **options)})"
 
 
 @compiles(JsonContains, "sqlite")
 def _on_sqlite(element: JsonContains, compiler: SQLCompiler, **options: Any) -> str:
-    whole, part = (compiler.process(each, **options) for each in (element.whole, element.part))
-    return f"{SQLITE_FUNCTION}({whole}, {part})"
+    condition = _matches(func.json_type(element.whole), element.whole, element.part)
+    return f"({compiler.process(condition.self_group(), **options)})"
 
 
-def contains(whole: Any, part: Any) -> bool:
-    """The definition: objects by their fields, lists by their entries, all else by equality."""
-    if isinstance(part, dict):
-        return isinstance(whole, dict) and all(
-            key in whole and contains(whole[key], value) for key, value in part.items()
-        )
-    if isinstance(part, list):
-        return isinstance(whole, list) and all(
-            any(contains(each, wanted) for each in whole) for wanted in part
-        )
-    if isinstance(part, bool) or isinstance(whole, bool):
-        return whole is part
-    return bool(whole == part)
+def _matches(kind: ColumnElement[Any], value: ColumnElement[Any], part: Any) -> ColumnElement[bool]:
+    """Whether a value of this kind, as `json_each` gives both, contains the part."""
+    match part:
+        case dict():
+            fields = (
+                _any_of(_members(kind, value, "object", "{}"), each, name) for name, each in part.items()
+            )
+            return and_(kind == literal_column("'object'"), *fields)
+        case list():
+            entries = (_any_of(_members(kind, value, "array", "[]"), each) for each in part)
+            return and_(kind == literal_column("'array'"), *entries)
+        case None | bool():
+            return kind == literal_column(f"'{json.dumps(part)}'")
+        case str():
+            return and_(kind == literal_column("'text'"), value == literal(part))
+        case _:
+            # Read by the database from the same digits as the row's, so that equal ones are equal.
+            number = func.json_extract(literal(json.dumps(part)), literal_column("'$'"))
+            return and_(kind.in_([literal_column("'integer'"), literal_column("'real'")]), value == number)
 
 
-def contains_text(whole: str | None, part: str) -> bool:
-    """The function that SQLite calls: both as the column holds them."""
-    return whole is not None and contains(json.loads(whole), _parsed(part))
+def _members(
+    kind: ColumnElement[Any], value: ColumnElement[Any], container: str, nothing: str
+) -> ColumnElement[Any]:
+    """What `json_each` is to walk through: nothing where the value is no such container, perhaps no JSON."""
+    return case((kind == literal_column(f"'{container}'"), value), else_=literal_column(f"'{nothing}'"))
 
 
-@lru_cache(maxsize=64)
-def _parsed(part: str) -> Any:
-    return json.loads(part)
+def _any_of(container: ColumnElement[Any], part: Any, name: str | None = None) -> ColumnElement[bool]:
+    """Whether a member of the container, that of this name if there is one, contains the part."""
+    member = func.json_each(container).table_valued("key", "value", "type", name=None)
+    named = true() if name is None else member.c.key == literal(name)
+    found: Select[Any] = (
+        select(literal_column("1"))
+        .select_from(member)
+        .where(named, _matches(member.c.type, member.c.value, part))
+    )
+    return exists(found)

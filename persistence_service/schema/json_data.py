@@ -5,6 +5,7 @@ canonical form and containment agree on both databases.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,12 @@ from consensus_rpc.errors import InvalidField
 
 MAX_BYTES = 65_536
 """In canonical form."""
+
+MAX_FILTER_VALUES = 32
+"""Of an object that rows are to contain, objects and lists among them: each costs a walk through a row."""
+
+MAX_FILTER_DEPTH = 8
+"""How many of its objects and lists stand within one another, itself counted."""
 
 _EXACT = 2.0**53
 # Fractions that Python writes as RFC 8785 does: the shortest digits, without an exponent.
@@ -45,6 +52,40 @@ def json_object(struct: Struct, field: str) -> JsonObject:
             field=field, description=f"has at most {MAX_BYTES} bytes of JSON; {len(canonical)} bytes sent"
         )
     return JsonObject(plain, digest(canonical))
+
+
+def json_filter(struct: Struct, field: str) -> dict[str, Any] | None:
+    """The object that rows are to contain; None for the empty one, which all contain.
+
+    Raises:
+        InvalidField: more values or deeper than a filter may be, or what `json_object` refuses.
+    """
+    _check_filter(struct, field)
+    return json_object(struct, field).plain or None
+
+
+def _check_filter(struct: Struct, field: str) -> None:
+    """Goes no further than the bounds."""
+    count, level = 0, [Value(struct_value=struct)]
+    for _ in range(MAX_FILTER_DEPTH):
+        within: list[Value] = []
+        for value in level:
+            for member in _members(value):
+                if (count := count + 1) > MAX_FILTER_VALUES:
+                    raise InvalidField(field=field, description=f"has at most {MAX_FILTER_VALUES} values")
+                within.append(member)
+        level = within
+    if any(True for value in level for _ in _members(value)):
+        raise InvalidField(field=field, description=f"is at most {MAX_FILTER_DEPTH} levels deep")
+
+
+def _members(value: Value) -> Iterable[Value]:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return value.struct_value.fields.values()
+        case "list_value":
+            return value.list_value.values
+    return ()
 
 
 def json_struct(plain: dict[str, Any]) -> Struct:

@@ -5,12 +5,25 @@ from contextlib import contextmanager
 
 import grpc
 
-from consensus_contract.errors import ConsensusError, DatabaseUnavailable, LockTimeout, PersistenceUnavailable
+from consensus_contract.errors import (
+    ConsensusError,
+    DatabaseUnavailable,
+    LockTimeout,
+    PersistenceUnavailable,
+    PolicyUnknown,
+)
 from consensus_rpc.channel.status import error_from_rpc
 from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, Overloaded, ShuttingDown
 
 # What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
-_PASSING = (DatabaseUnavailable, LockTimeout, Overloaded, PersistenceUnavailable, ShuttingDown)
+_PASSING = (
+    DatabaseUnavailable,
+    LockTimeout,
+    Overloaded,
+    PersistenceUnavailable,
+    PolicyUnknown,  # of a persistence that is older than this service, until it is replaced
+    ShuttingDown,
+)
 _OURS = (CallDeadlineExceeded, MessageTooLarge)
 
 

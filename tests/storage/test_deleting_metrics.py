@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
-from consensus_contract.errors import IdempotencyKeyReused, MetricNotFound
+from consensus_contract.errors import DeletionNotFound, IdempotencyKeyReused, MetricNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
 from persistence_service.database import Connection, Database
@@ -75,7 +75,9 @@ async def test_undeleting_restores_what_went_with_that_deletion(stub: Any) -> No
     assert (await call(stub, "UndeleteMetrics", deletion_id=second.deletion_id)).restored_count == 2
     assert await ids(stub) == ["m0", "m2", "m3", "m4"]
     assert (await call(stub, "GetMetric", metric_id="m2")).metric == before
-    assert (await call(stub, "UndeleteMetrics", deletion_id=second.deletion_id)).restored_count == 0
+    for unknown in (second.deletion_id, "never"):
+        with pytest.raises(DeletionNotFound):
+            await call(stub, "UndeleteMetrics", deletion_id=unknown)
     assert (await call(stub, "UndeleteMetrics", deletion_id=first.deletion_id)).restored_count == 1
 
 
@@ -150,7 +152,8 @@ async def test_deleted_metrics_are_purged_when_their_time_is_over(stub: Any, dat
         assert await purge_all(database, retention, clock) == purged
     with pytest.raises(MetricNotFound):
         await call(stub, "GetMetric", metric_id="m1", show_deleted=True)
-    assert (await call(stub, "UndeleteMetrics", deletion_id=answer.deletion_id)).restored_count == 0
+    with pytest.raises(DeletionNotFound):
+        await call(stub, "UndeleteMetrics", deletion_id=answer.deletion_id)
     assert await ids(stub, show_deleted=True) == ["m0", "m3", "m4"]
     assert entries(database, "metrics/default")[-1] == ("metric.purged", {"count": 2, "because": "deleted"})
     assert await flaws(database) == []

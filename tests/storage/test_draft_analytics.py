@@ -1,17 +1,27 @@
 """What stored events tell of drafts, asked for on the wire."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from consensus.v1 import event_service_pb2, event_service_pb2_grpc
+from consensus_contract.errors import DraftNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
+from persistence_service.events.analytics import SYSTEM_TYPES
+from persistence_service.events.emitting import (
+    DraftPart,
+    NewEvent,
+    append_in_transaction,
+    draft_event,
+)
 from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing
+from persistence_service.schema.scalars import EPOCH
 from tests.support.serving import SECOND, once_per_key, served, stamp, struct
 
 MINUTE = 60 * SECOND
@@ -20,30 +30,43 @@ FAR_FUTURE = 250_000_000_000 * SECOND
 
 @pytest.fixture
 async def stub(database: Database) -> AsyncIterator[Any]:
-    servicer = EventServicer(database, Signing(database), once_per_key(database))
+    servicer = EventServicer(
+        database, Signing(database), once_per_key(database), has_draft=lambda _, key: key[1] == "silent"
+    )
     async with served(event_service_pb2_grpc.add_EventServiceServicer_to_server, servicer) as channel:
         stub = event_service_pb2_grpc.EventServiceStub(channel)
-        await stub.AppendEvents(event_service_pb2.AppendEventsRequest(events=WALK))
+        database.unit_of_work(
+            lambda connection: append_in_transaction(
+                connection, "default", OF_THE_SYSTEM, database.now(connection)
+            )
+        )
+        await stub.AppendEvents(event_service_pb2.AppendEventsRequest(events=OF_CALLERS))
         yield stub
 
 
-def event(kind: str, minute: int, user: str, draft: str = "d1", **more: Any) -> event_service_pb2.EventInput:
-    data = struct(draft_id=draft, user_id=user, **more)
+def emitted(kind: str, minute: int, user: str, draft: str = "d1", to: str | None = None) -> NewEvent:
+    return draft_event(kind, EPOCH + timedelta(minutes=minute), DraftPart(draft, user, to))
+
+
+def event(kind: str, minute: int, user: str, draft: str = "d1") -> event_service_pb2.EventInput:
+    data = struct(draft_id=draft, user_id=user)
     return event_service_pb2.EventInput(type=kind, occur_time=stamp(minute * MINUTE), data=data)
 
 
-WALK = [
-    event("DraftCreated", 0, "ann"),
-    event("SegmentAdded", 1, "ann"),
-    event("RINGPassed", 10, "ann", to_user_id="ben"),
-    event("SegmentAdded", 12, "ben"),
-    event("RINGPassed", 40, "ben", to_user_id="ann"),
-    event("DraftCompleted", 50, "ann"),
+OF_THE_SYSTEM = [
+    emitted("DraftCreated", 0, "ann"),
+    emitted("SegmentAdded", 1, "ann"),
+    emitted("RINGPassed", 10, "ann", to="ben"),
+    emitted("SegmentAdded", 12, "ben"),
+    emitted("RINGPassed", 40, "ben", to="ann"),
+    emitted("DraftCompleted", 50, "ann"),
+    emitted("DraftCreated", 20, "ben", "d2"),
+    emitted("RINGPassed", 30, "ben", "d2", to="dan"),
+    emitted("DraftCompleted", 35, "dan", "d2"),
+]
+OF_CALLERS = [
     event("DraftViewed", 60, "cat"),
     event("DraftShared", 70, "cat"),
-    event("DraftCreated", 20, "ben", "d2"),
-    event("RINGPassed", 30, "ben", "d2", to_user_id="dan"),
-    event("DraftCompleted", 35, "dan", "d2"),
     event_service_pb2.EventInput(
         type="DraftViewed", occur_time=stamp(FAR_FUTURE), data=struct(draft_id="d1", user_id="cat")
     ),
@@ -60,21 +83,34 @@ async def test_a_draft_is_told_from_its_own_events_up_to_now(stub: Any) -> None:
         contributor_count=2,
         ring_pass_count=2,
         last_activity_time=stamp(70 * MINUTE),
-        average_pass_interval=Duration(seconds=30 * 60),
+        average_pass_interval=Duration(seconds=20 * 60),
     )
     assert response.as_of_time.seconds > 70 * 60
 
 
-async def test_a_draft_of_which_nothing_is_known_did_nothing(stub: Any) -> None:
-    response = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="none"))
-    assert response.analytics == event_service_pb2.DraftAnalytics(draft_id="none")
+async def test_a_draft_whose_events_are_gone_did_nothing(stub: Any) -> None:
+    response = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="silent"))
+    assert response.analytics == event_service_pb2.DraftAnalytics(draft_id="silent")
+
+
+async def test_a_draft_of_which_nothing_is_known_is_not_found(stub: Any) -> None:
+    with pytest.raises(DraftNotFound), contract_errors():
+        await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="none"))
+
+
+@pytest.mark.parametrize("kind", sorted(SYSTEM_TYPES))
+async def test_what_the_system_appends_nobody_else_does(stub: Any, kind: str) -> None:
+    forged = event(kind, 80, "cat")
+    forged.data["to_user_id"] = "cat"
+    with pytest.raises(InvalidField) as caught, contract_errors():
+        await stub.AppendEvents(event_service_pb2.AppendEventsRequest(events=[OF_CALLERS[0], forged]))
+    assert [each.field for each in caught.value.field_violations] == ["events[1].type"]
 
 
 USERS = [
     event_service_pb2.UserAnalytics(
         user="ann",
         created_draft_count=1,
-        contributed_draft_count=1,
         segment_count=1,
         held_ring_count=2,
         average_hold_duration=Duration(seconds=10 * 60),
@@ -85,7 +121,7 @@ USERS = [
         contributed_draft_count=1,
         segment_count=1,
         held_ring_count=2,
-        average_hold_duration=Duration(seconds=20 * 60),
+        average_hold_duration=Duration(seconds=30 * 60),
     ),
     # Received a ring, and did nothing but complete the draft.
     event_service_pb2.UserAnalytics(
@@ -103,9 +139,9 @@ async def test_a_user_is_told_from_all_drafts(stub: Any, expected: event_service
 
 
 BOARDS = [
-    (event_service_pb2.LEADERBOARD_KIND_COLLABORATION, [("ann", 6), ("ben", 6), ("dan", 2)]),
+    (event_service_pb2.LEADERBOARD_KIND_COLLABORATION, [("ben", 6), ("ann", 5), ("dan", 2)]),
     (event_service_pb2.LEADERBOARD_KIND_MOMENTUM, [("ann", 6), ("ben", 6)]),
-    (event_service_pb2.LEADERBOARD_KIND_CONSISTENCY, [("ann", 7), ("ben", 7)]),
+    (event_service_pb2.LEADERBOARD_KIND_CONSISTENCY, [("ben", 7), ("ann", 5)]),
 ]
 
 
@@ -134,21 +170,29 @@ async def test_a_leaderboard_of_a_time_counts_only_that(stub: Any) -> None:
     )
 
 
+async def test_who_created_a_draft_before_a_time_did_not_contribute_to_it(stub: Any) -> None:
+    request = event_service_pb2.GetLeaderboardRequest(
+        kind=event_service_pb2.LEADERBOARD_KIND_COLLABORATION, occur_time_from=stamp(MINUTE)
+    )
+    response = await stub.GetLeaderboard(request)
+    (ann,) = (each for each in response.entries if each.user == "ann")
+    assert (ann.segment_count, ann.contributed_draft_count) == (1, 0)
+
+
 INCOMPLETE = [
     pytest.param("DraftViewed", struct(user_id="ann"), "draft_id", id="no draft"),
     pytest.param("DraftViewed", struct(draft_id="d 1", user_id="ann"), "draft_id", id="no id of a draft"),
     pytest.param("DraftViewed", struct(draft_id="x" * 65, user_id="ann"), "draft_id", id="too long an id"),
-    pytest.param("SegmentAdded", struct(draft_id="d1"), "user_id", id="no user"),
-    pytest.param("SegmentAdded", struct(draft_id="d1", user_id=7), "user_id", id="a number as user"),
-    pytest.param("SegmentAdded", struct(draft_id="d1", user_id="x" * 256), "user_id", id="too long a user"),
-    pytest.param("RINGPassed", struct(draft_id="d1", user_id="ann"), "to_user_id", id="no recipient"),
+    pytest.param("DraftShared", struct(draft_id="d1"), "user_id", id="no user"),
+    pytest.param("DraftShared", struct(draft_id="d1", user_id=7), "user_id", id="a number as user"),
+    pytest.param("DraftShared", struct(draft_id="d1", user_id="x" * 256), "user_id", id="too long a user"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "data", "field"), INCOMPLETE)
 async def test_an_event_of_a_draft_has_to_say_whose(stub: Any, kind: str, data: Any, field: str) -> None:
     request = event_service_pb2.AppendEventsRequest(
-        events=[WALK[0], event_service_pb2.EventInput(type=kind, occur_time=stamp(1), data=data)]
+        events=[OF_CALLERS[0], event_service_pb2.EventInput(type=kind, occur_time=stamp(1), data=data)]
     )
     with pytest.raises(InvalidField) as caught, contract_errors():
         await stub.AppendEvents(request)

@@ -52,6 +52,13 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("CreateDraft", CREATE | {"user": ""}, "user"),
     ("CreateDraft", CREATE | {"user": "u" * 256}, "user"),
     ("CreateDraft", CREATE | {"user": "a\nb"}, "user"),
+    *(("CreateDraft", CREATE | {"user": f"a{each}b"}, "user") for each in "\x9b\u202e\u200b\u3164\u2800\ufe0f"),
+    *(("CreateDraft", CREATE | {"title": f"a{each}b"}, "title") for each in "\x9b\u202e\u2066\u2028"),
+    *(("CreateDraft", CREATE | {"title": each}, "title") for each in "\u3164\u115f\u2800\ufe0f\u200d"),
+    *(
+        ("CreateDraft", CREATE | {"first_segment": each}, "first_segment")
+        for each in "\u3164\u115f\u2800\ufe0f\u200d"
+    ),
     ("CreateDraft", CREATE | {"title": ""}, "title"),
     ("CreateDraft", CREATE | {"title": " \u3000 "}, "title"),
     ("CreateDraft", CREATE | {"title": "t" * 201}, "title"),
@@ -101,8 +108,6 @@ async def test_what_keeps_the_limits_is_taken(drafts: Drafts) -> None:
         if method == "AddCollaborator":
             fields = fields | {"collaborator": f"eve-{number}"}
         await drafts.call(method, **fields)
-        if method == "UpdateDraft":
-            await drafts.set_state("one", draft_pb2.DRAFT_STATE_ACTIVE)
 
 
 async def test_what_breaks_a_limit_is_refused_by_name_and_changes_nothing(drafts: Drafts) -> None:

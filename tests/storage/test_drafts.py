@@ -13,6 +13,7 @@ from consensus_contract.errors import (
     CollaboratorNotFound,
     DatabaseError,
     DraftFull,
+    DraftIllegalState,
     DraftNotActive,
     DraftNotFound,
     DuplicateId,
@@ -24,6 +25,7 @@ from consensus_contract.errors import (
 from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
 from persistence_service.drafts import collaborators, segments
+from persistence_service.drafts.submitting import submitted_text
 from persistence_service.drafts.tables import DraftRow, DraftSegmentRow, DraftTurnRow
 from persistence_service.events.tables import EventRow
 from persistence_service.journal.tables import AUDIT_LOG
@@ -131,6 +133,12 @@ async def test_only_an_active_draft_is_written_in(drafts: Drafts, state: int) ->
     await drafts.set_state(draft_id, state)
     with pytest.raises(DraftNotActive):
         await drafts.append(draft_id)
+    assert (await drafts.get(draft_id)).segment_count == 0
+
+
+async def test_a_locked_draft_is_written_in_once_it_is_active_again(drafts: Drafts) -> None:
+    draft_id = (await drafts.create()).draft_id
+    await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_LOCKED)
     await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_ACTIVE)
     assert (await drafts.append(draft_id)).position == 0
 
@@ -260,8 +268,6 @@ async def test_title_and_state_change(drafts: Drafts) -> None:
     ).draft
     assert (done.title, done.state) == ("Done", draft_pb2.DRAFT_STATE_COMPLETED)
     assert done.complete_time == done.update_time
-    again = await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_ACTIVE)
-    assert not again.HasField("complete_time")
 
 
 async def test_a_change_to_what_it_was_leaves_no_trace(drafts: Drafts) -> None:
@@ -418,3 +424,34 @@ async def test_a_refused_change_leaves_nothing(drafts: Drafts, database: Databas
     assert await drafts.get(draft_id) == before
     count = text("SELECT count(*) FROM idempotency_keys")
     assert database.unit_of_work(lambda c: c.execute(count).scalar_one(), read_only=True) == 0
+
+
+async def test_a_completed_draft_stays_so(drafts: Drafts) -> None:
+    draft_id = (await drafts.create()).draft_id
+    await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_COMPLETED)
+    before = await drafts.get(draft_id)
+    for state in (draft_pb2.DRAFT_STATE_ACTIVE, draft_pb2.DRAFT_STATE_LOCKED):
+        with pytest.raises(DraftIllegalState):
+            await drafts.set_state(draft_id, state)
+    assert await drafts.get(draft_id) == before
+    renamed = await drafts.call("UpdateDraft", draft_id=draft_id, user="ann", title="Another")
+    assert renamed.draft.state == draft_pb2.DRAFT_STATE_COMPLETED
+
+
+async def test_a_draft_is_submitted_while_it_is_written_and_once_it_is_completed(
+    drafts: Drafts, database: Database
+) -> None:
+    draft_id = (await drafts.create(first_segment="one")).draft_id
+
+    def submitted() -> str:
+        return database.unit_of_work(
+            lambda connection: submitted_text(connection, ("default", draft_id), "ann"), read_only=True
+        )
+
+    assert submitted() == "one"
+    await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_LOCKED)
+    with pytest.raises(DraftIllegalState, match="cannot submit"):
+        submitted()
+    await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_ACTIVE)
+    await drafts.set_state(draft_id, draft_pb2.DRAFT_STATE_COMPLETED)
+    assert submitted() == "one"

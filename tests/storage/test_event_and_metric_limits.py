@@ -25,6 +25,16 @@ from tests.support.serving import once_per_key, served, stamp, struct
 
 FULL = struct(text="x" * (65_536 - 11))
 LAST_KIND = event_service_pb2.LEADERBOARD_KIND_CONSISTENCY
+
+
+def nested(levels: int) -> Struct:
+    """An object of so many levels, itself one of them."""
+    plain: dict[str, Any] = {"leaf": 1}
+    for _ in range(levels - 1):
+        plain = {"inner": plain}
+    return struct(**plain)
+
+
 OVERFULL = struct(text="x" * (65_536 - 10))
 BOARD = event_service_pb2.LEADERBOARD_KIND_MOMENTUM
 YEAR_1, YEAR_9999 = Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799)
@@ -41,7 +51,8 @@ async def call(database: Database) -> AsyncIterator[Any]:
         event_service_pb2_grpc.add_EventServiceServicer_to_server(servicers[0], server)
         metric_service_pb2_grpc.add_MetricServiceServicer_to_server(servicers[1], server)
 
-    both = (EventServicer(database, signing, once), MetricServicer(database, signing, once))
+    events = EventServicer(database, signing, once, has_draft=lambda *_: True)
+    both = (events, MetricServicer(database, signing, once))
     async with served(add, both) as channel:
         stubs = (
             event_service_pb2_grpc.EventServiceStub(channel),
@@ -139,6 +150,10 @@ REFUSED: dict[str, tuple[Message, str]] = {
     "events: too many types": (listed(types=["T"] * 21), "filter.types"),
     "events: filter of a bad type": (listed(types=["ok", ""]), "filter.types[1]"),
     "events: filter too large": (listed(data=OVERFULL), "filter.data"),
+    "events: filter of too many values": (listed(data=struct(a=[1] * 32)), "filter.data"),
+    "events: filter too deep": (listed(data=nested(9)), "filter.data"),
+    "metrics: filter of too many values": (measured(data=struct(a=[1] * 4000)), "filter.data"),
+    "metrics: filter too deep": (measured(data=nested(9)), "filter.data"),
     "events: filter with NUL": (listed(data=struct(n="\0")), "filter.data"),
     "events: filter beyond time": (listed(occur_time_to=BEYOND), "filter.occur_time_to"),
     "events: window beyond time": (

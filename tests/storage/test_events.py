@@ -10,13 +10,11 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import event_service_pb2, event_service_pb2_grpc
-from consensus_contract.errors import IdempotencyKeyReused
+from consensus_contract.errors import DraftNotFound, IdempotencyKeyReused
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
 from persistence_service.database import Connection, Database
-from persistence_service.events import repository
 from persistence_service.events.emitting import DraftPart, append_in_transaction, draft_event
-from persistence_service.events.event import EventFilter
 from persistence_service.events.servicer import EventServicer
 from persistence_service.paging.tokens import Signing
 from tests.support.serving import SECOND, once_per_key, served, stamp, struct
@@ -32,7 +30,7 @@ def event(kind: str = "PageOpened", second: float = 1, **data: Any) -> event_ser
 
 
 def servicer(database: Database) -> EventServicer:
-    return EventServicer(database, Signing(database), once_per_key(database))
+    return EventServicer(database, Signing(database), once_per_key(database), has_draft=lambda *_: False)
 
 
 @pytest.fixture
@@ -293,57 +291,18 @@ async def test_other_tenants_events_are_their_own(database: Database, stub: Any)
     database.unit_of_work(of_another)
     assert await listed(stub) == []
     assert (await stub.GetEventStats(event_service_pb2.GetEventStatsRequest())).event_count == 0
-    found = await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="d1"))
-    assert not found.analytics.HasField("last_activity_time")
+    with pytest.raises(DraftNotFound), contract_errors():
+        await stub.GetDraftAnalytics(event_service_pb2.GetDraftAnalyticsRequest(draft_id="d1"))
 
 
 async def test_an_event_that_is_emitted_equals_one_that_is_appended(database: Database, stub: Any) -> None:
     def emit(connection: Connection) -> list[bool]:
         now = database.now(connection)
-        emitted = draft_event("RINGPassed", now, DraftPart("d1", "ann", "ben"), turn=2)
+        emitted = draft_event("DraftViewed", now, DraftPart("d1", "ann"), turn=2)
         return append_in_transaction(connection, "default", [emitted], now)
 
     assert database.unit_of_work(emit) == [True]
     (found,) = await listed(stub)
     same = event_service_pb2.EventInput(type=found.type, occur_time=found.occur_time, data=found.data)
-    assert found.data == struct(draft_id="d1", user_id="ann", to_user_id="ben", turn=2)
+    assert found.data == struct(draft_id="d1", user_id="ann", turn=2)
     assert await append(stub, same) == [DUPLICATE]
-
-
-async def test_an_event_goes_with_the_transaction_that_emits_it(database: Database, stub: Any) -> None:
-    def fail(connection: Connection) -> None:
-        now = database.now(connection)
-        append_in_transaction(
-            connection, "default", [draft_event("DraftCreated", now, DraftPart("d1", "ann"))], now
-        )
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        database.unit_of_work(fail)
-    assert await listed(stub) == []
-
-
-async def test_old_events_are_purged_a_few_at_a_time(database: Database, stub: Any) -> None:
-    await append(stub, *(event(second=n, n=n) for n in range(5)))
-
-    def purge(connection: Connection) -> int:
-        return repository.purge_some(connection, database.now(connection), 3)
-
-    counts = [database.unit_of_work(purge, isolation="READ COMMITTED") for _ in range(3)]
-    assert counts == [3, 2, 0]
-    assert await listed(stub) == []
-
-
-async def test_what_was_stored_after_an_instant_is_not_purged(database: Database, stub: Any) -> None:
-    before = database.unit_of_work(database.now, read_only=True)
-    await append(stub, event(second=-1e9))
-    assert database.unit_of_work(lambda connection: repository.purge_some(connection, before, 10)) == 0
-
-
-def test_counting_stops_at_its_limit(database: Database) -> None:
-    assert (
-        database.unit_of_work(
-            lambda connection: repository.count_types(connection, "default", EventFilter(), 1)
-        )
-        == []
-    )

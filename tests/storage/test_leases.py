@@ -129,12 +129,21 @@ async def test_a_released_run_is_granted_at_once_and_is_no_barren_take_over(serv
     assert last.run_taken_over.released
 
 
+async def test_a_guessed_token_gives_nobody_elses_run(service: Service) -> None:
+    async with service.created() as worker, Worker(service) as stranger:
+        before = await service.run(worker.run_id)
+        with pytest.raises(LeaseLost):
+            await stranger.attach(worker.run_id, worker.token, "stranger")
+        assert await service.run(worker.run_id) == before
+        assert (await worker.record(happy_records()[0])).record_id == 2
+
+
 async def test_a_release_is_the_end_of_writing(service: Service) -> None:
     async with service.created() as worker:
         worker.send(release_lease={})
         await worker.answer()
     async with Worker(service) as again:
-        attached = await again.attach(worker.run_id, worker.token)
+        attached = await again.attach(worker.run_id, worker.token, "me")
         assert attached.lease.fencing_token > worker.token
 
 
@@ -153,7 +162,7 @@ async def test_a_cut_stream_goes_on_with_the_same_token_and_its_attempts_in_flig
     async with service.created() as worker:
         await worker.record(happy_records()[0])
     async with Worker(service) as again:
-        attached = await again.attach(worker.run_id, worker.token)
+        attached = await again.attach(worker.run_id, worker.token, "me")
         assert attached.last_record_id == 2
         assert attached.run.proposal == happy_records()[0].items[0].proposal_ready.proposal
         states = {each.step: each.state for each in attached.attempts}
@@ -182,13 +191,11 @@ async def test_a_run_taken_over_too_often_without_progress_fails_and_says_how_fa
 async def test_progress_forgives_earlier_take_overs(service: Service) -> None:
     async with service.created() as worker:
         pass
-    token = worker.token
     for number in range(7):
-        async with service.attached(worker.run_id, token) as heir:
-            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
         await service.abandon(worker.run_id)
         (claimed,) = await service.claim()
-        token = claimed.lease.fencing_token
+        async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
+            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
     assert (await service.run(worker.run_id)).state == RUNNING
 
 

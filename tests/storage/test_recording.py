@@ -6,8 +6,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import errors_pb2, run_event_pb2, run_pb2
-from consensus_contract.errors import IllegalState, RunNotFound
+from consensus.v1 import decision_pb2, errors_pb2, run_event_pb2, run_pb2
+from consensus_contract.errors import DuplicateId, IllegalState, RunNotFound
 from consensus_rpc.errors import InvalidField, ShuttingDown
 from tests.support.records import (
     PERSONAS,
@@ -172,17 +172,71 @@ async def test_a_second_proposal_is_refused_and_changes_nothing(service: Service
 async def test_a_second_review_of_a_persona_is_refused(service: Service) -> None:
     ready = run_event_pb2.PersonaReviewReady(persona_review=review("critic"))
     async with service.created() as worker:
-        with pytest.raises(IllegalState):
+        with pytest.raises(DuplicateId, match=f"{worker.run_id}/persona_reviews/critic exists already"):
             await worker.record(record(2, ready, ready))
         assert (await service.run(worker.run_id)).last_sequence == 3
+
+
+async def test_a_second_review_in_a_later_record_is_refused(service: Service) -> None:
+    async with service.created() as worker:
+        for each in happy_records()[:-1]:
+            await worker.record(each)
+        again = run_event_pb2.PersonaReviewReady(persona_review=review("architect", 0.1))
+        before = await service.run(worker.run_id)
+        with pytest.raises(DuplicateId, match="persona_reviews/architect exists already"):
+            await worker.record(record(9, again))
+        assert await service.run(worker.run_id) == before
+
+
+async def test_a_review_of_nobody_on_the_panel_is_refused(service: Service) -> None:
+    ready = run_event_pb2.PersonaReviewReady(persona_review=review("unknown_persona"))
+    async with service.created() as worker:
+        with pytest.raises(InvalidField, match="is one of the run's personas"):
+            await worker.record(record(2, ready))
+        assert (await service.run(worker.run_id)).last_sequence == 3
+
+
+async def test_a_decision_without_a_review_is_refused(service: Service) -> None:
+    async with service.created() as worker:
+        with pytest.raises(InvalidField, match="needs the reviews of the run's quorum"):
+            await worker.record(record(2, run_event_pb2.DecisionReady(decision=decision())))
+        assert not (await service.run(worker.run_id)).HasField("decision")
+
+
+async def test_a_decision_other_than_the_stored_reviews_give_is_refused(service: Service) -> None:
+    approved = decision()
+    approved.label = decision_pb2.DECISION_LABEL_APPROVE
+    async with service.created() as worker:
+        for each in happy_records()[:-1]:
+            await worker.record(each)
+        with pytest.raises(InvalidField, match=r"decision\.label"):
+            await worker.record(record(9, run_event_pb2.DecisionReady(decision=approved)))
+        assert not (await service.run(worker.run_id)).HasField("decision")
+
+
+async def test_reviews_of_another_worker_and_of_the_same_batch_count(service: Service) -> None:
+    records = happy_records()
+    async with service.created() as first:
+        for each in records[:4]:
+            await first.record(each)
+        await service.abandon(first.run_id)
+        (granted,) = await service.claim()
+        async with service.attached(first.run_id, granted.lease.fencing_token) as second:
+            for each in records[4:]:
+                second.send(record=each)
+            for each in records[4:]:
+                assert (await second.answer()).ack.record_id == each.record_id
+    assert (await service.run(first.run_id)).decision == decision()
 
 
 async def test_a_second_decision_is_refused(service: Service) -> None:
     ready = run_event_pb2.DecisionReady(decision=decision())
     async with service.created() as worker:
-        await worker.record(record(2, ready))
+        for each in happy_records()[:-1]:
+            await worker.record(each)
+        await worker.record(record(8, ready))
         with pytest.raises(IllegalState):
-            await worker.record(record(3, ready))
+            await worker.record(record(9, ready))
 
 
 async def test_completing_needs_a_decision(service: Service) -> None:
@@ -221,7 +275,7 @@ async def test_a_refused_record_harms_no_neighbour(service: Service) -> None:
         async def work(*, is_bad: bool) -> str:
             async with service.created() as worker:
                 if is_bad:
-                    with pytest.raises(IllegalState):
+                    with pytest.raises(DuplicateId):
                         await worker.record(record(2, ready, ready))
                 else:
                     await worker.finish()

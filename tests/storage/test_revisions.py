@@ -6,14 +6,14 @@ import pytest
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import panel_pb2, proposal_pb2, run_event_pb2, run_pb2
-from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_contract.errors import DuplicateId, IdempotencyKeyReused, IllegalState, RunNotFound
+from consensus_decision.decision import decide
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.records import (
     PERSONAS,
     Service,
     claim,
-    happy_records,
     new_id,
     proposal,
     record,
@@ -116,7 +116,7 @@ async def test_a_persona_whose_review_was_carried_over_is_not_recorded_again(ser
     run = await revise(service, await finished(service), carried("critic", "origin"))
     (granted,) = await service.claim()
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
-        with pytest.raises(IllegalState):
+        with pytest.raises(DuplicateId):
             await worker.record(record(1, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
 
 
@@ -239,6 +239,9 @@ async def test_a_revision_of_a_revision_is_a_revision(service: Service) -> None:
         run = await revise(service, parent, *(carried(persona, parent) for persona in PERSONAS))
         (granted,) = await service.claim()
         async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
-            await worker.record(happy_records()[-1])
+            decided = decide(run.specification, (await service.run(run.run_id)).persona_reviews)
+            await worker.record(
+                record(1, run_event_pb2.DecisionReady(decision=decided), run_event_pb2.RunCompleted())
+            )
         assert (await service.run(run.run_id)).parent_run_id == parent
         parent = run.run_id

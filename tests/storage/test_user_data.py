@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
-from consensus_contract.errors import IdempotencyKeyReused, IllegalState
+from consensus_contract.errors import DeletionNotFound, IdempotencyKeyReused, IllegalState
+from persistence_service.database import Connection
+from persistence_service.drafts.tables import DraftMemberRow, DraftRow, DraftSegmentRow, DraftTurnRow
 from persistence_service.metrics.servicer import MetricServicer
+from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.tokens import Signing
+from persistence_service.runs.form.tables import RunRow
 from tests.support import deletion
 from tests.support.deletion import call, delete, entries, finished, flaws, get, undelete
 from tests.support.drafts import Drafts
@@ -45,6 +51,19 @@ class Everything:
 
     async def delete(self, user: str = "ann", **fields: Any) -> Any:
         return await call(self.runs, "DeleteUserData", user=user, **fields)
+
+    async def delete_times(self, deletion_id: str) -> set[datetime | None]:
+        """When what went with a deletion went, of every kind and part."""
+
+        def find(connection: Connection) -> set[datetime | None]:
+            marked = (RunRow, MetricRow, DraftRow, DraftSegmentRow, DraftTurnRow, DraftMemberRow)
+            return {
+                at
+                for row in marked
+                for at in connection.scalars(select(row.delete_time).where(row.deletion_id == deletion_id))
+            }
+
+        return await self.runs.database.run(find, read_only=True)
 
     async def undelete(self, deletion_id: str, **fields: Any) -> Any:
         return await call(self.runs, "UndeleteUserData", deletion_id=deletion_id, **fields)
@@ -99,6 +118,7 @@ async def test_undeleting_restores_exactly_what_went(everything: Everything) -> 
     before = await everything.standing()
     answer = await everything.delete()
     assert counts(answer) == (1, 1, 2)
+    assert len(await everything.delete_times(answer.deletion_id)) == 1
     assert counts(await everything.undelete(answer.deletion_id)) == (1, 1, 2)
     assert await everything.standing() == before
     assert (await everything.drafts.get("of-ann")).segment_count == 1
@@ -113,7 +133,8 @@ async def test_what_was_restored_by_itself_or_stored_again_is_left_alone(everyth
     await undelete(everything.runs, ann)
     await everything.store("cat", "m1")
     assert counts(await everything.undelete(answer.deletion_id)) == (0, 1, 1)
-    assert counts(await everything.undelete(answer.deletion_id)) == (0, 0, 0)
+    with pytest.raises(DeletionNotFound):
+        await everything.undelete(answer.deletion_id)
 
 
 async def test_while_a_run_has_not_ended_nothing_goes_and_all_such_runs_are_named(

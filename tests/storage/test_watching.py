@@ -9,7 +9,7 @@ import pytest
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import proposal_pb2, run_event_pb2
-from consensus_contract.errors import RunNotFound
+from consensus_contract.errors import RunNotFound, SequenceOutOfRange
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
 from persistence_service.journal.following import PAGE
@@ -40,7 +40,7 @@ async def test_a_finished_run_is_replayed_from_any_sequence(
 ) -> None:
     async with service.created() as worker:
         await worker.finish()
-    for after in range(LENGTH + 2):
+    for after in range(LENGTH + 1):
         assert sequences(await second_service.events(worker.run_id, after)) == list(
             range(after + 1, LENGTH + 1)
         )
@@ -132,6 +132,23 @@ async def test_a_sign_of_life_comes_when_nothing_happens(service: Service) -> No
             if message.HasField("heartbeat"):
                 assert (message.heartbeat.last_sequence, len(message.events)) == (3, 0)
                 break
+
+
+async def test_a_sequence_that_a_run_will_not_have_is_out_of_range(service: Service) -> None:
+    async with service.created() as worker:
+        await worker.finish()
+    last = (await service.run(worker.run_id)).last_sequence
+    assert await service.events(worker.run_id, after=last) == []
+    with pytest.raises(SequenceOutOfRange) as caught:
+        await service.events(worker.run_id, after=last + 1)
+    assert caught.value.metadata["last_sequence"] == str(last)
+
+
+async def test_a_sequence_that_a_run_may_have_yet_is_waited_for(service: Service) -> None:
+    async with service.created() as worker:
+        watching = asyncio.create_task(service.events(worker.run_id, after=4))
+        await worker.finish()
+        assert (await watching)[0].sequence == 5
 
 
 async def test_a_run_that_is_not_there_cannot_be_watched(service: Service) -> None:

@@ -22,6 +22,7 @@ from consensus.v1 import (
     run_event_pb2,
     run_pb2,
 )
+from consensus_decision.decision import decide
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
@@ -146,44 +147,9 @@ def usage() -> panel_pb2.TokenUsage:
     )
 
 
-def decision(confidence: float = 0.8123) -> decision_pb2.Decision:
-    """A decision with every field set."""
-    return decision_pb2.Decision(
-        label=decision_pb2.DECISION_LABEL_APPROVE,
-        overall_weighted_confidence=confidence,
-        contributions=[
-            decision_pb2.PersonaContribution(
-                persona_id=persona, weight=weight, confidence_score=0.8123, contribution=0.2031
-            )
-            for persona, weight in zip(PERSONAS, WEIGHTS, strict=True)
-        ],
-        fired_rules=[
-            decision_pb2.FiredRule(
-                rule=decision_pb2.DECISION_RULE_CONFIDENCE_THRESHOLD,
-                explanation="0.8123 is at least 0.80",
-                data={"confidence": "0.8123", "label": "approve", "approve_threshold": "0.80"},
-            )
-        ],
-        completeness=decision_pb2.Completeness(
-            expected_count=5,
-            present_count=4,
-            missing_personas=[
-                decision_pb2.MissingPersona(persona_id="optimist", reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT)
-            ],
-        ),
-        minority_reports=[
-            decision_pb2.MinorityReport(
-                persona_id="critic",
-                persona_name="Critic",
-                confidence_score=0.55,
-                blocking_summary="No rollback",
-                mitigation_recommendation="Measure it",
-                strengths=["Small"],
-                concerns=["Slow"],
-            )
-        ],
-        policy_version="1.0.0",
-    )
+def decision() -> decision_pb2.Decision:
+    """What the reviews of all personas give."""
+    return decide(specification(), map(review, PERSONAS))
 
 
 def attempt(
@@ -456,11 +422,13 @@ class Worker:
         self.run_id, self.token = run_id, answer.created.lease.fencing_token
         return answer
 
-    async def attach(self, run_id: str, token: int) -> persistence_service_pb2.RunAttached:
-        """Goes on with a run."""
+    async def attach(
+        self, run_id: str, token: int, owner: str = "other"
+    ) -> persistence_service_pb2.RunAttached:
+        """Goes on with a run that this owner was granted."""
         self.send(
             attach=persistence_service_pb2.BeginAttach(
-                scope=scope(), run_id=run_id, fencing_token=token, lease_owner="other"
+                scope=scope(), run_id=run_id, fencing_token=token, lease_owner=owner
             )
         )
         attached = (await self.answer()).attached

@@ -121,7 +121,7 @@ class Decision(_message.Message):
     four decimals: the double nearest to it.
     """
     policy_version: _builtins.str
-    """The version of the rules that made this decision."""
+    """The version of the rules that made this decision, at most 50 printable ASCII characters."""
     decision_notes: _builtins.str
     """What people noted about the decision since, set by AnnotateDecision; empty in the
     decision event.

@@ -33,7 +33,7 @@ class _DraftStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DraftState
     DRAFT_STATE_LOCKED: _DraftState.ValueType  # 2
     """Nobody may write for now."""
     DRAFT_STATE_COMPLETED: _DraftState.ValueType  # 3
-    """It is finished."""
+    """It is finished, and stays so: it takes no other state."""
 
 class DraftState(_DraftState, metaclass=_DraftStateEnumTypeWrapper):
     """Where a draft stands."""
@@ -45,7 +45,7 @@ DRAFT_STATE_ACTIVE: DraftState.ValueType  # 1
 DRAFT_STATE_LOCKED: DraftState.ValueType  # 2
 """Nobody may write for now."""
 DRAFT_STATE_COMPLETED: DraftState.ValueType  # 3
-"""It is finished."""
+"""It is finished, and stays so: it takes no other state."""
 Global___DraftState: _TypeAlias = DraftState  # noqa: Y015
 
 class _DraftPlatform:

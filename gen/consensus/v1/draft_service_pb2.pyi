@@ -38,7 +38,7 @@ class CreateDraftRequest(_message.Message):
     with DUPLICATE_ID.
     """
     user: _builtins.str
-    """The creator. 1 to 255 characters, none of them control characters."""
+    """The creator. 1 to 255 characters, none of them invisible."""
     title: _builtins.str
     """1 to 200 characters, not blank, none of them control characters."""
     platform: _draft_pb2.DraftPlatform.ValueType
@@ -223,7 +223,7 @@ class UpdateDraftRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to change, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     title: _builtins.str
     """The new title, 1 to 200 characters, not blank, none of them control characters; empty
     for as it is.
@@ -287,7 +287,7 @@ class DeleteDraftRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to delete, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -343,7 +343,7 @@ class UndeleteDraftRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to restore, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
     none.
@@ -401,7 +401,7 @@ class AppendSegmentRequest(_message.Message):
     """Id of the draft to write in, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
     """The author, who must hold the ring. 1 to 255 characters, none of them
-    control characters.
+    invisible.
     """
     text: _builtins.str
     """What to write, 1 to 500 characters, not blank. It is kept as it is."""
@@ -462,7 +462,7 @@ class PassRingRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft whose ring it is, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The holder. 1 to 255 characters, none of them control characters."""
+    """The holder. 1 to 255 characters, none of them invisible."""
     recipient: _builtins.str
     """Who receives it: the creator or a collaborator who may write, not the holder."""
     idempotency_key: _builtins.str
@@ -587,11 +587,9 @@ class AddCollaboratorRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to take part in, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     collaborator: _builtins.str
-    """Id of the user who is to take part. 1 to 255 characters, none of them control
-    characters.
-    """
+    """Id of the user who is to take part. 1 to 255 characters, none of them invisible."""
     role: _draft_pb2.CollaboratorRole.ValueType
     """What they may do; UNSPECIFIED is refused."""
     idempotency_key: _builtins.str
@@ -652,7 +650,7 @@ class RemoveCollaboratorRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to take no part in any more, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     collaborator: _builtins.str
     """Id of the user who is to take part no more. 1 to 255 characters, none of them control
     characters.
@@ -716,7 +714,7 @@ class CreateInvitationRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft to invite to, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     invitee: _builtins.str
     """Who may answer; empty for whoever has the token."""
     role: _draft_pb2.CollaboratorRole.ValueType
@@ -790,7 +788,7 @@ class AcceptInvitationRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """Who accepts. 1 to 255 characters, none of them control characters."""
+    """Who accepts. 1 to 255 characters, none of them invisible."""
     token: _builtins.str
     """What CreateInvitation answered beside the invitation: 1 to 128 letters, digits, `_`
     and `-`.
@@ -852,7 +850,7 @@ class DeclineInvitationRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """Who declines. 1 to 255 characters, none of them control characters."""
+    """Who declines. 1 to 255 characters, none of them invisible."""
     token: _builtins.str
     """What CreateInvitation answered beside the invitation: 1 to 128 letters, digits, `_`
     and `-`.
@@ -914,7 +912,7 @@ class RevokeInvitationRequest(_message.Message):
     draft_id: _builtins.str
     """Id of the draft that the invitation is for, 1 to 64 letters, digits, `_` and `-`."""
     user: _builtins.str
-    """The person who acts. 1 to 255 characters, none of them control characters."""
+    """The person who acts. 1 to 255 characters, none of them invisible."""
     invitation_id: _builtins.str
     """Id of the invitation to take back, 1 to 64 letters, digits, `_` and `-`."""
     idempotency_key: _builtins.str

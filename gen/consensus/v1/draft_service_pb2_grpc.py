@@ -205,7 +205,8 @@ class DraftServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateDraft(self, request, context):
-        """Changes title or state; owners only.
+        """Changes title or state; owners only. A COMPLETED draft takes no other state: that is
+        refused with DRAFT_ILLEGAL_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

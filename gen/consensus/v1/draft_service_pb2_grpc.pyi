@@ -71,7 +71,9 @@ class DraftServiceStub:
     first. Drafts that are created between two pages neither repeat nor skip any.
     """
     UpdateDraft: _grpc.UnaryUnaryMultiCallable[_draft_service_pb2.UpdateDraftRequest, _draft_service_pb2.UpdateDraftResponse]
-    """Changes title or state; owners only."""
+    """Changes title or state; owners only. A COMPLETED draft takes no other state: that is
+    refused with DRAFT_ILLEGAL_STATE.
+    """
     DeleteDraft: _grpc.UnaryUnaryMultiCallable[_draft_service_pb2.DeleteDraftRequest, _draft_service_pb2.DeleteDraftResponse]
     """Deletes a draft with all that belongs to it, so that it can be restored; owners
     only. Deleting it again changes nothing.
@@ -154,7 +156,9 @@ class DraftServiceAsyncStub(DraftServiceStub):
     first. Drafts that are created between two pages neither repeat nor skip any.
     """
     UpdateDraft: _aio.UnaryUnaryMultiCallable[_draft_service_pb2.UpdateDraftRequest, _draft_service_pb2.UpdateDraftResponse]  # type: ignore[assignment]
-    """Changes title or state; owners only."""
+    """Changes title or state; owners only. A COMPLETED draft takes no other state: that is
+    refused with DRAFT_ILLEGAL_STATE.
+    """
     DeleteDraft: _aio.UnaryUnaryMultiCallable[_draft_service_pb2.DeleteDraftRequest, _draft_service_pb2.DeleteDraftResponse]  # type: ignore[assignment]
     """Deletes a draft with all that belongs to it, so that it can be restored; owners
     only. Deleting it again changes nothing.
@@ -258,7 +262,9 @@ class DraftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _draft_service_pb2.UpdateDraftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_draft_service_pb2.UpdateDraftResponse, _abc.Awaitable[_draft_service_pb2.UpdateDraftResponse]]:
-        """Changes title or state; owners only."""
+        """Changes title or state; owners only. A COMPLETED draft takes no other state: that is
+        refused with DRAFT_ILLEGAL_STATE.
+        """
 
     @_abc_1.abstractmethod
     def DeleteDraft(

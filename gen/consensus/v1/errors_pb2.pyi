@@ -234,6 +234,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DRAFT_EMPTY: _ErrorReason.ValueType  # 45
     """FAILED_PRECONDITION: the draft has no segment to review. Metadata: `draft_id`."""
+    ERROR_REASON_SEQUENCE_OUT_OF_RANGE: _ErrorReason.ValueType  # 46
+    """OUT_OF_RANGE: the stream is to begin after a sequence that the run or draft does not
+    have and, being over, will not have. Metadata: `run_id` or `draft_id`, and
+    `last_sequence`.
+    """
+    ERROR_REASON_DELETION_NOT_FOUND: _ErrorReason.ValueType  # 47
+    """NOT_FOUND: no such deletion for this tenant, or nothing of it is left to restore: it
+    was restored, stored again, or purged. Metadata: `deletion_id`.
+    """
+    ERROR_REASON_POLICY_UNKNOWN: _ErrorReason.ValueType  # 48
+    """UNAVAILABLE: the run is to be decided under a policy of a newer release than this
+    service's, which will have it when it is replaced; nothing was written. Between the
+    services only. Metadata: `policy_version`. With google.rpc.RetryInfo.
+    """
+    ERROR_REASON_DRAFT_ILLEGAL_STATE: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION: the draft is in a state that does not allow the operation: one
+    that is LOCKED is not submitted, one that is COMPLETED takes no other state. Nothing
+    was written. Metadata: `draft_id`, `state`, `operation`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -429,4 +448,23 @@ Metadata: `draft_id`, `limit`.
 """
 ERROR_REASON_DRAFT_EMPTY: ErrorReason.ValueType  # 45
 """FAILED_PRECONDITION: the draft has no segment to review. Metadata: `draft_id`."""
+ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 46
+"""OUT_OF_RANGE: the stream is to begin after a sequence that the run or draft does not
+have and, being over, will not have. Metadata: `run_id` or `draft_id`, and
+`last_sequence`.
+"""
+ERROR_REASON_DELETION_NOT_FOUND: ErrorReason.ValueType  # 47
+"""NOT_FOUND: no such deletion for this tenant, or nothing of it is left to restore: it
+was restored, stored again, or purged. Metadata: `deletion_id`.
+"""
+ERROR_REASON_POLICY_UNKNOWN: ErrorReason.ValueType  # 48
+"""UNAVAILABLE: the run is to be decided under a policy of a newer release than this
+service's, which will have it when it is replaced; nothing was written. Between the
+services only. Metadata: `policy_version`. With google.rpc.RetryInfo.
+"""
+ERROR_REASON_DRAFT_ILLEGAL_STATE: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION: the draft is in a state that does not allow the operation: one
+that is LOCKED is not submitted, one that is COMPLETED takes no other state. Nothing
+was written. Metadata: `draft_id`, `state`, `operation`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

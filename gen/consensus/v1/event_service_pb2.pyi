@@ -83,11 +83,13 @@ class _LeaderboardKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Leade
     LEADERBOARD_KIND_UNSPECIFIED: _LeaderboardKind.ValueType  # 0
     """Refused."""
     LEADERBOARD_KIND_COLLABORATION: _LeaderboardKind.ValueType  # 1
-    """3 for each segment, 2 for each ring received, 1 for each draft written in."""
+    """3 for each segment, 2 for each ring received, 1 for each draft of
+    others written in.
+    """
     LEADERBOARD_KIND_MOMENTUM: _LeaderboardKind.ValueType  # 2
     """1 for each segment, 5 for each draft created."""
     LEADERBOARD_KIND_CONSISTENCY: _LeaderboardKind.ValueType  # 3
-    """5 for each draft created, 2 for each draft written in."""
+    """5 for each draft created, 2 for each draft of others written in."""
 
 class LeaderboardKind(_LeaderboardKind, metaclass=_LeaderboardKindEnumTypeWrapper):
     """By what users are ranked."""
@@ -95,11 +97,13 @@ class LeaderboardKind(_LeaderboardKind, metaclass=_LeaderboardKindEnumTypeWrappe
 LEADERBOARD_KIND_UNSPECIFIED: LeaderboardKind.ValueType  # 0
 """Refused."""
 LEADERBOARD_KIND_COLLABORATION: LeaderboardKind.ValueType  # 1
-"""3 for each segment, 2 for each ring received, 1 for each draft written in."""
+"""3 for each segment, 2 for each ring received, 1 for each draft of
+others written in.
+"""
 LEADERBOARD_KIND_MOMENTUM: LeaderboardKind.ValueType  # 2
 """1 for each segment, 5 for each draft created."""
 LEADERBOARD_KIND_CONSISTENCY: LeaderboardKind.ValueType  # 3
-"""5 for each draft created, 2 for each draft written in."""
+"""5 for each draft created, 2 for each draft of others written in."""
 Global___LeaderboardKind: _TypeAlias = LeaderboardKind  # noqa: Y015
 
 @_typing.final
@@ -115,7 +119,8 @@ class EventInput(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """What kind of event it is, such as `DraftViewed`. 1 to 100 characters: letters,
-    digits, and after the first also `.`, `_`, `:`, `/` and `-`.
+    digits, and after the first also `.`, `_`, `:`, `/` and `-`. None of the types that
+    the system alone appends.
     """
     schema_version: _builtins.int
     """Version of what `data` means for events of this type, at most 1,000,000; 0 for 1."""
@@ -231,7 +236,8 @@ class EventFilter(_message.Message):
         """Whose data contains this: an object contains another when it has all its fields,
         each containing the other's; a list contains another when each entry of the other
         is contained in one of its own; all else contains what it equals. At most 65,536
-        bytes in canonical form.
+        bytes in canonical form, 32 values (objects and lists within it counted as values
+        too), and 8 objects and lists within one another, itself counted.
         """
 
     def __init__(
@@ -586,7 +592,9 @@ class DraftAnalytics(_message.Message):
 
     @_builtins.property
     def average_pass_interval(self) -> _duration_pb2.Duration:
-        """Average time from one pass of the ring to the next; absent with fewer than two."""
+        """Time from the draft's creation to the last pass of its ring, divided by the number of
+        passes; absent without a pass, and where no event tells of the creation.
+        """
 
     def __init__(
         self,
@@ -625,15 +633,16 @@ class UserAnalytics(_message.Message):
     created_draft_count: _builtins.int
     """How many drafts the user created."""
     contributed_draft_count: _builtins.int
-    """In how many drafts the user wrote."""
+    """In how many drafts that others created the user wrote."""
     segment_count: _builtins.int
     """How many segments the user added."""
     held_ring_count: _builtins.int
     """How often the user held a ring: as creator, and whenever it was passed to the user."""
     @_builtins.property
     def average_hold_duration(self) -> _duration_pb2.Duration:
-        """Average time for which a ring was held: until it was passed, until the draft was
-        completed, or until now; absent when none was held.
+        """Average time for which the user held a ring that was passed to the user: until it was
+        passed on, or until the draft was completed. Absent while no such hold has ended; how
+        long a creator held a new draft's ring does not count.
         """
 
     def __init__(

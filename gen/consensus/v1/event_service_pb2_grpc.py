@@ -46,8 +46,8 @@ class EventServiceStub:
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.
@@ -117,8 +117,8 @@ class EventServiceServicer:
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.
@@ -154,7 +154,8 @@ class EventServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDraftAnalytics(self, request, context):
-        """Tells what happened to a draft. One of which nothing is known has done nothing.
+        """Tells what happened to a draft. One that is not there and of which no event tells is
+        refused with DRAFT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,8 +242,8 @@ class EventService:
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.

@@ -47,8 +47,8 @@ class EventServiceStub:
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.
@@ -69,7 +69,9 @@ class EventServiceStub:
     meanwhile is in it if it comes after what was sent already.
     """
     GetDraftAnalytics: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetDraftAnalyticsRequest, _event_service_pb2.GetDraftAnalyticsResponse]
-    """Tells what happened to a draft. One of which nothing is known has done nothing."""
+    """Tells what happened to a draft. One that is not there and of which no event tells is
+    refused with DRAFT_NOT_FOUND.
+    """
     GetUserAnalytics: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetUserAnalyticsRequest, _event_service_pb2.GetUserAnalyticsResponse]
     """Tells what a user did for drafts. One of whom nothing is known has done nothing."""
     GetLeaderboard: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetLeaderboardRequest, _event_service_pb2.GetLeaderboardResponse]
@@ -97,8 +99,8 @@ class EventServiceAsyncStub(EventServiceStub):
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.
@@ -116,7 +118,9 @@ class EventServiceAsyncStub(EventServiceStub):
     meanwhile is in it if it comes after what was sent already.
     """
     GetDraftAnalytics: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetDraftAnalyticsRequest, _event_service_pb2.GetDraftAnalyticsResponse]  # type: ignore[assignment]
-    """Tells what happened to a draft. One of which nothing is known has done nothing."""
+    """Tells what happened to a draft. One that is not there and of which no event tells is
+    refused with DRAFT_NOT_FOUND.
+    """
     GetUserAnalytics: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetUserAnalyticsRequest, _event_service_pb2.GetUserAnalyticsResponse]  # type: ignore[assignment]
     """Tells what a user did for drafts. One of whom nothing is known has done nothing."""
     GetLeaderboard: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetLeaderboardRequest, _event_service_pb2.GetLeaderboardResponse]  # type: ignore[assignment]
@@ -143,8 +147,8 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     another request is refused with IDEMPOTENCY_KEY_REUSED.
 
     Drafts. Events of the types `DraftCreated`, `SegmentAdded`, `RINGPassed` and
-    `DraftCompleted` are appended by the system itself, in the transaction of the change;
-    `DraftViewed` and `DraftShared` by callers. The data of each has `draft_id` (1 to 64
+    `DraftCompleted` are appended by the system alone, in the transaction of the change,
+    and refused from callers; `DraftViewed` and `DraftShared` are appended by callers. The data of each has `draft_id` (1 to 64
     letters, digits, `_` and `-`) and `user_id` (1 to 255 characters), who did it; that of
     `RINGPassed` also `to_user_id`, who received the ring. Other fields are free. An event
     of one of these types without them is refused.
@@ -190,7 +194,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.GetDraftAnalyticsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.GetDraftAnalyticsResponse, _abc.Awaitable[_event_service_pb2.GetDraftAnalyticsResponse]]:
-        """Tells what happened to a draft. One of which nothing is known has done nothing."""
+        """Tells what happened to a draft. One that is not there and of which no event tells is
+        refused with DRAFT_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def GetUserAnalytics(

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!consensus/v1/metric_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0bMetricInput\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12;\n\x04type\x18\x02 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12-\n\x06org_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\"\x96\x02\n\x06Metric\x12\x11\n\tmetric_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0c\n\x04user\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65letion_id\x18\t \x01(\t\"\xb8\x02\n\x0cMetricFilter\x12;\n\x04type\x18\x01 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12-\n\x06org_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x34\n\x10\x63reate_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reate_time_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xab\x01\n\x13StoreMetricsRequest\x12\x37\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.consensus.v1.MetricInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"@\n\x14StoreMetricsResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\r\x12\x12\n\nmetric_ids\x18\x02 \x03(\t\"Y\n\x10GetMetricRequest\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x14\n\x0cshow_deleted\x18\x02 \x01(\x08\"9\n\x11GetMetricResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric\"\x92\x01\n\x12ListMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.consensus.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x14\x44\x65leteMetricsRequest\x12<\n\nmetric_ids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"C\n\x15\x44\x65leteMetricsResponse\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12\x15\n\rdeleted_count\x18\x02 \x01(\r\"\xa8\x01\n\x16UndeleteMetricsRequest\x12\x31\n\x0b\x64\x65letion_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"1\n\x17UndeleteMetricsResponse\x12\x16\n\x0erestored_count\x18\x01 \x01(\r\"C\n\x15GetMetricStatsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"p\n\x16GetMetricStatsResponse\x12\x14\n\x0cmetric_count\x18\x01 \x01(\x04\x12\x12\n\ntype_count\x18\x02 \x01(\r\x12,\n\x05types\x18\x03 \x03(\x0b\x32\x1d.consensus.v1.MetricTypeStats\"5\n\x0fMetricTypeStats\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0cmetric_count\x18\x02 \x01(\x04\"B\n\x14\x45xportMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"=\n\x15\x45xportMetricsResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric2\x8f\x05\n\rMetricService\x12U\n\x0cStoreMetrics\x12!.consensus.v1.StoreMetricsRequest\x1a\".consensus.v1.StoreMetricsResponse\x12Q\n\tGetMetric\x12\x1e.consensus.v1.GetMetricRequest\x1a\x1f.consensus.v1.GetMetricResponse\"\x03\x90\x02\x01\x12W\n\x0bListMetrics\x12 .consensus.v1.ListMetricsRequest\x1a!.consensus.v1.ListMetricsResponse\"\x03\x90\x02\x01\x12X\n\rDeleteMetrics\x12\".consensus.v1.DeleteMetricsRequest\x1a#.consensus.v1.DeleteMetricsResponse\x12^\n\x0fUndeleteMetrics\x12$.consensus.v1.UndeleteMetricsRequest\x1a%.consensus.v1.UndeleteMetricsResponse\x12`\n\x0eGetMetricStats\x12#.consensus.v1.GetMetricStatsRequest\x1a$.consensus.v1.GetMetricStatsResponse\"\x03\x90\x02\x01\x12_\n\rExportMetrics\x12\".consensus.v1.ExportMetricsRequest\x1a#.consensus.v1.ExportMetricsResponse\"\x03\x90\x02\x01\x30\x01\x42{\n\x16\x64\x65v.consensusengine.v1B\x12MetricServiceProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!consensus/v1/metric_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x02\n\x0bMetricInput\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12;\n\x04type\x18\x02 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\xb6\x01\n\x06org_id\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\"\x96\x02\n\x06Metric\x12\x11\n\tmetric_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0c\n\x04user\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65letion_id\x18\t \x01(\t\"\xb8\x02\n\x0cMetricFilter\x12;\n\x04type\x18\x01 \x01(\tB-\xbaH*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$\x12+\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12-\n\x06org_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xff\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x34\n\x10\x63reate_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reate_time_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xb5\x02\n\x13StoreMetricsRequest\x12\x37\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.consensus.v1.MetricInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\xb4\x01\n\x04user\x18\x02 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"@\n\x14StoreMetricsResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\r\x12\x12\n\nmetric_ids\x18\x02 \x03(\t\"Y\n\x10GetMetricRequest\x12/\n\tmetric_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x14\n\x0cshow_deleted\x18\x02 \x01(\x08\"9\n\x11GetMetricResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric\"\x92\x01\n\x12ListMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.consensus.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbb\x02\n\x14\x44\x65leteMetricsRequest\x12<\n\nmetric_ids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\xb4\x01\n\x04user\x18\x02 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"C\n\x15\x44\x65leteMetricsResponse\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12\x15\n\rdeleted_count\x18\x02 \x01(\r\"\xb2\x02\n\x16UndeleteMetricsRequest\x12\x31\n\x0b\x64\x65letion_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\xb4\x01\n\x04user\x18\x02 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"1\n\x17UndeleteMetricsResponse\x12\x16\n\x0erestored_count\x18\x01 \x01(\r\"C\n\x15GetMetricStatsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"p\n\x16GetMetricStatsResponse\x12\x14\n\x0cmetric_count\x18\x01 \x01(\x04\x12\x12\n\ntype_count\x18\x02 \x01(\r\x12,\n\x05types\x18\x03 \x03(\x0b\x32\x1d.consensus.v1.MetricTypeStats\"5\n\x0fMetricTypeStats\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0cmetric_count\x18\x02 \x01(\x04\"B\n\x14\x45xportMetricsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.consensus.v1.MetricFilter\"=\n\x15\x45xportMetricsResponse\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.consensus.v1.Metric2\x8f\x05\n\rMetricService\x12U\n\x0cStoreMetrics\x12!.consensus.v1.StoreMetricsRequest\x1a\".consensus.v1.StoreMetricsResponse\x12Q\n\tGetMetric\x12\x1e.consensus.v1.GetMetricRequest\x1a\x1f.consensus.v1.GetMetricResponse\"\x03\x90\x02\x01\x12W\n\x0bListMetrics\x12 .consensus.v1.ListMetricsRequest\x1a!.consensus.v1.ListMetricsResponse\"\x03\x90\x02\x01\x12X\n\rDeleteMetrics\x12\".consensus.v1.DeleteMetricsRequest\x1a#.consensus.v1.DeleteMetricsResponse\x12^\n\x0fUndeleteMetrics\x12$.consensus.v1.UndeleteMetricsRequest\x1a%.consensus.v1.UndeleteMetricsResponse\x12`\n\x0eGetMetricStats\x12#.consensus.v1.GetMetricStatsRequest\x1a$.consensus.v1.GetMetricStatsResponse\"\x03\x90\x02\x01\x12_\n\rExportMetrics\x12\".consensus.v1.ExportMetricsRequest\x1a#.consensus.v1.ExportMetricsResponse\"\x03\x90\x02\x01\x30\x01\x42{\n\x16\x64\x65v.consensusengine.v1B\x12MetricServiceProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRICINPUT'].fields_by_name['type']._loaded_options = None
   _globals['_METRICINPUT'].fields_by_name['type']._serialized_options = b'\272H*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$'
   _globals['_METRICINPUT'].fields_by_name['org_id']._loaded_options = None
-  _globals['_METRICINPUT'].fields_by_name['org_id']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_METRICINPUT'].fields_by_name['org_id']._serialized_options = b'\272H\241\001r\236\001\030\377\0012\230\001^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$'
   _globals['_METRICFILTER'].fields_by_name['type']._loaded_options = None
   _globals['_METRICFILTER'].fields_by_name['type']._serialized_options = b'\272H*r(2&^([0-9A-Za-z][0-9A-Za-z._:/-]{0,99})?$'
   _globals['_METRICFILTER'].fields_by_name['user']._loaded_options = None
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREMETRICSREQUEST'].fields_by_name['metrics']._loaded_options = None
   _globals['_STOREMETRICSREQUEST'].fields_by_name['metrics']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_STOREMETRICSREQUEST'].fields_by_name['user']._loaded_options = None
-  _globals['_STOREMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_STOREMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\241\001r\236\001\030\377\0012\230\001^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$'
   _globals['_STOREMETRICSREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_STOREMETRICSREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
   _globals['_GETMETRICREQUEST'].fields_by_name['metric_id']._loaded_options = None
@@ -62,13 +62,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEMETRICSREQUEST'].fields_by_name['metric_ids']._loaded_options = None
   _globals['_DELETEMETRICSREQUEST'].fields_by_name['metric_ids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
   _globals['_DELETEMETRICSREQUEST'].fields_by_name['user']._loaded_options = None
-  _globals['_DELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_DELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\241\001r\236\001\030\377\0012\230\001^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$'
   _globals['_DELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_DELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
   _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['deletion_id']._loaded_options = None
   _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['deletion_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
   _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['user']._loaded_options = None
-  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\377\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\241\001r\236\001\030\377\0012\230\001^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$'
   _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_UNDELETEMETRICSREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
   _globals['_METRICSERVICE'].methods_by_name['GetMetric']._loaded_options = None
@@ -80,41 +80,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRICSERVICE'].methods_by_name['ExportMetrics']._loaded_options = None
   _globals['_METRICSERVICE'].methods_by_name['ExportMetrics']._serialized_options = b'\220\002\001'
   _globals['_METRICINPUT']._serialized_start=144
-  _globals['_METRICINPUT']._serialized_end=353
-  _globals['_METRIC']._serialized_start=356
-  _globals['_METRIC']._serialized_end=634
-  _globals['_METRICFILTER']._serialized_start=637
-  _globals['_METRICFILTER']._serialized_end=949
-  _globals['_STOREMETRICSREQUEST']._serialized_start=952
-  _globals['_STOREMETRICSREQUEST']._serialized_end=1123
-  _globals['_STOREMETRICSRESPONSE']._serialized_start=1125
-  _globals['_STOREMETRICSRESPONSE']._serialized_end=1189
-  _globals['_GETMETRICREQUEST']._serialized_start=1191
-  _globals['_GETMETRICREQUEST']._serialized_end=1280
-  _globals['_GETMETRICRESPONSE']._serialized_start=1282
-  _globals['_GETMETRICRESPONSE']._serialized_end=1339
-  _globals['_LISTMETRICSREQUEST']._serialized_start=1342
-  _globals['_LISTMETRICSREQUEST']._serialized_end=1488
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=1490
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=1575
-  _globals['_DELETEMETRICSREQUEST']._serialized_start=1578
-  _globals['_DELETEMETRICSREQUEST']._serialized_end=1755
-  _globals['_DELETEMETRICSRESPONSE']._serialized_start=1757
-  _globals['_DELETEMETRICSRESPONSE']._serialized_end=1824
-  _globals['_UNDELETEMETRICSREQUEST']._serialized_start=1827
-  _globals['_UNDELETEMETRICSREQUEST']._serialized_end=1995
-  _globals['_UNDELETEMETRICSRESPONSE']._serialized_start=1997
-  _globals['_UNDELETEMETRICSRESPONSE']._serialized_end=2046
-  _globals['_GETMETRICSTATSREQUEST']._serialized_start=2048
-  _globals['_GETMETRICSTATSREQUEST']._serialized_end=2115
-  _globals['_GETMETRICSTATSRESPONSE']._serialized_start=2117
-  _globals['_GETMETRICSTATSRESPONSE']._serialized_end=2229
-  _globals['_METRICTYPESTATS']._serialized_start=2231
-  _globals['_METRICTYPESTATS']._serialized_end=2284
-  _globals['_EXPORTMETRICSREQUEST']._serialized_start=2286
-  _globals['_EXPORTMETRICSREQUEST']._serialized_end=2352
-  _globals['_EXPORTMETRICSRESPONSE']._serialized_start=2354
-  _globals['_EXPORTMETRICSRESPONSE']._serialized_end=2415
-  _globals['_METRICSERVICE']._serialized_start=2418
-  _globals['_METRICSERVICE']._serialized_end=3073
+  _globals['_METRICINPUT']._serialized_end=491
+  _globals['_METRIC']._serialized_start=494
+  _globals['_METRIC']._serialized_end=772
+  _globals['_METRICFILTER']._serialized_start=775
+  _globals['_METRICFILTER']._serialized_end=1087
+  _globals['_STOREMETRICSREQUEST']._serialized_start=1090
+  _globals['_STOREMETRICSREQUEST']._serialized_end=1399
+  _globals['_STOREMETRICSRESPONSE']._serialized_start=1401
+  _globals['_STOREMETRICSRESPONSE']._serialized_end=1465
+  _globals['_GETMETRICREQUEST']._serialized_start=1467
+  _globals['_GETMETRICREQUEST']._serialized_end=1556
+  _globals['_GETMETRICRESPONSE']._serialized_start=1558
+  _globals['_GETMETRICRESPONSE']._serialized_end=1615
+  _globals['_LISTMETRICSREQUEST']._serialized_start=1618
+  _globals['_LISTMETRICSREQUEST']._serialized_end=1764
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=1766
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=1851
+  _globals['_DELETEMETRICSREQUEST']._serialized_start=1854
+  _globals['_DELETEMETRICSREQUEST']._serialized_end=2169
+  _globals['_DELETEMETRICSRESPONSE']._serialized_start=2171
+  _globals['_DELETEMETRICSRESPONSE']._serialized_end=2238
+  _globals['_UNDELETEMETRICSREQUEST']._serialized_start=2241
+  _globals['_UNDELETEMETRICSREQUEST']._serialized_end=2547
+  _globals['_UNDELETEMETRICSRESPONSE']._serialized_start=2549
+  _globals['_UNDELETEMETRICSRESPONSE']._serialized_end=2598
+  _globals['_GETMETRICSTATSREQUEST']._serialized_start=2600
+  _globals['_GETMETRICSTATSREQUEST']._serialized_end=2667
+  _globals['_GETMETRICSTATSRESPONSE']._serialized_start=2669
+  _globals['_GETMETRICSTATSRESPONSE']._serialized_end=2781
+  _globals['_METRICTYPESTATS']._serialized_start=2783
+  _globals['_METRICTYPESTATS']._serialized_end=2836
+  _globals['_EXPORTMETRICSREQUEST']._serialized_start=2838
+  _globals['_EXPORTMETRICSREQUEST']._serialized_end=2904
+  _globals['_EXPORTMETRICSRESPONSE']._serialized_start=2906
+  _globals['_EXPORTMETRICSRESPONSE']._serialized_end=2967
+  _globals['_METRICSERVICE']._serialized_start=2970
+  _globals['_METRICSERVICE']._serialized_end=3625
 # @@protoc_insertion_point(module_scope)

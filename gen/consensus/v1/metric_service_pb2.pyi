@@ -39,8 +39,8 @@ class MetricInput(_message.Message):
     also `.`, `_`, `:`, `/` and `-`. Empty for `unknown`.
     """
     org_id: _builtins.str
-    """The organisation that it is about, at most 255 characters, none of them control
-    characters; empty for none.
+    """The organisation that it is about, at most 255 characters, none of them invisible;
+    empty for none.
     """
     @_builtins.property
     def data(self) -> _struct_pb2.Struct:
@@ -159,7 +159,8 @@ class MetricFilter(_message.Message):
         """Whose data contains this: an object contains another when it has all its fields,
         each containing the other's; a list contains another when each entry of the other
         is contained in one of its own; all else contains what it equals. At most 65,536
-        bytes in canonical form.
+        bytes in canonical form, 32 values (objects and lists within it counted as values
+        too), and 8 objects and lists within one another, itself counted.
         """
 
     def __init__(
@@ -191,7 +192,7 @@ class StoreMetricsRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """The person for whom the caller acts; stored with the metrics. At most 255
-    characters, none of them control characters.
+    characters, none of them invisible.
     """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
@@ -369,7 +370,7 @@ class DeleteMetricsRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """The person for whom the caller acts, for the audit trail. At most 255 characters, none
-    of them control characters.
+    of them invisible.
     """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
@@ -433,7 +434,7 @@ class UndeleteMetricsRequest(_message.Message):
     """The deletion that they went with."""
     user: _builtins.str
     """The person for whom the caller acts, for the audit trail. At most 255 characters, none
-    of them control characters.
+    of them invisible.
     """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for

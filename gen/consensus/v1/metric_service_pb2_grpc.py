@@ -138,7 +138,7 @@ class MetricServiceServicer:
 
     def UndeleteMetrics(self, request, context):
         """Restores the metrics that went with one deletion and are not restored, stored again or
-        purged yet.
+        purged yet; with none of them DELETION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,7 +62,7 @@ class MetricServiceStub:
     """
     UndeleteMetrics: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.UndeleteMetricsRequest, _metric_service_pb2.UndeleteMetricsResponse]
     """Restores the metrics that went with one deletion and are not restored, stored again or
-    purged yet.
+    purged yet; with none of them DELETION_NOT_FOUND.
     """
     GetMetricStats: _grpc.UnaryUnaryMultiCallable[_metric_service_pb2.GetMetricStatsRequest, _metric_service_pb2.GetMetricStatsResponse]
     """Counts metrics per type."""
@@ -105,7 +105,7 @@ class MetricServiceAsyncStub(MetricServiceStub):
     """
     UndeleteMetrics: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.UndeleteMetricsRequest, _metric_service_pb2.UndeleteMetricsResponse]  # type: ignore[assignment]
     """Restores the metrics that went with one deletion and are not restored, stored again or
-    purged yet.
+    purged yet; with none of them DELETION_NOT_FOUND.
     """
     GetMetricStats: _aio.UnaryUnaryMultiCallable[_metric_service_pb2.GetMetricStatsRequest, _metric_service_pb2.GetMetricStatsResponse]  # type: ignore[assignment]
     """Counts metrics per type."""
@@ -175,7 +175,7 @@ class MetricServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metric_service_pb2.UndeleteMetricsResponse, _abc.Awaitable[_metric_service_pb2.UndeleteMetricsResponse]]:
         """Restores the metrics that went with one deletion and are not restored, stored again or
-        purged yet.
+        purged yet; with none of them DELETION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -231,7 +231,7 @@ class ReviewProvenance(_message.Message):
     temperature: _builtins.float
     """The temperature that was sent, 0 to 2; absent when none was."""
     persona_template_version: _builtins.str
-    """The version of the persona templates."""
+    """The version of the persona templates, at most 50 printable ASCII characters."""
     prompt_digest: _builtins.str
     """SHA-256, in lowercase hexadecimal, of the persona's instructions."""
     attempt_count: _builtins.int

@@ -127,7 +127,7 @@ class ReviewInput(_message.Message):
     """
     user: _builtins.str
     """The person for whom the caller acts; stored with the run. At most 255 characters,
-    none of them control characters.
+    none of them invisible.
     """
     @_builtins.property
     def context(self) -> _run_pb2.ExtraContext:
@@ -357,7 +357,10 @@ class WatchRunRequest(_message.Message):
     run_id: _builtins.str
     """Id of the run to follow, 1 to 64 letters, digits, `_` and `-`."""
     after_sequence: _builtins.int
-    """The last sequence that the caller has; 0 for none."""
+    """The last sequence that the caller has; 0 for none. One that the run does not have yet
+    is waited for; one that it will not have, since it is over, is refused with
+    SEQUENCE_OUT_OF_RANGE.
+    """
     show_deleted: _builtins.bool
     """Whether a deleted run is found too."""
     def __init__(
@@ -829,7 +832,7 @@ class SubmitDraftRequest(_message.Message):
     """The draft. One without a segment is refused with DRAFT_EMPTY."""
     user: _builtins.str
     """The person who submits, and who must be able to write in the draft; stored with the
-    run. 1 to 255 characters, none of them control characters.
+    run. 1 to 255 characters, none of them invisible.
     """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for
@@ -909,7 +912,7 @@ class ReviseRunRequest(_message.Message):
     """Whether to ask every persona again; not together with `personas`."""
     user: _builtins.str
     """The person for whom the caller acts; stored with the run. At most 255 characters,
-    none of them control characters.
+    none of them invisible.
     """
     idempotency_key: _builtins.str
     """The caller's name for this request, 1 to 255 printable ASCII characters; empty for

@@ -308,8 +308,9 @@ class ReviewServiceServicer:
     def SubmitDraft(self, request, context):
         """Starts a run whose idea is a draft of DraftService, its segments in order, a line
         each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
-        any number of sentences, and no more characters than any other. The draft stays as it
-        is; the run's specification names it.
+        any number of sentences, and no more characters than any other. Only an ACTIVE or
+        COMPLETED draft is submitted; a LOCKED one is refused with DRAFT_ILLEGAL_STATE. The
+        draft stays as it is; the run's specification names it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,7 +355,7 @@ class ReviewServiceServicer:
 
     def UndeleteUserData(self, request, context):
         """Restores what went with one deletion and is not restored yet, as long as it was not
-        purged.
+        purged; with nothing of it left DELETION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

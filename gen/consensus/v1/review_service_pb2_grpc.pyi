@@ -120,8 +120,9 @@ class ReviewServiceStub:
     SubmitDraft: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]
     """Starts a run whose idea is a draft of DraftService, its segments in order, a line
     each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
-    any number of sentences, and no more characters than any other. The draft stays as it
-    is; the run's specification names it.
+    any number of sentences, and no more characters than any other. Only an ACTIVE or
+    COMPLETED draft is submitted; a LOCKED one is refused with DRAFT_ILLEGAL_STATE. The
+    draft stays as it is; the run's specification names it.
     """
     DiffRuns: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
@@ -146,7 +147,7 @@ class ReviewServiceStub:
     """
     UndeleteUserData: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteUserDataRequest, _review_service_pb2.UndeleteUserDataResponse]
     """Restores what went with one deletion and is not restored yet, as long as it was not
-    purged.
+    purged; with nothing of it left DELETION_NOT_FOUND.
     """
     AnnotateDecision: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -252,8 +253,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     SubmitDraft: _aio.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]  # type: ignore[assignment]
     """Starts a run whose idea is a draft of DraftService, its segments in order, a line
     each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
-    any number of sentences, and no more characters than any other. The draft stays as it
-    is; the run's specification names it.
+    any number of sentences, and no more characters than any other. Only an ACTIVE or
+    COMPLETED draft is submitted; a LOCKED one is refused with DRAFT_ILLEGAL_STATE. The
+    draft stays as it is; the run's specification names it.
     """
     DiffRuns: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DiffRunsRequest, _review_service_pb2.DiffRunsResponse]  # type: ignore[assignment]
     """Compares two runs: proposals section by section, personas, decisions. `a` is what
@@ -278,7 +280,7 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """
     UndeleteUserData: _aio.UnaryUnaryMultiCallable[_review_service_pb2.UndeleteUserDataRequest, _review_service_pb2.UndeleteUserDataResponse]  # type: ignore[assignment]
     """Restores what went with one deletion and is not restored yet, as long as it was not
-    purged.
+    purged; with nothing of it left DELETION_NOT_FOUND.
     """
     AnnotateDecision: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AnnotateDecisionRequest, _review_service_pb2.AnnotateDecisionResponse]  # type: ignore[assignment]
     """Notes something about a decision; replaces the note before and changes nothing else."""
@@ -453,8 +455,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.SubmitDraftResponse, _abc.Awaitable[_review_service_pb2.SubmitDraftResponse]]:
         """Starts a run whose idea is a draft of DraftService, its segments in order, a line
         each, and answers at once, with the run QUEUED; WatchRun follows it. The idea may have
-        any number of sentences, and no more characters than any other. The draft stays as it
-        is; the run's specification names it.
+        any number of sentences, and no more characters than any other. Only an ACTIVE or
+        COMPLETED draft is submitted; a LOCKED one is refused with DRAFT_ILLEGAL_STATE. The
+        draft stays as it is; the run's specification names it.
         """
 
     @_abc_1.abstractmethod
@@ -509,7 +512,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.UndeleteUserDataResponse, _abc.Awaitable[_review_service_pb2.UndeleteUserDataResponse]]:
         """Restores what went with one deletion and is not restored yet, as long as it was not
-        purged.
+        purged; with nothing of it left DELETION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

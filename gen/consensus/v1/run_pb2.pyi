@@ -494,9 +494,9 @@ class RunSpecification(_message.Message):
     review_temperature: _builtins.float
     """Temperature of reviewing, 0 to 2 in hundredths; absent when none is sent."""
     persona_template_version: _builtins.str
-    """Version of the persona templates."""
+    """Version of the persona templates, at most 50 printable ASCII characters."""
     policy_version: _builtins.str
-    """Version of the decision's rules."""
+    """Version of the decision's rules, at most 50 printable ASCII characters."""
     draft_id: _builtins.str
     """The draft that was submitted; empty unless the idea comes from one. A revision has
     its parent's.

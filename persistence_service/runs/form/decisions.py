@@ -27,14 +27,22 @@ def decision_payload(decision: decision_pb2.Decision) -> Payload:
         raise InvalidField(field="decision.decision_notes", description="is empty in a decision's event")
     if not decision.label:
         raise InvalidField(field="decision.label", description="is one of the labels")
+    return payload_of(decision_columns(decision), "decision")
+
+
+def decision_columns(decision: decision_pb2.Decision) -> Columns:
+    """A decision as JSON data.
+
+    Raises:
+        InvalidField: for what the tables cannot hold exactly.
+    """
     confidence = decision.overall_weighted_confidence
-    columns: Columns = {
+    return {
         "label": names.label_text(decision.label),
         "confidence": ten_thousandths(confidence, "decision.overall_weighted_confidence"),
         "policy_version": decision.policy_version,
         "content": _content(decision),
     }
-    return payload_of(columns, "decision")
 
 
 def decision_message(row: Mapping[Any, Any]) -> decision_pb2.Decision:

@@ -48,6 +48,15 @@ PROVENANCE_COLUMNS = (
     "truncated_fields",
     *USAGE_FIELDS,
 )
+VERDICT_COLUMNS = (
+    "persona_id",
+    "persona_name",
+    "confidence",
+    "blocking_issues_present",
+    "security_concerns_present",
+    "reused_from_run_id",
+    "content",
+)
 _NO_PROVENANCE: Columns = dict.fromkeys(PROVENANCE_COLUMNS)
 # Columns that rows of earlier releases do not have: they count in the canonical form only where they say
 # something, so that the digests of those rows stand.
@@ -142,8 +151,16 @@ def review_payload(review: panel_pb2.PersonaReview) -> Payload:
 
 def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
     """The review that a row was made of."""
+    review = verdict_message(row)
+    if row["attempt_count"] is not None:
+        review.provenance.CopyFrom(_provenance_message(row))
+    return review
+
+
+def verdict_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
+    """A review without how it came about: of a row that need only have the columns of a verdict."""
     content = row["content"]
-    review = panel_pb2.PersonaReview(
+    return panel_pb2.PersonaReview(
         persona_id=row["persona_id"],
         persona_name=row["persona_name"],
         confidence_score=row["confidence"] / 10_000,
@@ -155,9 +172,6 @@ def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
         reused_from_run_id=row["reused_from_run_id"] or "",
         **{name: content[name] for name in _TEXT_LISTS},
     )
-    if row["attempt_count"] is not None:
-        review.provenance.CopyFrom(_provenance_message(row))
-    return review
 
 
 def _review_content(review: panel_pb2.PersonaReview) -> Columns:

@@ -15,6 +15,7 @@ from consensus.v1 import panel_pb2, run_pb2
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.nesting import readable
+from persistence_service.runs.form.panel import Panel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.scalars import (
@@ -43,6 +44,7 @@ class SpecificationRow:
     settings_digest: bytes
     """SHA-256 of the canonical form of the settings."""
     run_timeout_microseconds: int
+    panel: Panel
     digest: bytes
     """SHA-256 of the canonical form of all of it."""
     parent_run_id: str | None = None
@@ -80,6 +82,7 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
         settings=settings,
         settings_digest=_canonical_settings(orjson.dumps(settings)).digest,
         run_timeout_microseconds=timeout // 1000,
+        panel=panel_of(specification),
         digest=digest(canonical),
         parent_run_id=parent_run_id,
         revision=revision,

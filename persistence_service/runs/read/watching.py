@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import heartbeat_pb2, run_event_pb2
-from consensus_contract.errors import RunNotFound
+from consensus_contract.errors import RunNotFound, SequenceOutOfRange
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.journal.following import PAGE, EventPage, Following, Journal
 from persistence_service.journal.notifier import Notifier
@@ -41,6 +41,7 @@ class RunWatch:
 
         Raises:
             RunNotFound: the tenant has no such run.
+            SequenceOutOfRange: the run is over, and has no such sequence.
             SlowConsumer: the caller took nothing for too long.
             ShuttingDown: the process drains.
         """
@@ -56,9 +57,12 @@ class RunWatch:
             heads = repository.find_heads(connection, [key], show_deleted=shown)
             if not heads:
                 raise RunNotFound(run_id=key[1])
+            last, is_over = heads[0].last_sequence, heads[0].state not in names.OPEN
+            if is_over and after > last:
+                raise SequenceOutOfRange(after_sequence=after, last_sequence=last, run_id=key[1])
             stored = repository.find_events(connection, *key, after, PAGE, show_deleted=shown)
             events = [run_event(key[1], event) for event in stored]
-            return EventPage(events, heads[0].last_sequence, is_over=heads[0].state not in names.OPEN)
+            return EventPage(events, last, is_over=is_over)
 
         return await self._reader.read(find, f"runs/{key[1]}")
 

@@ -3,7 +3,7 @@
 The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +46,7 @@ from persistence_service.runs.write.outcomes import (
     Follow,
     Repeated,
 )
+from persistence_service.runs.write.recomputing import ReviewRow
 from persistence_service.runs.write.unfinished import unfinished_work
 
 
@@ -86,7 +87,7 @@ class _Batch:
         self._lock_runs()
         now = self._now or self._terms.clock(self._connection)
         self._changes = Changes()
-        self._fold = Fold(self._terms.rules, now, self._changes)
+        self._fold = Fold(self._terms.rules, now, self._changes, self._find_reviews())
         self._find_work(now)
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
@@ -116,6 +117,18 @@ class _Batch:
         if missing := sorted(set(keys) - self._runs.keys() - new):
             rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
             self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
+
+    def _find_reviews(self) -> dict[RunKey, list[ReviewRow]]:
+        """What the decisions of this batch are computed from; read once, and only for those."""
+        decided = sorted(set(self._decided_keys()))
+        return repository.find_reviews(self._connection, decided) if decided else {}
+
+    def _decided_keys(self) -> Iterator[RunKey]:
+        for op in self._operations:
+            if isinstance(op, Append) and op.record.decides:
+                tracked = self._runs.get(op.key)
+                if tracked is not None and tracked.run.last_record_id < op.record.record_id:
+                    yield op.key
 
     def _find_work(self, now: datetime) -> None:
         wanted = sum(op.max_count for op in self._operations if isinstance(op, ClaimWork))

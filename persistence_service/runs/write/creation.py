@@ -11,8 +11,10 @@ from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.panel import panel_of
 from persistence_service.runs.write.locked_run import LockedRun
 from persistence_service.runs.write.operations import Create
+from persistence_service.runs.write.recomputing import check_claims
 
 CARRIED = "carried_reviews"
 
@@ -83,7 +85,7 @@ def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[
 
     Raises:
         InvalidField: of a run that is no revision, without the run that it comes from, twice for a persona,
-            or of a persona that is asked again.
+            of a persona that is asked again, or of none of the run's.
     """
     revision = request.specification.revision
     if request.carried_reviews and not revision.parent_run_id:
@@ -97,7 +99,9 @@ def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[
                 field=CARRIED, description=f"{review.persona_id} is asked, or stands in it twice"
             )
         taken.add(review.persona_id)
-    return tuple(item_entry(item) for item in _carried_items(request))
+    carried = tuple(item_entry(item) for item in _carried_items(request))
+    check_claims(request.run_id, panel_of(request.specification), carried)
+    return carried
 
 
 def _carried_items(

@@ -5,11 +5,13 @@ Every rule on states, tokens and records stands here and in the modules beside i
 the contract before anything is changed; the batch turns it into the operation's answer.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consensus_contract.errors import DuplicateId, LeaseLost, RunCancelled
-from persistence_service.runs.form import entries, names
+from persistence_service.runs.form import entries, event_types, names
+from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write.creation import (
     new_run,
     revision_columns,
@@ -19,6 +21,7 @@ from persistence_service.runs.write.creation import (
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import Append, Attach, Create, Release, Renew
 from persistence_service.runs.write.outcomes import Ack, Created, Follow, Granted, Released, Repeated
+from persistence_service.runs.write.recomputing import ReviewRow, check_claims
 from persistence_service.runs.write.record_effects import check_record, write_record
 
 
@@ -37,6 +40,8 @@ class Fold:
     rules: Rules
     now: datetime
     changes: Changes
+    reviews: Mapping[RunKey, Sequence[ReviewRow]] = field(default_factory=dict)
+    """Rows of earlier commits, of the runs that this batch decides."""
 
     def create(self, operation: Create) -> tuple[Tracked, Created]:
         """A run that does not exist yet."""
@@ -47,6 +52,7 @@ class Fold:
             run.begin(self.now)
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             check_record(run, record)
+            check_claims(run.run_id, operation.specification.panel, record.entries)
         self.changes.specify(specification_columns(operation), settings_columns(operation))
         if (revision := revision_columns(operation)) is not None:
             self.changes.revisions.append(revision)
@@ -86,6 +92,8 @@ class Fold:
         run = tracked.run
         _fence(run, operation.fencing_token, released_is_lost=False)
         run.require(names.RUNNING, "attach")
+        if run.lease_owner != operation.lease_owner:  # tokens count 1, 2, 3: anybody can name one
+            raise LeaseLost(run_id=run.run_id)
         if run.lease_was_released:
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             self.changes.abandon(run.key, self.now)
@@ -102,7 +110,15 @@ class Fold:
             return tracked.acks.get(record.record_id) or Repeated(run.key, record.record_id)
         run.require(names.RUNNING, "record")
         check_record(run, record)
+        check_claims(run.run_id, operation.panel, record.entries, self._reviews_of(run.key))
         return write_record(self.changes, tracked, record, operation.scope, run.moment(self.now))
+
+    def _reviews_of(self, key: RunKey) -> Iterator[ReviewRow]:
+        """The reviews of a run as far as they were read, and those that the batch adds."""
+        yield from self.reviews.get(key, ())
+        for row in self.changes.payloads.get(event_types.REVIEW, ()):
+            if (row["tenant"], row["run_id"]) == key:
+                yield row
 
     def renew(self, tracked: Tracked, operation: Renew) -> Granted:
         """The lease, for longer."""

@@ -1,6 +1,7 @@
 """Deleting and restoring many runs in one transaction, beside the writer's batches."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, literal_column
@@ -34,8 +35,13 @@ LOCK_OF_DELETION = (
 )
 
 
-def delete_of_user(connection: Connection, clock: Clock, scope: RunScope, user: str, deletion_id: str) -> int:
-    """Deletes all runs that were started for a user; how many.
+def lock_of_user(connection: Connection, tenant: str, user: str) -> None:
+    """Nobody else changes the user's runs until the transaction ends."""
+    _locked(connection, LOCK_OF_USER, {"tenant": tenant, "user": user})
+
+
+def delete_of_user(connection: Connection, scope: RunScope, user: str, deletion_id: str, at: datetime) -> int:
+    """Deletes all runs that were started for a user, as of one instant; how many.
 
     Raises:
         IllegalState: one has not ended; names all of those.
@@ -45,9 +51,10 @@ def delete_of_user(connection: Connection, clock: Clock, scope: RunScope, user: 
     if running:
         first, ids = running[0], [run.run_id for run in running]
         raise IllegalState(run_id=first.run_id, state=first.state, operation="delete", run_ids=ids)
-    changes, now = Changes(), clock(connection)
+    changes = Changes()
     for each in runs:
-        interventions.delete(changes, each, scope, deletion_id, each.run.moment(now))
+        interventions.delete(changes, each, scope, deletion_id, each.run.moment(at))
+        each.run.delete_time = at
     repository.write(connection, runs, changes, KeyTable({}, {}))
     return len(runs)
 

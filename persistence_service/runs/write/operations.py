@@ -8,9 +8,11 @@ from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import InvalidField
 from persistence_service.idempotency.keys import KeyUse
 from persistence_service.journal.entries import Columns
+from persistence_service.runs.form import event_types
 from persistence_service.runs.form.attempts import attempt_columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey, RunScope
+from persistence_service.runs.form.panel import Panel
 from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import MAX_JSON_INTEGER
 
@@ -33,6 +35,11 @@ class PreparedRecord:
     record_id: int
     attempts: tuple[Columns, ...]
     entries: tuple[NewRunEntry, ...]
+
+    @property
+    def decides(self) -> bool:
+        """Whether a decision is among its entries."""
+        return any(new.entry.event_type == event_types.DECISION for new in self.entries)
 
     @classmethod
     def of(cls, record: persistence_service_pb2.Record) -> "PreparedRecord":
@@ -90,6 +97,7 @@ class Append(RunOperation):
 
     fencing_token: int
     record: PreparedRecord
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

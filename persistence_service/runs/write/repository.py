@@ -11,11 +11,12 @@ from persistence_service.idempotency import repository as keys
 from persistence_service.idempotency.keys import KeyScope, KeyTable, KeyUse
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.packing import pack
-from persistence_service.runs.form import names
+from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.outcomes import Ack, Conflicted
+from persistence_service.runs.write.recomputing import ReviewRow, second_review
 
 
 def take_keys(
@@ -47,6 +48,14 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
         key = by_stream[(row.tenant, row.stream)]
         acks[(key, row.record_id)] = Ack(row.record_id, row.first_sequence, row.last_sequence, row.event_time)
     return acks
+
+
+def find_reviews(connection: Connection, keys: Sequence[RunKey]) -> dict[RunKey, list[ReviewRow]]:
+    """What decisions are computed from: the verdicts of some runs, which are locked."""
+    found: dict[RunKey, list[ReviewRow]] = {}
+    for row in connection.execute(statements.VERDICTS, {"keys": keys}).mappings():
+        found.setdefault((row["tenant"], row["run_id"]), []).append(row)
+    return found
 
 
 def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, table: KeyTable) -> None:
@@ -106,6 +115,9 @@ def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> 
         for event_type, rows in changes.payloads.items():
             if refused.statement is statements.INSERT_PAYLOAD[event_type]:
                 run_id = rows[0]["run_id"]
+                if event_type == event_types.REVIEW:
+                    personas = [row["persona_id"] for row in rows]
+                    raise Conflicted(second_review(run_id, personas)) from refused
                 refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
                 raise Conflicted(refusal) from refused
         if refused.statement in (statements.INSERT_RUNS, statements.INSERT_ATTEMPTS):

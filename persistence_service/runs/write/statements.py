@@ -19,8 +19,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.database.many import ForRows
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
-from persistence_service.runs.form import names
+from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
+from persistence_service.runs.form.payloads import VERDICT_COLUMNS
 from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
@@ -62,6 +63,14 @@ RUNS_THERE = everything(
     "a deleted run that somebody has locked is waited for like any other",
 )
 RUN_STATES = visible(RUNS_THERE)
+
+_REVIEWS = PAYLOADS[event_types.REVIEW]
+VERDICTS = everything(
+    select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, *(_REVIEWS.c[name] for name in VERDICT_COLUMNS)).where(
+        tuple_(_REVIEWS.c.tenant, _REVIEWS.c.run_id).in_(bindparam("keys", expanding=True))
+    ),
+    "their runs are locked, and were judged",
+)
 
 INSERT_RUNS = ForRows(insert(RUNS))
 # Settings that are there, as nearly always, are neither locked nor written.

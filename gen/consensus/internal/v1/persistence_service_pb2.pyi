@@ -174,7 +174,7 @@ class BeginCreate(_message.Message):
     run_id: _builtins.str
     """The new run's id. Where the key was used before, the earlier run's id stands."""
     lease_owner: _builtins.str
-    """Name of the process, for logs and diagnostics."""
+    """Name of the process, which no other has: whoever attaches to the run must name it."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """Whose run it will be, and which request started it."""
@@ -224,7 +224,9 @@ class BeginAttach(_message.Message):
     fencing_token: _builtins.int
     """The token of the lease that ClaimRuns or an earlier stream granted."""
     lease_owner: _builtins.str
-    """Name of the process, 1 to 255 characters, for logs and diagnostics."""
+    """Name of the process that the lease was granted to, 1 to 255 characters; another is
+    refused with LEASE_LOST.
+    """
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """The run's tenant, and the caller and request that the worker acts for."""
@@ -710,7 +712,9 @@ class ClaimRunsRequest(_message.Message):
     LEASE_OWNER_FIELD_NUMBER: _builtins.int
     MAX_COUNT_FIELD_NUMBER: _builtins.int
     lease_owner: _builtins.str
-    """Name of the process, 1 to 255 characters, for logs and diagnostics."""
+    """Name of the process, which no other has, 1 to 255 characters: whoever attaches to one
+    of the runs must name it.
+    """
     max_count: _builtins.int
     """How many at most, 1 to 100."""
     def __init__(
@@ -1128,7 +1132,10 @@ class WatchRunRequest(_message.Message):
     run_id: _builtins.str
     """Id of the run to follow, 1 to 64 letters, digits, `_` and `-`."""
     after_sequence: _builtins.int
-    """The last sequence that the caller has; 0 for none."""
+    """The last sequence that the caller has; 0 for none. One that the run does not have yet
+    is waited for; one that it will not have, since it is over, is refused with
+    SEQUENCE_OUT_OF_RANGE.
+    """
     show_deleted: _builtins.bool
     """Whether a deleted run is found too."""
     @_builtins.property

@@ -57,12 +57,13 @@ def test_any_event_is_activity() -> None:
     assert draft_analytics(WALK, NOW).last_activity_time == at(90)
 
 
-def test_the_interval_is_the_average_from_pass_to_pass() -> None:
-    assert draft_analytics(WALK, NOW).average_pass_interval == timedelta(minutes=20)
+def test_the_interval_is_the_time_from_creation_to_the_last_pass_over_the_passes() -> None:
+    assert draft_analytics(WALK, NOW).average_pass_interval == timedelta(minutes=50) / 3
+    assert draft_analytics(WALK[:3], NOW).average_pass_interval == timedelta(minutes=10)
 
 
-@pytest.mark.parametrize("events", [[], WALK[:3]], ids=["none", "one"])
-def test_fewer_than_two_passes_have_no_interval(events: Sequence[DraftEvent]) -> None:
+@pytest.mark.parametrize("events", [[], WALK[:2], WALK[1:]], ids=["none", "no pass", "no creation"])
+def test_without_a_pass_or_a_creation_there_is_no_interval(events: Sequence[DraftEvent]) -> None:
     assert draft_analytics(events, NOW).average_pass_interval is None
 
 
@@ -88,23 +89,33 @@ def test_the_order_in_which_events_come_does_not_matter() -> None:
 def test_a_user_s_counts_are_those_of_the_user_s_own_events() -> None:
     other = [event(DRAFT_CREATED, 5, "ann", draft="d2"), event(SEGMENT_ADDED, 6, "ann", draft="d2")]
     found = user_analytics("ann", [*WALK, *other], NOW)
-    assert (found.created_draft_count, found.contributed_draft_count, found.segment_count) == (2, 2, 2)
+    assert (found.created_draft_count, found.contributed_draft_count, found.segment_count) == (2, 0, 2)
+
+
+def test_who_writes_in_a_draft_of_another_contributes_to_it() -> None:
+    found = user_analytics("ben", WALK, NOW)
+    assert (found.created_draft_count, found.contributed_draft_count, found.segment_count) == (0, 1, 2)
 
 
 HOLDS = [
-    ("ann", NOW, 2, 10),  # 0 to 10, and 40 to 50
+    ("ann", NOW, 2, 10),  # as creator until 10, which is no hold of a ring that was passed; 40 to 50
     ("ben", NOW, 1, 30),
     ("cat", NOW, 1, 20),  # until the draft was completed
-    ("ben", at(25), 1, 15),  # until now
 ]
 
 
 @pytest.mark.parametrize(("user", "now", "count", "minutes"), HOLDS)
-def test_a_ring_is_held_until_it_is_passed_or_the_draft_completed_or_now(
+def test_a_ring_that_was_received_is_held_until_it_is_passed_or_the_draft_completed(
     user: str, now: datetime, count: int, minutes: int
 ) -> None:
     found = user_analytics(user, WALK, now)
     assert (found.held_ring_count, found.average_hold_duration) == (count, timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(("user", "now"), [("ben", at(25)), ("ann", at(25))], ids=["going on", "as creator"])
+def test_a_hold_that_goes_on_and_a_creator_s_own_do_not_count(user: str, now: datetime) -> None:
+    found = user_analytics(user, WALK, now)
+    assert (found.held_ring_count, found.average_hold_duration) == (1, None)
 
 
 def test_who_never_held_a_ring_has_no_hold_time() -> None:
@@ -113,18 +124,25 @@ def test_who_never_held_a_ring_has_no_hold_time() -> None:
 
 
 def test_rings_of_different_drafts_are_held_side_by_side() -> None:
-    events = [event(DRAFT_CREATED, 0, "ann", draft="a"), event(DRAFT_CREATED, 10, "ann", draft="b")]
-    found = user_analytics("ann", events, at(20))
-    assert (found.held_ring_count, found.average_hold_duration) == (2, timedelta(minutes=15))
+    events = [
+        each
+        for draft, received, left in (("a", 0, 10), ("b", 5, 35))
+        for each in (
+            event(RING_PASSED, received, "ben", "ann", draft=draft),
+            event(RING_PASSED, left, "ann", "ben", draft=draft),
+        )
+    ]
+    found = user_analytics("ann", events, at(40))
+    assert (found.held_ring_count, found.average_hold_duration) == (2, timedelta(minutes=20))
 
 
 BOARDS: list[tuple[Board, list[tuple[str, int]]]] = [
-    # Two segments, a ring and a draft; one of each; a ring.
-    ("collaboration", [("ben", 9), ("ann", 6), ("cat", 2)]),
+    # Two segments, a ring and a draft; a segment and a ring; a ring.
+    ("collaboration", [("ben", 9), ("ann", 5), ("cat", 2)]),
     # A segment and a draft created; two segments.
     ("momentum", [("ann", 6), ("ben", 2)]),
-    # A draft created and written in; one written in.
-    ("consistency", [("ann", 7), ("ben", 2)]),
+    # A draft created; another's written in.
+    ("consistency", [("ann", 5), ("ben", 2)]),
 ]
 
 

@@ -12,6 +12,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
+from consensus_decision.decision import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
@@ -126,7 +127,7 @@ def specification(min_personas: int = 0) -> run_pb2.RunSpecification:
         ),
         personas=PANEL.personas,
         quorum=check_quorum(run_pb2.Quorum(min_personas=min_personas), PANEL.personas)[0],
-        policy_version="1",
+        policy_version=POLICY_VERSION,
     )
 
 
@@ -291,6 +292,20 @@ async def test_a_relaxed_quorum_decides_without_the_missing_and_says_who_is_miss
     ]
 
 
+async def test_a_run_of_a_newer_policy_is_left_to_be_resumed_by_a_release_that_knows_it(
+    runs: Runs, ledger: MemoryLedger
+) -> None:
+    reviews = [review(persona) for persona in PANEL.ids]
+    recorded = attached(proposal=proposal(), persona_reviews=reviews, steps=dict.fromkeys(STEPS[:-1], 3))
+    recorded.run.specification.policy_version = "9.0.0"
+
+    await runs.go_on(recorded)
+
+    failure = ledger.failure()
+    assert (failure.failed_step, failure.resumable) == ("aggregate_decision", True)
+    assert list(failure.finished_personas) == list(PANEL.ids)
+
+
 async def test_the_runs_deadline_ends_it_and_its_calls(
     runs: Runs, ledger: MemoryLedger, control: ControlClient
 ) -> None:
@@ -314,7 +329,7 @@ async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
     def break_(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("review_service.runs.run.decide", break_)
+    monkeypatch.setattr("review_service.runs.run.rule_of", break_)
 
     await runs.begin()
 

@@ -104,7 +104,7 @@ def test_scores_in_json_say_their_unit() -> None:
         "confidence_score_ten_thousandths": 8123,
         "contribution_ten_thousandths": 2031,
     }
-    assert made.payload["content"]["minority_reports"][0]["confidence_score_ten_thousandths"] == 5500
+    assert made.payload["content"]["minority_reports"][0]["confidence_score_ten_thousandths"] == 8123
     settings = specification_row(records.specification(), HOUR).settings
     assert settings["personas"][0]["weight_ten_thousandths"] == 2500
 

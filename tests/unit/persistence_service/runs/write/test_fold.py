@@ -49,7 +49,8 @@ def created() -> Tracked:
 
 def append(record_id: int, *payloads: object, token: int = 1) -> Append:
     prepared = PreparedRecord.of(record(record_id, *payloads))
-    return Append(scope=SCOPE, run_id="r", fencing_token=token, record=prepared)
+    panel = CREATE.specification.panel
+    return Append(scope=SCOPE, run_id="r", fencing_token=token, record=prepared, panel=panel)
 
 
 def renew(token: int = 1) -> Renew:

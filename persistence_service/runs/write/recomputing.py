@@ -1,0 +1,112 @@
+"""What a record claims, held against what the run named and what is recorded. Pure.
+
+A worker says what personas said; everything that follows from it is computed here again, so that no fault of
+a worker, and nobody who speaks in its place, leaves a decision that its reviews do not give.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from consensus.v1 import run_pb2
+from consensus_contract.errors import DuplicateId, PolicyUnknown
+from consensus_decision.policies import rule_of
+from consensus_decision.quorum import has_quorum
+from consensus_rpc.errors import InvalidField
+from persistence_service.journal.entries import Columns
+from persistence_service.runs.form import event_types, names
+from persistence_service.runs.form.decisions import decision_columns
+from persistence_service.runs.form.entries import NewRunEntry
+from persistence_service.runs.form.panel import Panel
+from persistence_service.runs.form.payloads import verdict_message
+
+ReviewRow: TypeAlias = Mapping[Any, Any]
+
+_REVIEW = "persona_review"
+_DECISION = "decision"
+
+
+def check_claims(
+    run_id: str, panel: Panel, entries: Sequence[NewRunEntry], recorded: Iterable[ReviewRow] = ()
+) -> None:
+    """Nothing, unless a review or a decision among the entries cannot be; `recorded` are the rows of the
+    reviews that stand already, which need be complete only where there is a decision.
+
+    Raises:
+        InvalidField: a review of nobody on the panel; marks that its issues do not bear out; a decision
+            without a quorum, or another than the reviews give.
+        DuplicateId: a second review of a persona.
+        PolicyUnknown: the run is to be decided under a policy that this release does not know.
+    """
+    rows = list(recorded)
+    for new in entries:
+        if new.payload is None:
+            continue
+        if new.entry.event_type == event_types.REVIEW:
+            _check_review(run_id, panel, new.payload, rows)
+            rows.append(new.payload)
+        elif new.entry.event_type == event_types.DECISION:
+            _check_decision(panel.specification, new.payload, rows)
+
+
+def _check_review(run_id: str, panel: Panel, review: ReviewRow, before: Iterable[ReviewRow]) -> None:
+    persona_id = review["persona_id"]
+    if persona_id not in panel.persona_ids:
+        raise InvalidField(field=f"{_REVIEW}.persona_id", description="is one of the run's personas")
+    if any(each["persona_id"] == persona_id for each in before):
+        raise second_review(run_id, [persona_id])
+    issues = review["content"]["blocking_issues"]
+    marks = (
+        ("blocking_issues_present", "blocking_issues_present", bool(issues)),
+        (
+            "security_concerns_present",
+            "security_critical_issues_present",
+            any(issue.get("security_critical") for issue in issues),
+        ),
+    )
+    for column, name, value in marks:
+        if review[column] != value:
+            raise InvalidField(field=f"{_REVIEW}.{name}", description="is what its blocking issues say")
+
+
+def second_review(run_id: str, persona_ids: Iterable[str]) -> DuplicateId:
+    """The refusal of reviews of which a persona's is there already."""
+    return DuplicateId(resource=f"runs/{run_id}/persona_reviews/{','.join(persona_ids)}")
+
+
+def _check_decision(
+    specification: run_pb2.RunSpecification, decision: Columns, rows: Sequence[ReviewRow]
+) -> None:
+    version = specification.policy_version
+    if decision["policy_version"] != version:
+        raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
+    rule = rule_of(version)
+    if rule is None:
+        raise PolicyUnknown(policy_version=version)
+    if not has_quorum(specification, {row["persona_id"] for row in rows}):
+        raise InvalidField(
+            field=_DECISION, description=f"needs the reviews of the run's quorum; {len(rows)} are recorded"
+        )
+    missing = {
+        each["persona_id"]: names.reason_number(each["reason"])
+        for each in decision["content"].get("completeness", {}).get("missing_personas", ())
+    }
+    try:
+        given = rule(specification, [verdict_message(row) for row in rows], missing)
+    except ValueError as error:
+        raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
+    for name in _differences(decision, decision_columns(given)):
+        raise InvalidField(
+            field=f"{_DECISION}.{name}",
+            description=f"is what policy {version} makes of the recorded reviews, and is not",
+        )
+
+
+def _differences(claimed: Columns, given: Columns) -> Iterator[str]:
+    """The names of what is not equal; notes are none of a decision's yet."""
+    if claimed["label"] != given["label"]:
+        yield "label"
+    if claimed["confidence"] != given["confidence"]:
+        yield "overall_weighted_confidence"
+    for name, value in given["content"].items():
+        if claimed["content"].get(name) != value:
+            yield name

@@ -1,0 +1,112 @@
+"""What a record claims is held against what the run named and what is recorded."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2
+from consensus_contract.errors import PolicyUnknown
+from consensus_decision.decision import decide
+from consensus_rpc.errors import InvalidField
+from persistence_service.runs.form.entries import NewRunEntry, item_entry
+from persistence_service.runs.form.panel import panel_of
+from persistence_service.runs.form.payloads import Columns
+from persistence_service.runs.write.recomputing import check_claims
+from tests.support.decisions import GOLDEN_CASES, GoldenCase
+from tests.support.records import PERSONAS, decision, item_of, review, specification
+
+Change = Callable[[decision_pb2.Decision], object]
+
+
+def entries(*payloads: object) -> list[NewRunEntry]:
+    return [item_entry(item_of(each)) for each in payloads]
+
+
+def ready(given: panel_pb2.PersonaReview) -> run_event_pb2.PersonaReviewReady:
+    return run_event_pb2.PersonaReviewReady(persona_review=given)
+
+
+def rows(reviews: Sequence[panel_pb2.PersonaReview]) -> list[Columns]:
+    return [new.payload or {} for new in entries(*map(ready, reviews))]
+
+
+def check(
+    decided: decision_pb2.Decision,
+    reviews: Sequence[panel_pb2.PersonaReview],
+    run: run_pb2.RunSpecification | None = None,
+) -> None:
+    check_claims(
+        "r",
+        panel_of(run or specification()),
+        entries(run_event_pb2.DecisionReady(decision=decided)),
+        rows(reviews),
+    )
+
+
+@pytest.mark.parametrize("case", GOLDEN_CASES, ids=lambda case: case.name)
+def test_what_the_rule_makes_of_the_reviews_is_taken_in_any_order(case: GoldenCase) -> None:
+    check(case.decide(), case.reviews, case.specification())
+    check(case.decide(), list(reversed(case.reviews)), case.specification())
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("label", lambda d: setattr(d, "label", decision_pb2.DECISION_LABEL_APPROVE)),
+        ("overall_weighted_confidence", lambda d: setattr(d, "overall_weighted_confidence", 0.8124)),
+        ("contributions", lambda d: setattr(d.contributions[1], "contribution", 0.2)),
+        ("contributions", lambda d: d.contributions.pop()),
+        ("fired_rules", lambda d: d.fired_rules.pop()),
+        ("fired_rules", lambda d: setattr(d.fired_rules[0], "explanation", "Trust me.")),
+        ("minority_reports", lambda d: d.minority_reports.pop()),
+        ("completeness", lambda d: d.ClearField("completeness")),
+        ("completeness", lambda d: setattr(d.completeness, "present_count", 4)),
+        ("policy_version", lambda d: setattr(d, "policy_version", "0.9.0")),
+    ],
+)
+def test_a_decision_that_the_reviews_do_not_give_is_refused(name: str, change: Change) -> None:
+    changed = decision()
+    change(changed)
+    with pytest.raises(InvalidField, match=f"decision.{name}"):
+        check(changed, [review(persona) for persona in PERSONAS])
+
+
+def test_a_decision_needs_the_reviews_of_the_quorum() -> None:
+    four = [review(persona) for persona in PERSONAS[:4]]
+    missing = {"user_advocate": errors_pb2.ERROR_REASON_LLM_TIMEOUT}
+    with pytest.raises(InvalidField, match="quorum; 4 are recorded"):
+        check(decide(specification(), four, missing), four)
+    relaxed = specification()
+    relaxed.quorum.min_personas = 4
+    check(decide(relaxed, four, missing), four, relaxed)
+
+
+def test_a_policy_that_this_release_does_not_know_is_waited_for() -> None:
+    newer, reviews = specification(policy_version="9.0.0"), [review(persona) for persona in PERSONAS]
+    decided = decide(newer, reviews)
+    decided.policy_version = "9.0.0"
+    with pytest.raises(PolicyUnknown, match=r"policy 9\.0\.0") as caught:
+        check(decided, reviews, newer)
+    assert caught.value.retryable
+
+
+def test_a_panel_without_weight_decides_nothing() -> None:
+    weightless, reviews = specification(), [review(persona) for persona in PERSONAS]
+    for persona in weightless.personas:
+        persona.weight = 0
+    with pytest.raises(InvalidField, match="carry weight"):
+        check(decision(), reviews, weightless)
+
+
+@pytest.mark.parametrize("name", ["blocking_issues_present", "security_critical_issues_present"])
+def test_marks_say_what_the_blocking_issues_say(name: str) -> None:
+    lying = review("critic")
+    setattr(lying, name, not getattr(lying, name))
+    with pytest.raises(InvalidField, match=name):
+        check_claims("r", panel_of(specification()), entries(ready(lying)))
+
+
+def test_reviews_and_the_decision_may_stand_in_one_record() -> None:
+    reviews = [ready(review(persona)) for persona in PERSONAS]
+    whole = entries(*reviews, run_event_pb2.DecisionReady(decision=decision()))
+    check_claims("r", panel_of(specification()), whole)
