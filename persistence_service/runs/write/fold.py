@@ -5,9 +5,11 @@ Every rule on states, tokens and records stands here and in the modules beside i
 the contract before anything is changed; the batch turns it into the operation's answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from consensus.v1 import run_pb2
 from consensus_contract.errors import DuplicateId, LeaseLost, RunCancelled
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.write.creation import (
@@ -16,9 +18,10 @@ from persistence_service.runs.write.creation import (
     settings_columns,
     specification_columns,
 )
+from persistence_service.runs.write.interventions import fail_run
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
-from persistence_service.runs.write.operations import Append, Attach, Create, Release, Renew
-from persistence_service.runs.write.outcomes import Ack, Created, Follow, Granted, Released, Repeated
+from persistence_service.runs.write.operations import Append, Attach, Create, EndRefused, Release, Renew
+from persistence_service.runs.write.outcomes import Ack, Created, Done, Follow, Granted, Released, Repeated
 from persistence_service.runs.write.record_effects import check_record, write_record
 
 
@@ -122,6 +125,21 @@ class Fold:
             run.lease_was_released = True
             tracked.is_changed = True
         return Released()
+
+    def end_refused(self, tracked: Tracked, operation: EndRefused, finished: Sequence[str]) -> Done:
+        """The run fails for what its worker's record was refused for; it can be resumed by hand."""
+        run = tracked.run
+        _fence(run, operation.fencing_token)
+        run.require(names.RUNNING, "record")
+        failure = run_pb2.RunFailure(
+            reason=operation.reason,
+            message=operation.message,
+            failed_step=operation.step,
+            resumable=True,
+            finished_personas=finished,
+        )
+        fail_run(self.changes, tracked, failure, run.moment(self.now), abandons=operation.abandons)
+        return Done()
 
     def granted(self, run: LockedRun) -> Granted:
         """The run's lease, as its worker is told of it."""
