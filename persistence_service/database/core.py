@@ -25,6 +25,7 @@ from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
 from persistence_service.database.threads import Threads
+from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 from persistence_service.schema.base import CLOCK
 
@@ -83,6 +84,7 @@ class Database:
             check_stored=self._file.check if self._file else lambda: None,
         )
         self._threads = Threads(options.connection_limit)
+        self._turns = Turns(self._threads)
         self._availability.on_change(self._let_go)
 
     @property
@@ -227,13 +229,23 @@ class Database:
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
-        A cancelled caller ends a unit that reads; one that writes and has begun goes on.
+        A cancelled caller ends a unit that reads; one that writes and has begun goes on. What cannot finish
+        before the caller's deadline is not begun, so that those who come after it still can.
+
+        Raises:
+            Overloaded: too much is waiting for the time that the caller has.
         """
         watch = Watch(is_read=read_only)
         terms = Terms(isolation, read_only, resource, rerun_when_lost, watch=watch)
         self._check(terms)
+        turn = self._turns.take(kind_of(resource, read_only=read_only))
+
+        def unit() -> Result:
+            with turn.begun():
+                return self._units.run(fn, terms, self._engine.connect)
+
         try:
-            return await self._threads.run(lambda: self._units.run(fn, terms, self._engine.connect))
+            return await self._threads.run(unit)
         except asyncio.CancelledError:
             if read_only:
                 self._overseer.let_go(watch)
