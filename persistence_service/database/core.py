@@ -68,6 +68,7 @@ class Database:
         self._writes = Availability(what="writes", up=True)
         self._may = Availability(what="rights", up=True)
         self._suspicions: list[Callable[[], None]] = []
+        self._is_closed = False
         self._probe: Probe | None = None
         self._probe_connection: DedicatedConnection | None = None
         is_file = options.backend == "sqlite"
@@ -168,6 +169,7 @@ class Database:
 
     def close(self) -> None:
         """Ends all threads and connections; frees SQLite's file."""
+        self._is_closed = True
         self._overseer.let_all_reads_go()
         self._threads.close()
         self._overseer.stop()
@@ -309,6 +311,8 @@ class Database:
         self._probe.start()
 
     def _check(self, terms: Terms) -> None:
+        if self._is_closed:
+            raise DatabaseUnavailable
         self._availability.check()
         if not (terms.read_only or terms.is_trial):
             self._writes.check()

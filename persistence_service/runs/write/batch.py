@@ -96,6 +96,8 @@ class _Batch:
         self._changes = Changes()
         self._fold = Fold(self._terms.rules, now, self._changes)
         self._find_work(now)
+        self._find_repeated()
+        self._find_proposals()
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
         repository.write(self._connection, tracked, self._changes, self._keys)
@@ -144,6 +146,33 @@ class _Batch:
             for each in overdue:
                 claiming.give_up(self._fold, each, unfinished[each.run.key])
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
+
+    def _find_repeated(self) -> None:
+        """Acknowledgements of records that were committed before, as they were given first."""
+        repeated = [
+            (self._runs[op.key], op.record)
+            for op in self._operations
+            if isinstance(op, Append)
+            and op.key in self._runs
+            and op.record.record_id <= self._runs[op.key].run.last_record_id
+        ]
+        if not repeated:
+            return
+        keys = [(tracked.run.key, record.record_id) for tracked, record in repeated]
+        acks = repository.find_acks(self._connection, keys)
+        silent = [(tracked.run.key, record) for tracked, record in repeated if not record.entries]
+        acks |= repository.find_silent_acks(self._connection, silent)
+        for tracked, record in repeated:
+            if (ack := acks.get((tracked.run.key, record.record_id))) is not None:
+                tracked.acks[record.record_id] = ack
+
+    def _find_proposals(self) -> None:
+        """Whether runs have theirs of which that is not known: a release before 0011 recorded it."""
+        reviewed = {op.key for op in self._operations if isinstance(op, Append) and op.record.has_review}
+        unknown = sorted(key for key in reviewed & self._runs.keys() if not self._runs[key].run.is_expanded)
+        if unknown:
+            for row in self._connection.execute(statements.PROPOSALS_THERE, {"keys": unknown}):
+                self._runs[row.tenant, row.run_id].run.is_expanded = True
 
     def _track(self, columns: Columns) -> Tracked:
         tracked = tracked_run(columns)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from consensus.v1 import run_pb2
 from consensus_contract.errors import DuplicateId, LeaseLost, RunCancelled
+from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.write.creation import (
     new_run,
@@ -97,12 +98,19 @@ class Fold:
         tracked.is_changed = True
         return self.granted(run)
 
-    def append(self, tracked: Tracked, operation: Append) -> Ack | Repeated:
-        """Writes a record down, whole, or answers as it was answered before."""
+    def append(self, tracked: Tracked, operation: Append) -> Ack:
+        """Writes a record down, whole, or answers as it was answered before.
+
+        Raises:
+            InvalidField: its id is not above the newest, and none with it was committed.
+        """
         run, record = tracked.run, operation.record
         _fence(run, operation.fencing_token)
         if record.record_id <= run.last_record_id:
-            return tracked.acks.get(record.record_id) or Repeated(run.key, record.record_id)
+            if (ack := tracked.acks.get(record.record_id)) is not None:
+                return ack
+            above = f"is above {run.last_record_id}, the newest: none of this id was committed"
+            raise InvalidField(field="record.record_id", description=above)
         run.require(names.RUNNING, "record")
         check_record(run, record)
         return write_record(self.changes, tracked, record, operation.scope, run.moment(self.now))

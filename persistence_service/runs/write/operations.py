@@ -10,6 +10,7 @@ from consensus_contract.steps import AGGREGATE
 from consensus_rpc.errors import InvalidField
 from persistence_service.idempotency.keys import KeyUse
 from persistence_service.journal.entries import Columns
+from persistence_service.runs.form import event_types
 from persistence_service.runs.form.attempts import attempt_columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey, RunScope
@@ -35,6 +36,11 @@ class PreparedRecord:
     record_id: int
     attempts: tuple[Columns, ...]
     entries: tuple[NewRunEntry, ...]
+
+    @property
+    def has_review(self) -> bool:
+        """Whether a review is in it."""
+        return any(new.entry.event_type == event_types.REVIEW for new in self.entries)
 
     @classmethod
     def of(cls, record: persistence_service_pb2.Record) -> "PreparedRecord":

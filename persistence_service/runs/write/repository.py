@@ -15,6 +15,7 @@ from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
+from persistence_service.runs.write.operations import PreparedRecord
 from persistence_service.runs.write.outcomes import Ack, Conflicted
 
 
@@ -47,6 +48,24 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
         key = by_stream[(row.tenant, row.stream)]
         acks[(key, row.record_id)] = Ack(row.record_id, row.first_sequence, row.last_sequence, row.event_time)
     return acks
+
+
+def find_silent_acks(
+    connection: Connection, records: Sequence[tuple[RunKey, PreparedRecord]]
+) -> dict[tuple[RunKey, int], Ack]:
+    """Acknowledgements of records that left no event: of those whose attempts are there."""
+    wanted = [
+        (*key, attempt["step"], attempt["attempt_number"])
+        for key, record in records
+        for attempt in record.attempts
+    ]
+    rows = connection.execute(statements.FIND_ATTEMPTS, {"attempts": wanted}) if wanted else ()
+    there = {tuple(row) for row in rows}
+    return {
+        (key, record.record_id): Ack(record.record_id)
+        for key, record in records
+        if all((*key, each["step"], each["attempt_number"]) in there for each in record.attempts)
+    }
 
 
 def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, table: KeyTable) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.database.many import ForRows
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
-from persistence_service.runs.form import names
+from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
@@ -87,6 +87,13 @@ RUNS_THERE = everything(
     "a deleted run that somebody has locked is waited for like any other",
 )
 RUN_STATES = visible(RUNS_THERE)
+_PROPOSALS = PAYLOADS[event_types.PROPOSAL]
+PROPOSALS_THERE = everything(
+    select(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).where(
+        tuple_(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).in_(bindparam("keys", expanding=True))
+    ),
+    "their runs are locked, and are judged",
+)
 
 INSERT_RUNS = ForRows(insert(RUNS))
 # Settings that are there, as nearly always, are neither locked nor written.
@@ -139,6 +146,11 @@ UPDATE_ATTEMPTS = ForRows(
         .values({name: given for name, given in _GIVEN.items() if name not in _KEPT}),
         "their runs are locked, and were judged",
     )
+)
+_ATTEMPT = (ATTEMPTS.c.tenant, ATTEMPTS.c.run_id, ATTEMPTS.c.step, ATTEMPTS.c.attempt_number)
+FIND_ATTEMPTS = everything(
+    select(*_ATTEMPT).where(tuple_(*_ATTEMPT).in_(bindparam("attempts", expanding=True))),
+    "their runs are locked, and were judged",
 )
 ABANDON_ATTEMPTS = everything(
     update(ATTEMPTS)
