@@ -89,17 +89,17 @@ bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page
 	@$(PY) -m tests.benchmarks.lists
 
 .PHONY: check
-check: $(READY) ## Format, lint, types, imports, contract, stubs, clients, docs, migrations, lock
+check: $(READY) ## Format, lint, types, imports, contract, gen/, clients, docs, migrations, lock
 	@$(PY) scripts/check.py
 
 .PHONY: format
 format: $(READY) ## Format the Python code and the contract
 	@$(VENV)/bin/ruff format --quiet
 	@$(VENV)/bin/ruff check --quiet --fix-only --select I
-	@$(VENV)/bin/buf format protos --write --exclude-path protos/buf
+	@$(VENV)/bin/buf format protos --write --exclude-path protos/buf --exclude-path protos/google
 
 .PHONY: protos
-protos: $(READY) ## Make the stubs in gen/ from protos/
+protos: $(READY) ## Make gen/ from protos/: Python stubs, a copy without rules, descriptors
 	@$(PY) scripts/make_stubs.py
 
 .PHONY: graph
@@ -109,6 +109,10 @@ graph: $(READY) ## Print which room imports which, circles and arrows upward; AR
 .PHONY: sync
 sync: $(READY) ## Make the synchronous clients from the asynchronous ones
 	@$(PY) scripts/make_sync.py
+
+.PHONY: check-generation
+check-generation: $(READY) ## Generate the contract in Go, TypeScript, Java, Rust, Python; compile it; ARGS=go
+	@$(PY) scripts/check_generation.py $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## Make docs/errors.md, the settings table and .env.example from contract and code
@@ -128,4 +132,4 @@ clean: ## Remove .venv, caches and what was built; databases in data/ stay
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile

@@ -1,9 +1,9 @@
 """Where the reader of a stream stands, so that another stream can bring the rest: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
-from consensus.v1 import draft_pb2, draft_service_pb2, event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import draft_pb2, draft_service_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_client.reconnecting import cut
 
 RunMessage: TypeAlias = review_service_pb2.StreamReviewResponse | review_service_pb2.WatchRunResponse
@@ -22,8 +22,12 @@ class Cursor(Protocol[M_contra, T_co]):
     def followed(self) -> Mapping[str, str]:
         """What is followed, as errors name it."""
 
-    def take(self, message: M_contra) -> T_co | None:
-        """What is new in the message; None for heartbeats and for what was taken before."""
+    def take(self, message: M_contra) -> Iterator[T_co]:
+        """What is new in the message, in order; nothing for heartbeats and for what was taken before.
+
+        Raises:
+            ServerUnreachable: when something is missing before the next, so that the reader asks again.
+        """
 
     def check_end(self) -> None:
         """Accepts that a stream ended without an error.
@@ -47,25 +51,26 @@ class RunCursor:
         """The run, once it is known."""
         return {} if self.run_id is None else {"run_id": self.run_id}
 
-    def take(self, message: RunMessage) -> event_pb2.RunEvent | None:
-        """The message's event if it is the next one; None for heartbeats and for what was taken before.
+    def take(self, message: RunMessage) -> Iterator[run_event_pb2.RunEvent]:
+        """The message's events that are new, in order; none for a heartbeat.
 
         Raises:
-            ServerUnreachable: when an event is missing before this one, so that the reader asks again.
+            ServerUnreachable: when an event is missing before the next one, so that the reader asks again.
         """
-        if message.WhichOneof("message") != "event":
-            return None
-        event = message.event
-        if event.sequence <= self.after_sequence:
-            return None
-        if event.sequence != self.after_sequence + 1:
-            raise cut(f"event {self.after_sequence + 1} is missing before event {event.sequence}")
+        for event in message.events:
+            if event.sequence <= self.after_sequence:
+                continue
+            if event.sequence != self.after_sequence + 1:
+                raise cut(f"event {self.after_sequence + 1} is missing before event {event.sequence}")
+            self._note(event)
+            yield event
+
+    def _note(self, event: run_event_pb2.RunEvent) -> None:
         self.run_id = event.run_id
         self.after_sequence = event.sequence
         kind = event.WhichOneof("payload")
         if kind not in _BESIDE_THE_WAY:
             self._last_kind = kind or "unknown"
-        return event
 
     def check_end(self) -> None:
         """Accepts that a stream ended without an error.
@@ -94,12 +99,12 @@ class DraftCursor:
         self._draft_id = draft_id
         self._after_sequence = after_sequence
 
-    def take(self, message: draft_service_pb2.WatchDraftResponse) -> draft_pb2.DraftEvent | None:
-        """The message's event; None for heartbeats and for what was taken before."""
-        if not message.HasField("event") or message.event.sequence <= self._after_sequence:
-            return None
-        self._after_sequence = message.event.sequence
-        return message.event
+    def take(self, message: draft_service_pb2.WatchDraftResponse) -> Iterator[draft_pb2.DraftEvent]:
+        """The message's events that are new, in order; none for a heartbeat."""
+        for event in message.events:
+            if event.sequence > self._after_sequence:
+                self._after_sequence = event.sequence
+                yield event
 
     def check_end(self) -> None:
         """Any end that is no error is the draft's."""
@@ -119,9 +124,9 @@ class ExportCursor:
         self._wanted = wanted
         self._page_token = ""
 
-    def take(self, message: review_service_pb2.ExportRunsResponse) -> run_pb2.Run:
+    def take(self, message: review_service_pb2.ExportRunsResponse) -> Iterator[run_pb2.Run]:
         self._page_token = message.page_token
-        return message.run
+        yield message.run
 
     def check_end(self) -> None:
         """Any end that is no error is the last run's."""

@@ -1,6 +1,8 @@
 """How a client behaves, synchronous or not."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
 
 from consensus_client.reconnecting import ReconnectPolicy
 from consensus_rpc.channel.channels import ChannelOptions
@@ -15,8 +17,9 @@ class ClientOptions:
 
     `call_seconds` bounds a call that answers once, `expand_seconds` ExpandIdea (it waits for a model, and is
     never sent twice). Streams have no deadline of their own; one that is followed counts as cut when nothing
-    comes for `idle_seconds`, not even a heartbeat (every 15 s). The synchronous clients leave that to
-    keepalive.
+    comes for `idle_seconds`, not even a heartbeat: take several times the service's
+    `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise. The synchronous clients leave
+    that to keepalive.
     """
 
     call_seconds: float = 30.0
@@ -24,3 +27,15 @@ class ClientOptions:
     idle_seconds: float = 60.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     channel: ChannelOptions = field(default_factory=ChannelOptions)
+
+    def channel_options(self) -> ChannelOptions:
+        """Those of `channel`; unless they name reads of their own, gRPC repeats the published ones."""
+        if self.channel.retry_reads or self.channel.published_config is not None:
+            return self.channel
+        return replace(self.channel, published_config=published_config())
+
+
+@cache
+def published_config() -> str:
+    """The service config that stands beside the contract."""
+    return (resources.files("consensus.v1") / "service_config.json").read_text("utf-8")

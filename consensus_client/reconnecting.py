@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consensus_contract.errors import ConsensusError, RunFailed
 from consensus_rpc.backoff import Backoff, Chance, Clock, Patience
-from consensus_rpc.errors import ServerUnreachable, SlowConsumer, UnclassifiedError
+from consensus_rpc.errors import ServerUnreachable, UnclassifiedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Reconnection:
         self._patience.budget_seconds = self._policy.follow_seconds
 
     def still_alive(self) -> None:
-        """A heartbeat came: that counts on a stream that has lasted, not on one that is cut each time."""
+        """A message came: that counts on a stream that has lasted, not on one that is cut each time."""
         if self._clock() - self._last_cut >= self._policy.ceiling_seconds:
             self._patience.succeeded()
 
@@ -86,10 +86,13 @@ def _asked_seconds(error: ConsensusError) -> float:
 
 
 def is_cut(error: ConsensusError) -> bool:
-    """Whether the error ended a call, not the run: the same call or the rest of its stream may come."""
-    if isinstance(error, RunFailed):
+    """Whether the error ended a call, not the run: the same call or the rest of its stream may come.
+
+    A run's end is told by its class or by `run_state`, never by the code: a run may fail with UNAVAILABLE.
+    """
+    if isinstance(error, RunFailed) or error.run_state is not None:
         return False
-    return error.retryable or isinstance(error, SlowConsumer)
+    return error.retryable
 
 
 def cut(message: str) -> ServerUnreachable:

@@ -19,7 +19,7 @@ class ReviewOptions:
     """What one review does otherwise than the service's settings say; None leaves the setting.
 
     Temperatures are 0 to 2 in hundredths. `max_retries` are calls after a step's first, 1 to 10.
-    `min_personas` relaxes the quorum; `required_personas` always contains `security_guardian`.
+    `min_personas` relaxes the quorum; the personas that hold a veto are always among `required_personas`.
     """
 
     expand_model: str = ""

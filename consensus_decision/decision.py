@@ -129,7 +129,7 @@ def _completeness(
 ) -> decision_pb2.Completeness:
     unspecified = errors_pb2.ERROR_REASON_UNSPECIFIED
     return decision_pb2.Completeness(
-        is_complete=not absent,
+        complete=not absent,
         expected_count=len(personas),
         present_count=len(personas) - len(absent),
         missing_personas=[

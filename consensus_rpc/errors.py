@@ -71,7 +71,7 @@ class Unauthenticated(ConsensusError):
 
 
 class Overloaded(ConsensusError):
-    """Too many runs or calls are in flight; nothing was written and no model was called."""
+    """Too many runs or calls are in flight; nothing was executed, so that no key is needed to ask again."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_OVERLOADED
@@ -88,10 +88,11 @@ class Overloaded(ConsensusError):
 
 
 class SlowConsumer(ConsensusError):
-    """The reader of a stream took nothing for too long; it may reconnect after `last_sequence`."""
+    """The reader of a stream took nothing for too long; another stream goes on after `last_sequence`."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = ErrorReason.ERROR_REASON_SLOW_CONSUMER
+    default_retry_after_seconds = 1.0
 
     def __init__(self, *, last_sequence: int, run_id: str | None = None, draft_id: str | None = None) -> None:
         subject = {"run_id": run_id, "draft_id": draft_id}
@@ -130,7 +131,7 @@ class CallDeadlineExceeded(ConsensusError):
 
 
 class ShuttingDown(ConsensusError):
-    """The server is draining; another replica answers at once."""
+    """The server is draining; another replica answers at once. What was under way may have had its effect."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = ErrorReason.ERROR_REASON_SHUTTING_DOWN

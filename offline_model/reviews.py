@@ -8,7 +8,6 @@ from typing import Any
 from offline_model.risks import RISKS
 from offline_model.signals import LABELS, Signals
 
-GUARDIAN = "security_guardian"
 _TOUCHY_TOPICS = frozenset({"people_data", "payments"})
 _LINES = 5
 _QUOTE_LENGTH = 160
@@ -43,6 +42,7 @@ class PersonaRules:
     harmless_bonus: float = 0.0
     block_unless_any: tuple[str, ...] = ()
     block_issue: str = ""
+    guards: bool = False
 
 
 def _load() -> dict[str, PersonaRules]:
@@ -63,7 +63,7 @@ def review(persona: str, signals: Signals) -> dict[str, Any]:
     rules = PERSONAS.get(persona, PERSONAS["architect"])
     missing = [aspect for sign, aspect in rules.aspects.items() if sign not in signals.named]
     return {
-        "confidence_score": _score(persona, rules, signals),
+        "confidence_score": _score(rules, signals),
         "strengths": _strengths(rules, signals),
         "concerns": [
             *_risk_concerns(signals),
@@ -74,7 +74,7 @@ def review(persona: str, signals: Signals) -> dict[str, Any]:
             *(aspect.advice for aspect in missing[:_LINES]),
             _SIGNATURE,
         ],
-        "blocking_issues": _blocking_issues(persona, rules, signals),
+        "blocking_issues": _blocking_issues(rules, signals),
         "estimated_effort": _quote("As stated", signals.named["effort"])
         if "effort" in signals.named
         else _LEFT_OPEN,
@@ -82,12 +82,12 @@ def review(persona: str, signals: Signals) -> dict[str, Any]:
     }
 
 
-def _score(persona: str, rules: PersonaRules, signals: Signals) -> float:
+def _score(rules: PersonaRules, signals: Signals) -> float:
     score = rules.base + sum(rules.aspects[sign].points for sign in rules.aspects if sign in signals.named)
     if not signals.topics & _TOUCHY_TOPICS:
         score += rules.harmless_bonus
     risks = [RISKS[risk] for risk in signals.risks]
-    if persona == GUARDIAN:
+    if rules.guards:
         score = min([score, *(risk.guardian_cap for risk in risks)])
     else:
         score -= sum(risk.penalty for risk in risks)
@@ -109,8 +109,8 @@ def _risk_advice(signals: Signals) -> list[str]:
     return [RISKS[risk].advice for risk in signals.risks]
 
 
-def _blocking_issues(persona: str, rules: PersonaRules, signals: Signals) -> list[dict[str, Any]]:
-    if persona == GUARDIAN:
+def _blocking_issues(rules: PersonaRules, signals: Signals) -> list[dict[str, Any]]:
+    if rules.guards:
         return [
             {"text": _quote(RISKS[risk].issue, said), "security_critical": True}
             for risk, said in signals.risks.items()

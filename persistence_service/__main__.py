@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
+from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
 from consensus.v1 import (
     audit_service_pb2_grpc,
-    diagnostics_service_pb2_grpc,
     draft_service_pb2_grpc,
     event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
     metric_service_pb2_grpc,
-    persistence_service_pb2_grpc,
 )
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
@@ -46,13 +45,13 @@ from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
 
 SERVICES = (
-    "consensus.v1.PersistenceService",
+    "consensus.internal.v1.PersistenceService",
     "consensus.v1.IdempotencyService",
     "consensus.v1.AuditService",
     "consensus.v1.DraftService",
     "consensus.v1.EventService",
     "consensus.v1.MetricService",
-    "consensus.v1.DiagnosticsService",
+    "consensus.internal.v1.DiagnosticsService",
 )
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
+from consensus.internal.v1 import persistence_service_pb2_grpc
+from consensus.v1 import review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
@@ -67,8 +68,13 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
         ),
         service_names=[REVIEW_SERVICE],
     )
-    follower = RunFollower(gateway, server.draining, heartbeat_seconds=settings.heartbeat_seconds)
-    streams = Streams(gateway, worker, follower, slow_seconds=settings.slow_consumer_seconds)
+    streams = Streams(
+        gateway,
+        worker,
+        RunFollower(gateway, server.draining),
+        slow_seconds=settings.slow_consumer_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
     servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams)
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 

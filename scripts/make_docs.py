@@ -10,7 +10,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 from consensus_rpc.process.settings import Settings
@@ -28,33 +28,41 @@ ERRORS_HEAD = """\
 <!-- Made by `make docs` from protos/consensus/v1/errors.proto; never edited. -->
 # Errors
 
-Every error of every service carries a `google.rpc.ErrorInfo`: its `reason` is one of those below, its
-`domain` is `consensus.v1`, and its `metadata` has the keys of the last column beside `request_id`, and
-`run_id` where there is one. With INVALID_ARGUMENT comes a `google.rpc.BadRequest`, with what is worth
-trying again a `google.rpc.RetryInfo`.
+{rule}
 
 | reason | code | what happened, what to do | metadata |
 | --- | --- | --- | --- |"""
 SERVICES: dict[str, type[Settings]] = {"review": ReviewSettings, "persistence": PersistenceSettings}
 
 
-def reasons() -> list[tuple[str, str]]:
-    """Return name and comment of each value of ErrorReason but the zero, line breaks undone."""
+def contract_of_errors() -> FileDescriptorProto:
+    """Return the file of the reasons, with its comments."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "errors.binpb"
         includes = [f"-I{PROTOS}", f"-I{resources.files('grpc_tools') / '_proto'}"]
         if protoc.main(["protoc", *includes, "--include_source_info", f"--descriptor_set_out={out}", ERRORS]):
             raise SystemExit("protoc refused the contract")
-        file = FileDescriptorSet.FromString(out.read_bytes()).file[0]
-    comments = {
-        tuple(place.path): " ".join(place.leading_comments.split())
-        for place in file.source_code_info.location
-    }
+        return FileDescriptorSet.FromString(out.read_bytes()).file[0]
+
+
+def comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    return {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
+
+
+def rule(file: FileDescriptorProto) -> str:
+    """Return what stands at the head of the file, whose place is that of `syntax`, 12."""
+    lines = comments(file).get((12,), "").splitlines()
+    return "\n".join(line.removeprefix(" ") for line in lines)
+
+
+def reasons(file: FileDescriptorProto) -> list[tuple[str, str]]:
+    """Return name and comment of each value of ErrorReason but the zero, line breaks undone."""
+    said = comments(file)
     number = next(index for index, enum in enumerate(file.enum_type) if enum.name == "ErrorReason")
     # A place in a file is a path of field numbers: 5 is FileDescriptorProto.enum_type, 2 its values.
     values = file.enum_type[number].value
     return [
-        (value.name.removeprefix(PREFIX), comments.get((5, number, 2, index), ""))
+        (value.name.removeprefix(PREFIX), " ".join(said.get((5, number, 2, index), "").split()))
         for index, value in enumerate(values)
         if value.number != 0
     ]
@@ -66,7 +74,9 @@ def errors_page() -> str:
     Raises:
         SystemExit: if the comment of a reason does not begin with its status code.
     """
-    return "\n".join([ERRORS_HEAD, *(error_row(reason, comment) for reason, comment in reasons()), ""])
+    file = contract_of_errors()
+    rows = (error_row(reason, comment) for reason, comment in reasons(file))
+    return "\n".join([ERRORS_HEAD.format(rule=rule(file)), *rows, ""])
 
 
 def error_row(reason: str, comment: str) -> str:

@@ -10,12 +10,8 @@ import grpc.aio
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import (
-    diagnostics_service_pb2,
-    diagnostics_service_pb2_grpc,
-    review_service_pb2,
-    review_service_pb2_grpc,
-)
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.failures import plain_cause
@@ -87,15 +83,15 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
     route = info.model_route
     models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
     where = text.clean(route.base_url) or "the provider's own address"
-    key = "key present" if route.has_api_key else "no key: runs will fail with LLM_AUTHENTICATION"
-    yield Checkup("model", route.has_api_key, f"{where}, {', '.join(models)}, {key}")
+    key = "key present" if route.api_key_configured else "no key: runs will fail with LLM_AUTHENTICATION"
+    yield Checkup("model", route.api_key_configured, f"{where}, {', '.join(models)}, {key}")
 
 
 async def _examine_persistence(target: str) -> list[Checkup]:
     subject = "persistence service"
     async with open_channel(target) as channel:
         try:
-            health = await _health(channel, "consensus.v1.PersistenceService")
+            health = await _health(channel, "consensus.internal.v1.PersistenceService")
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
         service = Checkup(subject, health.is_well, f"{target}, {health.seen}")
@@ -135,7 +131,7 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
     oldest = f"oldest run since {text.instant(status.oldest_queued_run_time)}" if waits else "no run waits"
     yield Checkup("queue", is_well=True, seen=oldest)
     for each in status.tables:
-        about = "about " if each.is_estimate else ""
+        about = "about " if each.estimated else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
         yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
 

@@ -48,7 +48,7 @@ _Require = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PERSONA",
-        help="No approval without this one; may be repeated. security_guardian always is one.",
+        help="No approval without this one; may be repeated. The personas that hold a veto always are.",
         show_default=False,
     ),
 ]

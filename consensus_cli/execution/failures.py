@@ -91,7 +91,9 @@ def _advice_for_call(error: ConsensusError, command: Command) -> str:
         case UnclassifiedError() if error.status_code is StatusCode.UNIMPLEMENTED:
             return "is this the right service, and as new as this command? --help says which one it asks"
         case InternalError():
-            return "the service's log has the cause under the request id"
+            log = "the service's log has the cause under the request id"
+            is_resumable = run_id and error.metadata.get("resumable") == "true"
+            return f"{log}; then go on: {command('resume', run_id)}" if is_resumable else log
     return ""
 
 

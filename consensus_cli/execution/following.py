@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.live import Live
 
-from consensus.v1 import decision_pb2, event_pb2, run_pb2
+from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -16,7 +16,7 @@ from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.plain import plain_lines
 from consensus_client import ReviewClient
 
-Events = AsyncGenerator[event_pb2.RunEvent]
+Events = AsyncGenerator[run_event_pb2.RunEvent]
 _FRAMES_PER_SECOND = 10
 
 
@@ -51,12 +51,12 @@ def say_started(session: CommandSession, run: run_pb2.Run, *, as_json: bool) -> 
     complain(f"watch it: {session.command('watch', run.run_id)}")
 
 
-def _nothing(_event: event_pb2.RunEvent) -> None:
+def _nothing(_event: run_event_pb2.RunEvent) -> None:
     """The live view draws itself."""
 
 
-def _plain(session: CommandSession) -> Callable[[event_pb2.RunEvent], None]:
-    def show(event: event_pb2.RunEvent) -> None:
+def _plain(session: CommandSession) -> Callable[[run_event_pb2.RunEvent], None]:
+    def show(event: run_event_pb2.RunEvent) -> None:
         say(*plain_lines(event, session.run_view))
 
     return show

@@ -186,7 +186,7 @@ def _steps(run: run_pb2.Run) -> Markup:
     rows = [
         element(
             "tr",
-            element("th", label(step.step), scope="row"),
+            element("th", label(step.name), scope="row"),
             element("td", text.word(run_pb2.StepState, step.state, "STEP_STATE_")),
             element("td", str(step.attempt_count or ""), class_="number"),
             element("td", _took(step), class_="number"),

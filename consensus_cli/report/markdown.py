@@ -122,7 +122,7 @@ def _facts(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterato
     yield from ("", "| step | state | attempts |", "| --- | --- | ---: |")
     for step in run.steps:
         state = text.word(run_pb2.StepState, step.state, "STEP_STATE_")
-        yield f"| {escape(label(step.step))} | {state} | {step.attempt_count or ''} |"
+        yield f"| {escape(label(step.name))} | {state} | {step.attempt_count or ''} |"
     if attempts:
         yield from ("", cost_of(attempts).sentence())
 

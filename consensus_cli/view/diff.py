@@ -75,8 +75,8 @@ def reason_lines(diff: Diff) -> list[str]:
     after = {rule.rule: rule for rule in decision.rules_after}
     lines = [f"no longer: {text.clean(rule.explanation)}" for key, rule in before.items() if key not in after]
     lines += [f"new: {text.clean(rule.explanation)}" for key, rule in after.items() if key not in before]
-    moved = [each for each in diff.personas if each.contribution.delta_ten_thousandths]
-    moved.sort(key=lambda each: -abs(each.contribution.delta_ten_thousandths))
+    moved = [each for each in diff.personas if each.contribution.delta]
+    moved.sort(key=lambda each: -abs(each.contribution.delta))
     lines += [
         f"{text.persona_name(each.persona_id)}: {movement(each.score)}, "
         f"{_delta(each.contribution)} of the confidence"
@@ -108,7 +108,7 @@ def _notes(persona: review_service_pb2.PersonaDiff) -> Iterator[str]:
     if persona.reused_from_run_id:
         yield "carried over"
     yield from _flag("blocking", persona.blocking_before, persona.blocking_after)
-    yield from _flag("security-critical", persona.security_before, persona.security_after)
+    yield from _flag("security-critical", persona.security_critical_before, persona.security_critical_after)
 
 
 def _flag(name: str, before: bool, after: bool) -> Iterator[str]:
@@ -156,22 +156,14 @@ def _diff_line(line: str) -> str:
 
 
 def _before(score: ScoreDiff) -> str:
-    return decimal(score.before_ten_thousandths) if score.HasField("before_ten_thousandths") else ""
+    return text.score(score.before) if score.HasField("before") else ""
 
 
 def _after(score: ScoreDiff) -> str:
-    return decimal(score.after_ten_thousandths) if score.HasField("after_ten_thousandths") else ""
+    return text.score(score.after) if score.HasField("after") else ""
 
 
 def _delta(score: ScoreDiff) -> str:
-    if not score.HasField("delta_ten_thousandths"):
+    if not score.HasField("delta"):
         return ""
-    delta = score.delta_ten_thousandths
-    return f"{'+' if delta > 0 else ''}{decimal(delta)}"
-
-
-def decimal(ten_thousandths: int) -> str:
-    """A number of ten-thousandths as `text.score` writes scores, exact: 6500 is `0.65`."""
-    whole, part = divmod(abs(ten_thousandths), 10_000)
-    digits = f"{part:04}".rstrip("0").ljust(2, "0")
-    return f"{'-' if ten_thousandths < 0 else ''}{whole}.{digits}"
+    return f"{'+' if score.delta > 0 else ''}{text.score(score.delta)}"

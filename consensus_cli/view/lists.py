@@ -74,7 +74,7 @@ def info_lines(found: review_service_pb2.GetServiceInfoResponse) -> list[str]:
             ("model's address", text.clean(route.base_url) or "the provider's own"),
             ("expanded by", model(route.expand_model, expand)),
             ("reviewed by", model(route.review_model, review)),
-            ("key", "present" if route.has_api_key else "missing"),
+            ("key", "present" if route.api_key_configured else "missing"),
             ("calls after the first", str(retries.max_retries)),
             (
                 "idea",

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
 from consensus_contract.steps import AGGREGATE, EXPAND
 
 
-def plain_lines(event: event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
+def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     """What to print for an event, after `progress` has taken it; nothing for most."""
     match event.WhichOneof("payload"):
         case "run_created":
             yield f"run {event.run_id}"
         case "run_resumed":
-            yield f"resumed (time {event.run_resumed.retry_count})"
+            yield f"resumed (time {event.run_resumed.resume_count})"
         case "run_taken_over":
             yield "taken over by another process"
         case "step_started" if event.step_started.step == EXPAND:

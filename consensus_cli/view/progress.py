@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from consensus.v1 import decision_pb2, event_pb2, run_pb2
+from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
@@ -46,7 +46,7 @@ class RunView:
     failure: run_pb2.RunFailure | None = None
     is_over: bool = False
 
-    def take(self, event: event_pb2.RunEvent) -> None:
+    def take(self, event: run_event_pb2.RunEvent) -> None:
         """Moves on by one event; kinds of a newer server change nothing but the sequence."""
         self.run_id = event.run_id
         self.last_sequence = event.sequence
@@ -67,7 +67,7 @@ class RunView:
             case _:
                 self._take_result(event)
 
-    def _take_result(self, event: event_pb2.RunEvent) -> None:
+    def _take_result(self, event: run_event_pb2.RunEvent) -> None:
         match event.WhichOneof("payload"):
             case "proposal_ready":
                 self.title = text.clean(event.proposal_ready.proposal.title)
@@ -90,7 +90,7 @@ class RunView:
         line.phase, line.started, line.seconds, line.note = Phase.WORKING, when, None, ""
         line.attempt_count = 0 if step == AGGREGATE else 1
 
-    def _end(self, step: str, phase: Phase, attempt_count: int, event: event_pb2.RunEvent) -> Line:
+    def _end(self, step: str, phase: Phase, attempt_count: int, event: run_event_pb2.RunEvent) -> Line:
         line = self._line(step)
         line.phase = phase
         line.attempt_count = attempt_count
@@ -100,14 +100,14 @@ class RunView:
             line.note = ""
         return line
 
-    def _attempt_failed(self, failed: event_pb2.AttemptFailed) -> None:
+    def _attempt_failed(self, failed: run_event_pb2.AttemptFailed) -> None:
         line = self._line(failed.step)
         line.note = reason(failed.reason)
         if failed.HasField("retry_delay"):
             line.attempt_count = failed.attempt_number + 1
             line.note += f", again after {text.seconds(failed.retry_delay):.1f} s"
 
-    def _reviewed(self, ready: event_pb2.PersonaReviewReady) -> None:
+    def _reviewed(self, ready: run_event_pb2.PersonaReviewReady) -> None:
         review = ready.persona_review
         line = self._line(review_step(review.persona_id))
         line.label = text.clean(review.persona_name) or line.label
@@ -115,7 +115,7 @@ class RunView:
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
         if review.blocking_issues:
             parts.append(f"{len(review.blocking_issues)} blocking")
-        if review.security_concerns_present:
+        if review.security_critical_issues_present:
             parts.append("security-critical")
         if review.reused_from_run_id:
             parts.append("carried over")

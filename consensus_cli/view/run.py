@@ -52,7 +52,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("user", text.clean(specification.user)),
         ("expanded by", model(specification.expand_model, _given(specification, "expand_temperature"))),
         ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
-        ("resumed", str(run.retry_count or "")),
+        ("resumed", str(run.resume_count or "")),
         ("taken over", str(run.take_over_count or "")),
         ("policy", specification.policy_version),
         ("templates", specification.persona_template_version),
@@ -127,7 +127,7 @@ def blocking_line(issue: panel_pb2.BlockingIssue) -> str:
 
 def concern_line(concern: panel_pb2.Concern) -> str:
     """A concern, marked where the persona calls it blocking."""
-    return f"{text.clean(concern.text)}{' (blocking)' if concern.is_blocking else ''}"
+    return f"{text.clean(concern.text)}{' (blocking)' if concern.blocking else ''}"
 
 
 def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
@@ -138,7 +138,7 @@ def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
         why = reason(step.failure.reason) if step.HasField("failure") else ""
         rows.append(
             [
-                label(step.step),
+                label(step.name),
                 text.word(run_pb2.StepState, step.state, "STEP_STATE_"),
                 str(step.attempt_count or ""),
                 "" if took is None or not step.HasField("start_time") else f"{took:.2f} s",

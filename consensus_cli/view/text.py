@@ -70,7 +70,7 @@ def word(names: "_EnumTypeWrapper[Value]", number: Value, prefix: str) -> str:
 
 
 def persona_name(persona_id: str) -> str:
-    """`security_guardian` as `SecurityGuardian`, for where the display name is not at hand."""
+    """`user_advocate` as `UserAdvocate`, for where the display name is not at hand."""
     return "".join(part.capitalize() for part in clean(persona_id).split("_"))
 
 

@@ -5,11 +5,11 @@ from typing import Self
 
 from consensus.v1 import (
     attempt_pb2,
-    event_pb2,
     panel_pb2,
     proposal_pb2,
     review_service_pb2,
     review_service_pb2_grpc,
+    run_event_pb2,
     run_pb2,
 )
 from consensus_client._async.connection import AsyncConnection, each_page
@@ -73,7 +73,7 @@ class ReviewClient:
         idempotency_key: str | None = None,
         on_disconnect: review_service_pb2.OnDisconnect.ValueType = review_service_pb2.ON_DISCONNECT_CONTINUE,
         timeout: float | None = None,
-    ) -> AsyncGenerator[event_pb2.RunEvent]:
+    ) -> AsyncGenerator[run_event_pb2.RunEvent]:
         """Starts a run and yields its events, each exactly once, over any number of cut streams.
 
         `timeout` (seconds) bounds this call, not the run.
@@ -91,7 +91,7 @@ class ReviewClient:
 
     def watch_run(
         self, run_id: str, *, after_sequence: int = 0, timeout: float | None = None
-    ) -> AsyncGenerator[event_pb2.RunEvent]:
+    ) -> AsyncGenerator[run_event_pb2.RunEvent]:
         """Yields the events of a run after `after_sequence`, as `review` does."""
         return self._follow(RunCursor(run_id, after_sequence), None, timeout)
 
@@ -307,7 +307,7 @@ class ReviewClient:
 
     def _follow(
         self, cursor: RunCursor, start: review_service_pb2.StreamReviewRequest | None, timeout: float | None
-    ) -> AsyncGenerator[event_pb2.RunEvent]:
+    ) -> AsyncGenerator[run_event_pb2.RunEvent]:
         def opening(options: CallOptions) -> AsyncStream[RunMessage]:
             """The start again until the first event came: its key makes that the same run; then the rest."""
             watch = cursor.watch_request()

@@ -40,7 +40,7 @@ class SyncConnection:
         """A `channel` of the caller's own is closed with the connection too."""
         self.target = target
         self.options = options or ClientOptions()
-        self.channel = channel or open_channel(target, self.options.channel)
+        self.channel = channel or open_channel(target, self.options.channel_options())
         self._wait = wait or sleep
 
     def close(self) -> None:
@@ -101,12 +101,10 @@ class SyncConnection:
                 call = opening(call_options(None if deadline is None else deadline - time.monotonic()))
                 try:
                     while (message := next_message(call, idle_seconds)) is not None:
-                        item = cursor.take(message)
-                        if item is None:
-                            reconnection.still_alive()
-                            continue
-                        reconnection.progressed()
-                        yield item
+                        reconnection.still_alive()
+                        for item in cursor.take(message):
+                            reconnection.progressed()
+                            yield item
                     cursor.check_end()
                     return
                 finally:

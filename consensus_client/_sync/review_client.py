@@ -6,11 +6,11 @@ from typing import Self
 
 from consensus.v1 import (
     attempt_pb2,
-    event_pb2,
     panel_pb2,
     proposal_pb2,
     review_service_pb2,
     review_service_pb2_grpc,
+    run_event_pb2,
     run_pb2,
 )
 from consensus_client._sync.connection import SyncConnection, each_page
@@ -74,7 +74,7 @@ class SyncReviewClient:
         idempotency_key: str | None = None,
         on_disconnect: review_service_pb2.OnDisconnect.ValueType = review_service_pb2.ON_DISCONNECT_CONTINUE,
         timeout: float | None = None,
-    ) -> Generator[event_pb2.RunEvent]:
+    ) -> Generator[run_event_pb2.RunEvent]:
         """Starts a run and yields its events, each exactly once, over any number of cut streams.
 
         `timeout` (seconds) bounds this call, not the run.
@@ -92,7 +92,7 @@ class SyncReviewClient:
 
     def watch_run(
         self, run_id: str, *, after_sequence: int = 0, timeout: float | None = None
-    ) -> Generator[event_pb2.RunEvent]:
+    ) -> Generator[run_event_pb2.RunEvent]:
         """Yields the events of a run after `after_sequence`, as `review` does."""
         return self._follow(RunCursor(run_id, after_sequence), None, timeout)
 
@@ -303,7 +303,7 @@ class SyncReviewClient:
 
     def _follow(
         self, cursor: RunCursor, start: review_service_pb2.StreamReviewRequest | None, timeout: float | None
-    ) -> Generator[event_pb2.RunEvent]:
+    ) -> Generator[run_event_pb2.RunEvent]:
         def opening(options: CallOptions) -> SyncStream[RunMessage]:
             """The start again until the first event came: its key makes that the same run; then the rest."""
             watch = cursor.watch_request()

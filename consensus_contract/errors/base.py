@@ -133,13 +133,18 @@ class ConsensusError(Exception):
         return self.metadata.get("run_id")
 
     @property
+    def run_state(self) -> str | None:
+        """`FAILED` or `CANCELLED` where it is the run that ended so, and not the call."""
+        return self.metadata.get("run_state")
+
+    @property
     def request_id(self) -> str | None:
         """The request id that the server answered with; it finds the call in the logs."""
         return self.metadata.get("request_id")
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may be sent again, after `retry_after_seconds`."""
+        """Whether the same request (a read, or one with a key) may be sent after `retry_after_seconds`."""
         return self.retry_after_seconds is not None
 
     def __repr__(self) -> str:

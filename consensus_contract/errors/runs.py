@@ -1,11 +1,12 @@
 """How a run, or a question to the model outside a run, can fail for good.
 
-A run's terminal failure says where it failed, whether it can be resumed and what is finished. It never
-carries RetryInfo: sending the request again would replay the failure.
+A run's terminal failure says in which state the run is, where it failed, whether it can be resumed and what
+is finished. It never carries RetryInfo: sending the request again would replay the failure.
 """
 # ruff: noqa: N818 - the names are those of the reasons in the contract
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import grpc
 
@@ -19,6 +20,7 @@ from consensus_contract.errors.base import (
 )
 
 _CAUSE = "cause."
+_FAILED, _CANCELLED = "FAILED", "CANCELLED"
 
 
 class RunNotFound(ConsensusError):
@@ -74,6 +76,7 @@ class RunFailed(ConsensusError):
     """
 
     text: str
+    ends_as: ClassVar[str] = _FAILED
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class RunFailed(ConsensusError):
             raise ValueError("a run's terminal failure carries no RetryInfo")
         super().__init__(
             _message(self.text, run_id, failed_step),
-            metadata=_metadata(run_id, failed_step, resumable, finished, causes),
+            metadata=_metadata(run_id, self.ends_as, failed_step, resumable, finished, causes),
             retry_after_seconds=retry_after_seconds,
             field_violations=field_violations,
         )
@@ -127,6 +130,7 @@ def _message(text: str, run_id: str | None, failed_step: str | None) -> str:
 
 def _metadata(
     run_id: str | None,
+    ends_as: str,
     failed_step: str | None,
     resumable: bool | None,
     finished: Sequence[str] | None,
@@ -134,6 +138,7 @@ def _metadata(
 ) -> dict[str, str]:
     found = {
         "run_id": run_id,
+        "run_state": None if run_id is None else ends_as,
         "failed_step": failed_step,
         "resumable": None if resumable is None else str(resumable).lower(),
         "finished": None if finished is None else ",".join(finished),
@@ -161,7 +166,7 @@ def run_failed(
     text = kind.text if issubclass(kind, RunFailed) else reason_name(reason)
     return kind.rebuilt(
         _message(text, run_id, failed_step),
-        metadata=_metadata(run_id, failed_step, resumable, finished, causes),
+        metadata=_metadata(run_id, _FAILED, failed_step, resumable, finished, causes),
         field_violations=field_violations,
     )
 
@@ -188,6 +193,7 @@ class RunCancelled(RunFailed):
     code = grpc.StatusCode.CANCELLED
     reason = ErrorReason.ERROR_REASON_RUN_CANCELLED
     text = "it was cancelled"
+    ends_as = _CANCELLED
 
 
 class AttemptsExhausted(RunFailed):

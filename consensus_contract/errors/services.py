@@ -33,7 +33,7 @@ class LockTimeout(ConsensusError):
 
 
 class PersistenceUnavailable(ConsensusError):
-    """The persistence service cannot be reached; no model was called."""
+    """The persistence service does not answer for now; what was not acknowledged may be written."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = ErrorReason.ERROR_REASON_PERSISTENCE_UNAVAILABLE

@@ -14,8 +14,6 @@ from consensus_rpc.telemetry.tracing import trace_metadata
 
 __all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "hop_timeout", "open_channel"]
 
-_KEEPALIVE_MS = 20_000
-_PING_TIMEOUT_MS = 5_000
 _RETRY_POLICY = {
     "maxAttempts": 3,
     "initialBackoff": "0.05s",
@@ -27,22 +25,31 @@ _RETRY_POLICY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
-    """How a channel behaves.
+    """How a channel behaves; times in seconds.
+
+    A peer that vanished without a word is noticed after `keepalive_seconds` without traffic and
+    `ping_timeout_seconds` without an answer, whether calls are under way or not; its streams end then.
 
     With more than one connection calls use them in turn, so that they reach several processes that share a
     port: the kernel spreads connections over these, and never calls.
 
     `retry_reads` maps a service's full name to its unary methods without effects. Only those are sent again
-    by gRPC on UNAVAILABLE: whether a change took effect is not known then.
+    by gRPC on UNAVAILABLE: whether a change took effect is not known then. `published_config`, the JSON that
+    a service publishes beside its contract, takes the place of both.
     """
 
     retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    published_config: str | None = None
     max_message_bytes: int = 4 * 1024 * 1024
     max_reconnect_backoff_seconds: float = 2.0
     connections: int = 1
+    keepalive_seconds: float = 20.0
+    ping_timeout_seconds: float = 5.0
 
     def service_config(self) -> str:
         """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
+        if self.published_config is not None:
+            return self.published_config
         names = [
             {"service": service, "method": name}
             for service, all_ in self.retry_reads.items()
@@ -53,15 +60,16 @@ class ChannelOptions:
 
     def channel_arguments(self) -> list[tuple[str, str | int]]:
         """gRPC's own names; a misspelt one is silently ignored."""
+        ping_timeout_ms = round(self.ping_timeout_seconds * 1000)
         return [
             ("grpc.service_config", self.service_config()),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),
-            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.keepalive_time_ms", round(self.keepalive_seconds * 1000)),
+            ("grpc.keepalive_timeout_ms", ping_timeout_ms),
             # Without it a stopped peer is noticed after a minute, whatever keepalive says.
-            ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.http2.ping_timeout_ms", ping_timeout_ms),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),

@@ -1,9 +1,7 @@
 // Reads what stands behind a failed call: google.rpc.Status in the trailing metadata.
-import { fileURLToPath } from "node:url";
-import protobuf from "protobufjs";
+import { errorTypes } from "./contract.js";
 
-const root = protobuf.loadSync(fileURLToPath(new URL("google_rpc.proto", import.meta.url)));
-const Status = root.lookupType("google.rpc.Status");
+const Status = errorTypes.lookupType("google.rpc.Status");
 
 // { code, message, details: [{ type: "google.rpc.ErrorInfo", … }] }; details of unknown types are left out.
 export function richError(error) {
@@ -15,7 +13,7 @@ export function richError(error) {
 
 function unpack({ type_url: url = "", typeUrl = url, value }) {
   const name = typeUrl.slice(typeUrl.lastIndexOf("/") + 1);
-  const type = root.lookup(name);
+  const type = errorTypes.lookup(name);
   return type ? [{ type: name, ...type.toObject(type.decode(value), { longs: Number }) }] : [];
 }
 

@@ -3,12 +3,8 @@
 //   node review.js [--server HOST:PORT] "An idea in a few sentences."
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import { fileURLToPath } from "node:url";
-import grpc from "@grpc/grpc-js";
-import loader from "@grpc/proto-loader";
+import { reviewService } from "./contract.js";
 import { describe } from "./errors.js";
-
-const PROTOS = process.env.CONSENSUS_PROTOS ?? fileURLToPath(new URL("../../protos", import.meta.url));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,23 +15,14 @@ if (positionals.length !== 1) {
   process.exit(2);
 }
 
-const definition = loader.loadSync("consensus/v1/review_service.proto", {
-  includeDirs: [PROTOS],
-  enums: String,
-  longs: Number,
-  defaults: true,
-  oneofs: true,
-});
-const { ReviewService } = grpc.loadPackageDefinition(definition).consensus.v1;
-const client = new ReviewService(values.server, grpc.credentials.createInsecure());
+const client = reviewService(values.server);
 
 // A key of our own makes it safe to send the same request again after a failure.
 const call = client.StreamReview({ review: { idea: positionals[0] }, idempotencyKey: randomUUID() });
 
-call.on("data", (response) => {
-  if (response.message !== "event") return; // a heartbeat
-  const { sequence, payload } = response.event;
-  console.log(`${sequence} ${payload} ${summary(response.event)}`.trimEnd());
+// A message brings all events that were ready; none when it is a heartbeat.
+call.on("data", ({ events }) => {
+  for (const event of events) console.log(`${event.sequence} ${event.payload} ${summary(event)}`.trimEnd());
 });
 call.on("error", (error) => {
   console.error(describe(error));

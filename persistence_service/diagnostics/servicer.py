@@ -1,7 +1,7 @@
 """DiagnosticsService: what ops ask."""
 # ruff: noqa: N802 - names are those of the generated base
 
-from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from consensus_rpc.server.context import Context
 from persistence_service.database import Connection, Database, PoolState
 from persistence_service.database.migrating import current_revision, head_revision
@@ -34,7 +34,7 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
             size_bytes=repository.size_bytes(connection),
             tables=[
                 diagnostics_service_pb2.TableStatus(
-                    table=table.name, row_count=table.row_count, is_estimate=table.is_estimate
+                    table=table.name, row_count=table.row_count, estimated=table.is_estimate
                 )
                 for table in repository.table_sizes(connection)
             ],

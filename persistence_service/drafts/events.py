@@ -22,14 +22,14 @@ def _ring_passed(event: StoredDraftEvent) -> draft_pb2.RingPassed:
 
 def _updated(event: StoredDraftEvent) -> draft_pb2.DraftUpdated:
     return draft_pb2.DraftUpdated(
-        is_title_changed=event.data["is_title_changed"], state=names.state_number(event.data["state"])
+        title_changed=event.data["is_title_changed"], state=names.state_number(event.data["state"])
     )
 
 
 def _completed(event: StoredDraftEvent) -> draft_pb2.DraftCompleted:
     data = event.data
     return draft_pb2.DraftCompleted(
-        segment_count=data["segment_count"], is_title_changed=data["is_title_changed"]
+        segment_count=data["segment_count"], title_changed=data["is_title_changed"]
     )
 
 

@@ -1,10 +1,11 @@
 """A draft followed through its journal."""
 
 import asyncio
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from consensus.v1 import draft_pb2, draft_service_pb2, event_pb2
+from consensus.v1 import draft_pb2, draft_service_pb2, heartbeat_pb2
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.drafts import repository
 from persistence_service.drafts.access import DraftAccess
@@ -29,7 +30,7 @@ async def watch_draft(
     """
     options = drafts.options
     outgoing = Outgoing(context, slow_seconds=options.slow_consumer_seconds, draft_id=key[1])
-    journal = Journal(read=_DraftPages(drafts, key).read, event=_event, heartbeat=_heartbeat)
+    journal = Journal(read=_DraftPages(drafts, key).read, events=_events, heartbeat=_heartbeat)
     following = Following(journal, outgoing, stopping, heartbeat_seconds=options.heartbeat_seconds)
     await following.run(drafts.notifier, key, after)
 
@@ -55,9 +56,9 @@ class _DraftPages:
         return EventPage(events, draft["last_sequence"], is_over=draft["delete_time"] is not None)
 
 
-def _event(event: draft_pb2.DraftEvent) -> draft_service_pb2.WatchDraftResponse:
-    return draft_service_pb2.WatchDraftResponse(event=event)
+def _events(events: Sequence[draft_pb2.DraftEvent]) -> draft_service_pb2.WatchDraftResponse:
+    return draft_service_pb2.WatchDraftResponse(events=events)
 
 
 def _heartbeat(after: int) -> draft_service_pb2.WatchDraftResponse:
-    return draft_service_pb2.WatchDraftResponse(heartbeat=event_pb2.Heartbeat(last_sequence=after))
+    return draft_service_pb2.WatchDraftResponse(heartbeat=heartbeat_pb2.Heartbeat(last_sequence=after))

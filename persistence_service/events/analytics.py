@@ -54,7 +54,7 @@ class UserAnalytics:
     contributed_draft_count: int
     segment_count: int
     held_ring_count: int
-    average_hold_time: timedelta | None
+    average_hold_duration: timedelta | None
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def user_analytics(user_id: str, events: Iterable[DraftEvent], now: datetime) ->
         contributed_draft_count=len(set(segments)),
         segment_count=len(segments),
         held_ring_count=len(holds),
-        average_hold_time=sum(holds, timedelta()) / len(holds) if holds else None,
+        average_hold_duration=sum(holds, timedelta()) / len(holds) if holds else None,
     )
 
 

@@ -141,8 +141,8 @@ def user_message(user: str, found: UserAnalytics) -> event_service_pb2.UserAnaly
         segment_count=found.segment_count,
         held_ring_count=found.held_ring_count,
     )
-    if found.average_hold_time is not None:
-        message.average_hold_time.CopyFrom(to_duration(found.average_hold_time // MICROSECOND * 1000))
+    if found.average_hold_duration is not None:
+        message.average_hold_duration.CopyFrom(to_duration(found.average_hold_duration // MICROSECOND * 1000))
     return message
 
 

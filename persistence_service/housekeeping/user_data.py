@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from persistence_service.drafts import deleting as drafts
 from persistence_service.idempotency.keys import DELETE_USER_DATA, UNDELETE_USER_DATA, KeyUse
 from persistence_service.idempotency.once import OncePerKey
@@ -29,8 +29,8 @@ class UserData:
         self._clock = clock
 
     async def delete(
-        self, request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest
-    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        self, request: persistence_service_pb2.DeleteUserDataRequest
+    ) -> persistence_service_pb2.DeleteUserDataResponse:
         """Deletes a user's runs, drafts and metrics, all or nothing.
 
         Raises:
@@ -39,9 +39,7 @@ class UserData:
         deletion_id, scope, clock = str(uuid7()), request.scope, self._clock
         actor = Actor(scope.caller, request.user, scope.request_id)
 
-        def effect(
-            connection: Connection, _now: datetime
-        ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        def effect(connection: Connection, _now: datetime) -> persistence_service_pb2.DeleteUserDataResponse:
             of_user = (connection, clock, scope.tenant, actor, deletion_id)
             of_runs = (connection, clock, scope_of(scope), request.user, deletion_id)
             counts = {
@@ -50,39 +48,36 @@ class UserData:
                 "metric_count": metrics.delete_of_user(*of_user),
             }
             deleted_by = deletion_id if any(counts.values()) else ""
-            return persistence_service_pb2.PersistenceServiceDeleteUserDataResponse(
-                deletion_id=deleted_by, **counts
-            )
+            return persistence_service_pb2.DeleteUserDataResponse(deletion_id=deleted_by, **counts)
 
         use = _key_use(request, DELETE_USER_DATA, "")
-        answer = persistence_service_pb2.PersistenceServiceDeleteUserDataResponse
+        answer = persistence_service_pb2.DeleteUserDataResponse
         return await self._once.change(use, effect, answer, _RESOURCE)
 
     async def undelete(
-        self, request: persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest
-    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        self, request: persistence_service_pb2.UndeleteUserDataRequest
+    ) -> persistence_service_pb2.UndeleteUserDataResponse:
         """Restores what went with one deletion."""
         deletion_id, scope, clock = request.deletion_id, request.scope, self._clock
         actor = Actor(scope.caller, "", scope.request_id)
 
         def effect(
             connection: Connection, _now: datetime
-        ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        ) -> persistence_service_pb2.UndeleteUserDataResponse:
             of_deletion = (connection, clock, scope.tenant, actor, deletion_id)
-            return persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse(
+            return persistence_service_pb2.UndeleteUserDataResponse(
                 run_count=runs.undelete_deletion(connection, clock, scope_of(scope), deletion_id),
                 draft_count=drafts.undelete_deletion(*of_deletion),
                 metric_count=metrics.undelete_deletion(*of_deletion),
             )
 
         use = _key_use(request, UNDELETE_USER_DATA, deletion_id)
-        answer = persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse
+        answer = persistence_service_pb2.UndeleteUserDataResponse
         return await self._once.change(use, effect, answer, _RESOURCE)
 
 
 def _key_use(
-    request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest
-    | persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest,
+    request: persistence_service_pb2.DeleteUserDataRequest | persistence_service_pb2.UndeleteUserDataRequest,
     operation: str,
     resource: str,
 ) -> KeyUse | None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from consensus_rpc.server.event_lists import EventMessage, event_lists
 from consensus_rpc.server.outgoing import Outgoing
 from persistence_service.journal.notifier import HeadType, Key, Notifier
 
@@ -15,7 +16,7 @@ PAGE = 50
 """Events that are read at once."""
 
 
-class Sequenced(Protocol):
+class Sequenced(EventMessage, Protocol):
     """An event as it is sent."""
 
     @property
@@ -41,11 +42,12 @@ class EventPage(Generic[Event]):
 class Journal(Generic[Event, Response]):
     """What is followed: how its next page after a sequence is read, and how it is told to a caller.
 
-    `heartbeat` makes the sign of life, from the sequence that the caller has.
+    `events` makes the message of some events, `heartbeat` the sign of life, from the sequence that the
+    caller has.
     """
 
     read: Callable[[int], Awaitable[EventPage[Event]]]
-    event: Callable[[Event], Response]
+    events: Callable[[Sequence[Event]], Response]
     heartbeat: Callable[[int], Response]
 
 
@@ -86,9 +88,9 @@ class Following(Generic[Event, Response]):
         while True:
             self._news.clear()
             page = await self._journal.read(after)
-            for event in page.events:
-                await self._outgoing.send(self._journal.event(event), last_sequence=after)
-                after = event.sequence
+            for events in event_lists(page.events):
+                await self._outgoing.send(self._journal.events(events), last_sequence=after)
+                after = events[-1].sequence
             if self._stopping.done():
                 self._stopping.result()
             if after < page.last_sequence and page.events:

@@ -3,7 +3,7 @@
 
 from collections.abc import AsyncIterator
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_journal import Plain
 from consensus_rpc.server.context import Context
 from persistence_service.database import Database
@@ -31,26 +31,26 @@ class AuditedRunServicer(RunServicer):
         self._database = database
 
     async def GetRun(
-        self, request: persistence_service_pb2.PersistenceServiceGetRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceGetRunResponse:
+        self, request: persistence_service_pb2.GetRunRequest, context: Context
+    ) -> persistence_service_pb2.GetRunResponse:
         await self._enter(request.scope, "run.read", {"run_id": request.run_id})
         return await super().GetRun(request, context)
 
     async def ListRuns(
-        self, request: persistence_service_pb2.PersistenceServiceListRunsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+        self, request: persistence_service_pb2.ListRunsRequest, context: Context
+    ) -> persistence_service_pb2.ListRunsResponse:
         await self._enter(request.scope, "runs.listed", {"page_size": request.page_size})
         return await super().ListRuns(request, context)
 
     async def ListAttempts(
-        self, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+        self, request: persistence_service_pb2.ListAttemptsRequest, context: Context
+    ) -> persistence_service_pb2.ListAttemptsResponse:
         await self._enter(request.scope, "attempts.listed", {"run_id": request.run_id})
         return await super().ListAttempts(request, context)
 
     async def ListPersonaReviews(
-        self, request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
+        self, request: persistence_service_pb2.ListPersonaReviewsRequest, context: Context
+    ) -> persistence_service_pb2.ListPersonaReviewsResponse:
         await self._enter(request.scope, "persona_reviews.listed", {"run_id": request.run_id})
         return await super().ListPersonaReviews(request, context)
 
@@ -62,14 +62,14 @@ class AuditedRunServicer(RunServicer):
         return await super().GetDraftText(request, context)
 
     async def ExportRuns(
-        self, request: persistence_service_pb2.PersistenceServiceExportRunsRequest, context: Context
-    ) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
+        self, request: persistence_service_pb2.ExportRunsRequest, context: Context
+    ) -> AsyncIterator[persistence_service_pb2.ExportRunsResponse]:
         await self._enter(request.scope, "runs.exported", {})
         async for response in super().ExportRuns(request, context):
             yield response
 
     async def WatchRun(  # type: ignore[override]  # as in servicer.py
-        self, request: persistence_service_pb2.PersistenceServiceWatchRunRequest, context: Context
+        self, request: persistence_service_pb2.WatchRunRequest, context: Context
     ) -> None:
         data: dict[str, Plain] = {"run_id": request.run_id, "after_sequence": request.after_sequence}
         await self._enter(request.scope, "run.watched", data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError, LeaseLost, RunCancelled
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.context import Context
 from persistence_service.idempotency.keys import (
@@ -54,14 +54,14 @@ class UserDataDeletion(Protocol):
     """Who deletes and restores all that belongs to a user, whichever concept it belongs to."""
 
     async def delete(
-        self, request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest
-    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        self, request: persistence_service_pb2.DeleteUserDataRequest
+    ) -> persistence_service_pb2.DeleteUserDataResponse:
         """All or nothing."""
         ...
 
     async def undelete(
-        self, request: persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest
-    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        self, request: persistence_service_pb2.UndeleteUserDataRequest
+    ) -> persistence_service_pb2.UndeleteUserDataResponse:
         """What went with one deletion."""
         ...
 
@@ -117,7 +117,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         followed = isinstance(answer, Follow)
         run_id = answer.run_id if followed else request.run_id
         run = await self._runs.reader.whole_run((request.scope.tenant, run_id))
-        return persistence_service_pb2.CreateRunResponse(run=run, is_created=not followed)
+        return persistence_service_pb2.CreateRunResponse(run=run, created=not followed)
 
     async def ClaimRuns(
         self, request: persistence_service_pb2.ClaimRunsRequest, context: Context
@@ -132,37 +132,37 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         )
 
     async def GetRun(
-        self, request: persistence_service_pb2.PersistenceServiceGetRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceGetRunResponse:
+        self, request: persistence_service_pb2.GetRunRequest, context: Context
+    ) -> persistence_service_pb2.GetRunResponse:
         key = (request.scope.tenant, request.run_id)
         run = await self._runs.reader.whole_run(key, show_deleted=request.show_deleted)
-        return persistence_service_pb2.PersistenceServiceGetRunResponse(run=run)
+        return persistence_service_pb2.GetRunResponse(run=run)
 
     async def ListRuns(
-        self, request: persistence_service_pb2.PersistenceServiceListRunsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+        self, request: persistence_service_pb2.ListRunsRequest, context: Context
+    ) -> persistence_service_pb2.ListRunsResponse:
         return await list_runs(self._runs.reader, await self._signing.signer(), request)
 
     async def ListAttempts(
-        self, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+        self, request: persistence_service_pb2.ListAttemptsRequest, context: Context
+    ) -> persistence_service_pb2.ListAttemptsResponse:
         return await list_attempts(self._runs.reader, await self._signing.signer(), request)
 
     async def ListPersonaReviews(
-        self, request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
+        self, request: persistence_service_pb2.ListPersonaReviewsRequest, context: Context
+    ) -> persistence_service_pb2.ListPersonaReviewsResponse:
         return await list_persona_reviews(self._runs.reader, await self._signing.signer(), request)
 
     async def ExportRuns(
-        self, request: persistence_service_pb2.PersistenceServiceExportRunsRequest, context: Context
-    ) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
+        self, request: persistence_service_pb2.ExportRunsRequest, context: Context
+    ) -> AsyncIterator[persistence_service_pb2.ExportRunsResponse]:
         async for response in export_runs(self._runs.reader, await self._signing.signer(), request):
             if self._stopping.done():
                 raise ShuttingDown
             yield response
 
     async def WatchRun(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes itself
-        self, request: persistence_service_pb2.PersistenceServiceWatchRunRequest, context: Context
+        self, request: persistence_service_pb2.WatchRunRequest, context: Context
     ) -> None:
         """Streams a run's events. Writes to the context itself, so that a stalled write can be given up."""
         runs, shown = self._runs, request.show_deleted
@@ -170,28 +170,28 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         await watch.run((request.scope.tenant, request.run_id), request.after_sequence, self._stopping)
 
     async def CancelRun(
-        self, request: persistence_service_pb2.PersistenceServiceCancelRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceCancelRunResponse:
+        self, request: persistence_service_pb2.CancelRunRequest, context: Context
+    ) -> persistence_service_pb2.CancelRunResponse:
         scope = scope_of(request.scope)
         await self._runs.writer.write(
             Cancel(scope=scope, run_id=request.run_id, key_use=key_use_of(request, CANCEL))
         )
         run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
-        return persistence_service_pb2.PersistenceServiceCancelRunResponse(run=run)
+        return persistence_service_pb2.CancelRunResponse(run=run)
 
     async def ResumeRun(
-        self, request: persistence_service_pb2.PersistenceServiceResumeRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceResumeRunResponse:
+        self, request: persistence_service_pb2.ResumeRunRequest, context: Context
+    ) -> persistence_service_pb2.ResumeRunResponse:
         scope = scope_of(request.scope)
         await self._runs.writer.write(
             Resume(scope=scope, run_id=request.run_id, key_use=key_use_of(request, RESUME))
         )
         run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
-        return persistence_service_pb2.PersistenceServiceResumeRunResponse(run=run)
+        return persistence_service_pb2.ResumeRunResponse(run=run)
 
     async def DeleteRun(
-        self, request: persistence_service_pb2.PersistenceServiceDeleteRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceDeleteRunResponse:
+        self, request: persistence_service_pb2.DeleteRunRequest, context: Context
+    ) -> persistence_service_pb2.DeleteRunResponse:
         scope = scope_of(request.scope)
         await self._runs.writer.write(
             Delete(
@@ -202,30 +202,30 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             )
         )
         run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
-        return persistence_service_pb2.PersistenceServiceDeleteRunResponse(run=run)
+        return persistence_service_pb2.DeleteRunResponse(run=run)
 
     async def UndeleteRun(
-        self, request: persistence_service_pb2.PersistenceServiceUndeleteRunRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceUndeleteRunResponse:
+        self, request: persistence_service_pb2.UndeleteRunRequest, context: Context
+    ) -> persistence_service_pb2.UndeleteRunResponse:
         scope = scope_of(request.scope)
         use = key_use_of(request, UNDELETE)
         await self._runs.writer.write(Undelete(scope=scope, run_id=request.run_id, key_use=use))
         run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
-        return persistence_service_pb2.PersistenceServiceUndeleteRunResponse(run=run)
+        return persistence_service_pb2.UndeleteRunResponse(run=run)
 
     async def DeleteUserData(
-        self, request: persistence_service_pb2.PersistenceServiceDeleteUserDataRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+        self, request: persistence_service_pb2.DeleteUserDataRequest, context: Context
+    ) -> persistence_service_pb2.DeleteUserDataResponse:
         return await self._user_data.delete(request)
 
     async def UndeleteUserData(
-        self, request: persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
+        self, request: persistence_service_pb2.UndeleteUserDataRequest, context: Context
+    ) -> persistence_service_pb2.UndeleteUserDataResponse:
         return await self._user_data.undelete(request)
 
     async def AnnotateDecision(
-        self, request: persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest, context: Context
-    ) -> persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse:
+        self, request: persistence_service_pb2.AnnotateDecisionRequest, context: Context
+    ) -> persistence_service_pb2.AnnotateDecisionResponse:
         scope = scope_of(request.scope)
         await self._runs.writer.write(
             Annotate(
@@ -236,7 +236,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             )
         )
         run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
-        return persistence_service_pb2.PersistenceServiceAnnotateDecisionResponse(run=run)
+        return persistence_service_pb2.AnnotateDecisionResponse(run=run)
 
     async def GetDraftText(
         self, request: persistence_service_pb2.GetDraftTextRequest, context: Context

@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus_rpc.telemetry.log import get_logger
 
-PERSISTENCE_SERVICE = "consensus.v1.PersistenceService"
+PERSISTENCE_SERVICE = "consensus.internal.v1.PersistenceService"
 
 _log = get_logger()
 _RETRY_SECONDS = 0.5

@@ -35,6 +35,7 @@ def service_info(
             max_message_bytes=MAX_MESSAGE_BYTES,
             max_edited_proposal_characters=settings.max_edited_proposal_characters,
             max_edit_notes_characters=settings.max_edit_notes_characters,
+            heartbeat_interval=duration(settings.heartbeat_seconds),
         ),
         model_route=model_route(settings),
         retry_policy=retry_policy(settings),

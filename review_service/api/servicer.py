@@ -6,14 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import (
-    panel_pb2,
-    persistence_service_pb2,
-    proposal_pb2,
-    review_service_pb2,
-    review_service_pb2_grpc,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import panel_pb2, proposal_pb2, review_service_pb2, review_service_pb2_grpc, run_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.deadline import HasTimeRemaining, hop_timeout
 from consensus_rpc.errors import InvalidField

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from consensus.v1 import review_service_pb2
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import ConsensusError, PersistenceUnavailable
 from consensus_rpc.backoff import Backoff, Patience
 from consensus_rpc.channel.deadline import hop_timeout
+from consensus_rpc.errors import Overloaded
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id
 from review_service.api.caller import caller_of
@@ -44,12 +45,19 @@ class Streams:
     """Serves events; holds nothing of a run but what its caller has not taken yet."""
 
     def __init__(
-        self, gateway: PersistenceGateway, worker: Worker, follower: RunFollower, *, slow_seconds: float
+        self,
+        gateway: PersistenceGateway,
+        worker: Worker,
+        follower: RunFollower,
+        *,
+        slow_seconds: float,
+        heartbeat_seconds: float,
     ) -> None:
         self._gateway = gateway
         self._worker = worker
         self._follower = follower
         self._slow_seconds = slow_seconds
+        self._heartbeat_seconds = heartbeat_seconds
 
     async def review(self, run: NewRun, context: ReviewContext, *, cancels_on_disconnect: bool) -> None:
         """Begins a run and follows it to its end; the run goes on without the caller.
@@ -79,7 +87,11 @@ class Streams:
             run.run_id if elsewhere is None else elsewhere.run_id,
         )
         live = execution.events if elsewhere is None else None
-        await self._follower.follow(Caller(run.scope, context), sender, live=live)
+        try:
+            await self._follower.follow(Caller(run.scope, context), sender, live=live)
+        except Overloaded as error:
+            # It would say that nothing was executed, and the run is there.
+            raise PersistenceUnavailable from error
 
     async def watch(self, request: review_service_pb2.WatchRunRequest, context: WatchContext) -> None:
         """Follows any run through the journal.
@@ -105,7 +117,12 @@ class Streams:
             ((REQUEST_ID_KEY, current_request_id() or ""), (RUN_ID_KEY, run_id))
         )
         return EventSender(
-            context, make, run_id, slow_seconds=self._slow_seconds, after_sequence=after_sequence
+            context,
+            make,
+            run_id,
+            slow_seconds=self._slow_seconds,
+            heartbeat_seconds=self._heartbeat_seconds,
+            after_sequence=after_sequence,
         )
 
     async def _cancel(self, execution: Execution, scope: Scope) -> None:

@@ -1,12 +1,14 @@
 """Two runs compared: proposals section by section, personas, decisions. Pure.
 
-Scores are compared as whole ten-thousandths, so that no difference is off by a rounding of doubles.
+Scores are compared as the decimals of four places that their doubles stand for, so that no difference is off
+by a rounding of doubles.
 """
 
+from decimal import Decimal
 from typing import TypeAlias
 
 from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
-from consensus_decision.decimals import score_from_double
+from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.comparing.proposal_diff import FIELDS, TEXTS, field_values
 from review_service.comparing.unified_diff import unified_diff
 
@@ -94,8 +96,8 @@ def _persona(
         contribution=_score_diff(share_before, share_after),
         blocking_before=None if before is None else before.blocking_issues_present,
         blocking_after=None if after is None else after.blocking_issues_present,
-        security_before=None if before is None else before.security_concerns_present,
-        security_after=None if after is None else after.security_concerns_present,
+        security_critical_before=None if before is None else before.security_critical_issues_present,
+        security_critical_after=None if after is None else after.security_critical_issues_present,
         added_blocking_issues=[text for text in issues_after if text not in issues_before],
         removed_blocking_issues=[text for text in issues_before if text not in issues_after],
         reused_from_run_id="" if after is None else after.reused_from_run_id,
@@ -127,7 +129,7 @@ def _decision(a: run_pb2.Run, b: run_pb2.Run) -> review_service_pb2.DecisionDiff
         change=_change(
             before is not None,
             after is not None,
-            is_same=is_same and not confidence.delta_ten_thousandths,
+            is_same=is_same and not confidence.delta,
         ),
         label_before=a.decision.label,
         label_after=b.decision.label,
@@ -142,13 +144,13 @@ def _confidence(decision: decision_pb2.Decision | None) -> float | None:
 
 
 def _score_diff(before: float | None, after: float | None) -> ScoreDiff:
-    old, new = _ten_thousandths(before), _ten_thousandths(after)
+    old, new = _exact(before), _exact(after)
     return ScoreDiff(
-        before_ten_thousandths=old,
-        after_ten_thousandths=new,
-        delta_ten_thousandths=None if old is None or new is None else new - old,
+        before=None if old is None else nearest_double(old),
+        after=None if new is None else nearest_double(new),
+        delta=None if old is None or new is None else nearest_double(new - old),
     )
 
 
-def _ten_thousandths(value: float | None) -> int | None:
-    return None if value is None else int(score_from_double(value) * 10_000)
+def _exact(value: float | None) -> Decimal | None:
+    return None if value is None else score_from_double(value)

@@ -1,10 +1,10 @@
 """How a stream ends when its run did not come to a decision: the status that says why; pure."""
 
-from consensus.v1 import event_pb2, run_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, FieldViolation, RunCancelled, reason_name, run_failed
 
 
-def error_of_event(event: event_pb2.RunEvent) -> ConsensusError | None:
+def error_of_event(event: run_event_pb2.RunEvent) -> ConsensusError | None:
     """The error that a run's last event stands for; None for a completed run."""
     if event.HasField("run_failed"):
         return error_of_failure(event.run_id, event.run_failed.failure)

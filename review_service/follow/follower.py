@@ -1,9 +1,9 @@
 """Following a run for a caller: from this process's memory while it works on it, else from the journal."""
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-from consensus.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.backoff import Backoff, Patience
 from consensus_rpc.errors import ShuttingDown
@@ -11,11 +11,12 @@ from consensus_rpc.telemetry.log import get_logger
 from review_service.follow.endings import error_of_event, error_of_run
 from review_service.follow.sender import EventSender
 from review_service.record.failures import is_passing
-from review_service.record.gateway import Caller, PersistenceGateway, WatchStream
+from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.live_events import LiveEvents
 from review_service.record.stream import read
 
 M = TypeVar("M")
+A = TypeVar("A")
 
 _log = get_logger()
 _RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
@@ -28,12 +29,9 @@ class RunFollower:
     Following the journal ends with ShuttingDown once `draining` is set: another replica goes on with it.
     """
 
-    def __init__(
-        self, gateway: PersistenceGateway, draining: asyncio.Event, *, heartbeat_seconds: float
-    ) -> None:
+    def __init__(self, gateway: PersistenceGateway, draining: asyncio.Event) -> None:
         self._gateway = gateway
         self._draining = draining
-        self._heartbeat_seconds = heartbeat_seconds
 
     async def follow(
         self,
@@ -62,11 +60,11 @@ class RunFollower:
     async def _send_live(self, live: LiveEvents, sender: EventSender[M]) -> None:
         """Sends what this process records, until the run ends or goes on elsewhere."""
         while True:
-            await sender.send_all(live.take())
-            if live.has_stopped:
+            await sender.send(live.take())
+            if live.is_exhausted:
                 return
             try:
-                async with asyncio.timeout(self._heartbeat_seconds):
+                async with asyncio.timeout(sender.seconds_to_heartbeat):
                     await live.wait()
             except TimeoutError:
                 await sender.heartbeat()
@@ -92,7 +90,7 @@ class RunFollower:
                 if wait is None:
                     raise
                 _log.warning("watch_cut", reason=error.reason_name)
-            await asyncio.sleep(wait)
+            await _alive(sender, asyncio.sleep(wait))
 
     def _is_our_own(self, error: ConsensusError) -> bool:
         """Whether it is this process that shuts down, not the one that it asks."""
@@ -104,11 +102,13 @@ class RunFollower:
         )
         drained = asyncio.create_task(self._draining.wait())
         try:
-            while (message := await _next(watch, drained)) is not None:
-                if message.HasField("event"):
-                    await sender.send(message.event)
-                else:
-                    await sender.heartbeat()
+            while True:
+                reading = read(watch)
+                message = await _alive(sender, reading, drained)
+                if message is None:
+                    return
+                # Of persistence's own heartbeats none: how long the caller heard nothing is counted here.
+                await sender.send(message.events)
         finally:
             drained.cancel()
             watch.cancel()
@@ -120,23 +120,32 @@ class RunFollower:
         if sender.ending is not None:
             return error_of_event(sender.ending)
         # The caller had the last event before.
-        return error_of_run(await self._gateway.get_run(caller, sender.run_id, show_deleted=show_deleted))
+        asking = self._gateway.get_run(caller, sender.run_id, show_deleted=show_deleted)
+        return error_of_run(await _alive(sender, asking))
 
 
-async def _next(
-    watch: WatchStream, drained: "asyncio.Task[bool]"
-) -> persistence_service_pb2.PersistenceServiceWatchRunResponse | None:
-    """The next message of a watch, None at its end.
+async def _alive(
+    sender: EventSender[M], work: Coroutine[Any, Any, A], drained: "asyncio.Task[bool] | None" = None
+) -> A:
+    """What the work comes to; the caller gets signs of life meanwhile.
 
     Raises:
-        ShuttingDown: when this process drains.
+        ShuttingDown: when this process drains: `drained` has ended.
     """
-    following = read(watch)
-    reading = asyncio.ensure_future(following)
+    working = asyncio.ensure_future(work)
+    awaited: set[asyncio.Future[Any]] = {working} if drained is None else {working, drained}
     try:
-        await asyncio.wait({reading, drained}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            raise ShuttingDown
-        return reading.result()
+        while not await _first(awaited, within=sender.seconds_to_heartbeat):
+            await sender.heartbeat()
+        if working.done():
+            return working.result()
     finally:
-        reading.cancel()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    raise ShuttingDown
+
+
+async def _first(awaited: set[asyncio.Future[Any]], *, within: float) -> bool:
+    """Whether one of them ended in time."""
+    done, _ = await asyncio.wait(awaited, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)

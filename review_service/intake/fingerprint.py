@@ -6,7 +6,7 @@ import rfc8785
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 
 # They name or accompany the request, and are no part of its meaning.
 _LEFT_OUT = ("idempotency_key", "on_disconnect")

@@ -84,7 +84,7 @@ def model_route(settings: ReviewSettings) -> review_service_pb2.ModelRoute:
         review_model=settings.model_for_reviewing,
         expand_temperature=_of_hundredths(settings.expand_temperature),
         review_temperature=_of_hundredths(settings.review_temperature),
-        has_api_key=settings.openai_api_key is not None,
+        api_key_configured=settings.openai_api_key is not None,
     )
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 
 RecordItem = persistence_service_pb2.RecordItem
-RunEvent = event_pb2.RunEvent
+RunEvent = run_event_pb2.RunEvent
 
 _ENDING = frozenset({"run_completed", "run_failed", "run_cancelled"})
 
@@ -28,10 +29,10 @@ def item_events(run_id: str, first: int, time: Timestamp, items: Iterable[Record
 
 def opening_events(run_id: str, time: Timestamp) -> list[RunEvent]:
     """Events 1 and 2 of a run that begins at once: created, started."""
-    created = event_pb2.RunCreated(type=run_pb2.RUN_TYPE_INITIAL, state=run_pb2.RUN_STATE_RUNNING)
+    created = run_event_pb2.RunCreated(type=run_pb2.RUN_TYPE_INITIAL, state=run_pb2.RUN_STATE_RUNNING)
     return [
         RunEvent(run_id=run_id, sequence=1, event_time=time, run_created=created),
-        RunEvent(run_id=run_id, sequence=2, event_time=time, run_started=event_pb2.RunStarted()),
+        RunEvent(run_id=run_id, sequence=2, event_time=time, run_started=run_event_pb2.RunStarted()),
     ]
 
 

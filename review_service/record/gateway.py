@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from consensus.v1 import attempt_pb2, panel_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_rpc.channel.channels import call_metadata, call_options
 from consensus_rpc.channel.deadline import TimeLeft
 from review_service.record.failures import persistence_errors
@@ -12,7 +13,7 @@ from review_service.record.failures import persistence_errors
 if TYPE_CHECKING:
     import grpc
 
-    from consensus.v1 import persistence_service_pb2_grpc
+    from consensus.internal.v1 import persistence_service_pb2_grpc
 
 # In the stubs for type checkers only.
 Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
@@ -21,12 +22,12 @@ RecordStream: TypeAlias = (
     " persistence_service_pb2.RecordRunResponse]"
 )
 WatchStream: TypeAlias = (
-    "grpc.aio.UnaryStreamCall[persistence_service_pb2.PersistenceServiceWatchRunRequest,"
-    " persistence_service_pb2.PersistenceServiceWatchRunResponse]"
+    "grpc.aio.UnaryStreamCall[persistence_service_pb2.WatchRunRequest,"
+    " persistence_service_pb2.WatchRunResponse]"
 )
 ExportStream: TypeAlias = (
-    "grpc.aio.UnaryStreamCall[persistence_service_pb2.PersistenceServiceExportRunsRequest,"
-    " persistence_service_pb2.PersistenceServiceExportRunsResponse]"
+    "grpc.aio.UnaryStreamCall[persistence_service_pb2.ExportRunsRequest,"
+    " persistence_service_pb2.ExportRunsResponse]"
 )
 Scope: TypeAlias = persistence_service_pb2.CallScope
 Claim: TypeAlias = persistence_service_pb2.IdempotencyClaim
@@ -61,15 +62,15 @@ class PersistenceGateway:
 
     async def get_run(self, caller: Caller, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
         """A run, whole."""
-        request = persistence_service_pb2.PersistenceServiceGetRunRequest(
+        request = persistence_service_pb2.GetRunRequest(
             scope=caller.scope, run_id=run_id, show_deleted=show_deleted
         )
         return (await _asked(self._stub.GetRun, request, caller.left)).run
 
     async def list_runs(
         self, caller: Caller, request: review_service_pb2.ListRunsRequest
-    ) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
-        asked = persistence_service_pb2.PersistenceServiceListRunsRequest(
+    ) -> persistence_service_pb2.ListRunsResponse:
+        asked = persistence_service_pb2.ListRunsRequest(
             scope=caller.scope,
             filter=request.filter if request.HasField("filter") else None,
             page_size=request.page_size,
@@ -80,8 +81,8 @@ class PersistenceGateway:
 
     async def list_attempts(
         self, caller: Caller, request: review_service_pb2.ListAttemptsRequest
-    ) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
-        asked = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
+    ) -> persistence_service_pb2.ListAttemptsResponse:
+        asked = persistence_service_pb2.ListAttemptsRequest(
             scope=caller.scope,
             run_id=request.run_id,
             page_size=request.page_size,
@@ -92,8 +93,8 @@ class PersistenceGateway:
 
     async def list_persona_reviews(
         self, caller: Caller, request: review_service_pb2.ListPersonaReviewsRequest
-    ) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
-        asked = persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest(
+    ) -> persistence_service_pb2.ListPersonaReviewsResponse:
+        asked = persistence_service_pb2.ListPersonaReviewsRequest(
             scope=caller.scope,
             run_id=request.run_id,
             page_size=request.page_size,
@@ -104,7 +105,7 @@ class PersistenceGateway:
 
     def export_runs(self, caller: Caller, request: review_service_pb2.ExportRunsRequest) -> ExportStream:
         """All runs that a filter lets through; to be cancelled by who reads it."""
-        asked = persistence_service_pb2.PersistenceServiceExportRunsRequest(
+        asked = persistence_service_pb2.ExportRunsRequest(
             scope=caller.scope,
             filter=request.filter if request.HasField("filter") else None,
             page_token=request.page_token,
@@ -116,7 +117,7 @@ class PersistenceGateway:
         self, caller: Caller, run_id: str, after_sequence: int, *, show_deleted: bool = False
     ) -> WatchStream:
         """A run's events from the journal, to its last; to be cancelled by who reads it."""
-        request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
+        request = persistence_service_pb2.WatchRunRequest(
             scope=caller.scope, run_id=run_id, after_sequence=after_sequence, show_deleted=show_deleted
         )
         return self._stub.WatchRun(request, **call_options(caller.left))
@@ -141,14 +142,14 @@ class PersistenceGateway:
 
     async def cancel_run(self, caller: Caller, run_id: str, claim: Claim | None = None) -> run_pb2.Run:
         """The run, CANCELLED."""
-        request = persistence_service_pb2.PersistenceServiceCancelRunRequest(
+        request = persistence_service_pb2.CancelRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
         return (await _asked(self._stub.CancelRun, request, caller.left)).run
 
     async def resume_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, QUEUED again."""
-        request = persistence_service_pb2.PersistenceServiceResumeRunRequest(
+        request = persistence_service_pb2.ResumeRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
         return (await _asked(self._stub.ResumeRun, request, caller.left)).run
@@ -157,37 +158,37 @@ class PersistenceGateway:
         self, caller: Caller, run_id: str, notes: str, claim: Claim | None
     ) -> run_pb2.Run:
         """The run, with the notes to its decision."""
-        request = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
+        request = persistence_service_pb2.AnnotateDecisionRequest(
             scope=caller.scope, run_id=run_id, decision_notes=notes, idempotency=claim
         )
         return (await _asked(self._stub.AnnotateDecision, request, caller.left)).run
 
     async def delete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, deleted; it can be restored for a while."""
-        request = persistence_service_pb2.PersistenceServiceDeleteRunRequest(
+        request = persistence_service_pb2.DeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
         return (await _asked(self._stub.DeleteRun, request, caller.left)).run
 
     async def undelete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
-        request = persistence_service_pb2.PersistenceServiceUndeleteRunRequest(
+        request = persistence_service_pb2.UndeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
         return (await _asked(self._stub.UndeleteRun, request, caller.left)).run
 
     async def delete_user_data(
         self, caller: Caller, user: str, claim: Claim | None
-    ) -> persistence_service_pb2.PersistenceServiceDeleteUserDataResponse:
+    ) -> persistence_service_pb2.DeleteUserDataResponse:
         """What was deleted of a user's, and the id that takes it back."""
-        request = persistence_service_pb2.PersistenceServiceDeleteUserDataRequest(
+        request = persistence_service_pb2.DeleteUserDataRequest(
             scope=caller.scope, user=user, idempotency=claim
         )
         return await _asked(self._stub.DeleteUserData, request, caller.left)
 
     async def undelete_user_data(
         self, caller: Caller, deletion_id: str, claim: Claim | None
-    ) -> persistence_service_pb2.PersistenceServiceUndeleteUserDataResponse:
-        request = persistence_service_pb2.PersistenceServiceUndeleteUserDataRequest(
+    ) -> persistence_service_pb2.UndeleteUserDataResponse:
+        request = persistence_service_pb2.UndeleteUserDataRequest(
             scope=caller.scope, deletion_id=deletion_id, idempotency=claim
         )
         return await _asked(self._stub.UndeleteUserData, request, caller.left)

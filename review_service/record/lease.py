@@ -2,7 +2,7 @@
 
 import asyncio
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
 

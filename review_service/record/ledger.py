@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_pb2
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
 from consensus_rpc.errors import InternalError
@@ -95,8 +96,7 @@ class Ledger:
             stream.cancel()
             return answer.follow
         begun = _expected(stream, answer, "created").created
-        for event in opening_events(run.run_id, begun.ack.event_time):
-            publish(event)
+        publish(opening_events(run.run_id, begun.ack.event_time))
         outbox.acknowledged(begun.ack)
         ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, outbox)
         return Begun(ledger, sent_at + seconds(begun.time_to_deadline))

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from consensus.v1 import attempt_pb2, event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from review_service.record.events import item_events
 
 MAX_PER_RECORD = 100
 
-Publish = Callable[[event_pb2.RunEvent], None]
+Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
 RecordItem = persistence_service_pb2.RecordItem
 
 
@@ -40,7 +41,7 @@ class _Entry:
 class Outbox:
     """What waits together leaves as one record; what was sent keeps its id and content.
 
-    Records are numbered from `last_record_id` + 1; `publish` takes committed events, in order.
+    Records are numbered from `last_record_id` + 1; `publish` takes the events of each commit, in order.
     """
 
     def __init__(self, run_id: str, *, last_record_id: int, publish: Publish | None = None) -> None:
@@ -97,9 +98,7 @@ class Outbox:
         if entry is None or entry.record.record_id != ack.record_id:
             raise ValueError(f"record {ack.record_id} was acknowledged out of order")
         if self._publish is not None:
-            items = entry.record.items
-            for event in item_events(self._run_id, ack.first_sequence, ack.event_time, items):
-                self._publish(event)
+            self._publish(item_events(self._run_id, ack.first_sequence, ack.event_time, entry.record.items))
         for part in entry.parts:
             if not part.done.done():
                 part.done.set_result(None)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2
 from consensus_contract.errors import ConsensusError, PersistenceUnavailable
 from consensus_rpc.backoff import Backoff, Clock, Patience
 from consensus_rpc.errors import InternalError

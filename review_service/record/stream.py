@@ -5,7 +5,7 @@ from typing import TypeVar, cast
 
 import grpc
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import PersistenceUnavailable
 from review_service.record.failures import persistence_errors
 from review_service.record.gateway import PersistenceGateway, RecordStream

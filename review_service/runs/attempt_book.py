@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol
 
-from consensus.v1 import attempt_pb2, event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
 from review_service.steps.attempts import first_attempt, unknown_attempt
 
 RecordItem = persistence_service_pb2.RecordItem
@@ -71,7 +72,7 @@ class AttemptBook:
         """Returns once the attempt's bytes may leave."""
         await self.start([attempt])
 
-    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that another will follow."""
         await self.record([attempt], [RecordItem(attempt_failed=event)])
 

@@ -3,10 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2, proposal_pb2, run_pb2
-from consensus_contract.errors import ConsensusError, FieldViolation, RunFailed, class_for_reason
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
+from consensus_contract.errors import (
+    ConsensusError,
+    FieldViolation,
+    PersistenceUnavailable,
+    RunFailed,
+    class_for_reason,
+)
 from consensus_contract.steps import EXPAND
-from consensus_rpc.errors import CallDeadlineExceeded
+from consensus_rpc.errors import CallDeadlineExceeded, Overloaded
 from review_service.record.gateway import Caller, PersistenceGateway, Scope
 from review_service.runs.attempt_book import AttemptBook
 from review_service.runs.record_items import DEADLINE
@@ -24,6 +31,7 @@ class _ExpansionLedger:
         self._caller = Caller(scope, _RECORD_SECONDS)
         self._expansion_id = expansion_id
         self._last: asyncio.Task[None] | None = None
+        self._has_written = False
 
     def record(
         self,
@@ -42,8 +50,16 @@ class _ExpansionLedger:
     ) -> None:
         if after is not None:
             await asyncio.wait({after})
-        if attempts:
+        if not attempts:
+            return
+        try:
             await self._gateway.record_expansion(self._caller, self._expansion_id, attempts)
+        except Overloaded as error:
+            if self._has_written:
+                # It would say that nothing was executed, and the model was asked.
+                raise PersistenceUnavailable from error
+            raise
+        self._has_written = True
 
 
 async def expand_idea(
@@ -59,7 +75,8 @@ async def expand_idea(
     When it is cancelled, what is known of its calls is recorded first.
 
     Raises:
-        ConsensusError: what the model failed with; PersistenceUnavailable; CallDeadlineExceeded.
+        ConsensusError: what the model failed with; PersistenceUnavailable; CallDeadlineExceeded; Overloaded,
+            as long as the model was not asked.
     """
     book = AttemptBook(_ExpansionLedger(gateway, scope, expansion_id), specification)
     budget = StepBudget(deadline=asyncio.get_running_loop().time() + seconds_left)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.steps import EXPAND, review_step
 from review_service.steps.step import StepBudget, step_budget
 
@@ -69,7 +70,7 @@ def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline:
 def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: float) -> RunProgress:
     """A run that was begun elsewhere or earlier."""
     run = recorded.run
-    steps = {step.step: step for step in run.steps}
+    steps = {step.name: step for step in run.steps}
     failed = {
         persona.persona_id: steps[review_step(persona.persona_id)].failure.reason
         for persona in run.specification.personas
@@ -84,7 +85,7 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         proposal=run.proposal if run.HasField("proposal") else None,
         reviews={review.persona_id: review for review in run.persona_reviews},
         failures=failed,
-        begun=[step.step for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
+        begun=[step.name for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
         attempts=recorded.attempts,
         budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
     )

@@ -3,15 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from consensus.v1 import (
-    decision_pb2,
-    errors_pb2,
-    event_pb2,
-    panel_pb2,
-    persistence_service_pb2,
-    proposal_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from review_service.steps.step import GaveUp
 
@@ -22,31 +15,31 @@ DEADLINE = errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
 
 
 def step_started(step: str) -> RecordItem:
-    return RecordItem(step_started=event_pb2.StepStarted(step=step))
+    return RecordItem(step_started=run_event_pb2.StepStarted(step=step))
 
 
 def step_completed(step: str, attempt_count: int = 0) -> RecordItem:
     """The step's result stands in the same record."""
-    return RecordItem(step_completed=event_pb2.StepCompleted(step=step, attempt_count=attempt_count))
+    return RecordItem(step_completed=run_event_pb2.StepCompleted(step=step, attempt_count=attempt_count))
 
 
 def proposal_ready(
     proposal: proposal_pb2.Proposal, attempt_count: int, diff: proposal_pb2.ProposalDiff | None = None
 ) -> list[RecordItem]:
     """The idea was expanded, or a proposal revised: then `diff` says how."""
-    ready = RecordItem(proposal_ready=event_pb2.ProposalReady(proposal=proposal, proposal_diff=diff))
+    ready = RecordItem(proposal_ready=run_event_pb2.ProposalReady(proposal=proposal, proposal_diff=diff))
     return [ready, step_completed(EXPAND, attempt_count)]
 
 
 def review_ready(review: panel_pb2.PersonaReview, attempt_count: int) -> list[RecordItem]:
     """A persona answered, and its step is done."""
-    ready = RecordItem(persona_review_ready=event_pb2.PersonaReviewReady(persona_review=review))
+    ready = RecordItem(persona_review_ready=run_event_pb2.PersonaReviewReady(persona_review=review))
     return [ready, step_completed(review_step(review.persona_id), attempt_count)]
 
 
 def gave_up(step: str, outcome: GaveUp) -> list[RecordItem]:
     """A step gave up: its last failed attempt, if it made one, and the failure."""
-    failed = event_pb2.StepFailed(step=step, attempt_count=outcome.attempt_count, failure=outcome.failure)
+    failed = run_event_pb2.StepFailed(step=step, attempt_count=outcome.attempt_count, failure=outcome.failure)
     last = [] if outcome.event is None else [RecordItem(attempt_failed=outcome.event)]
     return [*last, RecordItem(step_failed=failed)]
 
@@ -55,9 +48,9 @@ def decided(decision: decision_pb2.Decision) -> list[RecordItem]:
     """The decision, and with it the end of the run."""
     return [
         step_started(AGGREGATE),
-        RecordItem(decision_ready=event_pb2.DecisionReady(decision=decision)),
+        RecordItem(decision_ready=run_event_pb2.DecisionReady(decision=decision)),
         step_completed(AGGREGATE),
-        RecordItem(run_completed=event_pb2.RunCompleted()),
+        RecordItem(run_completed=run_event_pb2.RunCompleted()),
     ]
 
 
@@ -93,7 +86,7 @@ def quorum_missed(
             run_pb2.PersonaFailure(persona_id=each, reason=failures[each]) for each in gave_up_ids
         ],
     )
-    skipped = RecordItem(step_skipped=event_pb2.StepSkipped(step=AGGREGATE))
+    skipped = RecordItem(step_skipped=run_event_pb2.StepSkipped(step=AGGREGATE))
     return [skipped, _run_failed(failure)]
 
 
@@ -106,4 +99,4 @@ def cut_short(reason: Reason, message: str, failed_step: str, finished: Sequence
 
 
 def _run_failed(failure: run_pb2.RunFailure) -> RecordItem:
-    return RecordItem(run_failed=event_pb2.RunFailed(failure=failure))
+    return RecordItem(run_failed=run_event_pb2.RunFailed(failure=failure))

@@ -5,7 +5,8 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from consensus.v1 import attempt_pb2, errors_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from consensus_decision.decision import decide

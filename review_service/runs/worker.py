@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger

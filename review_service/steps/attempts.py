@@ -1,6 +1,6 @@
 """Attempts as they are recorded: one message per call, built and never changed. Pure."""
 
-from consensus.v1 import attempt_pb2, event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND
 from review_service.model.model_call import CallFailure, CallReport
@@ -25,7 +25,7 @@ def started_attempt(
         state=attempt_pb2.ATTEMPT_STATE_STARTED,
         requested_model=model,
         temperature=temperature,
-        is_repair=is_repair,
+        repair=is_repair,
         max_output_tokens=max_output_tokens,
     )
 
@@ -70,9 +70,9 @@ def failed_attempt(started: attempt_pb2.Attempt, failure: CallFailure) -> attemp
 
 def failed_event(
     attempt: attempt_pb2.Attempt, persona_id: str, delay_seconds: float | None
-) -> event_pb2.AttemptFailed:
+) -> run_event_pb2.AttemptFailed:
     """The event of a failed attempt; `delay_seconds` None when no other follows."""
-    return event_pb2.AttemptFailed(
+    return run_event_pb2.AttemptFailed(
         step=attempt.step,
         persona_id=persona_id,
         attempt_number=attempt.attempt_number,

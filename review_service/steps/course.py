@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
 from consensus_rpc.telemetry.log import get_logger
 from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
@@ -48,7 +48,7 @@ class Again:
     """A failed attempt that another follows."""
 
     attempt: attempt_pb2.Attempt
-    event: event_pb2.AttemptFailed
+    event: run_event_pb2.AttemptFailed
     delay_seconds: float
 
 

@@ -86,7 +86,7 @@ def _read_review(
         persona_name=persona.display_name,
         confidence_score=nearest_double(score_from_double(output.confidence_score)),
         strengths=output.strengths,
-        concerns=[panel_pb2.Concern(text=c.text, is_blocking=c.is_blocking) for c in output.concerns],
+        concerns=[panel_pb2.Concern(text=c.text, blocking=c.is_blocking) for c in output.concerns],
         recommendations=output.recommendations,
         blocking_issues=[
             panel_pb2.BlockingIssue(text=issue.text, security_critical=issue.security_critical)
@@ -95,7 +95,7 @@ def _read_review(
         estimated_effort=output.estimated_effort,
         dependency_risks=output.dependency_risks,
         blocking_issues_present=bool(output.blocking_issues),
-        security_concerns_present=any(i.security_critical is True for i in output.blocking_issues),
+        security_critical_issues_present=any(i.security_critical is True for i in output.blocking_issues),
         provenance=_provenance(task, persona, attempt),
     )
 

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
@@ -22,7 +22,7 @@ class AttemptRecorder(Protocol):
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
         """Returns once the attempt is durable; only then do bytes leave. Raises: no call is made."""
 
-    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that is followed by another, `event.retry_delay` later."""
 
 
@@ -86,7 +86,7 @@ class GaveUp:
 
     failure: run_pb2.StepFailure
     attempt: attempt_pb2.Attempt | None
-    event: event_pb2.AttemptFailed | None
+    event: run_event_pb2.AttemptFailed | None
     attempt_count: int
     resumable: bool
 

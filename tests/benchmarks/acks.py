@@ -6,19 +6,20 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import errors_pb2, event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import errors_pb2, run_event_pb2, run_pb2
 from consensus_rpc.channel.channels import open_channel
 from tests.benchmarks.loads import Jobs, obey
 from tests.support.records import scope, specification
 
-_METHOD = "/consensus.v1.PersistenceService/RecordRun"
+_METHOD = "/consensus.internal.v1.PersistenceService/RecordRun"
 _RECORDS = 20
-_ITEM = persistence_service_pb2.RecordItem(step_started=event_pb2.StepStarted(step="expand"))
+_ITEM = persistence_service_pb2.RecordItem(step_started=run_event_pb2.StepStarted(step="expand"))
 # Ends the run: else the review service would take it over once its lease has run out, and work on it.
 _FAILURE = run_pb2.RunFailure(
     reason=errors_pb2.ERROR_REASON_INTERNAL, message="a benchmark", failed_step="expand", resumable=True
 )
-_END = persistence_service_pb2.RecordItem(run_failed=event_pb2.RunFailed(failure=_FAILURE))
+_END = persistence_service_pb2.RecordItem(run_failed=run_event_pb2.RunFailed(failure=_FAILURE))
 
 
 async def record_run(method: Any) -> list[float]:

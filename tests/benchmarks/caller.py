@@ -1,4 +1,7 @@
-"""A caller of review services in turn, as cheap as Python allows: a channel each, messages left as bytes."""
+"""A caller of review services in turn, as cheap as Python allows: a channel each, messages left as bytes.
+
+The last message alone is read, for how the review ended.
+"""
 
 import asyncio
 import itertools
@@ -15,6 +18,20 @@ _METHOD = "/consensus.v1.ReviewService/StreamReview"
 _LEAST_EVENTS = 20
 
 
+async def read_whole_review(method: Any, request: review_service_pb2.StreamReviewRequest) -> None:
+    """Reads a review to its end.
+
+    Raises:
+        AssertionError: it was cut short, or has no decision.
+    """
+    newest = b""
+    async for message in method(request.SerializeToString()):
+        newest = message
+    last = review_service_pb2.StreamReviewResponse.FromString(newest).events[-1]
+    assert last.HasField("run_completed"), "a review ends with a decision"
+    assert last.sequence >= _LEAST_EVENTS, "a whole review has all of its events"
+
+
 def main(*addresses: str) -> None:
     async def make() -> Jobs:
         methods: list[Any] = [open_channel(address).unary_stream(_METHOD) for address in addresses]
@@ -23,10 +40,7 @@ def main(*addresses: str) -> None:
 
         async def send(key: str) -> None:
             request = review_service_pb2.StreamReviewRequest(review=idea, idempotency_key=key)
-            count = 0
-            async for _ in next(streams)(request.SerializeToString()):
-                count += 1
-            assert count >= _LEAST_EVENTS, "a whole review streams all of its events"
+            await read_whole_review(next(streams), request)
 
         async def review() -> None:
             await send(str(uuid.uuid4()))

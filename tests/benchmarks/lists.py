@@ -21,12 +21,8 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from consensus.v1 import (
-    event_service_pb2,
-    event_service_pb2_grpc,
-    persistence_service_pb2,
-    persistence_service_pb2_grpc,
-)
+from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_rpc.channel.channels import open_channel
 from tests.support.many_runs import FILL_RUNS, ROWS
 from tests.support.pair import PERSISTENCE, wait_serving
@@ -89,9 +85,7 @@ def pages(channel: grpc.aio.Channel) -> dict[str, Page]:
     scope = persistence_service_pb2.CallScope(tenant="default", caller="bench")
 
     async def page_of_runs(token: str) -> str:
-        request = persistence_service_pb2.PersistenceServiceListRunsRequest(
-            scope=scope, page_size=PAGE_SIZE, page_token=token
-        )
+        request = persistence_service_pb2.ListRunsRequest(scope=scope, page_size=PAGE_SIZE, page_token=token)
         response = await runs.ListRuns(request)
         assert len(response.runs) == PAGE_SIZE
         return str(response.next_page_token)

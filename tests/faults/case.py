@@ -1,6 +1,7 @@
 """One case: callers whose words are kept, a stack to harm, and the checker at its end."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from consensus.v1 import event_pb2, review_service_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2
 from offline_model.script import Rule
 from tests.faults.checker.check import violations
 from tests.faults.checker.evidence import Evidence, model_calls
@@ -33,7 +34,9 @@ class Follower:
     case: "Case"
     key: str
     after: int = 0
-    events: list[event_pb2.RunEvent] = field(default_factory=list)
+    events: list[run_event_pb2.RunEvent] = field(default_factory=list)
+    """All that it was told, whether `read` has answered with it or not."""
+    _unread: deque[run_event_pb2.RunEvent] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.seen = self.case.witness.stream(self.after)
@@ -51,15 +54,16 @@ class Follower:
     def has_ended(self) -> bool:
         return bool(self.events) and str(self.events[-1].WhichOneof("payload")) in ENDS
 
-    async def read(self) -> event_pb2.RunEvent | None:
+    async def read(self) -> run_event_pb2.RunEvent | None:
         """The next event; None at the end of the stream."""
-        while (message := await self.call.read()) is not grpc.aio.EOF:
-            if message.HasField("event"):
-                self.case.witness.saw(self.seen, message.event, self.key)
-                self.events.append(message.event)
-                event: event_pb2.RunEvent = message.event
-                return event
-        return None
+        while not self._unread:
+            if (message := await self.call.read()) is grpc.aio.EOF:
+                return None
+            for event in message.events:
+                self.case.witness.saw(self.seen, event, self.key)
+            self.events.extend(message.events)
+            self._unread.extend(message.events)
+        return self._unread.popleft()
 
     async def until(self, kind: str, count: int = 1) -> None:
         """Read until that many events of this kind have come."""
@@ -67,7 +71,7 @@ class Follower:
             if await self.read() is None:
                 raise AssertionError(f"the stream ended with {kinds(self.events)}")
 
-    async def rest(self) -> list[event_pb2.RunEvent]:
+    async def rest(self) -> list[run_event_pb2.RunEvent]:
         """Read to the end; a failed run's status is no error here."""
         try:
             while await self.read() is not None:
@@ -168,9 +172,9 @@ class Case:
         request = review_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after)
         return Follower(client.review.WatchRun(request), self, "", after)
 
-    async def finish(self, run_id: str, after: int = 0) -> list[event_pb2.RunEvent]:
+    async def finish(self, run_id: str, after: int = 0) -> list[run_event_pb2.RunEvent]:
         """Follow a run to its end, whatever happens to those who are asked; its events after `after`."""
-        events: list[event_pb2.RunEvent] = []
+        events: list[run_event_pb2.RunEvent] = []
         while True:
             for review in self.stack.reviews:
                 follower = await self.watch(review, run_id, after)

@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
-from consensus.v1 import persistence_service_pb2_grpc, review_service_pb2_grpc
+from consensus.internal.v1 import persistence_service_pb2_grpc
+from consensus.v1 import review_service_pb2_grpc
 from offline_model.control_client import ControlClient, SyncControlClient
 from persistence_service.database import normalise_url
 from persistence_service.runs.form import names

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, run_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 from tests.faults.case import Case, running_case
 from tests.faults.checker.check import RULES, figures, violations
 from tests.faults.checker.evidence import Evidence, ModelCall
@@ -67,7 +67,7 @@ def _lost_run(evidence: Any) -> None:
 
 
 def _told_twice(evidence: Any) -> None:
-    event = event_pb2.RunEvent(run_id=_run_id(evidence), sequence=1)
+    event = run_event_pb2.RunEvent(run_id=_run_id(evidence), sequence=1)
     evidence.witness.saw(evidence.witness.stream(), event)
 
 

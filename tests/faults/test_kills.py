@@ -6,7 +6,8 @@ import signal
 import grpc
 import pytest
 
-from consensus.v1 import persistence_service_pb2, review_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import review_service_pb2
 from tests.faults.case import PERSONAS, Case
 from tests.faults.stack import pause
 from tests.support.pair import kinds, review_request, until

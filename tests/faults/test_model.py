@@ -97,7 +97,7 @@ async def test_resumed_by_many_at_once_it_is_resumed_once(case: Case) -> None:
     answers = await asyncio.gather(*(clients[n % 2].review.ResumeRun(request) for n in range(10)))
     await case.finish(caller.run_id, caller.last)
 
-    assert {answer.run.retry_count for answer in answers} == {1}
+    assert {answer.run.resume_count for answer in answers} == {1}
 
 
 async def test_killed_between_two_attempts_the_budget_is_not_renewed(case: Case) -> None:

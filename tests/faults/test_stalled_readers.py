@@ -54,7 +54,7 @@ async def _stall(case: Case, review: Process, number: int) -> int:
     async with FaultProxy.start(review.address) as proxy, open_channel(proxy.address) as channel:
         reader: Any = review_service_pb2_grpc.ReviewServiceStub(channel)  # its types know no read
         first = reader.StreamReview(review_request(case.idea))
-        run_id = (await first.read()).event.run_id
+        run_id = (await first.read()).events[0].run_id
         request = review_service_pb2.WatchRunRequest(run_id=run_id)
         watches = [reader.WatchRun(request) for _ in range(_STALLED - 1)]
         for watch in watches:

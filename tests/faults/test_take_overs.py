@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from consensus.v1 import errors_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import errors_pb2, review_service_pb2, run_pb2
 from tests.faults.case import Case
 from tests.faults.stack import LEASE_SECONDS
 from tests.support.pair import kinds, until
@@ -103,7 +104,7 @@ async def test_told_to_stop_with_too_little_time_it_gives_its_runs_back(case: Ca
 
     assert await asyncio.to_thread(first.popen.wait, 20) == 0
     assert kinds(events)[-1] == "run_completed"
-    assert [e.run_taken_over.was_released for e in events if e.HasField("run_taken_over")] == [True]
+    assert [e.run_taken_over.released for e in events if e.HasField("run_taken_over")] == [True]
 
 
 async def test_persistence_told_to_stop_under_runs(case: Case) -> None:

@@ -24,21 +24,21 @@ async def test_deltas_are_exact(client: Client, idea: str, mark: str) -> None:
     found = await diff(client, parent, revision.run_id)
 
     assert found.relationship == review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B
-    deltas = {each.persona_id: each.score.delta_ten_thousandths for each in found.personas}
+    deltas = {each.persona_id: each.score.delta for each in found.personas}
     assert list(deltas.items()) == [
-        ("architect", 3000),
+        ("architect", 0.3),
         ("critic", 0),
         ("optimist", 0),
-        ("security_guardian", -8500),
+        ("security_guardian", -0.85),
         ("user_advocate", 0),
     ]
     guardian = found.personas[3]
-    assert guardian.score.HasField("after_ten_thousandths")
-    assert guardian.score.after_ten_thousandths == 0
-    assert (guardian.security_before, guardian.security_after) == (True, False)
-    assert found.decision.confidence.before_ten_thousandths == 7625
-    assert found.decision.confidence.after_ten_thousandths == 6675
-    assert found.decision.confidence.delta_ten_thousandths == -950
+    assert guardian.score.HasField("after")
+    assert guardian.score.after == 0
+    assert (guardian.security_critical_before, guardian.security_critical_after) == (True, False)
+    assert found.decision.confidence.before == 0.7625
+    assert found.decision.confidence.after == 0.6675
+    assert found.decision.confidence.delta == -0.095
 
 
 async def test_a_comparison_is_whole_over_its_pages(client: Client, idea: str, mark: str) -> None:

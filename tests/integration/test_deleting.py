@@ -57,11 +57,11 @@ async def test_a_deleted_run_can_be_watched_where_asked_for(pair: Pair, mark: st
         deleted = await client.delete_run(run_id)
         request = review_service_pb2.WatchRunRequest(run_id=run_id, show_deleted=True)
         with contract_errors():
-            messages = [
-                message
+            events = [
+                event
                 async for message in review_service_pb2_grpc.ReviewServiceStub(channel).WatchRun(request)
+                for event in message.events
             ]
-        events = [message.event for message in messages if message.HasField("event")]
         assert len(events) == deleted.last_sequence
         assert events[-1].run_deleted.deletion_id == deleted.deletion_id
         assert [event.event_time for event in events if event.HasField("run_deleted")] == [

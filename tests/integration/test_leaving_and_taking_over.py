@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2, run_pb2
 from offline_model.script import Rule
 from tests.integration.conftest import StartPair
 from tests.support.pair import Client, Pair, kinds, review_request, until
@@ -16,23 +16,23 @@ CANCEL = review_service_pb2.ON_DISCONNECT_CANCEL
 QUICK_LEASES = {"LEASE_SECONDS": "1", "WATCH_POLL_SECONDS": "0.1"}
 
 
-async def begin(client: Client, idea: str, **fields: Any) -> tuple[Any, str]:
-    """A stream whose run has begun, and the run's id."""
+async def begin(client: Client, idea: str, **fields: Any) -> tuple[Any, str, list[run_event_pb2.RunEvent]]:
+    """A stream whose run has begun, the run's id, and what came with it."""
     stream = client.review.StreamReview(review_request(idea, **fields))
-    return stream, (await stream.read()).event.run_id
+    events = list((await stream.read()).events)
+    return stream, events[0].run_id, events
 
 
-async def rest(stream: Any) -> list[event_pb2.RunEvent]:
-    events = []
+async def rest(stream: Any) -> list[run_event_pb2.RunEvent]:
+    events: list[run_event_pb2.RunEvent] = []
     while (message := await stream.read()) is not grpc.aio.EOF:
-        if message.HasField("event"):
-            events.append(message.event)
+        events += message.events
     return events
 
 
 async def test_a_run_goes_on_when_its_caller_leaves(client: Client, idea: str, mark: str) -> None:
     await client.model.script(Rule(step="expand", contains=mark, hold=mark))
-    stream, run_id = await begin(client, idea)
+    stream, run_id, _ = await begin(client, idea)
 
     stream.cancel()
     await client.model.release(mark)
@@ -44,7 +44,7 @@ async def test_a_run_is_cancelled_with_its_caller_if_that_was_asked_for(
     client: Client, idea: str, mark: str
 ) -> None:
     await client.model.script(Rule(step="expand", contains=mark, hold=mark))
-    stream, run_id = await begin(client, idea, on_disconnect=CANCEL)
+    stream, run_id, _ = await begin(client, idea, on_disconnect=CANCEL)
     await client.model.wait({"held": 1}, run_id=run_id)
 
     stream.cancel()
@@ -58,8 +58,8 @@ async def test_a_run_is_cancelled_with_its_caller_if_that_was_asked_for(
 
 async def test_a_stream_that_joined_does_not_cancel_the_run(client: Client, idea: str, mark: str) -> None:
     await client.model.script(Rule(step="expand", contains=mark, hold=mark))
-    stream, _ = await begin(client, idea, key=mark)
-    joined, run_id = await begin(client, idea, key=mark, on_disconnect=CANCEL)
+    stream, _, _ = await begin(client, idea, key=mark)
+    joined, run_id, _ = await begin(client, idea, key=mark, on_disconnect=CANCEL)
 
     joined.cancel()
     await client.model.release(mark)
@@ -76,14 +76,13 @@ async def test_a_completed_stream_cancels_nothing(client: Client, idea: str) -> 
 
 async def _three_reviews_in(
     pair: Pair, client: Client, idea: str
-) -> tuple[Any, str, list[event_pb2.RunEvent]]:
+) -> tuple[Any, str, list[run_event_pb2.RunEvent]]:
     """A run of which three reviews are recorded, while the model holds the other two."""
     for persona in ("critic", "optimist"):
         await client.model.script(Rule(persona=persona, hold="two", times=1))
-    stream, run_id = await begin(client, idea)
-    seen: list[event_pb2.RunEvent] = []
+    stream, run_id, seen = await begin(client, idea)
     while kinds(seen).count("persona_review_ready") < 3:
-        seen.append((await stream.read()).event)
+        seen += (await stream.read()).events
     return stream, run_id, seen
 
 
@@ -130,7 +129,7 @@ async def test_a_caller_of_a_process_that_lost_its_lease_notices_nothing(
         late = await rest(stream)
 
         assert kinds(taken)[-1] == kinds(late)[-1] == "run_completed"
-        sequences = [1, *(event.sequence for event in (*seen, *late))]
+        sequences = [event.sequence for event in (*seen, *late)]
         assert sequences == list(range(1, len(taken) + 1))
         await client.model.wait({"aborted": 2}, run_id=run_id)
 
@@ -149,7 +148,7 @@ async def test_a_run_outlives_a_restart_of_persistence_and_its_caller_notices_no
         late = await rest(stream)
 
         assert kinds(late)[-1] == "run_completed"
-        assert [1, *(event.sequence for event in (*seen, *late))] == list(range(1, 25))
+        assert [event.sequence for event in (*seen, *late)] == list(range(1, 25))
         assert (await client.model.counters(run_id=run_id))["total"]["started"] == 6
 
 
@@ -167,7 +166,7 @@ async def test_what_a_draining_process_cannot_finish_is_given_back_at_once(
             events = await elsewhere.watch(run_id)
 
         taken_over = [event.run_taken_over for event in events if event.HasField("run_taken_over")]
-        assert [each.was_released for each in taken_over] == [True]
+        assert [each.released for each in taken_over] == [True]
         assert kinds(events)[-1] == "run_completed"
         assert await asyncio.to_thread(replica.popen.wait, 30) == 0
 

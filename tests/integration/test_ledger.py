@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import event_pb2, persistence_service_pb2, persistence_service_pb2_grpc, run_pb2
+from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.errors import LeaseLost, PersistenceUnavailable, RunCancelled
 from consensus_contract.spans import duration
 from consensus_rpc.channel.channels import open_channel
@@ -64,7 +65,7 @@ class Run:
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self.published: list[event_pb2.RunEvent] = []
+        self.published: list[run_event_pb2.RunEvent] = []
         self.ledger: RunLedger
 
     @property
@@ -88,7 +89,7 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
             first_items=[step_started("expand")],
         )
         answer = await Ledger(PersistenceGateway(stub), "tester").create(
-            new, begun.published.append, answer_within=5
+            new, begun.published.extend, answer_within=5
         )
         assert isinstance(answer, Begun)
         begun.ledger = answer.ledger
@@ -102,7 +103,7 @@ def _note(order: list[int], number: int, _: Any) -> None:
 
 async def journal(service: Any, run_id: str) -> list[tuple[int, str]]:
     """What is recorded of a run: sequence and step."""
-    request = persistence_service_pb2.PersistenceServiceWatchRunRequest(scope=SCOPE, run_id=run_id)
+    request = persistence_service_pb2.WatchRunRequest(scope=SCOPE, run_id=run_id)
     watch = service.WatchRun(request)
     found: list[tuple[int, str]] = []
     while True:
@@ -112,7 +113,7 @@ async def journal(service: Any, run_id: str) -> list[tuple[int, str]]:
         except TimeoutError:
             watch.cancel()
             return found
-        found.append((message.event.sequence, message.event.step_started.step))
+        found += ((event.sequence, event.step_started.step) for event in message.events)
 
 
 async def test_records_are_on_their_way_together_and_acknowledged_in_order(run: Run) -> None:
@@ -225,9 +226,7 @@ async def test_an_ended_lease_that_nobody_took_is_renewed_and_the_run_goes_on(
 async def test_a_cancelled_run_is_noticed_without_a_write(run: Run, service: Any) -> None:
     began = time.monotonic()
 
-    await service.CancelRun(
-        persistence_service_pb2.PersistenceServiceCancelRunRequest(scope=SCOPE, run_id=run.run_id)
-    )
+    await service.CancelRun(persistence_service_pb2.CancelRunRequest(scope=SCOPE, run_id=run.run_id))
 
     async with asyncio.timeout(5):
         assert isinstance(await run.ledger.lost, RunCancelled)

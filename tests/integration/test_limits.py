@@ -41,6 +41,10 @@ def json_object(size: int) -> dict[str, Any]:
 
 
 BEYOND = {
+    "no subject": (
+        review_service_pb2.StartReviewRequest(review=review_service_pb2.ReviewInput()),
+        "review.subject",
+    ),
     "idea empty": (start(""), "review.idea"),
     "idea blank": (start(" \n\t "), "review.idea"),
     "idea too long": (start("x" * 10_001), "review.idea"),
@@ -217,6 +221,7 @@ async def test_the_limits_in_force_are_published(client: Client) -> None:
     assert info.limits.max_context_characters == 50_000
     assert info.limits.max_idempotency_key_characters == 255
     assert info.limits.max_page_size == 100
+    assert info.limits.heartbeat_interval.ToSeconds() == 15
     personas = await client.review.ListPersonas(review_service_pb2.ListPersonasRequest())
     assert list(personas.personas) == list(info.personas)
     assert [persona.weight for persona in personas.personas] == [0.25, 0.25, 0.15, 0.20, 0.15]

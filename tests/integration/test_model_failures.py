@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, LlmAuthentication, QuorumNotMet, RunFailed, reason_name
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
@@ -13,12 +13,12 @@ from tests.support.pair import Client, kinds, review_request
 PERSONAS = ["architect", "critic", "optimist", "security_guardian", "user_advocate"]
 
 
-async def fail(client: Client, idea: str) -> tuple[list[event_pb2.RunEvent], ConsensusError]:
+async def fail(client: Client, idea: str) -> tuple[list[run_event_pb2.RunEvent], ConsensusError]:
     """A review that must fail: its events, and the error that the stream ends with."""
-    events: list[event_pb2.RunEvent] = []
+    events: list[run_event_pb2.RunEvent] = []
     with pytest.raises(ConsensusError) as caught, contract_errors():  # noqa: PT012 - it fails after its events
         async for message in client.review.StreamReview(review_request(idea)):
-            events.append(message.event)  # noqa: PERF401 - the events before the error are wanted
+            events += message.events
     return events, caught.value
 
 
@@ -67,7 +67,8 @@ async def test_a_run_that_cannot_expand_fails_with_the_causes_own_code(
 
     assert isinstance(error, RunFailed)
     assert (error.reason_name, error.status_code) == (reason, grpc.StatusCode[code])
-    assert (error.run_id, error.failed_step, error.retryable) == (events[0].run_id, "expand", False)
+    assert (error.run_id, error.run_state, error.failed_step) == (events[0].run_id, "FAILED", "expand")
+    assert not error.retryable
     assert (await client.model.counters(run_id=events[0].run_id))["total"]["started"] == calls
     assert kinds(events).count("attempt_failed") == calls
     assert kinds(events)[-2:] == ["step_failed", "run_failed"]
@@ -97,7 +98,7 @@ async def test_an_invalid_answer_names_its_fields_and_is_kept_with_its_attempt(
     assert error.field_violations
     assert error.run_id is not None
     listed = await client.review.ListAttempts(review_service_pb2.ListAttemptsRequest(run_id=error.run_id))
-    assert [each.is_repair for each in listed.attempts] == [False, True]
+    assert [each.repair for each in listed.attempts] == [False, True]
     assert all(each.raw_output for each in listed.attempts)
 
 
@@ -159,7 +160,7 @@ async def test_resuming_asks_only_the_missing_persona_and_decides(
 
     resumed = await client.review.ResumeRun(review_service_pb2.ResumeRunRequest(run_id=run_id))
 
-    assert resumed.run.retry_count == 1
+    assert resumed.run.resume_count == 1
     later = await client.watch(run_id, events[-1].sequence)
     assert kinds(later)[0] == "run_resumed"
     assert kinds(later)[-1] == "run_completed"
@@ -180,7 +181,7 @@ async def test_without_a_key_the_run_exists_and_says_why_it_failed(start_pair: S
         assert reason_name(run.failure.reason) == "LLM_AUTHENTICATION"
         assert (await client.model.counters())["total"]["started"] == 0
         info = await client.review.GetServiceInfo(review_service_pb2.GetServiceInfoRequest())
-        assert not info.model_route.has_api_key
+        assert not info.model_route.api_key_configured
 
 
 async def test_the_runs_deadline_ends_run_and_calls_and_resuming_renews_it(
@@ -211,6 +212,7 @@ async def test_an_expansion_that_fails_says_why_and_lists_its_attempts(
         "LLM_INVALID_OUTPUT",
         grpc.StatusCode.INTERNAL,
     )
+    assert caught.value.run_state is None
 
 
 async def test_what_a_run_cost_is_the_sum_of_its_attempts_failed_ones_included(

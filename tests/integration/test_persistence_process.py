@@ -14,14 +14,14 @@ import psycopg2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from persistence_service.database.migrating import head_revision
 from tests.support import postgres
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICE = "consensus.v1.PersistenceService"
+SERVICE = "consensus.internal.v1.PersistenceService"
 WAIT = 30.0
 
 

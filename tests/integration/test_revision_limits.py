@@ -63,7 +63,7 @@ async def test_an_unknown_parent_is_not_found(client: Client) -> None:
 async def test_a_parent_that_is_not_done_is_refused(client: Client, idea: str, mark: str) -> None:
     await client.model.script(Rule(step="expand", contains=mark, hold=mark))
     stream = client.review.StreamReview(review_request(idea))
-    run_id = (await stream.read()).event.run_id
+    run_id = (await stream.read()).events[0].run_id
 
     error = await refusal(client.review.ReviseRun(revise_request(run_id)))
 

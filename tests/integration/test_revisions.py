@@ -55,7 +55,7 @@ async def test_a_revision_says_what_it_is(client: Client, idea: str, mark: str) 
     assert revision.specification.revision.edit_notes == NOTES
     assert revision.specification.idea == idea
     assert revision.specification.user == "u-7"
-    assert {step.step: step.attempt_count for step in revision.steps} == {
+    assert {step.name: step.attempt_count for step in revision.steps} == {
         "expand": 1,
         "review_architect": 1,
         "review_critic": 0,

@@ -4,17 +4,12 @@ import asyncio
 
 import pytest
 
-from consensus.v1 import (
-    attempt_pb2,
-    event_pb2,
-    persistence_service_pb2,
-    review_service_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
-from tests.support.pair import Client, drained, kinds, review_request
+from tests.support.pair import Client, drained, events_of, kinds, review_request
 
 PERSONAS = ["architect", "critic", "optimist", "security_guardian", "user_advocate"]
 STEPS = ["expand", *(f"review_{each}" for each in PERSONAS), "aggregate_decision"]
@@ -29,7 +24,7 @@ OPENING = [
 ENDING = ["step_started", "decision_ready", "step_completed", "run_completed"]
 
 
-def bytes_of(events: list[event_pb2.RunEvent]) -> list[bytes]:
+def bytes_of(events: list[run_event_pb2.RunEvent]) -> list[bytes]:
     return [event.SerializeToString(deterministic=True) for event in events]
 
 
@@ -48,7 +43,7 @@ async def test_a_finished_run_reads_whole(client: Client, idea: str) -> None:
     run = await client.get(events[0].run_id)
 
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert [step.step for step in run.steps] == STEPS
+    assert [step.name for step in run.steps] == STEPS
     assert {step.state for step in run.steps} == {run_pb2.STEP_STATE_COMPLETED}
     assert [review.persona_id for review in run.persona_reviews] == PERSONAS
     assert run.decision == events[-3].decision_ready.decision
@@ -63,19 +58,26 @@ async def test_the_first_review_arrives_before_the_slowest_persona_is_done(
     await client.model.script(Rule(persona="optimist", contains=mark, hold=mark))
 
     stream = client.review.StreamReview(review_request(idea))
-    seen: list[event_pb2.RunEvent] = []
+    seen: list[run_event_pb2.RunEvent] = []
     async for message in stream:
-        seen.append(message.event)
-        if message.event.HasField("persona_review_ready"):
+        seen += message.events
+        if "persona_review_ready" in kinds(seen):
             break
     held = await client.model.counters(run_id=seen[0].run_id, persona="optimist")
     await client.model.release(mark)
-    rest = [message.event for message in await drained(stream)]
+    events = [*seen, *events_of(await drained(stream))]
 
     assert held["total"]["answered"] == 0
-    assert seen[-1].persona_review_ready.persona_review.persona_id != "optimist"
-    last_review = [event for event in rest if event.HasField("persona_review_ready")][-1]
-    assert last_review.persona_review_ready.persona_review.persona_id == "optimist"
+    reviews = [event.persona_review_ready for event in events if event.HasField("persona_review_ready")]
+    assert reviews[-1].persona_review.persona_id == "optimist"
+
+
+async def test_what_is_committed_together_comes_in_one_message(client: Client, idea: str) -> None:
+    messages = await drained(client.review.StreamReview(review_request(idea)))
+
+    ends = {message.events[-1].sequence for message in messages}
+    # The first commit, that of the proposal, those of reviews with their steps' ends, and the decision's.
+    assert ends <= {3, 10, 12, 14, 16, 18, 20, 24}
 
 
 async def test_live_events_and_replayed_events_are_the_same_bytes(
@@ -218,7 +220,7 @@ async def test_a_run_of_another_tenant_is_not_found(client: Client, idea: str) -
     run_id = (await client.stream(idea))[0].run_id
     scope = persistence_service_pb2.CallScope(tenant="another", caller="anonymous")
 
-    request = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=scope, run_id=run_id)
+    request = persistence_service_pb2.GetRunRequest(scope=scope, run_id=run_id)
 
     with pytest.raises(RunNotFound), contract_errors():
         await client.persistence.GetRun(request)

@@ -37,7 +37,7 @@ async def failed_run(client: Client, idea: str, mark: str) -> tuple[list[Any], Q
     events: list[Any] = []
     with pytest.raises(QuorumNotMet) as caught, contract_errors():  # noqa: PT012 - it fails after its events
         async for message in call:
-            events.append(message.event)  # noqa: PERF401 - the events before the error are wanted
+            events += message.events
     return events, caught.value, dict(await call.initial_metadata())
 
 

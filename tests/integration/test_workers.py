@@ -15,12 +15,8 @@ import grpc
 import psutil
 import pytest
 
-from consensus.v1 import (
-    diagnostics_service_pb2,
-    diagnostics_service_pb2_grpc,
-    review_service_pb2,
-    review_service_pb2_grpc,
-)
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.support.pair import API_KEY, PERSISTENCE, REVIEW, drained, review_request, wait_serving
 from tests.support.processes import Process, clean_environment, start_process, wait_started
@@ -231,7 +227,7 @@ async def test_reviews_through_workers_of_both_services_reach_all_of_them(
                 request = review_request("A rota lets two wards swap shifts on one page.")
                 calls = [stub.StreamReview(request, wait_for_ready=True) for _ in range(CONNECTIONS)]
                 for messages in await asyncio.gather(*map(drained, calls)):
-                    assert messages[-1].event.HasField("run_completed")
+                    assert messages[-1].events[-1].HasField("run_completed")
             for service, method in ((review, "StreamReview"), (persistence, "RecordRun")):
                 finished = [line for line in logged(service) if line["event"] == "rpc_finished"]
                 assert {line["worker"] for line in finished if method in line["method"]} == {0, 1}

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2
 from consensus_rpc.channel.status import contract_errors
 from tests.support.records import Service, Worker, attempt, new_id, record, scope
 
@@ -12,9 +13,7 @@ SUCCEEDED, UNKNOWN = attempt_pb2.ATTEMPT_STATE_SUCCEEDED, attempt_pb2.ATTEMPT_ST
 
 async def stored(service: Service, run_id: str) -> dict[int, attempt_pb2.Attempt]:
     """The attempts of the step `expand`, by number; the first began with the run."""
-    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
-        scope=scope(), run_id=run_id, page_size=100
-    )
+    request = persistence_service_pb2.ListAttemptsRequest(scope=scope(), run_id=run_id, page_size=100)
     with contract_errors():
         answer = await service.stub.ListAttempts(request)
     return {each.attempt_number: each for each in answer.attempts}
@@ -150,7 +149,7 @@ async def test_a_repeated_start_harms_no_neighbour(service: Service) -> None:
     async def work() -> str:
         async with service.created() as worker:
             await worker.record(
-                record(2, event_pb2.StepSkipped(step="expand"), attempts=[attempt(), ended(2)])
+                record(2, run_event_pb2.StepSkipped(step="expand"), attempts=[attempt(), ended(2)])
             )
             return worker.run_id
 

@@ -1,6 +1,6 @@
 """The journal of every run verifies, and whoever changes a row of it is found."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ from persistence_service.database import Database
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow
-from persistence_service.runs.form.payloads import payload_of
-from persistence_service.runs.form.tables import PersonaReviewRow, RunRow
+from persistence_service.runs.form.tables import RunRow
+from tests.support.digests import stored_digests
 from tests.support.records import Service
 
 
@@ -20,10 +20,6 @@ async def finished(service: Service) -> str:
     async with service.created() as worker:
         await worker.finish()
     return worker.run_id
-
-
-def said(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in {"tenant", "run_id", "sequence"}}
 
 
 async def verified(database: Database, run_id: str) -> ChainFinding | None:
@@ -153,16 +149,12 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
     def read(connection: Connection) -> tuple[dict[int, bytes], dict[int, bytes]]:
         entries = connection.execute(
             select(AUDIT_LOG.c.sequence, AUDIT_LOG.c.payload_digest).where(
-                AUDIT_LOG.c.stream == run_stream(run_id),
-                AUDIT_LOG.c.event_type == "persona_review.recorded",
+                AUDIT_LOG.c.stream == run_stream(run_id), AUDIT_LOG.c.payload_digest.is_not(None)
             )
         )
-        reviews = connection.execute(
-            select(*PersonaReviewRow.__table__.columns).where(PersonaReviewRow.run_id == run_id)
-        ).mappings()
-        stored = {row["sequence"]: payload_of(said(row), "review").digest for row in reviews}
-        return {row.sequence: bytes.fromhex(row.payload_digest) for row in entries}, stored
+        recorded = {row.sequence: bytes.fromhex(row.payload_digest) for row in entries}
+        return recorded, stored_digests(connection, run_id)
 
     recorded, stored = await service.database.run(read, read_only=True)
-    assert len(recorded) == 5
+    assert len(recorded) == 8  # of the specification, the proposal, five reviews and the decision
     assert recorded == stored

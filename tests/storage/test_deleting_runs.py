@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
@@ -26,7 +27,7 @@ from tests.support.records import (
 
 async def failed(service: Service) -> str:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
         return worker.run_id
 
 

@@ -54,9 +54,7 @@ async def test_it_counts_the_rows_of_every_table(database: Database) -> None:
         connection.execute(insert(SigningKeyRow), rows)
 
     database.unit_of_work(write)
-    tables = {
-        table.table: (table.row_count, table.is_estimate) for table in (await status_of(database)).tables
-    }
+    tables = {table.table: (table.row_count, table.estimated) for table in (await status_of(database)).tables}
     assert tables["signing_keys"] == (3, False)
     assert {"runs", "journal", "attempts", "decisions", "idempotency_keys"} <= set(tables)
 

@@ -77,7 +77,7 @@ USERS = [
         contributed_draft_count=1,
         segment_count=1,
         held_ring_count=2,
-        average_hold_time=Duration(seconds=10 * 60),
+        average_hold_duration=Duration(seconds=10 * 60),
     ),
     event_service_pb2.UserAnalytics(
         user="ben",
@@ -85,11 +85,11 @@ USERS = [
         contributed_draft_count=1,
         segment_count=1,
         held_ring_count=2,
-        average_hold_time=Duration(seconds=20 * 60),
+        average_hold_duration=Duration(seconds=20 * 60),
     ),
     # Received a ring, and did nothing but complete the draft.
     event_service_pb2.UserAnalytics(
-        user="dan", held_ring_count=1, average_hold_time=Duration(seconds=5 * 60)
+        user="dan", held_ring_count=1, average_hold_duration=Duration(seconds=5 * 60)
     ),
     event_service_pb2.UserAnalytics(user="cat"),
     event_service_pb2.UserAnalytics(user="nobody"),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
@@ -18,7 +19,7 @@ async def finished(service: Service) -> str:
 
 
 async def reviews_page(service: Service, run_id: str, size: int = 0, token: str = "") -> Any:
-    request = persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest(
+    request = persistence_service_pb2.ListPersonaReviewsRequest(
         scope=scope(), run_id=run_id, page_size=size, page_token=token
     )
     with contract_errors():
@@ -47,7 +48,7 @@ async def test_reviews_of_an_unknown_run_are_not_found(service: Service) -> None
 
 
 async def export(service: Service, token: str = "", **wanted: Any) -> list[Any]:
-    request = persistence_service_pb2.PersistenceServiceExportRunsRequest(
+    request = persistence_service_pb2.ExportRunsRequest(
         scope=scope(), filter=run_pb2.RunFilter(**wanted), page_token=token
     )
     with contract_errors():

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from consensus.v1 import persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import Overloaded
@@ -26,13 +27,7 @@ from tests.support.records import (
 
 
 async def listed(service: Service) -> list[run_pb2.Run]:
-    return list(
-        (
-            await service.stub.ListRuns(
-                persistence_service_pb2.PersistenceServiceListRunsRequest(scope=scope())
-            )
-        ).runs
-    )
+    return list((await service.stub.ListRuns(persistence_service_pb2.ListRunsRequest(scope=scope()))).runs)
 
 
 async def key_count(database: Database) -> int:
@@ -122,18 +117,18 @@ async def test_a_cancellation_is_answered_with_its_first_success(service: Servic
 async def test_a_resumption_that_is_repeated_is_no_second_one(service: Service) -> None:
     run = await service.queued()
     await service.set_run(run.run_id, state="FAILED")
-    request = persistence_service_pb2.PersistenceServiceResumeRunRequest(
+    request = persistence_service_pb2.ResumeRunRequest(
         scope=scope(), run_id=run.run_id, idempotency=claim("k")
     )
     with contract_errors():
-        answers = [(await service.stub.ResumeRun(request)).run.retry_count for _ in range(3)]
+        answers = [(await service.stub.ResumeRun(request)).run.resume_count for _ in range(3)]
     assert answers == [1, 1, 1]
 
 
 async def annotated(
     service: Service, run_id: str, notes: str, key: persistence_service_pb2.IdempotencyClaim | None = None
 ) -> run_pb2.Run:
-    request = persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest(
+    request = persistence_service_pb2.AnnotateDecisionRequest(
         scope=scope(), run_id=run_id, decision_notes=notes, idempotency=key
     )
     with contract_errors():

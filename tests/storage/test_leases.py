@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consensus.v1 import attempt_pb2, errors_pb2, event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
 from tests.support.records import (
     LONG_AGO,
@@ -27,7 +28,7 @@ async def kinds(service: Service, run_id: str) -> list[str | None]:
 
 
 async def attempts(service: Service, run_id: str) -> list[attempt_pb2.Attempt]:
-    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(scope=scope(), run_id=run_id)
+    request = persistence_service_pb2.ListAttemptsRequest(scope=scope(), run_id=run_id)
     return list((await service.stub.ListAttempts(request)).attempts)
 
 
@@ -126,7 +127,7 @@ async def test_a_released_run_is_granted_at_once_and_is_no_barren_take_over(serv
     (claimed,) = await service.claim()
     assert claimed.run_id == worker.run_id
     last = (await service.events_so_far(worker.run_id))[-1]
-    assert last.run_taken_over.was_released
+    assert last.run_taken_over.released
 
 
 async def test_a_release_is_the_end_of_writing(service: Service) -> None:
@@ -166,7 +167,7 @@ async def test_a_run_taken_over_too_often_without_progress_fails_and_says_how_fa
 ) -> None:
     async with service.created() as worker:
         await worker.record(happy_records()[0])
-        await worker.record(record(3, event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+        await worker.record(record(3, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
     for _ in range(5):
         await service.abandon(worker.run_id)
         assert len(await service.claim()) == 1
@@ -185,7 +186,7 @@ async def test_progress_forgives_earlier_take_overs(service: Service) -> None:
     token = worker.token
     for number in range(7):
         async with service.attached(worker.run_id, token) as heir:
-            await heir.record(record(number + 2, event_pb2.StepStarted(step="expand")))
+            await heir.record(record(number + 2, run_event_pb2.StepStarted(step="expand")))
         await service.abandon(worker.run_id)
         (claimed,) = await service.claim()
         token = claimed.lease.fencing_token
@@ -251,11 +252,11 @@ async def test_cancelling_and_recording_at_once_leave_one_of_two_histories(
 
 async def test_a_failed_run_goes_on_with_a_new_deadline_and_its_steps_pending(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     failed = await service.run(worker.run_id)
     resumed = await service.resume(worker.run_id)
-    assert (failed.state, resumed.state, resumed.retry_count) == (FAILED, RUNNING, 1)
-    assert resumed.expire_time.ToNanoseconds() > failed.expire_time.ToNanoseconds()
+    assert (failed.state, resumed.state, resumed.resume_count) == (FAILED, RUNNING, 1)
+    assert resumed.deadline_time.ToNanoseconds() > failed.deadline_time.ToNanoseconds()
     assert {step.state for step in resumed.steps} == {run_pb2.STEP_STATE_PENDING}
     assert not resumed.HasField("failure")
     (claimed,) = await service.claim()
@@ -265,7 +266,7 @@ async def test_a_failed_run_goes_on_with_a_new_deadline_and_its_steps_pending(se
 
 async def test_a_resumed_run_says_when_its_budget_begins(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     await service.resume(worker.run_id)
     (claimed,) = await service.claim()
     async with Worker(service) as heir:

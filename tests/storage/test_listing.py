@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, run_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
@@ -30,8 +31,8 @@ async def page(
     size: int = 0,
     token: str = "",
     tenant: str = "default",
-) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
-    request = persistence_service_pb2.PersistenceServiceListRunsRequest(
+) -> persistence_service_pb2.ListRunsResponse:
+    request = persistence_service_pb2.ListRunsRequest(
         scope=scope(tenant), filter=wanted, page_size=size, page_token=token
     )
     with contract_errors():
@@ -182,8 +183,8 @@ async def test_all_that_is_set_must_hold(service: Service) -> None:
 
 async def attempts_page(
     service: Service, run_id: str, size: int = 0, token: str = ""
-) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
-    request = persistence_service_pb2.PersistenceServiceListAttemptsRequest(
+) -> persistence_service_pb2.ListAttemptsResponse:
+    request = persistence_service_pb2.ListAttemptsRequest(
         scope=scope(), run_id=run_id, page_size=size, page_token=token
     )
     with contract_errors():

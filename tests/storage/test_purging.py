@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import Connection
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 from consensus_contract.errors import DraftNotFound, RunNotFound
 from persistence_service.database import Database
 from persistence_service.housekeeping.purging import Retention, in_days, purge_all
@@ -97,7 +97,7 @@ async def test_runs_are_purged_by_their_age_and_running_ones_never(service: Serv
 
 async def test_a_resumed_run_has_no_age(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     await service.resume(worker.run_id)
     assert await purge(service.database, 100, run_days=7) == {}
 

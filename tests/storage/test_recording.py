@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import errors_pb2, event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IllegalState, RunNotFound
 from consensus_rpc.errors import InvalidField, ShuttingDown
 from tests.support.records import (
@@ -26,12 +27,12 @@ from tests.support.records import (
 
 def built_events(
     run_id: str, records: list[persistence_service_pb2.Record], acks: list[persistence_service_pb2.RecordAck]
-) -> list[event_pb2.RunEvent]:
+) -> list[run_event_pb2.RunEvent]:
     """The events as the worker builds them of what it sent and what was acknowledged."""
     built = []
     for sent, ack in zip(records, acks, strict=True):
         for sequence, item in enumerate(sent.items, start=ack.first_sequence):
-            event = event_pb2.RunEvent(run_id=run_id, sequence=sequence, event_time=ack.event_time)
+            event = run_event_pb2.RunEvent(run_id=run_id, sequence=sequence, event_time=ack.event_time)
             kind = item.WhichOneof("item")
             assert kind is not None
             getattr(event, kind).CopyFrom(getattr(item, kind))
@@ -40,7 +41,7 @@ def built_events(
     return built
 
 
-def as_bytes(events: list[event_pb2.RunEvent]) -> list[bytes]:
+def as_bytes(events: list[run_event_pb2.RunEvent]) -> list[bytes]:
     return [event.SerializeToString(deterministic=True) for event in events]
 
 
@@ -65,23 +66,23 @@ async def test_events_read_back_are_those_that_were_sent_byte_for_byte(service: 
         records = [
             record(
                 2,
-                event_pb2.AttemptFailed(
+                run_event_pb2.AttemptFailed(
                     step="expand",
                     attempt_number=1,
                     reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT,
                     retry_delay=Duration(nanos=1),
                 ),
             ),
-            record(3, event_pb2.StepSkipped(step="aggregate_decision")),
+            record(3, run_event_pb2.StepSkipped(step="aggregate_decision")),
             record(
                 4,
-                event_pb2.StepFailed(
+                run_event_pb2.StepFailed(
                     step="review_critic",
                     attempt_count=4,
                     failure=run_pb2.StepFailure(reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT),
                 ),
             ),
-            record(5, event_pb2.RunFailed(failure=failure())),
+            record(5, run_event_pb2.RunFailed(failure=failure())),
         ]
         acks = [await worker.record(each) for each in records]
     built = built_events(run_id, records, acks)
@@ -100,7 +101,7 @@ async def test_a_finished_run_has_its_steps_reviews_and_decision(service: Servic
         await worker.finish()
         run = await service.run(worker.run_id)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert [step.step for step in run.steps] == [
+    assert [step.name for step in run.steps] == [
         "expand",
         *(f"review_{persona}" for persona in PERSONAS),
         "aggregate_decision",
@@ -164,12 +165,12 @@ async def test_a_second_proposal_is_refused_and_changes_nothing(service: Service
         await worker.record(happy_records()[0])
         before = await service.run(worker.run_id)
         with pytest.raises(IllegalState):
-            await worker.record(record(9, event_pb2.ProposalReady(proposal=proposal())))
+            await worker.record(record(9, run_event_pb2.ProposalReady(proposal=proposal())))
         assert await service.run(worker.run_id) == before
 
 
 async def test_a_second_review_of_a_persona_is_refused(service: Service) -> None:
-    ready = event_pb2.PersonaReviewReady(persona_review=review("critic"))
+    ready = run_event_pb2.PersonaReviewReady(persona_review=review("critic"))
     async with service.created() as worker:
         with pytest.raises(IllegalState):
             await worker.record(record(2, ready, ready))
@@ -177,7 +178,7 @@ async def test_a_second_review_of_a_persona_is_refused(service: Service) -> None
 
 
 async def test_a_second_decision_is_refused(service: Service) -> None:
-    ready = event_pb2.DecisionReady(decision=decision())
+    ready = run_event_pb2.DecisionReady(decision=decision())
     async with service.created() as worker:
         await worker.record(record(2, ready))
         with pytest.raises(IllegalState):
@@ -187,7 +188,7 @@ async def test_a_second_decision_is_refused(service: Service) -> None:
 async def test_completing_needs_a_decision(service: Service) -> None:
     async with service.created() as worker:
         with pytest.raises(IllegalState):
-            await worker.record(record(2, event_pb2.RunCompleted()))
+            await worker.record(record(2, run_event_pb2.RunCompleted()))
         assert (await service.run(worker.run_id)).state == run_pb2.RUN_STATE_RUNNING
 
 
@@ -195,13 +196,13 @@ async def test_nothing_is_written_after_the_end(service: Service) -> None:
     async with service.created() as worker:
         await worker.finish()
         with pytest.raises(IllegalState):
-            await worker.record(record(99, event_pb2.StepStarted(step="expand")))
+            await worker.record(record(99, run_event_pb2.StepStarted(step="expand")))
 
 
 async def test_what_follows_a_refused_record_on_its_stream_is_not_written(service: Service) -> None:
     async with service.created() as worker:
-        worker.send(record=record(2, event_pb2.RunCompleted()))
-        worker.send(record=record(3, event_pb2.StepSkipped(step="expand")))
+        worker.send(record=record(2, run_event_pb2.RunCompleted()))
+        worker.send(record=record(3, run_event_pb2.StepSkipped(step="expand")))
         with pytest.raises(IllegalState):
             await worker.answer()
         await _settled(service)
@@ -214,7 +215,7 @@ async def _settled(service: Service) -> None:
 
 
 async def test_a_refused_record_harms_no_neighbour(service: Service) -> None:
-    ready = event_pb2.PersonaReviewReady(persona_review=review("critic"))
+    ready = run_event_pb2.PersonaReviewReady(persona_review=review("critic"))
     async with asyncio.TaskGroup() as group:
 
         async def work(*, is_bad: bool) -> str:
@@ -232,7 +233,7 @@ async def test_a_refused_record_harms_no_neighbour(service: Service) -> None:
 
 
 async def test_scores_of_more_than_four_decimals_are_refused(service: Service) -> None:
-    ready = event_pb2.PersonaReviewReady(persona_review=review("critic", score=0.81234))
+    ready = run_event_pb2.PersonaReviewReady(persona_review=review("critic", score=0.81234))
     async with service.created() as worker:
         with pytest.raises(InvalidField):
             await worker.record(record(2, ready))
@@ -243,8 +244,10 @@ async def test_the_largest_counts_read_back_and_those_beyond_are_refused(service
     sent.provenance.attempt_count = sent.provenance.usage.input_tokens = 2**31 - 1
     large = attempt(number=2**31 - 1, http_status=2**31 - 1)
     async with service.created() as worker:
-        ready = event_pb2.PersonaReviewReady(persona_review=sent)
-        await worker.record(record(2, event_pb2.ProposalReady(proposal=proposal()), ready, attempts=[large]))
+        ready = run_event_pb2.PersonaReviewReady(persona_review=sent)
+        await worker.record(
+            record(2, run_event_pb2.ProposalReady(proposal=proposal()), ready, attempts=[large])
+        )
         assert list((await service.run(worker.run_id)).persona_reviews) == [sent]
         with pytest.raises(InvalidField, match="attempt_number"):
             await worker.record(record(3, attempts=[attempt(number=2**31)]))
@@ -298,9 +301,9 @@ async def test_sequences_are_gapless_whatever_happens_at_once(
 
 async def test_an_id_below_the_newest_that_was_never_committed_is_refused(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(9, event_pb2.StepStarted(step="review_critic")))
+        await worker.record(record(9, run_event_pb2.StepStarted(step="review_critic")))
         with pytest.raises(InvalidField, match="is above 9, the newest"):
-            await worker.record(record(5, event_pb2.StepStarted(step="review_optimist")))
+            await worker.record(record(5, run_event_pb2.StepStarted(step="review_optimist")))
     async with service.attached(worker.run_id, worker.token) as again:
         with pytest.raises(InvalidField, match="is above 9, the newest"):
             await again.record(record(5, attempts=[attempt("review_optimist")]))
@@ -317,7 +320,7 @@ async def test_a_record_without_events_is_acknowledged_again(service: Service) -
 async def test_a_review_before_its_proposal_is_refused(service: Service) -> None:
     async with service.created() as worker:
         with pytest.raises(IllegalState):
-            await worker.record(record(2, event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+            await worker.record(record(2, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
     assert not (await service.run(worker.run_id)).persona_reviews
 
 

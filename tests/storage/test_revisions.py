@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
@@ -84,7 +85,7 @@ async def test_what_is_carried_over_is_recorded_with_the_run(service: Service) -
     run = await revise(service, parent, *taken)
 
     assert list(run.persona_reviews) == list(taken)
-    states = {step.step: (step.state, step.attempt_count) for step in run.steps}
+    states = {step.name: (step.state, step.attempt_count) for step in run.steps}
     assert states["review_critic"] == states["review_optimist"] == (run_pb2.STEP_STATE_COMPLETED, 0)
     assert states["expand"] == states["review_architect"] == (run_pb2.STEP_STATE_PENDING, 0)
     events = await service.events_so_far(run.run_id)
@@ -116,13 +117,13 @@ async def test_a_persona_whose_review_was_carried_over_is_not_recorded_again(ser
     (granted,) = await service.claim()
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
         with pytest.raises(IllegalState):
-            await worker.record(record(1, event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+            await worker.record(record(1, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
 
 
 async def test_the_diff_of_a_proposal_is_stored_and_replayed(service: Service) -> None:
     run = await revise(service, await finished(service))
     (granted,) = await service.claim()
-    ready = event_pb2.ProposalReady(proposal=proposal(), proposal_diff=DIFF)
+    ready = run_event_pb2.ProposalReady(proposal=proposal(), proposal_diff=DIFF)
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
         await worker.record(record(1, ready))
 
@@ -134,7 +135,7 @@ async def test_the_diff_of_a_proposal_is_stored_and_replayed(service: Service) -
 async def test_a_diff_without_changes_is_not_absent(service: Service) -> None:
     run = await revise(service, await finished(service))
     (granted,) = await service.claim()
-    ready = event_pb2.ProposalReady(proposal=proposal(), proposal_diff=proposal_pb2.ProposalDiff())
+    ready = run_event_pb2.ProposalReady(proposal=proposal(), proposal_diff=proposal_pb2.ProposalDiff())
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
         await worker.record(record(1, ready))
     assert (await service.run(run.run_id)).HasField("proposal_diff")
@@ -152,9 +153,7 @@ async def test_a_parent_that_is_not_completed_is_refused_and_nothing_is_written(
     with pytest.raises(IllegalState) as caught:
         await revise(service, waiting.run_id)
     assert caught.value.metadata["state"] == "QUEUED"
-    listed = await service.stub.ListRuns(
-        persistence_service_pb2.PersistenceServiceListRunsRequest(scope=scope())
-    )
+    listed = await service.stub.ListRuns(persistence_service_pb2.ListRunsRequest(scope=scope()))
     assert [run.run_id for run in listed.runs] == [waiting.run_id]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from consensus.v1 import persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_pb2
 from consensus_rpc.channel.status import contract_errors
 from persistence_service.database import Database
 from persistence_service.runs.form.tables import SETTINGS
@@ -45,9 +46,7 @@ async def test_each_run_is_read_with_its_own_settings_and_draft(service: Service
     for n, run in enumerate(created):
         wanted = specification(expand_model=f"m-{n % 2}", draft_id=f"d-{n}" if n else "")
         assert (await service.run(run.run_id)).specification == wanted
-    listed = await service.stub.ListRuns(
-        persistence_service_pb2.PersistenceServiceListRunsRequest(scope=scope())
-    )
+    listed = await service.stub.ListRuns(persistence_service_pb2.ListRunsRequest(scope=scope()))
     assert [each.specification for each in listed.runs] == [run.specification for run in reversed(created)]
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
 
-from consensus.v1 import event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import proposal_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
@@ -18,6 +19,7 @@ from tests.support.records import (
     failure,
     happy_records,
     new_id,
+    proposal,
     record,
     scope,
 )
@@ -25,13 +27,11 @@ from tests.support.records import (
 LENGTH = 3 + sum(len(each.items) for each in happy_records())
 
 
-def request(run_id: str, after: int = 0) -> persistence_service_pb2.PersistenceServiceWatchRunRequest:
-    return persistence_service_pb2.PersistenceServiceWatchRunRequest(
-        scope=scope(), run_id=run_id, after_sequence=after
-    )
+def request(run_id: str, after: int = 0) -> persistence_service_pb2.WatchRunRequest:
+    return persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
 
 
-def sequences(events: list[event_pb2.RunEvent]) -> list[int]:
+def sequences(events: list[run_event_pb2.RunEvent]) -> list[int]:
     return [event.sequence for event in events]
 
 
@@ -66,37 +66,61 @@ async def test_an_event_reaches_a_watcher_while_the_run_goes_on(
     async with service.created() as worker:
         call = second_service.stub.WatchRun(request(worker.run_id, after=3))
         await worker.record(happy_records()[0])
-        message = await _next_event(call.__aiter__())
-        assert message.HasField("proposal_ready")
+        assert (await _next_event(call)).HasField("proposal_ready")
         call.cancel()
 
 
-async def _next_event(messages: AsyncIterator[object]) -> event_pb2.RunEvent:
+async def _next_event(
+    messages: AsyncIterable[persistence_service_pb2.WatchRunResponse],
+) -> run_event_pb2.RunEvent:
     async for message in messages:
-        if message.HasField("event"):  # type: ignore[attr-defined]  # the stub's type hides it
-            return message.event  # type: ignore[attr-defined,no-any-return]  # as above
+        for event in message.events:
+            return event
     raise AssertionError
 
 
 async def test_a_run_that_was_resumed_is_not_ended_at_its_earlier_failure(service: Service) -> None:
     async with service.created() as worker:
-        await worker.record(record(2, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(2, run_event_pb2.RunFailed(failure=failure())))
     assert (await service.events(worker.run_id))[-1].HasField("run_failed")
     await service.resume(worker.run_id)
     watcher = asyncio.create_task(service.events(worker.run_id))
     (claimed,) = await service.claim()
     async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
-        await heir.record(record(3, event_pb2.RunFailed(failure=failure())))
+        await heir.record(record(3, run_event_pb2.RunFailed(failure=failure())))
     kinds = [event.WhichOneof("payload") for event in await watcher]
     assert kinds[3:] == ["run_failed", "run_resumed", "run_failed"]
 
 
+async def watched(service: Service, run_id: str) -> list[persistence_service_pb2.WatchRunResponse]:
+    return [message async for message in service.stub.WatchRun(request(run_id))]
+
+
+async def test_what_is_ready_comes_in_one_message(service: Service) -> None:
+    async with service.created() as worker:
+        await worker.finish()
+    (message,) = await watched(service, worker.run_id)
+    assert sequences(list(message.events)) == list(range(1, LENGTH + 1))
+    assert not message.HasField("heartbeat")
+
+
+async def test_an_event_that_fills_a_message_goes_alone(service: Service) -> None:
+    text = "x" * 4000
+    large = proposal()
+    large.MergeFrom(proposal_pb2.Proposal(assumptions=[text] * 48, scope_non_goals=[text] * 48))
+    async with service.created() as worker:
+        ready = run_event_pb2.ProposalReady(proposal=large)
+        await worker.record(record(2, ready, run_event_pb2.RunFailed(failure=failure())))
+    messages = await watched(service, worker.run_id)
+    assert [sequences(list(message.events)) for message in messages] == [[1, 2, 3], [4], [5]]
+
+
 async def test_long_runs_are_read_a_page_at_a_time(service: Service) -> None:
-    started = [event_pb2.StepStarted(step="expand")] * 90
+    started = [run_event_pb2.StepStarted(step="expand")] * 90
     async with service.created() as worker:
         await worker.record(record(2, *started))
         await worker.record(record(3, *started))
-        await worker.record(record(4, event_pb2.RunFailed(failure=failure())))
+        await worker.record(record(4, run_event_pb2.RunFailed(failure=failure())))
     events = await service.events(worker.run_id)
     assert len(events) > 3 * PAGE
     assert sequences(events) == list(range(1, len(events) + 1))
@@ -106,7 +130,7 @@ async def test_a_sign_of_life_comes_when_nothing_happens(service: Service) -> No
     async with service.created() as worker:
         async for message in service.stub.WatchRun(request(worker.run_id)):
             if message.HasField("heartbeat"):
-                assert message.heartbeat.last_sequence == 3
+                assert (message.heartbeat.last_sequence, len(message.events)) == (3, 0)
                 break
 
 

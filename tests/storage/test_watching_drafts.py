@@ -1,6 +1,7 @@
 """Drafts followed: each event once, in order, from any replica, as it is committed."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,20 +21,21 @@ async def drafts(database: Database) -> AsyncIterator[Drafts]:
 
 
 class Watcher:
-    """A stream, with what it brought so far."""
+    """A stream, read an event at a time."""
 
     def __init__(self, drafts: Drafts, draft_id: str, after: int = 0) -> None:
         request = draft_service_pb2.WatchDraftRequest(draft_id=draft_id, after_sequence=after)
         self.call = drafts.stub.WatchDraft(request)
+        self._unread: deque[draft_pb2.DraftEvent] = deque()
 
     async def next(self) -> draft_pb2.DraftEvent:
         """The next event, past signs of life."""
-        while True:
+        while not self._unread:
             with contract_errors():
                 message = await asyncio.wait_for(self.call.read(), 10)
             assert isinstance(message, draft_service_pb2.WatchDraftResponse), "the stream goes on"
-            if message.HasField("event"):
-                return message.event
+            self._unread.extend(message.events)
+        return self._unread.popleft()
 
 
 async def live_a_whole_life(drafts: Drafts) -> str:
@@ -106,6 +108,15 @@ async def test_a_watcher_goes_on_after_what_it_has(drafts: Drafts) -> None:
     assert await drafts.events(draft_id, after=5) == all_events[5:]
 
 
+async def test_what_is_ready_comes_in_one_message(drafts: Drafts) -> None:
+    draft_id = await live_a_whole_life(drafts)
+    all_events = await drafts.events(draft_id)
+    watcher = Watcher(drafts, draft_id)
+    message = await asyncio.wait_for(watcher.call.read(), 10)
+    assert (list(message.events), message.HasField("heartbeat")) == (all_events, False)
+    watcher.call.cancel()
+
+
 async def test_co_writers_see_changes_as_they_are_made(drafts: Drafts) -> None:
     draft_id = (await drafts.create()).draft_id
     watchers = [Watcher(drafts, draft_id) for _ in range(2)]
@@ -142,7 +153,7 @@ async def test_a_quiet_stream_shows_that_it_lives(drafts: Drafts) -> None:
     draft_id = (await drafts.create()).draft_id
     watcher = Watcher(drafts, draft_id, after=1)
     message = await asyncio.wait_for(watcher.call.read(), 10)
-    assert message.heartbeat.last_sequence == 1
+    assert (message.heartbeat.last_sequence, len(message.events)) == (1, 0)
     watcher.call.cancel()
 
 

@@ -4,14 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from consensus.v1 import (
-    attempt_pb2,
-    audit_service_pb2,
-    audit_service_pb2_grpc,
-    panel_pb2,
-    persistence_service_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, audit_service_pb2, audit_service_pb2_grpc, panel_pb2, run_pb2
 from consensus_rpc.channel.status import contract_errors
 from persistence_service import tables
 from persistence_service.audit import repository
@@ -24,9 +18,7 @@ from tests.support.serving import served
 
 async def call(service: Service, method: str, **fields: Any) -> Any:
     """The answer of a method of PersistenceService; refusals as the contract's errors."""
-    request = getattr(persistence_service_pb2, f"PersistenceService{method}Request")(
-        **({"scope": scope()} | fields)
-    )
+    request = getattr(persistence_service_pb2, f"{method}Request")(**({"scope": scope()} | fields))
     with contract_errors():
         return await getattr(service.stub, method)(request)
 
@@ -59,9 +51,7 @@ async def listed(service: Service, *, show_deleted: bool = False) -> list[str]:
 
 async def exported(service: Service, *, show_deleted: bool = False) -> list[str]:
     """The ids of all runs, newest first."""
-    request = persistence_service_pb2.PersistenceServiceExportRunsRequest(
-        scope=scope(), show_deleted=show_deleted
-    )
+    request = persistence_service_pb2.ExportRunsRequest(scope=scope(), show_deleted=show_deleted)
     with contract_errors():
         return [answer.run.run_id async for answer in service.stub.ExportRuns(request)]
 
@@ -78,12 +68,10 @@ async def reviews(service: Service, run_id: str, *, show_deleted: bool) -> list[
 
 async def event_kinds(service: Service, run_id: str, *, show_deleted: bool = False) -> list[str]:
     """The kinds of the run's events, to the end of its journal."""
-    request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
-        scope=scope(), run_id=run_id, show_deleted=show_deleted
-    )
+    request = persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, show_deleted=show_deleted)
     with contract_errors():
-        messages = [message async for message in service.stub.WatchRun(request)]
-    return [str(m.event.WhichOneof("payload")) for m in messages if m.HasField("event")]
+        events = [event async for message in service.stub.WatchRun(request) for event in message.events]
+    return [str(event.WhichOneof("payload")) for event in events]
 
 
 async def finished(service: Service, **begin: Any) -> str:

@@ -113,6 +113,6 @@ class Drafts:
         while after + len(events) < last:
             with contract_errors():
                 message = await call.read()
-            events.extend([message.event] if message.HasField("event") else [])
+            events.extend(message.events)
         call.cancel()
         return events

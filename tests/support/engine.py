@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consensus.v1 import attempt_pb2, event_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import reason_name
 from consensus_contract.spans import duration
 from review_service.intake.requests import IntakeLimits
@@ -94,7 +94,7 @@ def review(
         ],
         estimated_effort="a week",
         blocking_issues_present=bool(blocking),
-        security_concerns_present=any(is_critical for _, is_critical in blocking),
+        security_critical_issues_present=any(is_critical for _, is_critical in blocking),
     )
 
 
@@ -143,7 +143,7 @@ class FakeTime:
 class Recorder:
     """Keeps what a step recorded, in order: ("started" | "failed", attempt, event or None)."""
 
-    records: list[tuple[str, attempt_pb2.Attempt, event_pb2.AttemptFailed | None]] = field(
+    records: list[tuple[str, attempt_pb2.Attempt, run_event_pb2.AttemptFailed | None]] = field(
         default_factory=list
     )
     started_before: Sequence[str] = ()
@@ -157,7 +157,7 @@ class Recorder:
         """Keeps it."""
         self.records.append(("started", attempt, None))
 
-    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+    async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed) -> None:
         """Keeps it."""
         self.records.append(("failed", attempt, event))
 

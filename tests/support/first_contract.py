@@ -15,13 +15,12 @@ from typing import Any
 
 import grpc
 import psycopg2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
-from google.protobuf.descriptor_pool import Default
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from consensus.v1 import (  # noqa: F401 - makes the services known to the pool of descriptors
+from consensus.v1 import (
     audit_service_pb2,
     draft_service_pb2,
     event_service_pb2,
@@ -42,9 +41,53 @@ SETTINGS = {"RETENTION_DAYS": "36500"}
 Plain = dict[str, Any]
 Record = dict[str, Any]
 
-CHANGED: dict[tuple[str, str], Callable[[Any], Plain]] = {}
+_RENAMED = {
+    ("Attempt", "is_repair"): "repair",
+    ("Completeness", "is_complete"): "complete",
+    ("Concern", "is_blocking"): "blocking",
+    ("DraftCompleted", "is_title_changed"): "title_changed",
+    ("DraftUpdated", "is_title_changed"): "title_changed",
+    ("ModelRoute", "has_api_key"): "api_key_configured",
+    ("PersonaDiff", "security_after"): "security_critical_after",
+    ("PersonaDiff", "security_before"): "security_critical_before",
+    ("PersonaReview", "security_concerns_present"): "security_critical_issues_present",
+    ("Run", "expire_time"): "deadline_time",
+    ("Run", "retry_count"): "resume_count",
+    ("RunResumed", "retry_count"): "resume_count",
+    ("RunTakenOver", "was_released"): "released",
+    ("Step", "step"): "name",
+    ("UserAnalytics", "average_hold_time"): "average_hold_duration",
+}
+
+
+def _renamed(today: str) -> Callable[[Any], Plain]:
+    return lambda value: {today: value}
+
+
+def _as_double(today: str) -> Callable[[Any], Plain]:
+    return lambda ten_thousandths: {today: ten_thousandths / 10_000}
+
+
+CHANGED: dict[tuple[str, str], Callable[[Any], Plain]] = {
+    **{field: _renamed(today) for field, today in _RENAMED.items()},
+    **{
+        ("ScoreDiff", f"{today}_ten_thousandths"): _as_double(today) for today in ("before", "after", "delta")
+    },
+}
 """By message and field as both were called: the fields that stand in its place today, made of its value."""
 
+_SERVICES: dict[str, ServiceDescriptor] = {
+    service.full_name: service
+    for file in (
+        audit_service_pb2,
+        draft_service_pb2,
+        event_service_pb2,
+        idempotency_service_pb2,
+        metric_service_pb2,
+        review_service_pb2,
+    )
+    for service in file.DESCRIPTOR.services_by_name.values()
+}
 # Signed with a secret of the database, which is not kept.
 _NOT_COMPARED = frozenset({"page_token", "next_page_token"})
 _EVENTS = frozenset({"RunEvent", "DraftEvent"})
@@ -152,7 +195,7 @@ def _compared(answer: Plain) -> Plain:
 
 def _method(name: str) -> MethodDescriptor:
     service, _, method = name.partition("/")
-    found: MethodDescriptor = Default().FindServiceByName(service).methods_by_name[method]
+    found: MethodDescriptor = _SERVICES[service].methods_by_name[method]
     return found
 
 

@@ -10,9 +10,9 @@ from consensus.v1 import (
     attempt_pb2,
     decision_pb2,
     errors_pb2,
-    event_pb2,
     panel_pb2,
     proposal_pb2,
+    run_event_pb2,
     run_pb2,
 )
 
@@ -75,7 +75,7 @@ reviews = st.builds(
     persona_name=texts,
     confidence_score=scores,
     strengths=lists(texts),
-    concerns=lists(st.builds(panel_pb2.Concern, text=texts, is_blocking=st.booleans())),
+    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans())),
     recommendations=lists(texts),
     blocking_issues=lists(
         st.builds(panel_pb2.BlockingIssue, text=texts, security_critical=maybe(st.booleans()))
@@ -83,7 +83,7 @@ reviews = st.builds(
     estimated_effort=texts,
     dependency_risks=lists(texts),
     blocking_issues_present=st.booleans(),
-    security_concerns_present=st.booleans(),
+    security_critical_issues_present=st.booleans(),
     provenance=maybe(provenances),
 )
 decisions = st.builds(
@@ -110,7 +110,7 @@ decisions = st.builds(
     completeness=maybe(
         st.builds(
             decision_pb2.Completeness,
-            is_complete=st.booleans(),
+            complete=st.booleans(),
             expected_count=counts,
             present_count=counts,
             missing_personas=lists(st.builds(decision_pb2.MissingPersona, persona_id=names, reason=reasons)),
@@ -143,23 +143,23 @@ run_failures = st.builds(
     output_violations=violations,
 )
 payloads = st.one_of(
-    st.builds(event_pb2.StepStarted, step=names),
-    st.builds(event_pb2.StepCompleted, step=names, attempt_count=counts),
-    st.builds(event_pb2.StepSkipped, step=names),
-    st.builds(event_pb2.StepFailed, step=names, attempt_count=counts, failure=maybe(step_failures)),
+    st.builds(run_event_pb2.StepStarted, step=names),
+    st.builds(run_event_pb2.StepCompleted, step=names, attempt_count=counts),
+    st.builds(run_event_pb2.StepSkipped, step=names),
+    st.builds(run_event_pb2.StepFailed, step=names, attempt_count=counts, failure=maybe(step_failures)),
     st.builds(
-        event_pb2.AttemptFailed,
+        run_event_pb2.AttemptFailed,
         step=names,
         persona_id=st.just("") | names,
         attempt_number=counts,
         reason=reasons,
         retry_delay=maybe(durations),
     ),
-    st.builds(event_pb2.ProposalReady, proposal=proposals),
-    st.builds(event_pb2.PersonaReviewReady, persona_review=reviews),
-    st.builds(event_pb2.DecisionReady, decision=decisions),
-    st.builds(event_pb2.RunCompleted),
-    st.builds(event_pb2.RunFailed, failure=run_failures),
+    st.builds(run_event_pb2.ProposalReady, proposal=proposals),
+    st.builds(run_event_pb2.PersonaReviewReady, persona_review=reviews),
+    st.builds(run_event_pb2.DecisionReady, decision=decisions),
+    st.builds(run_event_pb2.RunCompleted),
+    st.builds(run_event_pb2.RunFailed, failure=run_failures),
 )
 attempts = st.builds(
     attempt_pb2.Attempt,
@@ -170,7 +170,7 @@ attempts = st.builds(
     requested_model=texts,
     answered_model=texts,
     temperature=temperatures,
-    is_repair=st.booleans(),
+    repair=st.booleans(),
     max_output_tokens=stored_counts,
     latency=maybe(durations),
     http_status=stored_counts,

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +11,14 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from consensus.v1 import (
-    event_pb2,
-    persistence_service_pb2_grpc,
-    review_service_pb2,
-    review_service_pb2_grpc,
-)
+from consensus.internal.v1 import persistence_service_pb2_grpc
+from consensus.v1 import review_service_pb2, review_service_pb2_grpc, run_event_pb2
 from consensus_rpc.channel.channels import open_channel
 from offline_model.control_client import ControlClient, SyncControlClient
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 API_KEY = "sk-offline-0123456789abcdef"  # nobody's
-PERSISTENCE = "consensus.v1.PersistenceService"
+PERSISTENCE = "consensus.internal.v1.PersistenceService"
 REVIEW = "consensus.v1.ReviewService"
 _SERVING_SECONDS = 30.0
 
@@ -131,17 +127,17 @@ class Client:
     model: ControlClient
     persistence_channel: grpc.aio.Channel
 
-    async def stream(self, idea: str, **fields: Any) -> list[event_pb2.RunEvent]:
+    async def stream(self, idea: str, **fields: Any) -> list[run_event_pb2.RunEvent]:
         """A whole review, its events."""
         call = self.review.StreamReview(review_request(idea, **fields))
-        return [message.event async for message in call if message.HasField("event")]
+        return [event async for message in call for event in message.events]
 
-    async def watch(self, run_id: str, after_sequence: int = 0) -> list[event_pb2.RunEvent]:
+    async def watch(self, run_id: str, after_sequence: int = 0) -> list[run_event_pb2.RunEvent]:
         """A run's events from the journal, to its end."""
         call = self.review.WatchRun(
             review_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after_sequence)
         )
-        return [message.event async for message in call if message.HasField("event")]
+        return [event async for message in call for event in message.events]
 
     async def get(self, run_id: str) -> Any:
         """A run, whole."""
@@ -159,7 +155,12 @@ def review_request(
     )
 
 
-def kinds(events: list[event_pb2.RunEvent]) -> list[str]:
+def events_of(messages: Iterable[Any]) -> list[run_event_pb2.RunEvent]:
+    """The events that messages of a stream carry, in order."""
+    return [event for message in messages for event in message.events]
+
+
+def kinds(events: list[run_event_pb2.RunEvent]) -> list[str]:
     """What the events are about, in order."""
     return [str(event.WhichOneof("payload")) for event in events]
 

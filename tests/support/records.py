@@ -12,15 +12,14 @@ from uuid import uuid4
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import update
 
+from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus.v1 import (
     attempt_pb2,
     decision_pb2,
     errors_pb2,
-    event_pb2,
     panel_pb2,
-    persistence_service_pb2,
-    persistence_service_pb2_grpc,
     proposal_pb2,
+    run_event_pb2,
     run_pb2,
 )
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
@@ -39,7 +38,7 @@ from tests.support.serving import once_per_key
 PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
 WEIGHTS = (0.25, 0.25, 0.15, 0.2, 0.15)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-SERVICE = "consensus.v1.PersistenceService"
+SERVICE = "consensus.internal.v1.PersistenceService"
 
 
 def new_id() -> str:
@@ -116,7 +115,7 @@ def review(persona: str, score: float = 0.8123) -> panel_pb2.PersonaReview:
         persona_name=persona.title(),
         confidence_score=score,
         strengths=["Small"],
-        concerns=[panel_pb2.Concern(text="Slow", is_blocking=True), panel_pb2.Concern(text="Odd")],
+        concerns=[panel_pb2.Concern(text="Slow", blocking=True), panel_pb2.Concern(text="Odd")],
         recommendations=["Measure it"],
         blocking_issues=[
             panel_pb2.BlockingIssue(text="No rollback", security_critical=False),
@@ -206,7 +205,7 @@ def attempt(
 
 
 def record(
-    record_id: int, *items: event_pb2.StepStarted | object, attempts: Sequence[attempt_pb2.Attempt] = ()
+    record_id: int, *items: run_event_pb2.StepStarted | object, attempts: Sequence[attempt_pb2.Attempt] = ()
 ) -> persistence_service_pb2.Record:
     """A record of these events' payloads."""
     return persistence_service_pb2.Record(
@@ -228,7 +227,7 @@ def item_of(payload: object) -> persistence_service_pb2.RecordItem:
 
 def first_record() -> persistence_service_pb2.Record:
     """The expand step begins."""
-    return record(1, event_pb2.StepStarted(step="expand"), attempts=[attempt()])
+    return record(1, run_event_pb2.StepStarted(step="expand"), attempts=[attempt()])
 
 
 def happy_records() -> list[persistence_service_pb2.Record]:
@@ -238,9 +237,9 @@ def happy_records() -> list[persistence_service_pb2.Record]:
     records = [
         record(
             next(numbers),
-            event_pb2.ProposalReady(proposal=proposal()),
-            event_pb2.StepCompleted(step="expand", attempt_count=1),
-            *(event_pb2.StepStarted(step=f"review_{persona}") for persona in PERSONAS),
+            run_event_pb2.ProposalReady(proposal=proposal()),
+            run_event_pb2.StepCompleted(step="expand", attempt_count=1),
+            *(run_event_pb2.StepStarted(step=f"review_{persona}") for persona in PERSONAS),
             attempts=[
                 attempt(state=succeeded, usage=usage(), latency=Duration(seconds=1), http_status=200),
                 *(attempt(f"review_{persona}") for persona in PERSONAS),
@@ -250,8 +249,8 @@ def happy_records() -> list[persistence_service_pb2.Record]:
     records.extend(
         record(
             next(numbers),
-            event_pb2.PersonaReviewReady(persona_review=review(persona)),
-            event_pb2.StepCompleted(step=f"review_{persona}", attempt_count=1),
+            run_event_pb2.PersonaReviewReady(persona_review=review(persona)),
+            run_event_pb2.StepCompleted(step=f"review_{persona}", attempt_count=1),
             attempts=[attempt(f"review_{persona}", state=succeeded, usage=usage())],
         )
         for persona in reversed(PERSONAS)
@@ -259,10 +258,10 @@ def happy_records() -> list[persistence_service_pb2.Record]:
     records.append(
         record(
             next(numbers),
-            event_pb2.StepStarted(step="aggregate_decision"),
-            event_pb2.DecisionReady(decision=decision()),
-            event_pb2.StepCompleted(step="aggregate_decision"),
-            event_pb2.RunCompleted(),
+            run_event_pb2.StepStarted(step="aggregate_decision"),
+            run_event_pb2.DecisionReady(decision=decision()),
+            run_event_pb2.StepCompleted(step="aggregate_decision"),
+            run_event_pb2.RunCompleted(),
         )
     )
     return records
@@ -315,29 +314,25 @@ class Service:
 
     async def run(self, run_id: str, tenant: str = "default") -> run_pb2.Run:
         """The run, whole."""
-        request = persistence_service_pb2.PersistenceServiceGetRunRequest(scope=scope(tenant), run_id=run_id)
+        request = persistence_service_pb2.GetRunRequest(scope=scope(tenant), run_id=run_id)
         with contract_errors():
             return (await self.stub.GetRun(request)).run
 
-    async def events(self, run_id: str, after: int = 0) -> list[event_pb2.RunEvent]:
+    async def events(self, run_id: str, after: int = 0) -> list[run_event_pb2.RunEvent]:
         """The run's events until its journal stands in a terminal state."""
-        request = persistence_service_pb2.PersistenceServiceWatchRunRequest(
-            scope=scope(), run_id=run_id, after_sequence=after
-        )
+        request = persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id, after_sequence=after)
         with contract_errors():
-            return [m.event async for m in self.stub.WatchRun(request) if m.HasField("event")]
+            return [event async for message in self.stub.WatchRun(request) for event in message.events]
 
-    async def events_so_far(self, run_id: str) -> list[event_pb2.RunEvent]:
+    async def events_so_far(self, run_id: str) -> list[run_event_pb2.RunEvent]:
         """The run's events, whether it has ended or not."""
         last = (await self.run(run_id)).last_sequence
-        call = self.stub.WatchRun(
-            persistence_service_pb2.PersistenceServiceWatchRunRequest(scope=scope(), run_id=run_id)
-        )
-        events: list[event_pb2.RunEvent] = []
+        call = self.stub.WatchRun(persistence_service_pb2.WatchRunRequest(scope=scope(), run_id=run_id))
+        events: list[run_event_pb2.RunEvent] = []
         while len(events) < last:
             message = await call.read()
-            assert isinstance(message, persistence_service_pb2.PersistenceServiceWatchRunResponse)
-            events.extend([message.event] if message.HasField("event") else [])
+            assert isinstance(message, persistence_service_pb2.WatchRunResponse)
+            events.extend(message.events)
         call.cancel()
         return events
 
@@ -374,15 +369,13 @@ class Service:
         self, run_id: str, key: persistence_service_pb2.IdempotencyClaim | None = None
     ) -> run_pb2.Run:
         """The run, cancelled."""
-        request = persistence_service_pb2.PersistenceServiceCancelRunRequest(
-            scope=scope(), run_id=run_id, idempotency=key
-        )
+        request = persistence_service_pb2.CancelRunRequest(scope=scope(), run_id=run_id, idempotency=key)
         with contract_errors():
             return (await self.stub.CancelRun(request)).run
 
     async def resume(self, run_id: str) -> run_pb2.Run:
         """The run, going on."""
-        request = persistence_service_pb2.PersistenceServiceResumeRunRequest(scope=scope(), run_id=run_id)
+        request = persistence_service_pb2.ResumeRunRequest(scope=scope(), run_id=run_id)
         with contract_errors():
             return (await self.stub.ResumeRun(request)).run
 

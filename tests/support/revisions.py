@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2, run_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.channel.status import error_from_rpc
 from offline_model.script import Rule
@@ -69,7 +69,7 @@ def revise_request(parent_run_id: str, **fields: Any) -> review_service_pb2.Revi
 async def revised(client: Client, parent_run_id: str, **fields: Any) -> run_pb2.Run:
     """The revision of a run, completed."""
     started = (await client.review.ReviseRun(revise_request(parent_run_id, **fields))).run
-    events: list[event_pb2.RunEvent] = await client.watch(started.run_id)
+    events: list[run_event_pb2.RunEvent] = await client.watch(started.run_id)
     assert kinds(events)[-1] == "run_completed"
     run: run_pb2.Run = await client.get(started.run_id)
     return run

@@ -70,7 +70,7 @@ class Attempt(_message.Message):
     REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
     ANSWERED_MODEL_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
-    IS_REPAIR_FIELD_NUMBER: _builtins.int
+    REPAIR_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
@@ -80,7 +80,7 @@ class Attempt(_message.Message):
     RAW_OUTPUT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """The step, such as `expand` or `review_critic`."""
+    """Name of the step that made the call: `expand` or `review_<persona id>`."""
     attempt_number: _builtins.int
     """1 for the step's first call, rising by one, over all processes and resumptions; at
     most 2147483647, like all counts here.
@@ -97,7 +97,7 @@ class Attempt(_message.Message):
     """The model that says it answered; empty when none did."""
     temperature: _builtins.float
     """The temperature that was sent, 0 to 2; absent when none was."""
-    is_repair: _builtins.bool
+    repair: _builtins.bool
     """Whether the prompt named the fault of the answer before (a repair)."""
     max_output_tokens: _builtins.int
     """The cap on the answer's tokens that was sent."""
@@ -131,7 +131,7 @@ class Attempt(_message.Message):
         requested_model: _builtins.str = ...,
         answered_model: _builtins.str = ...,
         temperature: _builtins.float | None = ...,
-        is_repair: _builtins.bool = ...,
+        repair: _builtins.bool = ...,
         max_output_tokens: _builtins.int = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         latency: _duration_pb2.Duration | None = ...,
@@ -143,7 +143,7 @@ class Attempt(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "latency", b"latency", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "http_status", b"http_status", "is_repair", b"is_repair", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "message", b"message", "provider_request_id", b"provider_request_id", "raw_output", b"raw_output", "reason", b"reason", "requested_model", b"requested_model", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "message", b"message", "provider_request_id", b"provider_request_id", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

@@ -136,7 +136,9 @@ class AuditEntry(_message.Message):
     persona_id: _builtins.str
     """The persona; absent where there is none."""
     record_id: _builtins.int
-    """The worker's record that it came with; absent where there is none."""
+    """Number of the write that it came with; absent where there is none. Of no use but for
+    the entry's hash, in which it counts.
+    """
     payload_digest: _builtins.bytes
     """SHA-256 of the payload that the entry refers to; absent when there is none."""
     previous_hash: _builtins.bytes

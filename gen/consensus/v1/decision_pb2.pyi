@@ -61,16 +61,17 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     `confidence`, `approve_threshold`, `revise_threshold`, `label`.
     """
     DECISION_RULE_SECURITY_VETO: _DecisionRule.ValueType  # 2
-    """The persona that holds the veto named a security-critical blocking issue, which
-    lowers approve to revise. Data: `persona_id`, `issue_count`.
+    """A persona that holds a veto (Persona.holds_veto) named a security-critical blocking
+    issue, which lowers approve to revise. Data: `persona_id`, the first in persona order
+    that did, and `issue_count`, how many it named.
     """
     DECISION_RULE_BLOCKING_WEIGHT: _DecisionRule.ValueType  # 3
     """Personas with at least half of the weight present named blocking issues, which
     lowers approve to revise. Data: `blocking_weight`, `present_weight`, `persona_ids`.
     """
     DECISION_RULE_REQUIRED_PERSONA_MISSING: _DecisionRule.ValueType  # 4
-    """A required persona is missing, so that the panel cannot approve. Data:
-    `persona_ids`.
+    """A required persona is missing, so that the panel cannot approve; holders of a veto are
+    required too. Data: `persona_ids`.
     """
 
 class DecisionRule(_DecisionRule, metaclass=_DecisionRuleEnumTypeWrapper):
@@ -83,16 +84,17 @@ DECISION_RULE_CONFIDENCE_THRESHOLD: DecisionRule.ValueType  # 1
 `confidence`, `approve_threshold`, `revise_threshold`, `label`.
 """
 DECISION_RULE_SECURITY_VETO: DecisionRule.ValueType  # 2
-"""The persona that holds the veto named a security-critical blocking issue, which
-lowers approve to revise. Data: `persona_id`, `issue_count`.
+"""A persona that holds a veto (Persona.holds_veto) named a security-critical blocking
+issue, which lowers approve to revise. Data: `persona_id`, the first in persona order
+that did, and `issue_count`, how many it named.
 """
 DECISION_RULE_BLOCKING_WEIGHT: DecisionRule.ValueType  # 3
 """Personas with at least half of the weight present named blocking issues, which
 lowers approve to revise. Data: `blocking_weight`, `present_weight`, `persona_ids`.
 """
 DECISION_RULE_REQUIRED_PERSONA_MISSING: DecisionRule.ValueType  # 4
-"""A required persona is missing, so that the panel cannot approve. Data:
-`persona_ids`.
+"""A required persona is missing, so that the panel cannot approve; holders of a veto are
+required too. Data: `persona_ids`.
 """
 Global___DecisionRule: _TypeAlias = DecisionRule  # noqa: Y015
 
@@ -254,11 +256,11 @@ class Completeness(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     EXPECTED_COUNT_FIELD_NUMBER: _builtins.int
     PRESENT_COUNT_FIELD_NUMBER: _builtins.int
     MISSING_PERSONAS_FIELD_NUMBER: _builtins.int
-    is_complete: _builtins.bool
+    complete: _builtins.bool
     """Whether every persona of the panel answered."""
     expected_count: _builtins.int
     """Personas of the panel."""
@@ -271,14 +273,14 @@ class Completeness(_message.Message):
     def __init__(
         self,
         *,
-        is_complete: _builtins.bool = ...,
+        complete: _builtins.bool = ...,
         expected_count: _builtins.int = ...,
         present_count: _builtins.int = ...,
         missing_personas: _abc.Iterable[Global___MissingPersona] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_count", b"expected_count", "is_complete", b"is_complete", "missing_personas", b"missing_personas", "present_count", b"present_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "expected_count", b"expected_count", "missing_personas", b"missing_personas", "present_count", b"present_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -686,21 +686,21 @@ class DraftUpdated(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    IS_TITLE_CHANGED_FIELD_NUMBER: _builtins.int
+    TITLE_CHANGED_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    is_title_changed: _builtins.bool
+    title_changed: _builtins.bool
     """Whether it is the title that changed."""
     state: Global___DraftState.ValueType
     """The state from then on, also where only the title changed."""
     def __init__(
         self,
         *,
-        is_title_changed: _builtins.bool = ...,
+        title_changed: _builtins.bool = ...,
         state: Global___DraftState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_title_changed", b"is_title_changed", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "title_changed", b"title_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -713,20 +713,20 @@ class DraftCompleted(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEGMENT_COUNT_FIELD_NUMBER: _builtins.int
-    IS_TITLE_CHANGED_FIELD_NUMBER: _builtins.int
+    TITLE_CHANGED_FIELD_NUMBER: _builtins.int
     segment_count: _builtins.int
     """Segments that it had then, 0 to 800."""
-    is_title_changed: _builtins.bool
+    title_changed: _builtins.bool
     """Whether the title changed as well."""
     def __init__(
         self,
         *,
         segment_count: _builtins.int = ...,
-        is_title_changed: _builtins.bool = ...,
+        title_changed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_title_changed", b"is_title_changed", "segment_count", b"segment_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment_count", b"segment_count", "title_changed", b"title_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,7 +5,7 @@ Drafts, written in turns."""
 
 from collections import abc as _abc
 from consensus.v1 import draft_pb2 as _draft_pb2
-from consensus.v1 import event_pb2 as _event_pb2
+from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -1049,32 +1049,33 @@ Global___WatchDraftRequest: _TypeAlias = WatchDraftRequest  # noqa: Y015
 
 @_typing.final
 class WatchDraftResponse(_message.Message):
-    """One message of the stream."""
+    """One message of the stream: events, or a heartbeat."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _draft_pb2.DraftEvent:
-        """The next event, in the order of sequences."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_draft_pb2.DraftEvent]:
+        """All events that are ready, in the order of sequences, at most 262,144 bytes of them a
+        message; a larger event comes alone. Nothing waits to fill the list, and how events
+        are grouped is no part of what a replay repeats. Empty in a heartbeat.
+        """
 
     @_builtins.property
-    def heartbeat(self) -> _event_pb2.Heartbeat:
-        """Nothing new for a while."""
+    def heartbeat(self) -> _heartbeat_pb2.Heartbeat:
+        """A sign of life; absent when there are events."""
 
     def __init__(
         self,
         *,
-        event: _draft_pb2.DraftEvent | None = ...,
-        heartbeat: _event_pb2.Heartbeat | None = ...,
+        events: _abc.Iterable[_draft_pb2.DraftEvent] | None = ...,
+        heartbeat: _heartbeat_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat", b"heartbeat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "heartbeat", b"heartbeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["event", "heartbeat"]  # noqa: Y015
-    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchDraftResponse: _TypeAlias = WatchDraftResponse  # noqa: Y015

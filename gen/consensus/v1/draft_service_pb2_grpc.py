@@ -300,9 +300,11 @@ class DraftServiceServicer:
 
     def WatchDraft(self, request, context):
         """Streams the events of a draft after `after_sequence`, first those recorded, then new
-        ones as they are recorded, with a sign of life when there is nothing new. The stream
-        ends with status OK after the event that the draft was deleted; else it goes on for
-        as long as the caller reads.
+        ones as they are recorded. With nothing to send a heartbeat comes, every 15 s unless
+        the service is set otherwise. The stream ends with status OK after the event that the
+        draft was deleted; else it goes on for as long as the caller reads. When it is cut,
+        call again, at any replica, with the sequence of the last event that arrived: each
+        event comes exactly once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

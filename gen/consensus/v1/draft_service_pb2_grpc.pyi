@@ -104,9 +104,11 @@ class DraftServiceStub:
     """Lists the invitations of a draft, newest first."""
     WatchDraft: _grpc.UnaryStreamMultiCallable[_draft_service_pb2.WatchDraftRequest, _draft_service_pb2.WatchDraftResponse]
     """Streams the events of a draft after `after_sequence`, first those recorded, then new
-    ones as they are recorded, with a sign of life when there is nothing new. The stream
-    ends with status OK after the event that the draft was deleted; else it goes on for
-    as long as the caller reads.
+    ones as they are recorded. With nothing to send a heartbeat comes, every 15 s unless
+    the service is set otherwise. The stream ends with status OK after the event that the
+    draft was deleted; else it goes on for as long as the caller reads. When it is cut,
+    call again, at any replica, with the sequence of the last event that arrived: each
+    event comes exactly once.
     """
 
 @_typing.type_check_only
@@ -185,9 +187,11 @@ class DraftServiceAsyncStub(DraftServiceStub):
     """Lists the invitations of a draft, newest first."""
     WatchDraft: _aio.UnaryStreamMultiCallable[_draft_service_pb2.WatchDraftRequest, _draft_service_pb2.WatchDraftResponse]  # type: ignore[assignment]
     """Streams the events of a draft after `after_sequence`, first those recorded, then new
-    ones as they are recorded, with a sign of life when there is nothing new. The stream
-    ends with status OK after the event that the draft was deleted; else it goes on for
-    as long as the caller reads.
+    ones as they are recorded. With nothing to send a heartbeat comes, every 15 s unless
+    the service is set otherwise. The stream ends with status OK after the event that the
+    draft was deleted; else it goes on for as long as the caller reads. When it is cut,
+    call again, at any replica, with the sequence of the last event that arrived: each
+    event comes exactly once.
     """
 
 class DraftServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -365,9 +369,11 @@ class DraftServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_draft_service_pb2.WatchDraftResponse], _abc.AsyncIterator[_draft_service_pb2.WatchDraftResponse]]:
         """Streams the events of a draft after `after_sequence`, first those recorded, then new
-        ones as they are recorded, with a sign of life when there is nothing new. The stream
-        ends with status OK after the event that the draft was deleted; else it goes on for
-        as long as the caller reads.
+        ones as they are recorded. With nothing to send a heartbeat comes, every 15 s unless
+        the service is set otherwise. The stream ends with status OK after the event that the
+        draft was deleted; else it goes on for as long as the caller reads. When it is cut,
+        call again, at any replica, with the sequence of the last event that arrived: each
+        event comes exactly once.
         """
 
 def add_DraftServiceServicer_to_server(servicer: DraftServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -154,7 +154,7 @@ Global___EventInput: _TypeAlias = EventInput  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
-    """An event as it was stored."""
+    """An event as it was stored; other than RunEvent and DraftEvent, which streams bring."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -619,7 +619,7 @@ class UserAnalytics(_message.Message):
     CONTRIBUTED_DRAFT_COUNT_FIELD_NUMBER: _builtins.int
     SEGMENT_COUNT_FIELD_NUMBER: _builtins.int
     HELD_RING_COUNT_FIELD_NUMBER: _builtins.int
-    AVERAGE_HOLD_TIME_FIELD_NUMBER: _builtins.int
+    AVERAGE_HOLD_DURATION_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """Id of the user who was asked for."""
     created_draft_count: _builtins.int
@@ -631,7 +631,7 @@ class UserAnalytics(_message.Message):
     held_ring_count: _builtins.int
     """How often the user held a ring: as creator, and whenever it was passed to the user."""
     @_builtins.property
-    def average_hold_time(self) -> _duration_pb2.Duration:
+    def average_hold_duration(self) -> _duration_pb2.Duration:
         """Average time for which a ring was held: until it was passed, until the draft was
         completed, or until now; absent when none was held.
         """
@@ -644,11 +644,11 @@ class UserAnalytics(_message.Message):
         contributed_draft_count: _builtins.int = ...,
         segment_count: _builtins.int = ...,
         held_ring_count: _builtins.int = ...,
-        average_hold_time: _duration_pb2.Duration | None = ...,
+        average_hold_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["average_hold_time", b"average_hold_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["average_hold_duration", b"average_hold_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_hold_time", b"average_hold_time", "contributed_draft_count", b"contributed_draft_count", "created_draft_count", b"created_draft_count", "held_ring_count", b"held_ring_count", "segment_count", b"segment_count", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_hold_duration", b"average_hold_duration", "contributed_draft_count", b"contributed_draft_count", "created_draft_count", b"created_draft_count", "held_ring_count", b"held_ring_count", "segment_count", b"segment_count", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

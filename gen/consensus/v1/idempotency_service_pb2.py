@@ -27,13 +27,14 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&consensus/v1/idempotency_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x12\x43heckAndSetRequest\x12#\n\x05scope\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$\x12\"\n\x03key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08\x01\"\x85\x01\n\x13\x43heckAndSetResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x0f\x43heckKeyRequest\x12#\n\x05scope\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$\x12\"\n\x03key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\"\x82\x01\n\x10\x43heckKeyResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb3\x01\n\x12IdempotencyService\x12R\n\x0b\x43heckAndSet\x12 .consensus.v1.CheckAndSetRequest\x1a!.consensus.v1.CheckAndSetResponse\x12I\n\x08\x43heckKey\x12\x1d.consensus.v1.CheckKeyRequest\x1a\x1e.consensus.v1.CheckKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&consensus/v1/idempotency_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x12\x43heckAndSetRequest\x12#\n\x05scope\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$\x12\"\n\x03key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08\x01\"\x85\x01\n\x13\x43heckAndSetResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x0f\x43heckKeyRequest\x12#\n\x05scope\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$\x12\"\n\x03key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,255}$\"\x82\x01\n\x10\x43heckKeyResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb8\x01\n\x12IdempotencyService\x12R\n\x0b\x43heckAndSet\x12 .consensus.v1.CheckAndSetRequest\x1a!.consensus.v1.CheckAndSetResponse\x12N\n\x08\x43heckKey\x12\x1d.consensus.v1.CheckKeyRequest\x1a\x1e.consensus.v1.CheckKeyResponse\"\x03\x90\x02\x01\x42\x80\x01\n\x16\x64\x65v.consensusengine.v1B\x17IdempotencyServiceProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'consensus.v1.idempotency_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.consensusengine.v1B\027IdempotencyServiceProtoP\001ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\242\002\003CSE'
   _globals['_CHECKANDSETREQUEST'].fields_by_name['scope']._loaded_options = None
   _globals['_CHECKANDSETREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_CHECKANDSETREQUEST'].fields_by_name['key']._loaded_options = None
@@ -44,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKKEYREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_CHECKKEYREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_CHECKKEYREQUEST'].fields_by_name['key']._serialized_options = b'\272H\022r\0202\016^[ -~]{1,255}$'
+  _globals['_IDEMPOTENCYSERVICE'].methods_by_name['CheckKey']._loaded_options = None
+  _globals['_IDEMPOTENCYSERVICE'].methods_by_name['CheckKey']._serialized_options = b'\220\002\001'
   _globals['_CHECKANDSETREQUEST']._serialized_start=151
   _globals['_CHECKANDSETREQUEST']._serialized_end=304
   _globals['_CHECKANDSETRESPONSE']._serialized_start=307
@@ -53,5 +56,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKKEYRESPONSE']._serialized_start=535
   _globals['_CHECKKEYRESPONSE']._serialized_end=665
   _globals['_IDEMPOTENCYSERVICE']._serialized_start=668
-  _globals['_IDEMPOTENCYSERVICE']._serialized_end=847
+  _globals['_IDEMPOTENCYSERVICE']._serialized_end=852
 # @@protoc_insertion_point(module_scope)

@@ -32,9 +32,11 @@ class Persona(_message.Message):
     HOLDS_VETO_FIELD_NUMBER: _builtins.int
     PROMPT_DIGEST_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Stable id, such as `security_guardian`."""
+    """Stable id, such as `architect`: a lowercase letter, then up to 62 lowercase letters,
+    digits and `_`.
+    """
     display_name: _builtins.str
-    """Name for people, such as `SecurityGuardian`."""
+    """Name for people, such as `Architect`."""
     weight: _builtins.float
     """Share of this persona in the decision, 0 to 1, exact to four decimals. The
     weights of a panel sum to 1 within 0.0001.
@@ -42,7 +44,10 @@ class Persona(_message.Message):
     focus: _builtins.str
     """What the persona looks at, in one line."""
     holds_veto: _builtins.bool
-    """Whether a security-critical blocking issue of this persona lowers an approval."""
+    """Whether a security-critical blocking issue of this persona lowers an approval, and no
+    approval is possible without its review. Any number of a panel's personas may hold a
+    veto; this field alone says which, never an id or a name.
+    """
     prompt_digest: _builtins.str
     """SHA-256, in lowercase hexadecimal, of the persona's instructions."""
     def __init__(
@@ -70,20 +75,20 @@ class Concern(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
-    IS_BLOCKING_FIELD_NUMBER: _builtins.int
+    BLOCKING_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What it is. Never blank."""
-    is_blocking: _builtins.bool
+    blocking: _builtins.bool
     """Whether the persona thinks that it should stop the proposal."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
-        is_blocking: _builtins.bool = ...,
+        blocking: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_blocking", b"is_blocking", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,7 +138,7 @@ class PersonaReview(_message.Message):
     ESTIMATED_EFFORT_FIELD_NUMBER: _builtins.int
     DEPENDENCY_RISKS_FIELD_NUMBER: _builtins.int
     BLOCKING_ISSUES_PRESENT_FIELD_NUMBER: _builtins.int
-    SECURITY_CONCERNS_PRESENT_FIELD_NUMBER: _builtins.int
+    SECURITY_CRITICAL_ISSUES_PRESENT_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
@@ -148,7 +153,7 @@ class PersonaReview(_message.Message):
     """The work it takes, in the persona's words. Never blank."""
     blocking_issues_present: _builtins.bool
     """Whether there is any blocking issue; derived."""
-    security_concerns_present: _builtins.bool
+    security_critical_issues_present: _builtins.bool
     """Whether any blocking issue is security-critical; derived."""
     reused_from_run_id: _builtins.str
     """The run in which the persona was asked, when this review was carried over from it
@@ -191,13 +196,13 @@ class PersonaReview(_message.Message):
         estimated_effort: _builtins.str = ...,
         dependency_risks: _abc.Iterable[_builtins.str] | None = ...,
         blocking_issues_present: _builtins.bool = ...,
-        security_concerns_present: _builtins.bool = ...,
+        security_critical_issues_present: _builtins.bool = ...,
         provenance: Global___ReviewProvenance | None = ...,
         reused_from_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "security_concerns_present", b"security_concerns_present", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "security_critical_issues_present", b"security_critical_issues_present", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,7 +276,9 @@ Global___ReviewProvenance: _TypeAlias = ReviewProvenance  # noqa: Y015
 
 @_typing.final
 class TokenUsage(_message.Message):
-    """Tokens that one call to the model took, at most 2147483647 of each kind; zero where the provider did not say."""
+    """Tokens that one call to the model took, at most 2147483647 of each kind; zero where
+    the provider did not say.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Proposal(_message.Message):
-    """What the five personas review: an idea, expanded by a model. All strings are
+    """What the personas review: an idea, expanded by a model. All strings are
     trimmed; a blank optional string is absent.
     """
 

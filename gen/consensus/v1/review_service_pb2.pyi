@@ -6,9 +6,10 @@ The public service: ideas in, reviews and decisions out."""
 from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import decision_pb2 as _decision_pb2
-from consensus.v1 import event_pb2 as _event_pb2
+from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
+from consensus.v1 import run_event_pb2 as _run_event_pb2
 from consensus.v1 import run_pb2 as _run_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -112,7 +113,7 @@ Global___DiffChange: _TypeAlias = DiffChange  # noqa: Y015
 
 @_typing.final
 class ReviewInput(_message.Message):
-    """An idea and how to review it."""
+    """What to review, and how."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -144,11 +145,13 @@ class ReviewInput(_message.Message):
         user: _builtins.str = ...,
         options: Global___ReviewOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "idea", b"idea", "options", b"options", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "idea", b"idea", "options", b"options", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "idea", b"idea", "options", b"options", "subject", b"subject", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
 Global___ReviewInput: _TypeAlias = ReviewInput  # noqa: Y015
 
@@ -184,7 +187,7 @@ class ReviewOptions(_message.Message):
 
     @_builtins.property
     def quorum(self) -> _run_pb2.Quorum:
-        """Who must have answered; absent for all five."""
+        """Who must have answered; absent for the whole panel."""
 
     def __init__(
         self,
@@ -257,33 +260,34 @@ Global___StreamReviewRequest: _TypeAlias = StreamReviewRequest  # noqa: Y015
 
 @_typing.final
 class StreamReviewResponse(_message.Message):
-    """One message of the stream."""
+    """One message of the stream: events, or a heartbeat."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _event_pb2.RunEvent:
-        """The run's next event."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_run_event_pb2.RunEvent]:
+        """All events of the run that are ready, in the order of sequences, at most 262,144 bytes
+        of them a message; a larger event comes alone. Nothing waits to fill the list, and how
+        events are grouped is no part of what a replay repeats. Empty in a heartbeat.
+        """
 
     @_builtins.property
-    def heartbeat(self) -> _event_pb2.Heartbeat:
-        """Nothing new for a while."""
+    def heartbeat(self) -> _heartbeat_pb2.Heartbeat:
+        """A sign of life; absent when there are events."""
 
     def __init__(
         self,
         *,
-        event: _event_pb2.RunEvent | None = ...,
-        heartbeat: _event_pb2.Heartbeat | None = ...,
+        events: _abc.Iterable[_run_event_pb2.RunEvent] | None = ...,
+        heartbeat: _heartbeat_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat", b"heartbeat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "heartbeat", b"heartbeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["event", "heartbeat"]  # noqa: Y015
-    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamReviewResponse: _TypeAlias = StreamReviewResponse  # noqa: Y015
 
@@ -373,33 +377,34 @@ Global___WatchRunRequest: _TypeAlias = WatchRunRequest  # noqa: Y015
 
 @_typing.final
 class WatchRunResponse(_message.Message):
-    """One message of the stream."""
+    """One message of the stream: events, or a heartbeat."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _event_pb2.RunEvent:
-        """The run's next event."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_run_event_pb2.RunEvent]:
+        """All events of the run that are ready, in the order of sequences, at most 262,144 bytes
+        of them a message; a larger event comes alone. Nothing waits to fill the list, and how
+        events are grouped is no part of what a replay repeats. Empty in a heartbeat.
+        """
 
     @_builtins.property
-    def heartbeat(self) -> _event_pb2.Heartbeat:
-        """Nothing new for a while."""
+    def heartbeat(self) -> _heartbeat_pb2.Heartbeat:
+        """A sign of life; absent when there are events."""
 
     def __init__(
         self,
         *,
-        event: _event_pb2.RunEvent | None = ...,
-        heartbeat: _event_pb2.Heartbeat | None = ...,
+        events: _abc.Iterable[_run_event_pb2.RunEvent] | None = ...,
+        heartbeat: _heartbeat_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat", b"heartbeat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "heartbeat", b"heartbeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["event", "heartbeat"]  # noqa: Y015
-    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchRunResponse: _TypeAlias = WatchRunResponse  # noqa: Y015
 
@@ -1094,42 +1099,46 @@ Global___ProposalSectionDiff: _TypeAlias = ProposalSectionDiff  # noqa: Y015
 
 @_typing.final
 class ScoreDiff(_message.Message):
-    """A number of four decimals in two runs, exact: counted in ten-thousandths."""
+    """A number of four decimals in two runs: each field the double nearest to it, 0 to 1, the
+    difference -1 to 1.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BEFORE_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
-    AFTER_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
-    DELTA_TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
-    before_ten_thousandths: _builtins.int
-    """In `a`, in ten-thousandths: 6500 is 0.65. Absent when it has none; 0 is a score."""
-    after_ten_thousandths: _builtins.int
-    """In `b`, in ten-thousandths. Absent when it has none; 0 is a score."""
-    delta_ten_thousandths: _builtins.int
-    """After less before. Absent unless both are there."""
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    before: _builtins.float
+    """In `a`. Absent when it has none; 0 is a score."""
+    after: _builtins.float
+    """In `b`. Absent when it has none; 0 is a score."""
+    delta: _builtins.float
+    """After less before, computed exactly and then rounded to a double: 0.7 and 0.65 give
+    -0.05. Absent unless both are there.
+    """
     def __init__(
         self,
         *,
-        before_ten_thousandths: _builtins.int | None = ...,
-        after_ten_thousandths: _builtins.int | None = ...,
-        delta_ten_thousandths: _builtins.int | None = ...,
+        before: _builtins.float | None = ...,
+        after: _builtins.float | None = ...,
+        delta: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths", "_before_ten_thousandths", b"_before_ten_thousandths", "_delta_ten_thousandths", b"_delta_ten_thousandths", "after_ten_thousandths", b"after_ten_thousandths", "before_ten_thousandths", b"before_ten_thousandths", "delta_ten_thousandths", b"delta_ten_thousandths"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "_delta", b"_delta", "after", b"after", "before", b"before", "delta", b"delta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths", "_before_ten_thousandths", b"_before_ten_thousandths", "_delta_ten_thousandths", b"_delta_ten_thousandths", "after_ten_thousandths", b"after_ten_thousandths", "before_ten_thousandths", b"before_ten_thousandths", "delta_ten_thousandths", b"delta_ten_thousandths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "_delta", b"_delta", "after", b"after", "before", b"before", "delta", b"delta"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__after_ten_thousandths: _TypeAlias = _typing.Literal["after_ten_thousandths"]  # noqa: Y015
-    _WhichOneofArgType__after_ten_thousandths: _TypeAlias = _typing.Literal["_after_ten_thousandths", b"_after_ten_thousandths"]  # noqa: Y015
-    _WhichOneofReturnType__before_ten_thousandths: _TypeAlias = _typing.Literal["before_ten_thousandths"]  # noqa: Y015
-    _WhichOneofArgType__before_ten_thousandths: _TypeAlias = _typing.Literal["_before_ten_thousandths", b"_before_ten_thousandths"]  # noqa: Y015
-    _WhichOneofReturnType__delta_ten_thousandths: _TypeAlias = _typing.Literal["delta_ten_thousandths"]  # noqa: Y015
-    _WhichOneofArgType__delta_ten_thousandths: _TypeAlias = _typing.Literal["_delta_ten_thousandths", b"_delta_ten_thousandths"]  # noqa: Y015
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__before: _TypeAlias = _typing.Literal["before"]  # noqa: Y015
+    _WhichOneofArgType__before: _TypeAlias = _typing.Literal["_before", b"_before"]  # noqa: Y015
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_ten_thousandths) -> _WhichOneofReturnType__after_ten_thousandths | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_ten_thousandths) -> _WhichOneofReturnType__before_ten_thousandths | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before) -> _WhichOneofReturnType__before | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta_ten_thousandths) -> _WhichOneofReturnType__delta_ten_thousandths | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
 
 Global___ScoreDiff: _TypeAlias = ScoreDiff  # noqa: Y015
 
@@ -1145,8 +1154,8 @@ class PersonaDiff(_message.Message):
     CONTRIBUTION_FIELD_NUMBER: _builtins.int
     BLOCKING_BEFORE_FIELD_NUMBER: _builtins.int
     BLOCKING_AFTER_FIELD_NUMBER: _builtins.int
-    SECURITY_BEFORE_FIELD_NUMBER: _builtins.int
-    SECURITY_AFTER_FIELD_NUMBER: _builtins.int
+    SECURITY_CRITICAL_BEFORE_FIELD_NUMBER: _builtins.int
+    SECURITY_CRITICAL_AFTER_FIELD_NUMBER: _builtins.int
     ADDED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
     REMOVED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
@@ -1158,9 +1167,9 @@ class PersonaDiff(_message.Message):
     """Whether it named a blocking issue in `a`; absent when it has no review there."""
     blocking_after: _builtins.bool
     """Whether it does in `b`; absent when it has no review there."""
-    security_before: _builtins.bool
+    security_critical_before: _builtins.bool
     """Whether it named a security-critical one in `a`; absent when it has no review there."""
-    security_after: _builtins.bool
+    security_critical_after: _builtins.bool
     """Whether it does in `b`; absent when it has no review there."""
     reused_from_run_id: _builtins.str
     """The run from which the review in `b` was carried over; empty when it was not."""
@@ -1189,32 +1198,32 @@ class PersonaDiff(_message.Message):
         contribution: Global___ScoreDiff | None = ...,
         blocking_before: _builtins.bool | None = ...,
         blocking_after: _builtins.bool | None = ...,
-        security_before: _builtins.bool | None = ...,
-        security_after: _builtins.bool | None = ...,
+        security_critical_before: _builtins.bool | None = ...,
+        security_critical_after: _builtins.bool | None = ...,
         added_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
         removed_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
         reused_from_run_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_after", b"_security_after", "_security_before", b"_security_before", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "contribution", b"contribution", "score", b"score", "security_after", b"security_after", "security_before", b"security_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_critical_after", b"_security_critical_after", "_security_critical_before", b"_security_critical_before", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "contribution", b"contribution", "score", b"score", "security_critical_after", b"security_critical_after", "security_critical_before", b"security_critical_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_after", b"_security_after", "_security_before", b"_security_before", "added_blocking_issues", b"added_blocking_issues", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "change", b"change", "contribution", b"contribution", "persona_id", b"persona_id", "removed_blocking_issues", b"removed_blocking_issues", "reused_from_run_id", b"reused_from_run_id", "score", b"score", "security_after", b"security_after", "security_before", b"security_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_critical_after", b"_security_critical_after", "_security_critical_before", b"_security_critical_before", "added_blocking_issues", b"added_blocking_issues", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "change", b"change", "contribution", b"contribution", "persona_id", b"persona_id", "removed_blocking_issues", b"removed_blocking_issues", "reused_from_run_id", b"reused_from_run_id", "score", b"score", "security_critical_after", b"security_critical_after", "security_critical_before", b"security_critical_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blocking_after: _TypeAlias = _typing.Literal["blocking_after"]  # noqa: Y015
     _WhichOneofArgType__blocking_after: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after"]  # noqa: Y015
     _WhichOneofReturnType__blocking_before: _TypeAlias = _typing.Literal["blocking_before"]  # noqa: Y015
     _WhichOneofArgType__blocking_before: _TypeAlias = _typing.Literal["_blocking_before", b"_blocking_before"]  # noqa: Y015
-    _WhichOneofReturnType__security_after: _TypeAlias = _typing.Literal["security_after"]  # noqa: Y015
-    _WhichOneofArgType__security_after: _TypeAlias = _typing.Literal["_security_after", b"_security_after"]  # noqa: Y015
-    _WhichOneofReturnType__security_before: _TypeAlias = _typing.Literal["security_before"]  # noqa: Y015
-    _WhichOneofArgType__security_before: _TypeAlias = _typing.Literal["_security_before", b"_security_before"]  # noqa: Y015
+    _WhichOneofReturnType__security_critical_after: _TypeAlias = _typing.Literal["security_critical_after"]  # noqa: Y015
+    _WhichOneofArgType__security_critical_after: _TypeAlias = _typing.Literal["_security_critical_after", b"_security_critical_after"]  # noqa: Y015
+    _WhichOneofReturnType__security_critical_before: _TypeAlias = _typing.Literal["security_critical_before"]  # noqa: Y015
+    _WhichOneofArgType__security_critical_before: _TypeAlias = _typing.Literal["_security_critical_before", b"_security_critical_before"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blocking_after) -> _WhichOneofReturnType__blocking_after | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blocking_before) -> _WhichOneofReturnType__blocking_before | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_after) -> _WhichOneofReturnType__security_after | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_critical_after) -> _WhichOneofReturnType__security_critical_after | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_before) -> _WhichOneofReturnType__security_before | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__security_critical_before) -> _WhichOneofReturnType__security_critical_before | None: ...
 
 Global___PersonaDiff: _TypeAlias = PersonaDiff  # noqa: Y015
 
@@ -1578,13 +1587,18 @@ class ExpandIdeaRequest(_message.Message):
         expand_model: _builtins.str = ...,
         expand_temperature: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_temperature", b"expand_temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "idea", b"idea", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expand_temperature) -> _WhichOneofReturnType__expand_temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
 Global___ExpandIdeaRequest: _TypeAlias = ExpandIdeaRequest  # noqa: Y015
 
@@ -1744,6 +1758,7 @@ class ServiceLimits(_message.Message):
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_EDITED_PROPOSAL_CHARACTERS_FIELD_NUMBER: _builtins.int
     MAX_EDIT_NOTES_CHARACTERS_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     max_idea_characters: _builtins.int
     """Characters of an idea, after trimming."""
     max_idea_sentences: _builtins.int
@@ -1766,6 +1781,12 @@ class ServiceLimits(_message.Message):
     def run_timeout(self) -> _duration_pb2.Duration:
         """Time that a run may take."""
 
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """The longest that a stream of a run stays silent: with nothing else to send, a
+        heartbeat comes. Above 0.
+        """
+
     def __init__(
         self,
         *,
@@ -1779,10 +1800,11 @@ class ServiceLimits(_message.Message):
         max_message_bytes: _builtins.int = ...,
         max_edited_proposal_characters: _builtins.int = ...,
         max_edit_notes_characters: _builtins.int = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["run_timeout", b"run_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "run_timeout", b"run_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_context_characters", b"max_context_characters", "max_edit_notes_characters", b"max_edit_notes_characters", "max_edited_proposal_characters", b"max_edited_proposal_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "max_context_characters", b"max_context_characters", "max_edit_notes_characters", b"max_edit_notes_characters", "max_edited_proposal_characters", b"max_edited_proposal_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1799,7 +1821,7 @@ class ModelRoute(_message.Message):
     REVIEW_MODEL_FIELD_NUMBER: _builtins.int
     EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
     REVIEW_TEMPERATURE_FIELD_NUMBER: _builtins.int
-    HAS_API_KEY_FIELD_NUMBER: _builtins.int
+    API_KEY_CONFIGURED_FIELD_NUMBER: _builtins.int
     base_url: _builtins.str
     """Scheme, host and path of the provider's API; empty for the provider's own."""
     expand_model: _builtins.str
@@ -1810,7 +1832,7 @@ class ModelRoute(_message.Message):
     """Temperature of expanding; absent when none is sent."""
     review_temperature: _builtins.float
     """Temperature of reviewing; absent when none is sent."""
-    has_api_key: _builtins.bool
+    api_key_configured: _builtins.bool
     """Whether the service has a key."""
     def __init__(
         self,
@@ -1820,11 +1842,11 @@ class ModelRoute(_message.Message):
         review_model: _builtins.str = ...,
         expand_temperature: _builtins.float | None = ...,
         review_temperature: _builtins.float | None = ...,
-        has_api_key: _builtins.bool = ...,
+        api_key_configured: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "expand_temperature", b"expand_temperature", "review_temperature", b"review_temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "base_url", b"base_url", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "has_api_key", b"has_api_key", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "api_key_configured", b"api_key_configured", "base_url", b"base_url", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015

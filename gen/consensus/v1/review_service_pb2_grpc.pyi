@@ -28,27 +28,35 @@ GRPC_VERSION: str
 
 class ReviewServiceStub:
     """ReviewService starts, follows and answers for runs. A run takes an idea, has a
-    model expand it into a proposal, has five personas review that proposal at the same
-    time, and combines their reviews into one decision.
+    model expand it into a proposal, has the personas of a panel review that proposal at
+    the same time, and combines their reviews into one decision.
 
     Ownership. The service is stateless: runs live in the persistence service, and any
     replica answers for any run. Work on a run outlives the call that started it, and
     the process that began it: another replica takes over.
 
     Ordering. A run's events are numbered 1, 2, 3 and so on without gaps. Every stream
-    of a run sends them in that order, each exactly once. Reviews arrive in the order in
-    which personas finish; wherever reviews are listed they stand in persona order.
+    of a run sends them in that order, each exactly once, in lists of all that are ready.
+    Reviews arrive in the order in which personas finish; wherever reviews are listed they
+    stand in persona order.
 
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
     and StreamReview are one operation.
 
     Deadlines. A caller's deadline bounds its call only; the run has its own.
+
+    Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
+
+    Retrying. One rule for all calls stands at the head of errors.proto.
     """
 
     @_typing.overload
@@ -59,13 +67,22 @@ class ReviewServiceStub:
     """Starts a run and streams its events from the first to the last. With an idempotency
     key that is in use it joins that run, or replays it if it has ended. After the last
     event of a run that failed or was cancelled, the stream ends with the status that
-    says so; a decision to reject is not an error.
+    says so; a decision to reject is not an error. With nothing to send a heartbeat comes,
+    at least every ServiceLimits.heartbeat_interval. The run's id stands in each event,
+    and before the first in the response's initial metadata, as `x-run-id`.
+
+    When the stream is cut: go on with WatchRun, the run's id and the sequence of the last
+    event that arrived. When nothing of the run had arrived: send the same request again
+    under the same idempotency key. Without a key nobody knows then whether it started.
     """
     StartReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.StartReviewRequest, _review_service_pb2.StartReviewResponse]
     """Starts a run and answers at once, with the run QUEUED."""
     WatchRun: _grpc.UnaryStreamMultiCallable[_review_service_pb2.WatchRunRequest, _review_service_pb2.WatchRunResponse]
     """Streams the events of a run after `after_sequence`, first those recorded, then new
-    ones as they are recorded, and ends as StreamReview does.
+    ones as they are recorded, and ends as StreamReview does. With nothing to send a
+    heartbeat comes, at least every ServiceLimits.heartbeat_interval: a stream that was
+    silent for twice as long is dead. When the stream is cut, call again, at any replica,
+    with the sequence of the last event that arrived: each event comes exactly once.
     """
     GetRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetRunRequest, _review_service_pb2.GetRunResponse]
     """Answers with a run, whole."""
@@ -81,8 +98,9 @@ class ReviewServiceStub:
     """Lists the persona reviews of a run, in persona order."""
     ExportRuns: _grpc.UnaryStreamMultiCallable[_review_service_pb2.ExportRunsRequest, _review_service_pb2.ExportRunsResponse]
     """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
-    JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
-    on after the last run that arrived, with that message's `page_token`.
+    JSON lines. Runs that are created meanwhile are left out. It ends with status OK after
+    the last. When the stream is cut, call again, at any replica, with the same filter and
+    the `page_token` of the last message that arrived: it goes on after that run.
     """
     CancelRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.CancelRunRequest, _review_service_pb2.CancelRunResponse]
     """Ends a run that has not ended: in the record first, then its calls to the model.
@@ -134,7 +152,8 @@ class ReviewServiceStub:
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]
     """Expands an idea into a proposal without starting a run. Its calls to the model are
-    recorded, under the id that the answer carries.
+    recorded, under the id that the answer carries. There is no key: repeated, it asks the
+    model again.
     """
     ListPersonas: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]
     """Lists the personas of the panel, in persona order."""
@@ -144,27 +163,35 @@ class ReviewServiceStub:
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
     """ReviewService starts, follows and answers for runs. A run takes an idea, has a
-    model expand it into a proposal, has five personas review that proposal at the same
-    time, and combines their reviews into one decision.
+    model expand it into a proposal, has the personas of a panel review that proposal at
+    the same time, and combines their reviews into one decision.
 
     Ownership. The service is stateless: runs live in the persistence service, and any
     replica answers for any run. Work on a run outlives the call that started it, and
     the process that began it: another replica takes over.
 
     Ordering. A run's events are numbered 1, 2, 3 and so on without gaps. Every stream
-    of a run sends them in that order, each exactly once. Reviews arrive in the order in
-    which personas finish; wherever reviews are listed they stand in persona order.
+    of a run sends them in that order, each exactly once, in lists of all that are ready.
+    Reviews arrive in the order in which personas finish; wherever reviews are listed they
+    stand in persona order.
 
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
     and StreamReview are one operation.
 
     Deadlines. A caller's deadline bounds its call only; the run has its own.
+
+    Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
+
+    Retrying. One rule for all calls stands at the head of errors.proto.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -172,13 +199,22 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Starts a run and streams its events from the first to the last. With an idempotency
     key that is in use it joins that run, or replays it if it has ended. After the last
     event of a run that failed or was cancelled, the stream ends with the status that
-    says so; a decision to reject is not an error.
+    says so; a decision to reject is not an error. With nothing to send a heartbeat comes,
+    at least every ServiceLimits.heartbeat_interval. The run's id stands in each event,
+    and before the first in the response's initial metadata, as `x-run-id`.
+
+    When the stream is cut: go on with WatchRun, the run's id and the sequence of the last
+    event that arrived. When nothing of the run had arrived: send the same request again
+    under the same idempotency key. Without a key nobody knows then whether it started.
     """
     StartReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.StartReviewRequest, _review_service_pb2.StartReviewResponse]  # type: ignore[assignment]
     """Starts a run and answers at once, with the run QUEUED."""
     WatchRun: _aio.UnaryStreamMultiCallable[_review_service_pb2.WatchRunRequest, _review_service_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Streams the events of a run after `after_sequence`, first those recorded, then new
-    ones as they are recorded, and ends as StreamReview does.
+    ones as they are recorded, and ends as StreamReview does. With nothing to send a
+    heartbeat comes, at least every ServiceLimits.heartbeat_interval: a stream that was
+    silent for twice as long is dead. When the stream is cut, call again, at any replica,
+    with the sequence of the last event that arrived: each event comes exactly once.
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetRunRequest, _review_service_pb2.GetRunResponse]  # type: ignore[assignment]
     """Answers with a run, whole."""
@@ -194,8 +230,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Lists the persona reviews of a run, in persona order."""
     ExportRuns: _aio.UnaryStreamMultiCallable[_review_service_pb2.ExportRunsRequest, _review_service_pb2.ExportRunsResponse]  # type: ignore[assignment]
     """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
-    JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
-    on after the last run that arrived, with that message's `page_token`.
+    JSON lines. Runs that are created meanwhile are left out. It ends with status OK after
+    the last. When the stream is cut, call again, at any replica, with the same filter and
+    the `page_token` of the last message that arrived: it goes on after that run.
     """
     CancelRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.CancelRunRequest, _review_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Ends a run that has not ended: in the record first, then its calls to the model.
@@ -247,7 +284,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Notes something about a decision; replaces the note before and changes nothing else."""
     ExpandIdea: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ExpandIdeaRequest, _review_service_pb2.ExpandIdeaResponse]  # type: ignore[assignment]
     """Expands an idea into a proposal without starting a run. Its calls to the model are
-    recorded, under the id that the answer carries.
+    recorded, under the id that the answer carries. There is no key: repeated, it asks the
+    model again.
     """
     ListPersonas: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]  # type: ignore[assignment]
     """Lists the personas of the panel, in persona order."""
@@ -256,27 +294,35 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     """ReviewService starts, follows and answers for runs. A run takes an idea, has a
-    model expand it into a proposal, has five personas review that proposal at the same
-    time, and combines their reviews into one decision.
+    model expand it into a proposal, has the personas of a panel review that proposal at
+    the same time, and combines their reviews into one decision.
 
     Ownership. The service is stateless: runs live in the persistence service, and any
     replica answers for any run. Work on a run outlives the call that started it, and
     the process that began it: another replica takes over.
 
     Ordering. A run's events are numbered 1, 2, 3 and so on without gaps. Every stream
-    of a run sends them in that order, each exactly once. Reviews arrive in the order in
-    which personas finish; wherever reviews are listed they stand in persona order.
+    of a run sends them in that order, each exactly once, in lists of all that are ready.
+    Reviews arrive in the order in which personas finish; wherever reviews are listed they
+    stand in persona order.
 
     Atomicity. An event reaches a caller only after it is durable. A run's decision and
     its completion become durable together.
 
-    Idempotency. Every call that changes something takes an `idempotency_key`. The same
+    Idempotency. Every call that changes a record takes an `idempotency_key`. The same
     key with the same request has one effect, and answers with it from any replica; the
     same key with another request is refused with IDEMPOTENCY_KEY_REUSED and changes
     nothing. A key is scoped by tenant, caller, operation and addressed run; StartReview
     and StreamReview are one operation.
 
     Deadlines. A caller's deadline bounds its call only; the run has its own.
+
+    Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
+    status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
+    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    arrived brings the rest.
+
+    Retrying. One rule for all calls stands at the head of errors.proto.
     """
 
     @_abc_1.abstractmethod
@@ -288,7 +334,13 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a run and streams its events from the first to the last. With an idempotency
         key that is in use it joins that run, or replays it if it has ended. After the last
         event of a run that failed or was cancelled, the stream ends with the status that
-        says so; a decision to reject is not an error.
+        says so; a decision to reject is not an error. With nothing to send a heartbeat comes,
+        at least every ServiceLimits.heartbeat_interval. The run's id stands in each event,
+        and before the first in the response's initial metadata, as `x-run-id`.
+
+        When the stream is cut: go on with WatchRun, the run's id and the sequence of the last
+        event that arrived. When nothing of the run had arrived: send the same request again
+        under the same idempotency key. Without a key nobody knows then whether it started.
         """
 
     @_abc_1.abstractmethod
@@ -306,7 +358,10 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_review_service_pb2.WatchRunResponse], _abc.AsyncIterator[_review_service_pb2.WatchRunResponse]]:
         """Streams the events of a run after `after_sequence`, first those recorded, then new
-        ones as they are recorded, and ends as StreamReview does.
+        ones as they are recorded, and ends as StreamReview does. With nothing to send a
+        heartbeat comes, at least every ServiceLimits.heartbeat_interval: a stream that was
+        silent for twice as long is dead. When the stream is cut, call again, at any replica,
+        with the sequence of the last event that arrived: each event comes exactly once.
         """
 
     @_abc_1.abstractmethod
@@ -352,8 +407,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_review_service_pb2.ExportRunsResponse], _abc.AsyncIterator[_review_service_pb2.ExportRunsResponse]]:
         """Streams runs, whole, newest first: printed as JSON, each message's run is a line of
-        JSON lines. Runs that are created meanwhile are left out. A stream that was cut goes
-        on after the last run that arrived, with that message's `page_token`.
+        JSON lines. Runs that are created meanwhile are left out. It ends with status OK after
+        the last. When the stream is cut, call again, at any replica, with the same filter and
+        the `page_token` of the last message that arrived: it goes on after that run.
         """
 
     @_abc_1.abstractmethod
@@ -471,7 +527,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ExpandIdeaResponse, _abc.Awaitable[_review_service_pb2.ExpandIdeaResponse]]:
         """Expands an idea into a proposal without starting a run. Its calls to the model are
-        recorded, under the id that the answer carries.
+        recorded, under the id that the answer carries. There is no key: repeated, it asks the
+        model again.
         """
 
     @_abc_1.abstractmethod

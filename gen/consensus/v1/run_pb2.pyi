@@ -138,14 +138,14 @@ class Run(_message.Message):
     PERSONA_REVIEWS_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
-    RETRY_COUNT_FIELD_NUMBER: _builtins.int
+    RESUME_COUNT_FIELD_NUMBER: _builtins.int
     TAKE_OVER_COUNT_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
@@ -159,7 +159,7 @@ class Run(_message.Message):
     """How far it is. FAILED is left again by ResumeRun; COMPLETED and CANCELLED never are."""
     caller: _builtins.str
     """The credential's subject that started it; `anonymous` where authentication is off."""
-    retry_count: _builtins.int
+    resume_count: _builtins.int
     """How often it was resumed by ResumeRun."""
     take_over_count: _builtins.int
     """How often another process took it over."""
@@ -175,7 +175,9 @@ class Run(_message.Message):
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
-        """The seven steps in their fixed order. Empty in lists."""
+        """All steps, in their fixed order: `expand`, `review_<persona id>` for each persona in
+        persona order, `aggregate_decision`. Empty in lists.
+        """
 
     @_builtins.property
     def proposal(self) -> _proposal_pb2.Proposal:
@@ -210,8 +212,10 @@ class Run(_message.Message):
         """When it last changed in any way, by the clock of the database, in microseconds."""
 
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the run gives up if it has not finished; absent until work began."""
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """When the run gives up if it has not finished: the start of work and the
+        specification's `run_timeout`; later once it is resumed. Absent until work began.
+        """
 
     @_builtins.property
     def proposal_diff(self) -> _proposal_pb2.ProposalDiff:
@@ -240,23 +244,23 @@ class Run(_message.Message):
         persona_reviews: _abc.Iterable[_panel_pb2.PersonaReview] | None = ...,
         decision: _decision_pb2.Decision | None = ...,
         failure: Global___RunFailure | None = ...,
-        retry_count: _builtins.int = ...,
+        resume_count: _builtins.int = ...,
         take_over_count: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
         parent_run_id: _builtins.str = ...,
         proposal_diff: _proposal_pb2.ProposalDiff | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         deletion_id: _builtins.str = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "delete_time", b"delete_time", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "retry_count", b"retry_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,14 +272,14 @@ class Step(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STEP_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
-    step: _builtins.str
-    """`expand`, `review_<persona id>` or `aggregate_decision`."""
+    name: _builtins.str
+    """Name of the step: `expand`, `review_<persona id>` or `aggregate_decision`."""
     state: Global___StepState.ValueType
     """PENDING until it begins, and again when the run is resumed and it had not been
     COMPLETED.
@@ -297,7 +301,7 @@ class Step(_message.Message):
     def __init__(
         self,
         *,
-        step: _builtins.str = ...,
+        name: _builtins.str = ...,
         state: Global___StepState.ValueType = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
@@ -306,7 +310,7 @@ class Step(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finish_time", b"finish_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "failure", b"failure", "finish_time", b"finish_time", "start_time", b"start_time", "state", b"state", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "failure", b"failure", "finish_time", b"finish_time", "name", b"name", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -540,18 +544,22 @@ class RunSpecification(_message.Message):
         revision: Global___RevisionSpecification | None = ...,
         draft_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "idea", b"idea", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
     _WhichOneofReturnType__review_temperature: _TypeAlias = _typing.Literal["review_temperature"]  # noqa: Y015
     _WhichOneofArgType__review_temperature: _TypeAlias = _typing.Literal["_review_temperature", b"_review_temperature"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expand_temperature) -> _WhichOneofReturnType__expand_temperature | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__review_temperature) -> _WhichOneofReturnType__review_temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
 Global___RunSpecification: _TypeAlias = RunSpecification  # noqa: Y015
 
@@ -689,7 +697,9 @@ class Quorum(_message.Message):
     """How many personas at least, 1 to the size of the panel; 0 means all of them."""
     @_builtins.property
     def required_personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Personas without which there is no approval; `security_guardian` is always one."""
+        """Ids of personas without which there is no approval. Those that hold a veto are always
+        among them, named or not.
+        """
 
     def __init__(
         self,

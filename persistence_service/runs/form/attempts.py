@@ -9,7 +9,7 @@ from persistence_service.runs.form.payloads import NO_USAGE, usage_columns, usag
 from persistence_service.schema.scalars import from_duration, hundredths, storable, to_duration, to_timestamp
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
-_NUMBERS = ("attempt_number", "is_repair", "max_output_tokens", "http_status")
+_NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
 # Nothing is NULL, which takes no room: as long as the attempt is in flight, and most often afterwards.
 _OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
 
@@ -24,7 +24,7 @@ def attempt_columns(attempt: attempt_pb2.Attempt) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {name: getattr(attempt, name) for name in _NUMBERS}
     columns |= {name: storable(getattr(attempt, name), f"attempts.{name}") for name in _TEXTS}
-    columns["step"] = attempt.step
+    columns["step"], columns["is_repair"] = attempt.step, attempt.repair
     columns["state"] = names.attempt_state_text(attempt.state)
     columns["reason"] = names.reason_text(attempt.reason) if attempt.reason else None
     has_temperature = attempt.HasField("temperature")
@@ -46,6 +46,7 @@ def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
     attempt = attempt_pb2.Attempt(
         step=row["step"],
         state=names.attempt_state_number(row["state"]),
+        repair=row["is_repair"],
         start_time=to_timestamp(row["start_time"]),
         raw_output=row["raw_output"],
         **{name: row[name] for name in _TEXTS},

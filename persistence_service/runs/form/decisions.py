@@ -8,6 +8,7 @@ from consensus_journal import canonical_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import names
 from persistence_service.runs.form.payloads import Columns, Payload, payload_of
+from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.scalars import storable_json, ten_thousandths
 
 _SCORES = ("weight", "confidence_score", "contribution")
@@ -64,16 +65,13 @@ def _content(decision: decision_pb2.Decision) -> Columns:
 
 
 def _contribution(contribution: decision_pb2.PersonaContribution) -> Columns:
-    columns: Columns = {"persona_id": contribution.persona_id}
-    for name in _SCORES:
-        columns[name] = ten_thousandths(getattr(contribution, name), f"decision.contributions.{name}")
-    return columns
+    said = score_columns(contribution, _SCORES, "decision.contributions")
+    return {"persona_id": contribution.persona_id, **said}
 
 
 def _contribution_message(columns: Columns) -> decision_pb2.PersonaContribution:
-    return decision_pb2.PersonaContribution(
-        persona_id=columns["persona_id"], **{name: columns[name] / 10_000 for name in _SCORES}
-    )
+    scores = {name: stored_score(columns, name) for name in _SCORES}
+    return decision_pb2.PersonaContribution(persona_id=columns["persona_id"], **scores)
 
 
 def _rule(rule: decision_pb2.FiredRule) -> Columns:
@@ -88,20 +86,17 @@ def _rule_message(columns: Columns) -> decision_pb2.FiredRule:
 def _minority(report: decision_pb2.MinorityReport) -> Columns:
     columns: Columns = {name: getattr(report, name) for name in _MINORITY_TEXTS}
     columns |= {name: list(getattr(report, name)) for name in _MINORITY_LISTS}
-    field = "decision.minority_reports.confidence_score"
-    columns["confidence_score"] = ten_thousandths(report.confidence_score, field)
-    return columns
+    return columns | score_columns(report, ("confidence_score",), "decision.minority_reports")
 
 
 def _minority_message(columns: Columns) -> decision_pb2.MinorityReport:
-    return decision_pb2.MinorityReport(
-        **{**columns, "confidence_score": columns["confidence_score"] / 10_000}
-    )
+    said = {name: columns[name] for name in (*_MINORITY_TEXTS, *_MINORITY_LISTS)}
+    return decision_pb2.MinorityReport(**said, confidence_score=stored_score(columns, "confidence_score"))
 
 
 def _completeness(completeness: decision_pb2.Completeness) -> Columns:
     return {
-        "is_complete": completeness.is_complete,
+        "is_complete": completeness.complete,
         "expected_count": completeness.expected_count,
         "present_count": completeness.present_count,
         "missing_personas": _reasons(completeness.missing_personas),
@@ -115,7 +110,12 @@ def _completeness_message(columns: Columns) -> decision_pb2.Completeness:
         )
         for entry in columns["missing_personas"]
     ]
-    return decision_pb2.Completeness(**{**columns, "missing_personas": missing})
+    return decision_pb2.Completeness(
+        complete=columns["is_complete"],
+        expected_count=columns["expected_count"],
+        present_count=columns["present_count"],
+        missing_personas=missing,
+    )
 
 
 def _reasons(entries: Iterable[decision_pb2.MissingPersona | run_pb2.PersonaFailure]) -> list[Columns]:

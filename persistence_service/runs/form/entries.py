@@ -11,7 +11,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from consensus.v1 import event_pb2, persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import EntrySeverity, NewEntry
@@ -43,31 +44,31 @@ def item_entry(item: persistence_service_pb2.RecordItem) -> NewRunEntry:
     return _ENTRIES[kind](getattr(item, kind))
 
 
-def _step_started(item: event_pb2.StepStarted) -> NewRunEntry:
+def _step_started(item: run_event_pb2.StepStarted) -> NewRunEntry:
     return NewRunEntry(
         NewEntry(event_types.STEP_STARTED, {"step": item.step}, persona_id=persona_of(item.step))
     )
 
 
-def _step_completed(item: event_pb2.StepCompleted) -> NewRunEntry:
+def _step_completed(item: run_event_pb2.StepCompleted) -> NewRunEntry:
     data = {"step": item.step, "attempt_count": item.attempt_count}
     return NewRunEntry(NewEntry(event_types.STEP_COMPLETED, data, persona_id=persona_of(item.step)))
 
 
-def _step_skipped(item: event_pb2.StepSkipped) -> NewRunEntry:
+def _step_skipped(item: run_event_pb2.StepSkipped) -> NewRunEntry:
     return NewRunEntry(
         NewEntry(event_types.STEP_SKIPPED, {"step": item.step}, persona_id=persona_of(item.step))
     )
 
 
-def _step_failed(item: event_pb2.StepFailed) -> NewRunEntry:
+def _step_failed(item: run_event_pb2.StepFailed) -> NewRunEntry:
     data: Columns = {"step": item.step, "attempt_count": item.attempt_count}
     if item.HasField("failure"):
         data["failure"] = decisions.step_failure_columns(item.failure)
     return NewRunEntry(NewEntry(event_types.STEP_FAILED, data, EntrySeverity.ERROR, persona_of(item.step)))
 
 
-def _attempt_failed(item: event_pb2.AttemptFailed) -> NewRunEntry:
+def _attempt_failed(item: run_event_pb2.AttemptFailed) -> NewRunEntry:
     data: Columns = {
         "step": item.step,
         "attempt_number": item.attempt_number,
@@ -92,30 +93,31 @@ def _require(item: Message, name: str) -> None:
         raise InvalidField(field=f"record.items.{name}", description="is there")
 
 
-def _proposal_ready(item: event_pb2.ProposalReady) -> NewRunEntry:
+def _proposal_ready(item: run_event_pb2.ProposalReady) -> NewRunEntry:
     _require(item, "proposal")
     diff = item.proposal_diff if item.HasField("proposal_diff") else None
     return _payload_entry(event_types.PROPOSAL, payloads.proposal_payload(item.proposal, diff), {}, None)
 
 
-def _persona_review_ready(item: event_pb2.PersonaReviewReady) -> NewRunEntry:
+def _persona_review_ready(item: run_event_pb2.PersonaReviewReady) -> NewRunEntry:
     _require(item, "persona_review")
     review = item.persona_review
     return _payload_entry(event_types.REVIEW, payloads.review_payload(review), {}, review.persona_id)
 
 
-def _decision_ready(item: event_pb2.DecisionReady) -> NewRunEntry:
+def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
     _require(item, "decision")
     payload = decisions.decision_payload(item.decision)
-    data = {"label": payload.columns["label"], "confidence": payload.columns["confidence"]}
+    columns = payload.columns
+    data = {"label": columns["label"], "confidence_ten_thousandths": columns["confidence"]}
     return _payload_entry(event_types.DECISION, payload, data, None)
 
 
-def _run_completed(_item: event_pb2.RunCompleted) -> NewRunEntry:
+def _run_completed(_item: run_event_pb2.RunCompleted) -> NewRunEntry:
     return NewRunEntry(NewEntry(event_types.RUN_COMPLETED))
 
 
-def _run_failed(item: event_pb2.RunFailed) -> NewRunEntry:
+def _run_failed(item: run_event_pb2.RunFailed) -> NewRunEntry:
     _require(item, "failure")
     return NewRunEntry(run_failed_entry(item.failure))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.schema.scalars import to_duration, to_timestamp
 
@@ -22,55 +22,55 @@ class StoredRunEvent:
     payload: Mapping[Any, Any] | None = None
 
 
-def run_event(run_id: str, stored: StoredRunEvent) -> event_pb2.RunEvent:
+def run_event(run_id: str, stored: StoredRunEvent) -> run_event_pb2.RunEvent:
     """The event, byte for byte as it was built when its record was acknowledged."""
-    event = event_pb2.RunEvent(
+    event = run_event_pb2.RunEvent(
         run_id=run_id, sequence=stored.sequence, event_time=to_timestamp(stored.event_time)
     )
     _FILL[stored.event_type](event, stored)
     return event
 
 
-def _fill_run_created(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_created(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_created.type = names.run_type_number(stored.data["type"])
     event.run_created.state = names.run_state_number(stored.data["state"])
     event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
 
 
-def _fill_run_resumed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_resumed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_resumed.SetInParent()
-    event.run_resumed.retry_count = stored.data["retry_count"]
+    event.run_resumed.resume_count = stored.data["retry_count"]
 
 
-def _fill_run_taken_over(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_taken_over(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_taken_over.SetInParent()
     event.run_taken_over.take_over_count = stored.data["take_over_count"]
-    event.run_taken_over.was_released = stored.data["was_released"]
+    event.run_taken_over.released = stored.data["was_released"]
 
 
-def _fill_step_started(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
-    event.step_started.CopyFrom(event_pb2.StepStarted(step=stored.data["step"]))
+def _fill_step_started(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+    event.step_started.CopyFrom(run_event_pb2.StepStarted(step=stored.data["step"]))
 
 
-def _fill_step_completed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
-    event.step_completed.CopyFrom(event_pb2.StepCompleted(**stored.data))
+def _fill_step_completed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+    event.step_completed.CopyFrom(run_event_pb2.StepCompleted(**stored.data))
 
 
-def _fill_step_skipped(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
-    event.step_skipped.CopyFrom(event_pb2.StepSkipped(step=stored.data["step"]))
+def _fill_step_skipped(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+    event.step_skipped.CopyFrom(run_event_pb2.StepSkipped(step=stored.data["step"]))
 
 
-def _fill_step_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_step_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     data = stored.data
-    message = event_pb2.StepFailed(step=data["step"], attempt_count=data["attempt_count"])
+    message = run_event_pb2.StepFailed(step=data["step"], attempt_count=data["attempt_count"])
     if (failure := data.get("failure")) is not None:
         message.failure.CopyFrom(decisions.step_failure_message(failure))
     event.step_failed.CopyFrom(message)
 
 
-def _fill_attempt_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_attempt_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     data = stored.data
-    message = event_pb2.AttemptFailed(
+    message = run_event_pb2.AttemptFailed(
         step=data["step"],
         persona_id=stored.persona_id or "",
         attempt_number=data["attempt_number"],
@@ -81,31 +81,31 @@ def _fill_attempt_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> N
     event.attempt_failed.CopyFrom(message)
 
 
-def _fill_proposal(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_proposal(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     row = _payload(stored)
     event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
     if (diff := payloads.proposal_diff_message(row)) is not None:
         event.proposal_ready.proposal_diff.CopyFrom(diff)
 
 
-def _fill_review(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_review(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.persona_review_ready.persona_review.CopyFrom(payloads.review_message(_payload(stored)))
 
 
-def _fill_decision(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_decision(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.decision_ready.decision.CopyFrom(decisions.decision_message(_payload(stored)))
 
 
-def _fill_run_failed(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
     event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
 
 
-def _fill_run_deleted(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
-    event.run_deleted.CopyFrom(event_pb2.RunDeleted(**stored.data))
+def _fill_run_deleted(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+    event.run_deleted.CopyFrom(run_event_pb2.RunDeleted(**stored.data))
 
 
-def _fill_run_undeleted(event: event_pb2.RunEvent, stored: StoredRunEvent) -> None:
-    event.run_undeleted.CopyFrom(event_pb2.RunUndeleted(**stored.data))
+def _fill_run_undeleted(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+    event.run_undeleted.CopyFrom(run_event_pb2.RunUndeleted(**stored.data))
 
 
 def _payload(stored: StoredRunEvent) -> Mapping[Any, Any]:
@@ -114,7 +114,7 @@ def _payload(stored: StoredRunEvent) -> Mapping[Any, Any]:
     return stored.payload
 
 
-_FILL: dict[str, Callable[[event_pb2.RunEvent, StoredRunEvent], None]] = {
+_FILL: dict[str, Callable[[run_event_pb2.RunEvent, StoredRunEvent], None]] = {
     event_types.RUN_CREATED: _fill_run_created,
     event_types.RUN_STARTED: lambda event, _: event.run_started.SetInParent(),
     event_types.RUN_RESUMED: _fill_run_resumed,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from persistence_service.idempotency.keys import REVISE, START, SUBMIT, KeyScope, KeyUse
 
 RunKey: TypeAlias = tuple[str, str]
@@ -12,11 +12,11 @@ RunKey: TypeAlias = tuple[str, str]
 
 KeyedRunRequest: TypeAlias = (
     persistence_service_pb2.CreateRunRequest
-    | persistence_service_pb2.PersistenceServiceCancelRunRequest
-    | persistence_service_pb2.PersistenceServiceResumeRunRequest
-    | persistence_service_pb2.PersistenceServiceDeleteRunRequest
-    | persistence_service_pb2.PersistenceServiceUndeleteRunRequest
-    | persistence_service_pb2.PersistenceServiceAnnotateDecisionRequest
+    | persistence_service_pb2.CancelRunRequest
+    | persistence_service_pb2.ResumeRunRequest
+    | persistence_service_pb2.DeleteRunRequest
+    | persistence_service_pb2.UndeleteRunRequest
+    | persistence_service_pb2.AnnotateDecisionRequest
 )
 
 

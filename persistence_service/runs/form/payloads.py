@@ -132,7 +132,7 @@ def review_payload(review: panel_pb2.PersonaReview) -> Payload:
         "persona_name": review.persona_name,
         "confidence": ten_thousandths(review.confidence_score, "persona_review.confidence_score"),
         "blocking_issues_present": review.blocking_issues_present,
-        "security_concerns_present": review.security_concerns_present,
+        "security_concerns_present": review.security_critical_issues_present,
         "content": _review_content(review),
         "reused_from_run_id": review.reused_from_run_id or None,
         **(_provenance(review.provenance) if review.HasField("provenance") else _NO_PROVENANCE),
@@ -147,11 +147,11 @@ def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
         persona_id=row["persona_id"],
         persona_name=row["persona_name"],
         confidence_score=row["confidence"] / 10_000,
-        concerns=[panel_pb2.Concern(**concern) for concern in content["concerns"]],
+        concerns=[_concern_message(concern) for concern in content["concerns"]],
         blocking_issues=[panel_pb2.BlockingIssue(**issue) for issue in content["blocking_issues"]],
         estimated_effort=content["estimated_effort"],
         blocking_issues_present=row["blocking_issues_present"],
-        security_concerns_present=row["security_concerns_present"],
+        security_critical_issues_present=row["security_concerns_present"],
         reused_from_run_id=row["reused_from_run_id"] or "",
         **{name: content[name] for name in _TEXT_LISTS},
     )
@@ -164,10 +164,14 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
     content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
     content["estimated_effort"] = review.estimated_effort
     content["concerns"] = [
-        {"text": concern.text, "is_blocking": concern.is_blocking} for concern in review.concerns
+        {"text": concern.text, "is_blocking": concern.blocking} for concern in review.concerns
     ]
     content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
     return content
+
+
+def _concern_message(columns: Columns) -> panel_pb2.Concern:
+    return panel_pb2.Concern(text=columns["text"], blocking=columns["is_blocking"])
 
 
 def _blocking_issue(issue: panel_pb2.BlockingIssue) -> Columns:

@@ -15,17 +15,18 @@ from consensus.v1 import panel_pb2, run_pb2
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form.revisions import revision_columns
+from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.scalars import (
     MICROSECOND,
     from_duration,
     hundredths,
     storable,
     storable_json,
-    ten_thousandths,
     to_duration,
 )
 
 FIELD = "specification"
+_PERSONA_FIELDS = ("persona_id", "display_name", "focus", "holds_veto", "prompt_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +63,47 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
     context = _context_text(specification.context) if specification.HasField("context") else None
     settings = _settings(specification)
     idea = storable(specification.idea, f"{FIELD}.idea")
-    whole: dict[str, Any] = {"user": specification.user, "idea": idea, "context": context}
     parent_run_id = specification.revision.parent_run_id or None
     revision = revision_columns(specification.revision) if parent_run_id is not None else None
-    if revision is not None:
-        whole["revision"] = {"parent_run_id": parent_run_id, **revision}
     draft_id = specification.draft_id or None
-    shared = _canonical_settings(orjson.dumps(settings))
-    # In the canonical form of the whole the draft is one of the settings.
-    own = shared if draft_id is None else _canonical_settings(orjson.dumps(settings | {"draft_id": draft_id}))
-    whole["settings"] = orjson.Fragment(own.form)
-    canonical = canonical_json(whole)
+    user = storable(specification.user, f"{FIELD}.user")
+    canonical = canonical_specification(
+        {"user": user, "idea": idea, "context": context}, settings, draft_id, parent_run_id, revision
+    )
     storable_json([settings, revision], canonical, FIELD)
     return SpecificationRow(
-        user=storable(specification.user, f"{FIELD}.user"),
+        user=user,
         idea=idea,
         context=context,
         draft_id=draft_id,
         settings=settings,
-        settings_digest=shared.digest,
+        settings_digest=_canonical_settings(orjson.dumps(settings)).digest,
         run_timeout_microseconds=timeout // 1000,
         digest=digest(canonical),
         parent_run_id=parent_run_id,
         revision=revision,
     )
+
+
+def canonical_specification(
+    texts: Mapping[str, str | None],
+    settings: dict[str, Any],
+    draft_id: str | None,
+    parent_run_id: str | None,
+    revision: Mapping[str, Any] | None,
+) -> bytes:
+    """What the digest in the journal is made of: no more than what the rows hold.
+
+    `texts` are user, idea and context. The draft counts as one of the settings.
+    """
+    own = settings if draft_id is None else settings | {"draft_id": draft_id}
+    whole: dict[str, Any] = {
+        **texts,
+        "settings": orjson.Fragment(_canonical_settings(orjson.dumps(own)).form),
+    }
+    if revision is not None:
+        whole["revision"] = {"parent_run_id": parent_run_id, **revision}
+    return canonical_json(whole)
 
 
 def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
@@ -155,17 +173,14 @@ def _canonical_settings(settings: bytes) -> _Canonical:
 
 def _persona_settings(persona: panel_pb2.Persona) -> dict[str, Any]:
     return {
-        "persona_id": persona.persona_id,
-        "display_name": persona.display_name,
-        "weight": ten_thousandths(persona.weight, f"{FIELD}.personas.weight"),
-        "focus": persona.focus,
-        "holds_veto": persona.holds_veto,
-        "prompt_digest": persona.prompt_digest,
+        **{name: getattr(persona, name) for name in _PERSONA_FIELDS},
+        **score_columns(persona, ("weight",), f"{FIELD}.personas"),
     }
 
 
 def _persona_message(settings: dict[str, Any]) -> panel_pb2.Persona:
-    return panel_pb2.Persona(**{**settings, "weight": settings["weight"] / 10_000})
+    said = {name: settings[name] for name in _PERSONA_FIELDS}
+    return panel_pb2.Persona(**said, weight=stored_score(settings, "weight"))
 
 
 def _retry_settings(policy: run_pb2.RetryPolicy) -> dict[str, Any]:

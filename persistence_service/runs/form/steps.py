@@ -33,7 +33,7 @@ class _Step:
         self.start_time = self.finish_time = self.failure = None
 
     def message(self, attempt_count: int) -> run_pb2.Step:
-        step = run_pb2.Step(step=self.name, state=self.state, attempt_count=attempt_count)
+        step = run_pb2.Step(name=self.name, state=self.state, attempt_count=attempt_count)
         if self.start_time is not None:
             step.start_time.CopyFrom(to_timestamp(self.start_time))
         if self.finish_time is not None:

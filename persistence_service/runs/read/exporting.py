@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from consensus.v1 import persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotFound
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
@@ -26,8 +27,8 @@ _POSITION = both(select(RUNS.c.create_time, RUNS.c.run_id))
 
 
 async def export_runs(
-    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceExportRunsRequest
-) -> AsyncIterator[persistence_service_pb2.PersistenceServiceExportRunsResponse]:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.ExportRunsRequest
+) -> AsyncIterator[persistence_service_pb2.ExportRunsResponse]:
     """The tenant's runs, whole, newest first. Nothing is held open while the reader takes its time.
 
     Raises:
@@ -54,7 +55,7 @@ async def export_runs(
 
         found = await reader.read(find, "runs")
         for position, run in found:
-            yield persistence_service_pb2.PersistenceServiceExportRunsResponse(
+            yield persistence_service_pb2.ExportRunsResponse(
                 run=run, page_token=signer.token(binding, position)
             )
         if len(found) < RUNS_PER_READ:
@@ -64,8 +65,8 @@ async def export_runs(
 async def list_persona_reviews(
     reader: RunReader,
     signer: Signer,
-    request: persistence_service_pb2.PersistenceServiceListPersonaReviewsRequest,
-) -> persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse:
+    request: persistence_service_pb2.ListPersonaReviewsRequest,
+) -> persistence_service_pb2.ListPersonaReviewsResponse:
     """A page of the reviews of a run, in persona order; a review that comes in between pages is not repeated.
 
     Raises:
@@ -89,7 +90,7 @@ async def list_persona_reviews(
     reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
     left = [each for each in reviews if place[each.persona_id] > behind]
     page = fitting(left, size)
-    response = persistence_service_pb2.PersistenceServiceListPersonaReviewsResponse(persona_reviews=page)
+    response = persistence_service_pb2.ListPersonaReviewsResponse(persona_reviews=page)
     if len(page) < len(left):
         response.next_page_token = signer.token(binding, [page[-1].persona_id])
     return response

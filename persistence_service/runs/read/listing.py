@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
 
-from consensus.v1 import persistence_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotFound
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
@@ -32,8 +33,8 @@ MAX_PAGE_BYTES = 3_000_000
 
 
 async def list_runs(
-    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceListRunsRequest
-) -> persistence_service_pb2.PersistenceServiceListRunsResponse:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.ListRunsRequest
+) -> persistence_service_pb2.ListRunsResponse:
     """A page of the tenant's runs, newest first, with the id as tie-break.
 
     Raises:
@@ -53,7 +54,7 @@ async def list_runs(
 
     rows = await reader.read(find, "runs")
     page = fitting((listed_run(row, reader.options.retention) for row in rows), size)
-    response = persistence_service_pb2.PersistenceServiceListRunsResponse(runs=page)
+    response = persistence_service_pb2.ListRunsResponse(runs=page)
     if len(rows) > len(page):
         last = rows[len(page) - 1]
         position = [microseconds(last["create_time"]), last["run_id"]]
@@ -110,8 +111,8 @@ def _least(confidence: float) -> int:
 
 
 async def list_attempts(
-    reader: RunReader, signer: Signer, request: persistence_service_pb2.PersistenceServiceListAttemptsRequest
-) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
+    reader: RunReader, signer: Signer, request: persistence_service_pb2.ListAttemptsRequest
+) -> persistence_service_pb2.ListAttemptsResponse:
     """A page of the attempts of a run or an expansion, in the order of steps and numbers.
 
     Raises:
@@ -145,8 +146,8 @@ async def list_attempts(
 
 def _attempts_page(
     rows: Sequence[Mapping[Any, Any]], has_more: bool, token: Callable[[list[Any]], str]
-) -> persistence_service_pb2.PersistenceServiceListAttemptsResponse:
-    response = persistence_service_pb2.PersistenceServiceListAttemptsResponse()
+) -> persistence_service_pb2.ListAttemptsResponse:
+    response = persistence_service_pb2.ListAttemptsResponse()
     page_bytes = 0
     for row in rows:
         attempt = attempt_message(row)

@@ -1,10 +1,12 @@
 """A run followed through its journal."""
 
 import asyncio
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from consensus.v1 import event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import heartbeat_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.server.outgoing import Outgoing, StreamWriter
 from persistence_service.journal.following import PAGE, EventPage, Following, Journal
@@ -23,7 +25,7 @@ class RunWatch:
         self,
         reader: RunReader,
         notifier: Notifier[RunHead],
-        context: StreamWriter[persistence_service_pb2.PersistenceServiceWatchRunResponse],
+        context: StreamWriter[persistence_service_pb2.WatchRunResponse],
         *,
         show_deleted: bool = False,
     ) -> None:
@@ -44,12 +46,12 @@ class RunWatch:
         """
         options = self._reader.options
         outgoing = Outgoing(self._context, slow_seconds=options.slow_consumer_seconds, run_id=key[1])
-        journal = Journal(read=lambda after: self._read(key, after), event=_event, heartbeat=_heartbeat)
+        journal = Journal(read=lambda after: self._read(key, after), events=_events, heartbeat=_heartbeat)
         following = Following(journal, outgoing, stopping, heartbeat_seconds=options.heartbeat_seconds)
         await following.run(self._notifier, key, after)
 
-    async def _read(self, key: RunKey, after: int) -> EventPage[event_pb2.RunEvent]:
-        def find(connection: Connection) -> EventPage[event_pb2.RunEvent]:
+    async def _read(self, key: RunKey, after: int) -> EventPage[run_event_pb2.RunEvent]:
+        def find(connection: Connection) -> EventPage[run_event_pb2.RunEvent]:
             shown = self._show_deleted
             heads = repository.find_heads(connection, [key], show_deleted=shown)
             if not heads:
@@ -61,10 +63,10 @@ class RunWatch:
         return await self._reader.read(find, f"runs/{key[1]}")
 
 
-def _event(event: event_pb2.RunEvent) -> persistence_service_pb2.PersistenceServiceWatchRunResponse:
-    return persistence_service_pb2.PersistenceServiceWatchRunResponse(event=event)
+def _events(events: Sequence[run_event_pb2.RunEvent]) -> persistence_service_pb2.WatchRunResponse:
+    return persistence_service_pb2.WatchRunResponse(events=events)
 
 
-def _heartbeat(after: int) -> persistence_service_pb2.PersistenceServiceWatchRunResponse:
-    heartbeat = event_pb2.Heartbeat(last_sequence=after)
-    return persistence_service_pb2.PersistenceServiceWatchRunResponse(heartbeat=heartbeat)
+def _heartbeat(after: int) -> persistence_service_pb2.WatchRunResponse:
+    heartbeat = heartbeat_pb2.Heartbeat(last_sequence=after)
+    return persistence_service_pb2.WatchRunResponse(heartbeat=heartbeat)

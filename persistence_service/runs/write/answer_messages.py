@@ -5,7 +5,7 @@ Spans are counted from the moment at which the answer is made: what it took to c
 
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from persistence_service.runs.form import names
 from persistence_service.runs.write.outcomes import Ack, ClaimedRun, Created, Follow, Granted
 from persistence_service.schema.scalars import NANOS, to_duration, to_timestamp

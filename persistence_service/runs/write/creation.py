@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from consensus.v1 import event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import run_event_pb2
 from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
@@ -104,8 +105,8 @@ def _carried_items(
 ) -> Iterator[persistence_service_pb2.RecordItem]:
     for review in request.carried_reviews:
         yield persistence_service_pb2.RecordItem(
-            persona_review_ready=event_pb2.PersonaReviewReady(persona_review=review)
+            persona_review_ready=run_event_pb2.PersonaReviewReady(persona_review=review)
         )
         yield persistence_service_pb2.RecordItem(
-            step_completed=event_pb2.StepCompleted(step=review_step(review.persona_id))
+            step_completed=run_event_pb2.StepCompleted(step=review_step(review.persona_id))
         )

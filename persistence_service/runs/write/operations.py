@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1.errors_pb2 import ErrorReason
 from consensus_contract.errors import ConsensusError
 from consensus_contract.steps import AGGREGATE

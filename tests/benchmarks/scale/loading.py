@@ -9,24 +9,21 @@ from consensus.v1 import review_service_pb2
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.benchmarks import job
 from tests.benchmarks.acks import record_run
+from tests.benchmarks.caller import read_whole_review
 from tests.benchmarks.loads import Jobs, obey
 
 _METHODS = {
     "reviews": "/consensus.v1.ReviewService/StreamReview",
-    "records": "/consensus.v1.PersistenceService/RecordRun",
+    "records": "/consensus.internal.v1.PersistenceService/RecordRun",
 }
-_LEAST_EVENTS = 20
 
 
 async def review(method: Any) -> None:
-    """One review, its messages left as bytes."""
+    """One review."""
     request = review_service_pb2.StreamReviewRequest(
         review=review_service_pb2.ReviewInput(idea=job.IDEA), idempotency_key=str(uuid.uuid4())
     )
-    count = 0
-    async for _ in method(request.SerializeToString()):
-        count += 1
-    assert count >= _LEAST_EVENTS, "a whole review streams all of its events"
+    await read_whole_review(method, request)
 
 
 def main(what: str, connections: str, *addresses: str) -> None:

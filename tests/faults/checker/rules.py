@@ -98,7 +98,7 @@ def decisions_recompute(evidence: Evidence) -> Iterator[str]:
         if not run.HasField("decision"):
             continue
         missing = {
-            step.step.removeprefix("review_"): step.failure.reason
+            step.name.removeprefix("review_"): step.failure.reason
             for step in run.steps
             if step.HasField("failure")
         }

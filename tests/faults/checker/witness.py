@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from consensus.v1 import event_pb2
+from consensus.v1 import run_event_pb2
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Witness:
         self.streams.append(seen)
         return seen
 
-    def saw(self, stream: SeenStream, event: event_pb2.RunEvent, key: str = "") -> None:
+    def saw(self, stream: SeenStream, event: run_event_pb2.RunEvent, key: str = "") -> None:
         """An event reached a caller."""
         stream.run_id = event.run_id
         stream.sequences.append(event.sequence)

@@ -8,8 +8,15 @@ ScoreDiff = review_service_pb2.ScoreDiff
 
 
 def score(before: int | None, after: int | None) -> ScoreDiff:
+    """From ten-thousandths, as the service computes it: exactly, then one division."""
     delta = None if before is None or after is None else after - before
-    return ScoreDiff(before_ten_thousandths=before, after_ten_thousandths=after, delta_ten_thousandths=delta)
+    return ScoreDiff(
+        **{
+            name: each / 10_000
+            for name, each in (("before", before), ("after", after), ("delta", delta))
+            if each is not None
+        }
+    )
 
 
 def rule(kind: decision_pb2.DecisionRule.ValueType, words: str) -> decision_pb2.FiredRule:
@@ -37,8 +44,8 @@ def comparison() -> review_service_pb2.DiffRunsResponse:
                 contribution=score(1625, 2375),
                 blocking_before=True,
                 blocking_after=False,
-                security_before=True,
-                security_after=True,
+                security_critical_before=True,
+                security_critical_after=True,
             ),
             review_service_pb2.PersonaDiff(
                 persona_id="critic",

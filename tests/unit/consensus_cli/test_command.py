@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from consensus.v1 import decision_pb2, review_service_pb2
+from consensus.v1 import decision_pb2, errors_pb2, review_service_pb2
 from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
     LlmAuthentication,
     QuorumNotMet,
     RunNotFound,
+    run_failed,
 )
 from consensus_rpc.errors import InvalidField
 from tests.unit.consensus_cli.conftest import Command, environment
@@ -133,6 +134,11 @@ FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {
         ("QUORUM_NOT_MET", "critic: LLM_TIMEOUT", f"resume {samples.RUN}", f"run {samples.RUN}"),
     ),
     "key": (LlmAuthentication(run_id=samples.RUN, resumable=True), 1, ("OPENAI_API_KEY", "resume")),
+    "fault of ours": (
+        run_failed(errors_pb2.ERROR_REASON_INTERNAL, run_id=samples.RUN, resumable=True),
+        1,
+        ("INTERNAL", "the service's log", f"resume {samples.RUN}"),
+    ),
     "not found": (RunNotFound(run_id="r1"), 1, ("RUN_NOT_FOUND", "consensus runs")),
     "reused key": (IdempotencyKeyReused(idempotency_key="k"), 1, ("IDEMPOTENCY_KEY_REUSED", "another key")),
     "bad idea": (

@@ -8,9 +8,9 @@ from consensus.v1 import (
     attempt_pb2,
     decision_pb2,
     errors_pb2,
-    event_pb2,
     panel_pb2,
     proposal_pb2,
+    run_event_pb2,
     run_pb2,
 )
 
@@ -56,14 +56,14 @@ def review(persona_id: str) -> panel_pb2.PersonaReview:
         persona_name=name,
         confidence_score=score,
         strengths=["It is simple."],
-        concerns=[panel_pb2.Concern(text=f"Costs {EVIL}", is_blocking=True)],
+        concerns=[panel_pb2.Concern(text=f"Costs {EVIL}", blocking=True)],
         recommendations=["Measure it."],
         estimated_effort="two weeks",
         provenance=panel_pb2.ReviewProvenance(answered_model="test-model", attempt_count=1),
     )
     if persona_id == "security_guardian":
         found.blocking_issues.add(text="Numbers are kept in plain text.", security_critical=True)
-        found.blocking_issues_present = found.security_concerns_present = True
+        found.blocking_issues_present = found.security_critical_issues_present = True
     return found
 
 
@@ -85,7 +85,7 @@ def decision(
                 explanation="SecurityGuardian named 1 security-critical blocking issue.",
             )
         ],
-        completeness=decision_pb2.Completeness(is_complete=True, expected_count=5, present_count=5),
+        completeness=decision_pb2.Completeness(complete=True, expected_count=5, present_count=5),
         minority_reports=[
             decision_pb2.MinorityReport(
                 persona_id="security_guardian",
@@ -99,7 +99,7 @@ def decision(
     )
 
 
-def numbered(*events: event_pb2.RunEvent) -> list[event_pb2.RunEvent]:
+def numbered(*events: run_event_pb2.RunEvent) -> list[run_event_pb2.RunEvent]:
     """The events with run, sequence and time."""
     for sequence, event in enumerate(events, start=1):
         event.run_id = RUN
@@ -110,19 +110,19 @@ def numbered(*events: event_pb2.RunEvent) -> list[event_pb2.RunEvent]:
 
 def completed_events(
     label: decision_pb2.DecisionLabel.ValueType = decision_pb2.DECISION_LABEL_REVISE,
-) -> list[event_pb2.RunEvent]:
+) -> list[run_event_pb2.RunEvent]:
     """A run from the first event to the last, with one attempt that failed on the way."""
-    event = event_pb2.RunEvent
+    event = run_event_pb2.RunEvent
     steps = [f"review_{persona}" for persona in PERSONAS]
     return numbered(
-        event(run_created=event_pb2.RunCreated(state=run_pb2.RUN_STATE_RUNNING)),
-        event(run_started=event_pb2.RunStarted()),
-        event(step_started=event_pb2.StepStarted(step="expand")),
-        event(proposal_ready=event_pb2.ProposalReady(proposal=proposal())),
-        event(step_completed=event_pb2.StepCompleted(step="expand", attempt_count=1)),
-        *[event(step_started=event_pb2.StepStarted(step=step)) for step in steps],
+        event(run_created=run_event_pb2.RunCreated(state=run_pb2.RUN_STATE_RUNNING)),
+        event(run_started=run_event_pb2.RunStarted()),
+        event(step_started=run_event_pb2.StepStarted(step="expand")),
+        event(proposal_ready=run_event_pb2.ProposalReady(proposal=proposal())),
+        event(step_completed=run_event_pb2.StepCompleted(step="expand", attempt_count=1)),
+        *[event(step_started=run_event_pb2.StepStarted(step=step)) for step in steps],
         event(
-            attempt_failed=event_pb2.AttemptFailed(
+            attempt_failed=run_event_pb2.AttemptFailed(
                 step="review_critic",
                 persona_id="critic",
                 attempt_number=1,
@@ -134,18 +134,18 @@ def completed_events(
             each
             for persona in PERSONAS
             for each in (
-                event(persona_review_ready=event_pb2.PersonaReviewReady(persona_review=review(persona))),
+                event(persona_review_ready=run_event_pb2.PersonaReviewReady(persona_review=review(persona))),
                 event(
-                    step_completed=event_pb2.StepCompleted(
+                    step_completed=run_event_pb2.StepCompleted(
                         step=f"review_{persona}", attempt_count=2 if persona == "critic" else 1
                     )
                 ),
             )
         ],
-        event(step_started=event_pb2.StepStarted(step="aggregate_decision")),
-        event(decision_ready=event_pb2.DecisionReady(decision=decision(label))),
-        event(step_completed=event_pb2.StepCompleted(step="aggregate_decision")),
-        event(run_completed=event_pb2.RunCompleted()),
+        event(step_started=run_event_pb2.StepStarted(step="aggregate_decision")),
+        event(decision_ready=run_event_pb2.DecisionReady(decision=decision(label))),
+        event(step_completed=run_event_pb2.StepCompleted(step="aggregate_decision")),
+        event(run_completed=run_event_pb2.RunCompleted()),
     )
 
 
@@ -162,20 +162,20 @@ def failure() -> run_pb2.RunFailure:
     )
 
 
-def failed_events() -> list[event_pb2.RunEvent]:
+def failed_events() -> list[run_event_pb2.RunEvent]:
     """A run that ends because a persona gave up."""
-    event = event_pb2.RunEvent
+    event = run_event_pb2.RunEvent
     return numbered(
-        event(run_created=event_pb2.RunCreated(state=run_pb2.RUN_STATE_RUNNING)),
-        event(step_started=event_pb2.StepStarted(step="review_critic")),
+        event(run_created=run_event_pb2.RunCreated(state=run_pb2.RUN_STATE_RUNNING)),
+        event(step_started=run_event_pb2.StepStarted(step="review_critic")),
         event(
-            step_failed=event_pb2.StepFailed(
+            step_failed=run_event_pb2.StepFailed(
                 step="review_critic",
                 attempt_count=4,
                 failure=run_pb2.StepFailure(reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT),
             )
         ),
-        event(run_failed=event_pb2.RunFailed(failure=failure())),
+        event(run_failed=run_event_pb2.RunFailed(failure=failure())),
     )
 
 
@@ -198,7 +198,7 @@ def completed_run() -> run_pb2.Run:
     )
     run.specification.review_temperature = 0.2
     run.steps.add(
-        step="expand",
+        name="expand",
         state=run_pb2.STEP_STATE_COMPLETED,
         attempt_count=1,
         start_time=at(0.1),

@@ -9,7 +9,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from consensus.v1 import event_pb2, panel_pb2, review_service_pb2, review_service_pb2_grpc, run_pb2
+from consensus.v1 import (
+    heartbeat_pb2,
+    panel_pb2,
+    review_service_pb2,
+    review_service_pb2_grpc,
+    run_event_pb2,
+    run_pb2,
+)
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import ShuttingDown
 from consensus_rpc.server.server import Server, ServerOptions
@@ -28,7 +35,7 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
     wait for `go_on` once they have sent the event of that sequence. `errors` are answered to the next calls.
     """
 
-    events: list[event_pb2.RunEvent] = field(default_factory=samples.completed_events)
+    events: list[run_event_pb2.RunEvent] = field(default_factory=samples.completed_events)
     error: ConsensusError | None = None
     cuts: list[int] = field(default_factory=list)
     cut_with: ConsensusError | None = field(default_factory=ShuttingDown)
@@ -50,7 +57,7 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
         async for event in self._stream(max(0, request.after_sequence - self.repeats)):
             yield self._wrap(review_service_pb2.WatchRunResponse, event)
 
-    async def _stream(self, after: int) -> AsyncIterator[event_pb2.RunEvent | None]:
+    async def _stream(self, after: int) -> AsyncIterator[run_event_pb2.RunEvent | None]:
         cut = self.cuts.pop(0) if self.cuts else None
         yield None
         for count, event in enumerate(self.events[after:]):
@@ -66,8 +73,8 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
             raise self.error
 
     @staticmethod
-    def _wrap(kind: Any, event: event_pb2.RunEvent | None) -> Any:
-        return kind(heartbeat=event_pb2.Heartbeat()) if event is None else kind(event=event)
+    def _wrap(kind: Any, event: run_event_pb2.RunEvent | None) -> Any:
+        return kind(heartbeat=heartbeat_pb2.Heartbeat()) if event is None else kind(events=[event])
 
     async def StartReview(self, request: Any, context: Any) -> Any:
         self._seen(request)

@@ -16,7 +16,7 @@ from consensus.v1 import (
     draft_pb2,
     draft_service_pb2,
     draft_service_pb2_grpc,
-    event_pb2,
+    heartbeat_pb2,
 )
 from consensus_client import AuditClient, DraftClient, SyncAuditClient, SyncDraftClient
 from consensus_rpc.errors import ServerUnreachable
@@ -35,12 +35,13 @@ class ScriptedDrafts(Unimplemented):  # type: ignore[misc]  # what no test here 
 
     async def WatchDraft(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.requests.append(request)
-        yield draft_service_pb2.WatchDraftResponse(heartbeat=event_pb2.Heartbeat())
-        for sequence in range(max(1, request.after_sequence), 6):  # what the reader has comes once more
-            yield draft_service_pb2.WatchDraftResponse(event=draft_pb2.DraftEvent(sequence=sequence))
-            if not self.is_cut and sequence == 3:
-                self.is_cut = True
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        yield draft_service_pb2.WatchDraftResponse(heartbeat=heartbeat_pb2.Heartbeat())
+        begin = max(1, request.after_sequence)  # what the reader has comes once more
+        events = [draft_pb2.DraftEvent(sequence=n) for n in range(begin, 6 if self.is_cut else 4)]
+        yield draft_service_pb2.WatchDraftResponse(events=events)
+        if not self.is_cut:
+            self.is_cut = True
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
     async def ListDrafts(self, request: Any, context: Any) -> Any:
         return draft_service_pb2.ListDraftsResponse(

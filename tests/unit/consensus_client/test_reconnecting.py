@@ -4,7 +4,14 @@ import pytest
 
 from consensus_client.reconnecting import Reconnection, ReconnectPolicy, is_cut
 from consensus_contract.errors import DatabaseUnavailable, LlmUnavailable, RunCancelled, RunNotFound
-from consensus_rpc.errors import Overloaded, ServerUnreachable, ShuttingDown, SlowConsumer
+from consensus_rpc.errors import (
+    InternalError,
+    Overloaded,
+    ServerUnreachable,
+    ShuttingDown,
+    SlowConsumer,
+    UnclassifiedError,
+)
 
 
 class Clock:
@@ -92,6 +99,8 @@ def test_heartbeats_of_a_stream_that_is_cut_each_time_are_no_progress() -> None:
         (RunCancelled(run_id="r"), False),
         (LlmUnavailable(run_id="r"), False),
         (RunNotFound(run_id="r"), False),
+        (InternalError.rebuilt("run r ended", metadata={"run_state": "FAILED"}), False),
+        (UnclassifiedError.rebuilt("of a newer server", metadata={"run_state": "FAILED"}), False),
     ],
     ids=lambda each: type(each).__name__,
 )

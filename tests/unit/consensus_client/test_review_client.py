@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2
+from consensus.v1 import review_service_pb2, run_event_pb2
 from consensus_client import ReviewClient, ReviewOptions, RunQuery
 from consensus_contract.errors import (
     ConsensusError,
@@ -35,7 +35,7 @@ CUTS = {
 }
 
 
-async def read(client: ReviewClient) -> list[event_pb2.RunEvent]:
+async def read(client: ReviewClient) -> list[run_event_pb2.RunEvent]:
     return [event async for event in client.review("An idea.")]
 
 

@@ -12,7 +12,7 @@ import grpc
 import grpc_testing
 import pytest
 
-from consensus.v1 import event_pb2, review_service_pb2
+from consensus.v1 import heartbeat_pb2, review_service_pb2, run_event_pb2
 from consensus_client import (
     AuditClient,
     ClientOptions,
@@ -43,7 +43,7 @@ class Fake:
             grpc_testing.strict_real_time(),
         )
         self.client = SyncReviewClient(options=OPTIONS, channel=self.channel, sleep=lambda _seconds: None)
-        self._seen: queue.Queue[event_pb2.RunEvent] = queue.Queue()
+        self._seen: queue.Queue[run_event_pb2.RunEvent] = queue.Queue()
 
     def run(self, work: Callable[[SyncReviewClient], Any]) -> Future[Any]:
         """Runs the caller's side in a thread of its own."""
@@ -58,10 +58,10 @@ class Fake:
         threading.Thread(target=settle, daemon=True).start()
         return found
 
-    def read(self, start: Callable[[SyncReviewClient], Iterator[event_pb2.RunEvent]]) -> Future[Any]:
+    def read(self, start: Callable[[SyncReviewClient], Iterator[run_event_pb2.RunEvent]]) -> Future[Any]:
         """Reads a stream to its end in a thread of its own."""
 
-        def collect(client: SyncReviewClient) -> list[event_pb2.RunEvent]:
+        def collect(client: SyncReviewClient) -> list[run_event_pb2.RunEvent]:
             collected = []
             for event in start(client):
                 collected.append(event)
@@ -84,13 +84,13 @@ class Fake:
         return request
 
     def stream(
-        self, name: str, kind: Any, events: list[event_pb2.RunEvent], error: ConsensusError | None
+        self, name: str, kind: Any, events: list[run_event_pb2.RunEvent], error: ConsensusError | None
     ) -> Any:
         """Answers the next call of a method with a heartbeat and events, then its end; its request."""
         _, request, rpc = self.channel.take_unary_stream(METHODS[name])
-        rpc.send_response(kind(heartbeat=event_pb2.Heartbeat()))
+        rpc.send_response(kind(heartbeat=heartbeat_pb2.Heartbeat()))
         for event in events:
-            rpc.send_response(kind(event=event))
+            rpc.send_response(kind(events=[event]))
         if error is None:
             rpc.terminate((), grpc.StatusCode.OK, "")
         else:
@@ -189,7 +189,7 @@ def test_both_kinds_have_the_same_names_and_parameters(synchronous: type, asynch
 async def test_it_speaks_to_a_real_server() -> None:
     service = ScriptedService(cuts=[5])
 
-    def read(address: str) -> list[event_pb2.RunEvent]:
+    def read(address: str) -> list[run_event_pb2.RunEvent]:
         with SyncReviewClient(address) as client:
             assert client.get_run(samples.RUN).run_id == samples.RUN
             return list(client.review("An idea."))

@@ -129,6 +129,19 @@ def test_only_a_critical_issue_of_the_guardian_vetoes(persona_id: str, is_critic
     assert fired(decision) == ["CONFIDENCE_THRESHOLD"]
 
 
+def test_who_vetoes_and_must_answer_stands_in_the_specification_and_in_no_name() -> None:
+    spec = specification(min_personas=4, required_personas=())
+    for persona in spec.personas:
+        persona.holds_veto = persona.persona_id == "critic"
+    critical = [("Keys in the log", True)]
+    guardians, critics = (review(each, 0.9, blocking=critical) for each in ("security_guardian", "critic"))
+    without_critic = [each for each in even(0.9) if each.persona_id != "critic"]
+
+    assert fired(decide(spec, replaced(guardians))) == ["CONFIDENCE_THRESHOLD"]
+    assert fired(decide(spec, replaced(critics))) == ["CONFIDENCE_THRESHOLD", "SECURITY_VETO"]
+    assert fired(decide(spec, without_critic)) == ["CONFIDENCE_THRESHOLD", "REQUIRED_PERSONA_MISSING"]
+
+
 def test_blocking_issues_of_exactly_half_the_weight_lower_approve_to_revise() -> None:
     half = [review(each, 0.9, blocking=[("No way back", None)]) for each in ("architect", "critic")]
 
@@ -156,7 +169,7 @@ def test_blocking_issues_of_less_than_half_the_weight_do_not() -> None:
 def test_concerns_that_call_themselves_blocking_count_in_no_rule() -> None:
     panel = even(0.9)
     for each in panel:
-        each.concerns.add(text="Stop", is_blocking=True)
+        each.concerns.add(text="Stop", blocking=True)
 
     decision = decide(specification(), panel)
 
@@ -178,7 +191,7 @@ def test_a_partial_panel_says_who_is_missing_and_why_and_weighs_those_present() 
         "0.7"
     )
     assert decision.overall_weighted_confidence == float(round(exact, 4))
-    assert not decision.completeness.is_complete
+    assert not decision.completeness.complete
     assert (decision.completeness.expected_count, decision.completeness.present_count) == (5, 3)
     assert [(m.persona_id, m.reason) for m in decision.completeness.missing_personas] == list(missing.items())
     assert label_name(decision.label) == "approve"

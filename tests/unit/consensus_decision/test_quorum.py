@@ -16,6 +16,16 @@ def test_a_quorum_is_completed_with_the_guardian_in_persona_order() -> None:
     assert found == []
 
 
+def test_everybody_who_holds_a_veto_is_required() -> None:
+    personas = specification().personas
+    for persona in personas:
+        persona.holds_veto = persona.persona_id in ("critic", "architect")
+
+    quorum, _ = check_quorum(run_pb2.Quorum(required_personas=["optimist"]), personas)
+
+    assert list(quorum.required_personas) == ["architect", "critic", "optimist"]
+
+
 def test_no_quorum_means_all() -> None:
     quorum, _ = check_quorum(run_pb2.Quorum(), PANEL.personas)
 

@@ -1,7 +1,7 @@
 import re
+from functools import cache
 from pathlib import Path
 
-import grpc
 import pytest
 
 from consensus.v1 import errors_pb2
@@ -9,7 +9,6 @@ from consensus_contract import errors as nouns
 from consensus_contract.errors import (
     CLASS_BY_REASON,
     ConsensusError,
-    RunFailed,
     reason_name,
     reason_number,
     run_failed,
@@ -20,20 +19,19 @@ ROOT = Path(__file__).resolve().parents[3]
 REASONS = [number for number in errors_pb2.ErrorReason.values() if number != 0]
 
 
-def codes_in_the_contract() -> dict[str, str]:
-    """The status code that begins each reason's comment."""
+@cache
+def comments_in_the_contract() -> dict[str, str]:
+    """Each reason's comment, on one line."""
     text = (ROOT / "protos/consensus/v1/errors.proto").read_text(encoding="utf-8")
     found = re.findall(r"((?:^  //.*\n)+)^  ERROR_REASON_(\w+) =", text, re.MULTILINE)
-    return {
-        name: comment.strip().removeprefix("// ").split(":")[0]
-        for comment, name in found
-        if name != "UNSPECIFIED"
-    }
+    return {name: " ".join(re.split(r"\s*// ", comment)).strip() for comment, name in found}
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
-def test_every_reason_has_a_class_with_the_code_of_its_comment(reason: nouns.Reason) -> None:
-    assert CLASS_BY_REASON[reason].code.name == codes_in_the_contract()[reason_name(reason)]
+def test_every_reason_has_a_class_with_the_code_that_begins_its_comment(reason: nouns.Reason) -> None:
+    code = comments_in_the_contract()[reason_name(reason)].split(":")[0]
+
+    assert CLASS_BY_REASON[reason].code.name == code
 
 
 def test_each_class_has_a_reason_of_its_own() -> None:
@@ -69,6 +67,7 @@ def test_a_runs_terminal_failure_never_asks_for_a_retry(reason: nouns.Reason) ->
     assert failure.retry_after_seconds is None
     assert failure.metadata == {
         "run_id": "r1",
+        "run_state": "FAILED",
         "failed_step": "expand",
         "resumable": "true",
         "finished": "architect",
@@ -97,17 +96,22 @@ def test_a_run_failure_with_a_retry_is_a_mistake_of_ours() -> None:
         nouns.LlmTimeout(run_id="r1", retry_after_seconds=1.0)
 
 
-def test_a_question_outside_a_run_may_be_retried() -> None:
-    assert nouns.LlmRateLimited(failed_step="expand", retry_after_seconds=7.0).retryable
+def test_a_question_outside_a_run_may_be_retried_and_says_nothing_of_a_run() -> None:
+    error = nouns.LlmRateLimited(failed_step="expand", retry_after_seconds=7.0)
+
+    assert error.retryable
+    assert error.run_state is None
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        each
-        for each in CLASS_BY_REASON.values()
-        if each.code is grpc.StatusCode.UNAVAILABLE and not issubclass(each, RunFailed)
-    ],
-)
-def test_an_unavailable_service_says_when_to_try_again(kind: type[ConsensusError]) -> None:
-    assert kind.default_retry_after_seconds is not None
+def reasons_with_retry_info() -> set[str]:
+    """Those whose comment in the contract says `With google.rpc.RetryInfo`."""
+    return {
+        name for name, comment in comments_in_the_contract().items() if "With google.rpc.RetryInfo" in comment
+    }
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=reason_name)
+def test_a_class_says_when_to_try_again_where_the_contract_promises_it(reason: nouns.Reason) -> None:
+    promised = reason_name(reason) in reasons_with_retry_info()
+
+    assert (CLASS_BY_REASON[reason].default_retry_after_seconds is not None) is promised

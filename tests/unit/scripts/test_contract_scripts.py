@@ -115,3 +115,24 @@ def test_a_stub_out_of_step_is_named_and_repaired(tree: Path, fault: str) -> Non
     assert run(tree, "make_stubs").returncode == 0
     assert run(tree, "make_stubs", "--check").returncode == 0
     assert git(tree, "status", "--short") == ""
+
+
+def test_a_service_config_that_is_not_the_reads_is_named(tree: Path) -> None:
+    path = tree / "protos" / "consensus" / "v1" / "service_config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"GetRun"', '"CancelRun"'), encoding="utf-8")
+    done = run(tree, "make_stubs", "--check")
+    assert done.returncode == 1
+    assert "CancelRun" in done.stderr
+    assert "GetRun" in done.stderr
+
+
+def test_a_contract_that_cannot_be_generated_is_named(tree: Path) -> None:
+    done = run(tree, "check_generation", "python")
+    assert (done.returncode, done.stdout.count("ok, compiled")) == (0, 2)
+    plain = tree / "gen" / "plain" / "consensus" / "v1" / "run.proto"
+    plain.write_text(
+        plain.read_text(encoding="utf-8").replace("  Quorum quorum", "  Missing quorum"), "utf-8"
+    )
+    done = run(tree, "check_generation", "python")
+    assert done.returncode == 1
+    assert '"Missing" is not defined' in done.stdout

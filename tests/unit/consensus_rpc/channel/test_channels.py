@@ -10,6 +10,7 @@ from consensus_contract import errors as nouns
 from consensus_rpc import errors
 from consensus_rpc.channel.channels import ChannelOptions, call_options, hop_timeout, open_channel
 from consensus_rpc.channel.status import contract_errors
+from tests.support.fault_proxy import FaultProxy
 from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Request, Response, Running, serving
 
 
@@ -121,6 +122,31 @@ async def test_an_unavailable_server_is_asked_again_for_reads_only(
                 await method(Request(run_id="r1"))
 
         assert len(running.probe.requests) == calls
+
+
+def test_every_client_of_ours_notices_a_silent_peer_within_40_s() -> None:
+    options = ChannelOptions()
+
+    assert options.keepalive_seconds + options.ping_timeout_seconds <= 40
+
+
+async def test_a_stream_whose_peer_vanished_without_a_word_ends() -> None:
+    quick = ChannelOptions(keepalive_seconds=0.3, ping_timeout_seconds=0.3)
+
+    async def vanish(_request: Any, _context: Any) -> None:
+        proxy.black_hole()
+        await asyncio.Event().wait()
+
+    async with (
+        serving(Probe(vanish)) as running,
+        FaultProxy.start(running.server.address) as proxy,
+        open_channel(proxy.address, quick) as channel,
+    ):
+        method: Any = channel.unary_stream(f"/{SERVICE}/UnaryStream")
+        stream = method(Request(run_id="r1").SerializeToString())
+        async with asyncio.timeout(10):
+            with pytest.raises(errors.ServerUnreachable), contract_errors():
+                await stream.read()
 
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:

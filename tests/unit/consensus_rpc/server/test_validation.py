@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import attempt_pb2, panel_pb2, persistence_service_pb2, review_service_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_rpc import errors
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.validation import check_request, tolerant
@@ -36,6 +37,22 @@ def test_a_violation_names_the_field_the_limit_and_the_size_sent() -> None:
     found = violations_of(review(review=review_service_pb2.ReviewInput(idea=idea)))
 
     assert found == {"review.idea": f"must be at most 20000 characters; {len(idea)} characters sent"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "rule"),
+    [
+        (review(review=review_service_pb2.ReviewInput()), "review.subject", "required"),
+        (review(review=review_service_pb2.ReviewInput(idea="")), "review.idea", "string.min_len"),
+        (review_service_pb2.ExpandIdeaRequest(), "subject", "required"),
+    ],
+    ids=["no subject", "an idea that is empty", "nothing to expand"],
+)
+def test_what_is_to_be_reviewed_must_be_there(request_: Any, field: str, rule: str) -> None:
+    with pytest.raises(errors.InvalidField) as raised:
+        check_request(request_)
+
+    assert [(each.field, each.reason) for each in raised.value.field_violations] == [(field, rule)]
 
 
 COUNTS = (

@@ -104,18 +104,18 @@ def test_a_ring_is_held_until_it_is_passed_or_the_draft_completed_or_now(
     user: str, now: datetime, count: int, minutes: int
 ) -> None:
     found = user_analytics(user, WALK, now)
-    assert (found.held_ring_count, found.average_hold_time) == (count, timedelta(minutes=minutes))
+    assert (found.held_ring_count, found.average_hold_duration) == (count, timedelta(minutes=minutes))
 
 
 def test_who_never_held_a_ring_has_no_hold_time() -> None:
     found = user_analytics("dan", WALK, NOW)
-    assert (found.held_ring_count, found.average_hold_time) == (0, None)
+    assert (found.held_ring_count, found.average_hold_duration) == (0, None)
 
 
 def test_rings_of_different_drafts_are_held_side_by_side() -> None:
     events = [event(DRAFT_CREATED, 0, "ann", draft="a"), event(DRAFT_CREATED, 10, "ann", draft="b")]
     found = user_analytics("ann", events, at(20))
-    assert (found.held_ring_count, found.average_hold_time) == (2, timedelta(minutes=15))
+    assert (found.held_ring_count, found.average_hold_duration) == (2, timedelta(minutes=15))
 
 
 BOARDS: list[tuple[Board, list[tuple[str, int]]]] = [

@@ -80,15 +80,15 @@ def test_deltas_are_exact_for_every_score(before: int, after: int) -> None:
         run("1", reviews(critic=before / 10_000)), run("2", reviews(critic=after / 10_000))
     ).personas[0]
     score = found.score
-    assert (score.before_ten_thousandths, score.after_ten_thousandths) == (before, after)
-    assert score.delta_ten_thousandths == after - before
+    assert (score.before, score.after) == (before / 10_000, after / 10_000)
+    assert score.delta == (after - before) / 10_000
 
 
 def test_a_score_of_nothing_is_not_absent() -> None:
     (found,) = diff_runs(run("1", reviews(critic=0.0)), run("2", reviews(critic=0.0))).personas
-    assert found.score.HasField("before_ten_thousandths")
-    assert found.score.HasField("delta_ten_thousandths")
-    assert found.score.delta_ten_thousandths == 0
+    assert found.score.HasField("before")
+    assert found.score.HasField("delta")
+    assert found.score.delta == 0
 
 
 def test_personas_stand_in_their_order_with_those_added_and_removed() -> None:
@@ -100,9 +100,9 @@ def test_personas_stand_in_their_order_with_those_added_and_removed() -> None:
         ("critic", UNCHANGED),
         ("user_advocate", REMOVED),
     ]
-    assert not found[0].score.HasField("before_ten_thousandths")
+    assert not found[0].score.HasField("before")
     assert not found[0].HasField("blocking_before")
-    assert not found[2].HasField("security_after")
+    assert not found[2].HasField("security_critical_after")
 
 
 def test_flags_and_issues_before_and_after() -> None:
@@ -110,7 +110,7 @@ def test_flags_and_issues_before_and_after() -> None:
     after = review("critic", 0.7, blocking=[("No rollback", None), ("Slow", None)])
     (found,) = diff_runs(run("1", [before]), run("2", [after])).personas
     assert (found.blocking_before, found.blocking_after) == (True, True)
-    assert (found.security_before, found.security_after) == (True, False)
+    assert (found.security_critical_before, found.security_critical_after) == (True, False)
     assert list(found.added_blocking_issues) == ["Slow"]
     assert list(found.removed_blocking_issues) == ["Leaks"]
 
@@ -130,13 +130,13 @@ def test_what_became_of_the_decision() -> None:
     assert found.change == MODIFIED
     assert found.label_before == decision_pb2.DECISION_LABEL_REVISE
     assert found.label_after == decision_pb2.DECISION_LABEL_APPROVE
-    assert found.confidence.delta_ten_thousandths == 750
+    assert found.confidence.delta == 0.075
 
 
 def test_runs_without_a_decision_are_compared_all_the_same() -> None:
     found = diff_runs(run("1", []), run("2", reviews(critic=0.7))).decision
     assert found.change == ADDED
-    assert not found.confidence.HasField("delta_ten_thousandths")
+    assert not found.confidence.HasField("delta")
     assert diff_runs(run("1", []), run("2", [])).decision.change == UNCHANGED
 
 

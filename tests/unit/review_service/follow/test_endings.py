@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from consensus.v1 import errors_pb2, event_pb2, run_pb2
+from consensus.v1 import errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import LlmInvalidOutput, QuorumNotMet, RunCancelled
 from review_service.follow.endings import error_of_event, error_of_failure, error_of_run
 
@@ -23,8 +23,9 @@ def failure(reason: errors_pb2.ErrorReason.ValueType) -> run_pb2.RunFailure:
 
 
 def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() -> None:
-    event = event_pb2.RunEvent(
-        run_id="r-1", run_failed=event_pb2.RunFailed(failure=failure(errors_pb2.ERROR_REASON_QUORUM_NOT_MET))
+    event = run_event_pb2.RunEvent(
+        run_id="r-1",
+        run_failed=run_event_pb2.RunFailed(failure=failure(errors_pb2.ERROR_REASON_QUORUM_NOT_MET)),
     )
 
     error = error_of_event(event)
@@ -32,6 +33,7 @@ def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() ->
     assert isinstance(error, QuorumNotMet)
     assert error.metadata == {
         "run_id": "r-1",
+        "run_state": "FAILED",
         "failed_step": "review_critic",
         "resumable": "true",
         "finished": "architect,optimist",
@@ -58,11 +60,14 @@ def test_a_failed_run_says_where_whether_resumable_what_is_finished_and_why() ->
         ("INTERNAL", "INTERNAL"),
     ],
 )
-def test_every_cause_has_its_code_and_never_asks_for_a_retry(reason: str, code: str) -> None:
+def test_every_cause_has_its_code_says_that_the_run_failed_and_never_asks_for_a_retry(
+    reason: str, code: str
+) -> None:
     error = error_of_failure("r-1", failure(REASON.Value(f"ERROR_REASON_{reason}")))
 
     assert error.status_code == grpc.StatusCode[code]
     assert error.reason_name == reason
+    assert error.run_state == "FAILED"
     assert error.retry_after_seconds is None
 
 
@@ -79,11 +84,13 @@ def test_invalid_output_names_the_fields_of_the_answer() -> None:
 
 
 def test_a_completed_run_ends_well_and_a_cancelled_one_says_so() -> None:
-    completed = event_pb2.RunEvent(run_id="r-1", run_completed=event_pb2.RunCompleted())
-    cancelled = event_pb2.RunEvent(run_id="r-1", run_cancelled=event_pb2.RunCancelled())
+    completed = run_event_pb2.RunEvent(run_id="r-1", run_completed=run_event_pb2.RunCompleted())
+    cancelled = run_event_pb2.RunEvent(run_id="r-1", run_cancelled=run_event_pb2.RunCancelled())
 
     assert error_of_event(completed) is None
-    assert isinstance(error_of_event(cancelled), RunCancelled)
+    error = error_of_event(cancelled)
+    assert isinstance(error, RunCancelled)
+    assert error.metadata == {"run_id": "r-1", "run_state": "CANCELLED"}
 
 
 def test_a_runs_state_ends_a_stream_as_its_last_event_would() -> None:

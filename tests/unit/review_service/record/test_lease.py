@@ -4,7 +4,7 @@ import asyncio
 
 from google.protobuf.duration_pb2 import Duration
 
-from consensus.v1 import persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
 from review_service.record.lease import Lease
 
 

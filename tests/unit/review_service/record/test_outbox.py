@@ -3,14 +3,15 @@
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from review_service.record.outbox import MAX_PER_RECORD, Outbox
 from review_service.runs.record_items import step_started
 
 
-def make_outbox() -> tuple[Outbox, list[event_pb2.RunEvent]]:
-    published: list[event_pb2.RunEvent] = []
-    return Outbox("run-1", last_record_id=4, publish=published.append), published
+def make_outbox() -> tuple[Outbox, list[run_event_pb2.RunEvent]]:
+    published: list[run_event_pb2.RunEvent] = []
+    return Outbox("run-1", last_record_id=4, publish=published.extend), published
 
 
 def ack(record: persistence_service_pb2.Record | None, first: int) -> persistence_service_pb2.RecordAck:

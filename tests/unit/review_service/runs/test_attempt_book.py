@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from consensus.v1 import attempt_pb2, event_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from consensus_contract.steps import EXPAND, review_step
 from review_service.runs.attempt_book import AttemptBook
 from review_service.steps.attempts import first_attempt, started_attempt
@@ -53,7 +54,7 @@ async def test_an_attempt_is_under_way_from_its_start_to_its_end_however_it_was_
     course.append((book.is_started(EXPAND), book.is_started(CRITIC)))
     await book.record([failed(first_attempt(specification(), EXPAND))])
     course.append((book.is_started(EXPAND), book.is_started(CRITIC)))
-    await book.attempt_failed(failed(firsts[0]), event_pb2.AttemptFailed())
+    await book.attempt_failed(failed(firsts[0]), run_event_pb2.AttemptFailed())
     course.append((book.is_started(EXPAND), book.is_started(CRITIC)))
     await book.attempt_started(started_attempt(CRITIC, 2, "m", None, 10))
     course.append((book.is_started(EXPAND), book.is_started(CRITIC)))

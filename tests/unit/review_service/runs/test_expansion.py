@@ -1,12 +1,15 @@
-"""What is recorded of an expansion whose caller is gone."""
+"""What is recorded of an expansion whose caller is gone, and what a refusal of recording says."""
 
 import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from consensus.v1 import attempt_pb2, persistence_service_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2
+from consensus_contract.errors import ConsensusError, PersistenceUnavailable
 from consensus_contract.steps import EXPAND
+from consensus_rpc.errors import Overloaded
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from review_service.model.client import ModelClient
@@ -22,6 +25,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.states: list[str] = []
+        self.room: int | None = None
         self.may_write = asyncio.Event()
         self.is_asked = asyncio.Event()
 
@@ -30,6 +34,8 @@ class Recording:
     ) -> None:
         self.is_asked.set()
         await self.may_write.wait()
+        if self.room is not None and len(self.states) >= self.room:
+            raise Overloaded(subject="calls in flight", limit=1)
         self.states += (attempt_pb2.AttemptState.Name(each.state)[14:] for each in attempts)
 
 
@@ -62,6 +68,27 @@ async def test_a_call_that_is_cut_is_recorded_as_unknown(
     await asyncio.gather(work, return_exceptions=True)
 
     assert recording.states == ["STARTED", "UNKNOWN"]
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(0, Overloaded), (1, PersistenceUnavailable)],
+    ids=["before the first call to the model", "after it"],
+)
+async def test_only_what_asked_no_model_is_answered_with_overloaded(
+    recording: Recording,
+    model: ModelClient,
+    control: ControlClient,
+    room: int,
+    expected: type[ConsensusError],
+) -> None:
+    recording.may_write.set()
+    recording.room = room
+
+    with pytest.raises(expected):
+        await expand(recording, model)
+
+    assert (await control.counters())["total"]["started"] == room
 
 
 async def test_a_cut_takes_nothing_back_that_was_being_written_and_keeps_the_order(

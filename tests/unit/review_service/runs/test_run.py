@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, persistence_service_pb2, proposal_pb2, run_pb2
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
 from consensus_decision.quorum import check_quorum
@@ -138,7 +139,7 @@ def attached(**fields: object) -> persistence_service_pb2.RunAttached:
         run_id="r-1",
         state=run_pb2.RUN_STATE_RUNNING,
         specification=specification(),
-        steps=[run_pb2.Step(step=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
+        steps=[run_pb2.Step(name=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
         **fields,  # type: ignore[arg-type]  # fields of Run
     )
     return persistence_service_pb2.RunAttached(run=run, attempts=attempts, budget_start_time=since)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from consensus_contract.steps import EXPAND, review_step
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
@@ -185,8 +185,8 @@ async def test_an_invalid_answer_is_repaired_once_with_the_fault_named(
     _, failed, _ = desk.recorder.records[1]
     assert failed.message in second["body"]["input"][-1]["content"]
     assert failed.raw_output
-    assert not failed.is_repair
-    assert outcome.attempt.is_repair
+    assert not failed.repair
+    assert outcome.attempt.repair
 
 
 async def test_a_second_invalid_answer_ends_the_step_and_names_the_fields(
@@ -200,7 +200,7 @@ async def test_a_second_invalid_answer_ends_the_step_and_names_the_fields(
     fields = {violation.field for violation in outcome.failure.output_violations}
     assert {"confidence_score", "strengths"} <= fields
     assert outcome.attempt is not None
-    assert outcome.attempt.is_repair
+    assert outcome.attempt.repair
     assert json.loads(outcome.attempt.raw_output) == {"confidence_score": 7}
 
 
@@ -211,7 +211,7 @@ async def test_a_repair_that_meets_a_passing_failure_goes_on_as_a_repair(
 
     outcome = succeeded(await desk.review())
 
-    assert [attempt.is_repair for attempt in desk.recorder.started()] == [False, True, True]
+    assert [attempt.repair for attempt in desk.recorder.started()] == [False, True, True]
     assert outcome.attempt.attempt_number == 3
 
 
@@ -277,7 +277,9 @@ async def test_the_five_prompts_share_their_beginning_byte_for_byte(
 
 async def test_a_failed_record_of_a_failure_ends_the_step(model: ModelClient, control: ControlClient) -> None:
     class Refusing(Recorder):
-        async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: event_pb2.AttemptFailed) -> None:
+        async def attempt_failed(
+            self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed
+        ) -> None:
             raise LookupError("lease lost")
 
     await control.script(Rule(status=500))

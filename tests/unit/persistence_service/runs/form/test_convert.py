@@ -10,21 +10,19 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.v1 import (
-    attempt_pb2,
-    decision_pb2,
-    event_pb2,
-    panel_pb2,
-    persistence_service_pb2,
-    proposal_pb2,
-    run_pb2,
-)
+from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
+from consensus_journal import digest
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import decisions, payloads
 from persistence_service.runs.form.attempts import attempt_columns, attempt_message
 from persistence_service.runs.form.entries import item_entry
 from persistence_service.runs.form.events import StoredRunEvent, run_event
-from persistence_service.runs.form.specification import specification_message, specification_row
+from persistence_service.runs.form.specification import (
+    canonical_specification,
+    specification_message,
+    specification_row,
+)
 from persistence_service.schema.scalars import from_timestamp, to_timestamp
 from tests.support import messages, records
 
@@ -46,7 +44,7 @@ def test_an_event_that_is_read_is_the_one_that_was_sent(payload: Message) -> Non
     item = records.item_of(payload)
     kind = item.WhichOneof("item")
     assert kind is not None
-    sent = event_pb2.RunEvent(run_id="r", sequence=7, event_time=to_timestamp(NOW))
+    sent = run_event_pb2.RunEvent(run_id="r", sequence=7, event_time=to_timestamp(NOW))
     getattr(sent, kind).CopyFrom(payload)
     getattr(sent, kind).SetInParent()
     event = item_entry(item)
@@ -88,6 +86,35 @@ def test_instants_are_kept_to_the_microsecond(naive: datetime) -> None:
     assert from_timestamp(to_timestamp(instant), "t") == instant
 
 
+def without_units(stored: Any) -> Any:
+    """As releases before stored it: scores under their bare names."""
+    if isinstance(stored, dict):
+        return {key.removesuffix("_ten_thousandths"): without_units(each) for key, each in stored.items()}
+    return [without_units(each) for each in stored] if isinstance(stored, list) else stored
+
+
+def test_scores_in_json_say_their_unit() -> None:
+    item = records.item_of(run_event_pb2.DecisionReady(decision=records.decision()))
+    made = item_entry(item)
+    assert made.payload is not None
+    assert made.entry.data["confidence_ten_thousandths"] == 8123
+    assert made.payload["content"]["contributions"][0] == {
+        "persona_id": "architect",
+        "weight_ten_thousandths": 2500,
+        "confidence_score_ten_thousandths": 8123,
+        "contribution_ten_thousandths": 2031,
+    }
+    assert made.payload["content"]["minority_reports"][0]["confidence_score_ten_thousandths"] == 5500
+    settings = specification_row(records.specification(), HOUR).settings
+    assert settings["personas"][0]["weight_ten_thousandths"] == 2500
+
+
+@given(messages.decisions)
+def test_scores_that_do_not_say_their_unit_are_read_too(sent: decision_pb2.Decision) -> None:
+    columns = without_units(stored(decisions.decision_payload(sent).columns))
+    assert as_bytes(decisions.decision_message(columns)) == as_bytes(sent)
+
+
 @given(messages.reviews)
 def test_the_digest_is_that_of_the_columns_as_they_are_read(review: panel_pb2.PersonaReview) -> None:
     payload = payloads.review_payload(review)
@@ -116,14 +143,27 @@ def test_every_part_of_a_specification_counts_in_its_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draft_id", "digest"),
+    ("draft_id", "recorded", "recorded_before"),
     [
-        ("", "2ec89967432cf946208a2b81400848f970e524ac7c3171636d4cb16de2ffb688"),
-        ("d-9", "768b8bff1b930dc7da6192b9a32421a71009b469aea6ceb1885aea6a41fae182"),
+        (
+            "",
+            "5a5cbe55bbe4e79ef423950bdf938694464fcbc19b15dfb3810de86e55bc688d",
+            "2ec89967432cf946208a2b81400848f970e524ac7c3171636d4cb16de2ffb688",
+        ),
+        (
+            "d-9",
+            "f5367761f115485cae9c2e60a86e0fa37d7d77ab9554844800348e8057d0b72a",
+            "768b8bff1b930dc7da6192b9a32421a71009b469aea6ceb1885aea6a41fae182",
+        ),
     ],
 )
-def test_the_digest_of_a_specification_stays_what_it_was(draft_id: str, digest: str) -> None:
-    assert specification_row(records.specification(draft_id=draft_id), HOUR).digest.hex() == digest
+def test_the_digest_of_a_specification_stays_what_it_was(
+    draft_id: str, recorded: str, recorded_before: str
+) -> None:
+    row = specification_row(records.specification(draft_id=draft_id), HOUR)
+    texts = {"user": row.user, "idea": row.idea, "context": row.context}
+    before = canonical_specification(texts, without_units(row.settings), row.draft_id, None, None)
+    assert (row.digest.hex(), digest(before).hex()) == (recorded, recorded_before)
 
 
 def test_settings_are_told_apart_by_their_digest_and_not_by_what_is_the_runs_own() -> None:

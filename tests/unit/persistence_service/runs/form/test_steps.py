@@ -21,7 +21,7 @@ def fold(*entries: tuple[str, str], counts: dict[str, int] | None = None) -> dic
         StoredRunEvent(number, moment(number), kind, None, {"step": step, "attempt_count": 1} if step else {})
         for number, (kind, step) in enumerate(entries, start=1)
     ]
-    return {step.step: step for step in fold_steps(PERSONAS, stored, counts or {})}
+    return {step.name: step for step in fold_steps(PERSONAS, stored, counts or {})}
 
 
 def states(steps: dict[str, run_pb2.Step]) -> set[run_pb2.StepState.ValueType]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consensus.v1 import attempt_pb2, event_pb2
+from consensus.v1 import attempt_pb2, run_event_pb2
 from consensus_contract.errors import ConsensusError, DuplicateId, IllegalState, LeaseLost, RunCancelled
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunScope
@@ -83,7 +83,7 @@ def test_a_queued_run_has_neither_lease_nor_deadline() -> None:
 
 def test_a_creation_with_a_record_that_is_refused_leaves_nothing() -> None:
     fold = fold_at()
-    broken = PreparedRecord.of(record(1, event_pb2.RunCompleted()))
+    broken = PreparedRecord.of(record(1, run_event_pb2.RunCompleted()))
     with pytest.raises(IllegalState):
         fold.create(replace(CREATE, first_record=broken))
     assert fold.changes == Changes()
@@ -137,23 +137,23 @@ def test_a_stale_token_changes_nothing(
 def test_a_refused_record_changes_nothing() -> None:
     tracked = created()
     before, fold = tracked.run.columns(), fold_at(1)
-    ready = event_pb2.DecisionReady(decision=decision())
+    ready = run_event_pb2.DecisionReady(decision=decision())
     with pytest.raises(IllegalState):
-        fold.append(tracked, append(2, event_pb2.StepSkipped(step="expand"), ready, ready))
+        fold.append(tracked, append(2, run_event_pb2.StepSkipped(step="expand"), ready, ready))
     assert tracked.run.columns() == before
     assert fold.changes == Changes()
 
 
 def test_a_record_extends_no_lease() -> None:
     tracked = created()
-    fold_at(5).append(tracked, append(2, event_pb2.StepSkipped(step="expand")))
+    fold_at(5).append(tracked, append(2, run_event_pb2.StepSkipped(step="expand")))
     assert tracked.run.lease_expire_time == NOON + RULES.lease
 
 
 def test_times_of_a_run_never_go_back() -> None:
     tracked = created()
     fold = fold_at(-60)
-    ack = fold.append(tracked, append(2, event_pb2.StepSkipped(step="expand")))
+    ack = fold.append(tracked, append(2, run_event_pb2.StepSkipped(step="expand")))
     assert isinstance(ack, Ack)
     assert ack.event_time == NOON
 
@@ -204,7 +204,7 @@ def test_releases_count_as_take_overs_but_not_as_barren_ones() -> None:
 
 def test_a_resumed_run_is_no_take_over() -> None:
     tracked = created()
-    fold_at(1).append(tracked, append(2, event_pb2.RunFailed(failure=failure())))
+    fold_at(1).append(tracked, append(2, run_event_pb2.RunFailed(failure=failure())))
     interventions.resume(Changes(), tracked, SCOPE, NOON + timedelta(seconds=2))
     run = tracked.run
     assert (run.start_time, run.budget_start_time) == (NOON, NOON + timedelta(seconds=2))
