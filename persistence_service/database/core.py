@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, select
+from sqlalchemy import Connection, Engine, QueuePool, event, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from consensus_contract.errors import DatabaseUnavailable
@@ -63,6 +63,7 @@ class Database:
         self._engine = make_engine(options, self._connections)
         # For those who keep a connection for themselves, outside the pool and its limit.
         self._own_engine = make_engine(replace(options, pool="null"), self._own_connections)
+        self._file = _stored_file(options, self._engine, self._own_engine)
         self._availability = Availability()
         # Known to be away only by whoever writes all the time, and tries until it works again.
         self._writes = Availability(what="writes", up=True)
@@ -73,7 +74,6 @@ class Database:
         self._probe_connection: DedicatedConnection | None = None
         is_file = options.backend == "sqlite"
         self._lock = FileLock(options.sqlite_path) if is_file else None
-        self._file = StoredFile(options.sqlite_path) if is_file else None
         self._overseer = Overseer(
             (self._connections, self._own_connections), options.statement_timeout + STATEMENT_GRACE_SECONDS
         )
@@ -163,7 +163,7 @@ class Database:
                 raise
             raise DatabaseUnavailable from error
         if self._file is not None:
-            self._file.opened()
+            self._file.open()
         self._overseer.start()
         self._start_probe()
 
@@ -180,6 +180,8 @@ class Database:
         self._availability.set(False)
         self._engine.dispose()
         self._own_engine.dispose()
+        if self._file is not None:
+            self._file.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -331,6 +333,16 @@ class Database:
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
+
+
+def _stored_file(options: DatabaseOptions, *engines: Engine) -> StoredFile | None:
+    """What watches over SQLite's file; no connection makes a new one in the place of one that is gone."""
+    if options.backend != "sqlite":
+        return None
+    file = StoredFile(options.sqlite_path)
+    for engine in engines:
+        event.listen(engine, "do_connect", lambda *_: file.check())
+    return file
 
 
 async def _finished(work: Coroutine[Any, Any, None]) -> None:

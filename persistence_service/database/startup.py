@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import bindparam
 from sqlalchemy.types import Text
@@ -40,8 +40,11 @@ _MISSING_RIGHTS = text(
 
 def missing_rights(connection: Connection, rights: Rights) -> str:
     """Which tables are not there, and what the role may not do to those that are; empty when all is well."""
-    if connection.dialect.name == "sqlite" or not rights:
+    if not rights:
         return ""
+    if connection.dialect.name == "sqlite":
+        there = set(inspect(connection).get_table_names())
+        return "; ".join(f"no table {name}" for name in rights if name not in there)
     wanted = [(name, right) for name, several in rights.items() for right in several]
     parameters = {"names": [name for name, _ in wanted], "rights": [right for _, right in wanted]}
     faults: dict[str, list[str]] = {}
@@ -60,10 +63,8 @@ def verify_rights(connection: Connection, rights: Rights) -> None:
         StartRefused: naming each right that it lacks.
     """
     if lacking := missing_rights(connection, rights):
-        role = connection.execute(text("SELECT current_user")).scalar_one()
         raise StartRefused(
-            f"the role {role} has {lacking}. GRANT it, or run the migrations as the tables' owner, "
-            "and start again."
+            f"the database's role has {lacking}. GRANT it, as the tables' owner may, and start again."
         )
 
 

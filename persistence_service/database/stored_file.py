@@ -1,5 +1,7 @@
-"""Whether SQLite's file is still the one that was opened: what is removed goes on working until its end."""
+"""Whether SQLite's files are still those that were opened: what is removed goes on working until its end."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from consensus_contract.errors import DatabaseUnavailable
@@ -9,21 +11,32 @@ log = get_logger()
 
 
 class StoredFile:
-    """The file of a database that is open; its connections keep it alive when its name is gone."""
+    """The file of an open database, and its log; connections keep them alive when their names are gone.
+
+    A connection of its own makes that the log is one and the same file as long as it is open.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._log_path = path.with_name(f"{path.name}-wal")
-        self._opened: tuple[int, int] | None = None
+        self._paths = (path, path.with_name(f"{path.name}-wal"))
+        self._opened: dict[Path, tuple[int, int]] = {}
+        self._anchor: sqlite3.Connection | None = None
         self._is_gone = False
 
-    def opened(self) -> None:
-        """Takes note of which file it is."""
-        found = self._path.stat()
-        self._opened = (found.st_dev, found.st_ino)
+    def open(self) -> None:
+        """Takes note of which files they are."""
+        self._anchor = sqlite3.connect(self._paths[0], check_same_thread=False)
+        with closing(self._anchor.execute("SELECT count(*) FROM sqlite_master")) as cursor:
+            cursor.fetchall()
+        self._opened = {path: _identity(path) for path in self._paths}
+
+    def close(self) -> None:
+        """Lets go of them."""
+        if self._anchor is not None:
+            self._anchor.close()
+        self._opened = {}
 
     def check(self) -> None:
-        """Nothing while the next start would find what is written now; needs an open connection.
+        """Nothing while the next start would find what is written now.
 
         Raises:
             DatabaseUnavailable: it would not.
@@ -36,11 +49,16 @@ class StoredFile:
             raise DatabaseUnavailable
 
     def _fault(self) -> str:
-        try:
-            found = self._path.stat()
-            self._log_path.stat()
-        except OSError as error:
-            return f"{Path(error.filename).name} is not there any more"
-        if self._opened is not None and self._opened != (found.st_dev, found.st_ino):
-            return f"{self._path.name} is another file now"
+        for path, opened in self._opened.items():
+            try:
+                found = _identity(path)
+            except OSError:
+                return f"{path.name} is not there any more"
+            if found != opened:
+                return f"{path.name} is another file now"
         return ""
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

@@ -67,12 +67,16 @@ class Committer:
         run_batch: RunBatch,
         on_commit: Callable[[BatchResult], None],
         worked: Callable[[], None],
+        suspect: Callable[[], None],
         stuck: Callable[[str], None],
     ) -> None:
-        """`worked` is called after every commit; `stuck`, from another thread, when this one is not freed."""
+        """`worked` is called after every commit, `suspect` where something was refused that should not be,
+        and `stuck`, from another thread, when this one is not freed.
+        """
         self._run_batch = run_batch
         self._on_commit = on_commit
         self._worked = worked
+        self._suspect = suspect
         self._stuck = stuck
         self._deferred: list[HandedIn] = []
 
@@ -167,6 +171,7 @@ class Committer:
             _log_refusal(refused.operation, error)
             if isinstance(refused.operation, Append):
                 self._end_run(connection, refused.operation, error)
+            self._suspect()
         fail(alone, error)
         return not isinstance(error, DatabaseUnavailable)
 

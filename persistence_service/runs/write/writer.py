@@ -69,7 +69,7 @@ class RunWriter:
         self._database = database
         self._writing = writing or Writing(database)
         self._lease = lease
-        self._committer = Committer(run_batch, on_commit, self._writing.worked, self._give_up)
+        self._committer = Committer(run_batch, on_commit, self._writing.worked, self._suspect, self._give_up)
         self._limits = limits or WriterLimits()
         self._under_way: list[HandedIn] = []
         # None, the last, ends the thread. Its own lock is never held by a thread that waits for the
