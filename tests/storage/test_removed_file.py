@@ -1,9 +1,9 @@
 """A SQLite file that is removed under the running service: nothing more is acknowledged."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -35,6 +35,8 @@ def move(path: Path, to: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 async def test_nothing_is_acknowledged_once_it_is_gone(service: Service, path: Path, suffix: str) -> None:
+    changes: Queue[bool] = Queue()
+    service.database.on_change(changes.put)
     async with service.created() as worker:
         removed = path.with_name(f"{path.name}{suffix}")
         await asyncio.to_thread(removed.unlink)
@@ -42,7 +44,8 @@ async def test_nothing_is_acknowledged_once_it_is_gone(service: Service, path: P
             await worker.record(happy_records()[0])
     with pytest.raises(ConsensusError):
         await service.queued()
-    assert not service.database.available
+    while await asyncio.to_thread(changes.get, timeout=10):
+        pass
 
 
 async def test_another_file_in_its_place_is_not_it(service: Service, path: Path) -> None:
@@ -55,13 +58,16 @@ async def test_another_file_in_its_place_is_not_it(service: Service, path: Path)
 
 
 async def test_the_file_itself_may_come_back(service: Service, path: Path) -> None:
+    changes: Queue[bool] = Queue()
+    service.database.on_change(changes.put)
     await service.queued()
     away = path.with_name("elsewhere.db")
     move(path, away)
     with pytest.raises(DatabaseUnavailable):
         await service.queued()
-    back = threading.Event()
-    service.database.on_change(lambda up: back.set() if up else None)
+    while await asyncio.to_thread(changes.get, timeout=10):
+        pass
     move(away, path)
-    assert await asyncio.to_thread(back.wait, 10)
+    while not await asyncio.to_thread(changes.get, timeout=10):
+        pass
     await service.queued()
