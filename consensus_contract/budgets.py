@@ -1,0 +1,29 @@
+"""How large what a run holds may be, in bytes of the serialised messages; pure.
+
+Whatever keeps within these is read back in one answer and sent between the services in one message: the
+parts of a run together stay below GetRun's answer, which stays below the 4 MiB that gRPC takes.
+"""
+
+INPUT_BYTES = 1_048_576
+"""What a caller gives a run to work on, attachments included."""
+
+PROPOSAL_BYTES = 262_144
+
+REVIEWS_BYTES = 1_048_576
+"""All reviews of a run together."""
+
+DECISION_BYTES = 1_048_576
+
+RUN_ANSWER_BYTES = 3_670_016
+"""GetRun's answer: the four above, and what the run says of itself beside them."""
+
+
+def review_bytes(panel_size: int) -> int:
+    """The share of one review in a panel of so many personas; whoever is asked, all may answer.
+
+    Raises:
+        ValueError: nobody is asked.
+    """
+    if panel_size < 1:
+        raise ValueError("a panel has at least one persona")
+    return REVIEWS_BYTES // panel_size
