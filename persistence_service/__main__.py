@@ -44,6 +44,7 @@ from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
+from persistence_service.tables import RIGHTS
 
 SERVICES = (
     "consensus.internal.v1.PersistenceService",
@@ -65,7 +66,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     stop_tracing = configure_tracing("persistence_service")
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
-    database = Database(settings.database_options())
+    database = Database(settings.database_options(), RIGHTS)
     signing = Signing(database)
     once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
     run_access = RunAccess.of(database, _run_options(settings))

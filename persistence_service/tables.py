@@ -1,5 +1,7 @@
 """Every table, in one place: importing this module completes `schema.metadata`."""
 
+from collections.abc import Mapping
+
 from persistence_service.diagnostics import tables as diagnostics
 from persistence_service.drafts import tables as drafts
 from persistence_service.events import tables as events
@@ -12,6 +14,7 @@ from persistence_service.runs.form import tables as runs
 from persistence_service.schema.base import metadata
 
 __all__ = [
+    "RIGHTS",
     "attempts",
     "diagnostics",
     "drafts",
@@ -23,3 +26,22 @@ __all__ = [
     "paging",
     "runs",
 ]
+
+_CHANGED = {
+    "attempts",
+    "draft_invitations",
+    "draft_members",
+    "draft_segments",
+    "draft_turns",
+    "drafts",
+    "idempotency_keys",
+    "metrics",
+    "runs",
+    "stream_heads",
+}
+RIGHTS: Mapping[str, tuple[str, ...]] = {
+    name: ("SELECT", "INSERT", "UPDATE") if name in _CHANGED else ("SELECT", "INSERT")
+    for name in sorted(metadata.tables)
+    if name != "schema_compatibility"
+}
+"""By table, what the service's role must be allowed. DELETE is left out: only purging needs it."""

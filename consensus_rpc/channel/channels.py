@@ -14,6 +14,7 @@ from consensus_rpc.telemetry.tracing import trace_metadata
 
 __all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "hop_timeout", "open_channel"]
 
+_LEAST_MS_BETWEEN_RESOLUTIONS = 500
 _RETRY_POLICY = {
     "maxAttempts": 3,
     "initialBackoff": "0.05s",
@@ -76,6 +77,8 @@ class ChannelOptions:
             # In spite of its name: how long one attempt to connect may take, at least.
             ("grpc.min_reconnect_backoff_ms", 3_000),
             ("grpc.max_reconnect_backoff_ms", round(self.max_reconnect_backoff_seconds * 1000)),
+            # Else a name that leads elsewhere since its connection failed is not asked for half a minute.
+            ("grpc.dns_min_time_between_resolutions_ms", _LEAST_MS_BETWEEN_RESOLUTIONS),
             # The services speak to their neighbours, never through a proxy of the environment.
             ("grpc.enable_http_proxy", 0),
             ("grpc.http2.bdp_probe", 0),

@@ -1,5 +1,7 @@
 """Time that is left: what a call may still begin with, and what it may hand on to the next hop."""
 
+from contextvars import ContextVar
+from time import monotonic
 from typing import Protocol
 
 from consensus_rpc.errors import CallDeadlineExceeded
@@ -16,6 +18,20 @@ class HasTimeRemaining(Protocol):
 
 
 TimeLeft = HasTimeRemaining | float | None
+
+_ends_at: ContextVar[float | None] = ContextVar("call_ends_at", default=None)
+
+
+def bind_deadline(left: TimeLeft) -> None:
+    """Notes for this task, and those that it starts, until when its caller waits."""
+    seconds = seconds_left(left)
+    _ends_at.set(None if seconds is None else monotonic() + seconds)
+
+
+def callers_seconds_left() -> float | None:
+    """Seconds that the caller of this task's call still waits; None without a deadline."""
+    ends_at = _ends_at.get()
+    return None if ends_at is None else ends_at - monotonic()
 
 
 def seconds_left(left: TimeLeft) -> float | None:

@@ -12,7 +12,7 @@ from opentelemetry import context as trace_context
 from opentelemetry import trace
 
 from consensus_contract.errors import ConsensusError
-from consensus_rpc.channel.deadline import require_time_left
+from consensus_rpc.channel.deadline import bind_deadline, require_time_left
 from consensus_rpc.channel.wire_status import to_wire
 from consensus_rpc.errors import InternalError, SlowConsumer
 from consensus_rpc.server.admission import Gate
@@ -97,6 +97,7 @@ class Call:
             self._gate.enter()
             self._admitted = True
             require_time_left(self._context)
+            bind_deadline(self._context)
         except ConsensusError as refusal:
             await self.__aexit__(type(refusal), refusal, None)
         return self

@@ -7,25 +7,34 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, QueuePool, event, select
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
+from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection
-from persistence_service.database.engine import Connections, make_engine
-from persistence_service.database.faults import DatabaseFault, classify
+from persistence_service.database.engine import make_engine
+from persistence_service.database.faults import DatabaseFault, classify, code_of, first_line
 from persistence_service.database.filelock import FileLock
-from persistence_service.database.migrating import bring_to_head
+from persistence_service.database.migrating import MIGRATE_COMMAND, bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
+from persistence_service.database.overseer import Overseer, Watch
 from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.startup import StartRefused
+from persistence_service.database.stored_file import StoredFile
 from persistence_service.database.threads import Threads
+from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 from persistence_service.schema.base import CLOCK
 
 log = get_logger()
 _CLOCK = select(CLOCK)
+
+STATEMENT_GRACE_SECONDS = 1.0
+"""PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
+INSUFFICIENT_PRIVILEGE = "42501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +54,38 @@ class Database:
     fails at once with DatabaseUnavailable. `close` leaves no connection and no thread.
     """
 
-    def __init__(self, options: DatabaseOptions) -> None:
-        """Connects to nothing yet."""
+    def __init__(self, options: DatabaseOptions, rights: startup.Rights | None = None) -> None:
+        """Connects to nothing yet. `rights` is what the role must be allowed for the service to start."""
         self.options = options
+        self._rights = rights or {}
         self._connections = Connections()
         self._own_connections = Connections()
         self._engine = make_engine(options, self._connections)
         # For those who keep a connection for themselves, outside the pool and its limit.
         self._own_engine = make_engine(replace(options, pool="null"), self._own_connections)
+        self._file = _stored_file(options, self._engine, self._own_engine)
         self._availability = Availability()
+        # Known to be away only by whoever writes all the time, and tries until it works again.
+        self._writes = Availability(what="writes", up=True)
+        self._may = Availability(what="rights", up=True)
+        self._suspicions: list[Callable[[], None]] = []
+        self._is_closed = False
         self._probe: Probe | None = None
         self._probe_connection: DedicatedConnection | None = None
-        self._lock = FileLock(options.sqlite_path) if options.backend == "sqlite" else None
+        is_file = options.backend == "sqlite"
+        self._lock = FileLock(options.sqlite_path) if is_file else None
+        self._overseer = Overseer(
+            (self._connections, self._own_connections), options.statement_timeout + STATEMENT_GRACE_SECONDS
+        )
         self._units = Units(
             options.backend,
-            check=self._availability.check,
+            check=self._check,
             suspect=self._suspect,
+            overseer=self._overseer,
+            check_stored=self._file.check if self._file else lambda: None,
         )
         self._threads = Threads(options.connection_limit)
+        self._turns = Turns(self._threads)
         self._availability.on_change(self._let_go)
 
     @property
@@ -77,12 +100,29 @@ class Database:
 
     @property
     def available(self) -> bool:
-        """Whether the database answered when last asked."""
-        return self._availability.up
+        """Whether the database answers, takes writes, and allows the role what it needs, as last seen."""
+        return self._availability.up and self._writes.up and self._may.up
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
-        """Calls back, from a thread of the probe, whenever `available` changes."""
-        self._availability.on_change(callback)
+        """Calls back with `available` whenever it may have changed, from the thread that noticed."""
+        for each in (self._availability, self._writes, self._may):
+            each.on_change(lambda _up: callback(self.available))
+
+    def on_suspicion(self, callback: Callable[[], None]) -> None:
+        """Calls back, from any thread, when it should be tried whether writing works."""
+        self._suspicions.append(callback)
+
+    def set_writes(self, up: bool, cause: str = "") -> None:
+        """Takes note of whether writing works: for whoever writes all the time."""
+        self._writes.set(up, cause)
+
+    def set_rights(self, up: bool, cause: str = "") -> None:
+        """Takes note of whether the role may do what it must; nothing is refused for it here."""
+        self._may.set(up, cause)
+
+    def lacking_rights(self, connection: Connection) -> str:
+        """What the service's role may not do now, or which tables are not there; empty when all is well."""
+        return startup.missing_rights(connection, self._rights)
 
     async def start(self) -> None:
         """Waits for the database however long it takes, checks it, brings its schema to head.
@@ -115,16 +155,24 @@ class Database:
             self._hold_file(wait_for_file)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
-            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
+            self._bring_to_head()
+            with self._own_engine.connect() as connection:
+                startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
             if classify(error) is DatabaseFault.REFUSED:
                 raise
             raise DatabaseUnavailable from error
+        if self._file is not None:
+            self._file.open()
+        self._overseer.start()
         self._start_probe()
 
     def close(self) -> None:
         """Ends all threads and connections; frees SQLite's file."""
+        self._is_closed = True
+        self._overseer.let_all_reads_go()
         self._threads.close()
+        self._overseer.stop()
         if self._probe is not None:
             self._probe.stop()
         if self._probe_connection is not None:
@@ -132,6 +180,8 @@ class Database:
         self._availability.set(False)
         self._engine.dispose()
         self._own_engine.dispose()
+        if self._file is not None:
+            self._file.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -183,11 +233,27 @@ class Database:
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
-        A cancelled caller does not stop a unit that has begun.
+        A cancelled caller ends a unit that reads; one that writes and has begun goes on. What cannot finish
+        before the caller's deadline is not begun, so that those who come after it still can.
+
+        Raises:
+            Overloaded: too much is waiting for the time that the caller has.
         """
-        self._availability.check()
-        terms = Terms(isolation, read_only, resource, rerun_when_lost)
-        return await self._threads.run(lambda: self._units.run(fn, terms, self._engine.connect))
+        watch = Watch(is_read=read_only)
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, watch=watch)
+        self._check(terms)
+        turn = self._turns.take(kind_of(resource, read_only=read_only))
+
+        def unit() -> Result:
+            with turn.begun():
+                return self._units.run(fn, terms, self._engine.connect)
+
+        try:
+            return await self._threads.run(unit)
+        except asyncio.CancelledError:
+            if read_only:
+                self._overseer.let_go(watch)
+            raise
 
     def dedicated(self) -> DedicatedConnection:
         """A connection outside the pool for one thread that writes all the time, such as the writer's."""
@@ -217,11 +283,28 @@ class Database:
             self.options.sqlite_path.touch(mode=0o600, exist_ok=True)
             self._lock.acquire(wait)
 
+    def _bring_to_head(self) -> None:
+        try:
+            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
+        except ProgrammingError as error:
+            if code_of(error) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise StartRefused(
+                f"the role may not change the schema ({first_line(error)}). Migrate as a role that may "
+                f"CREATE in it ({MIGRATE_COMMAND}) and set DB_AUTO_MIGRATE=false, or GRANT it."
+            ) from None
+
+    def _ask(self) -> None:
+        assert self._probe_connection is not None
+        self._probe_connection.ask()
+        if self._file is not None:
+            self._file.check()
+
     def _start_probe(self) -> None:
         self._probe_connection = self.dedicated()
         self._probe = Probe(
             self._availability,
-            self._probe_connection.ask,
+            self._ask,
             self._cut,
             interval=self.options.probe_interval,
             answer_timeout=self.options.answer_timeout,
@@ -229,9 +312,19 @@ class Database:
         self._availability.set(True)
         self._probe.start()
 
-    def _suspect(self) -> None:
+    def _check(self, terms: Terms) -> None:
+        if self._is_closed:
+            raise DatabaseUnavailable
+        self._availability.check()
+        if not (terms.read_only or terms.is_trial):
+            self._writes.check()
+
+    def _suspect(self, terms: Terms) -> None:
         if self._probe is not None:
             self._probe.suspect()
+        if not (terms.read_only or terms.is_trial):
+            for tell in self._suspicions:
+                tell()
 
     def _let_go(self, up: bool) -> None:
         # A thread may be stuck until libpq's own timeout; its caller is answered now.
@@ -240,6 +333,16 @@ class Database:
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
+
+
+def _stored_file(options: DatabaseOptions, *engines: Engine) -> StoredFile | None:
+    """What watches over SQLite's file; no connection makes a new one in the place of one that is gone."""
+    if options.backend != "sqlite":
+        return None
+    file = StoredFile(options.sqlite_path)
+    for engine in engines:
+        event.listen(engine, "do_connect", lambda *_: file.check())
+    return file
 
 
 async def _finished(work: Coroutine[Any, Any, None]) -> None:

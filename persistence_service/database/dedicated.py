@@ -4,12 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from consensus_contract.errors import DatabaseError
 from persistence_service.database.engine import READ_ONLY
 from persistence_service.database.faults import DatabaseFault, classify
+from persistence_service.database.overseer import Watch
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
+
+# A table of its own takes new pages, and its COMMIT waits for the disk: what fits into free pages proves
+# nothing of a full one. SQLite has one file, in whose log the number's page is written anew.
+_TRIAL = text(
+    "CREATE TEMPORARY TABLE consensus_trial ON COMMIT DROP AS "
+    "SELECT repeat(number::text, 100) AS filling FROM generate_series(1, 1000) AS number"
+)
 
 
 class DedicatedConnection:
@@ -30,10 +39,31 @@ class DedicatedConnection:
         read_only: bool = False,
         resource: str = "database",
         rerun_when_lost: bool = False,
+        within_seconds: float | None = None,
+        watch: Watch | None = None,
     ) -> Result:
-        """As `Database.unit_of_work`, on this connection; READ COMMITTED unless told otherwise."""
-        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        """As `Database.unit_of_work`, on this connection; READ COMMITTED unless told otherwise.
+
+        `within_seconds` bounds it from outside, whatever the database does: the connection is cut, and the
+        last quarter of the time is for finding on a new one what became of the unit.
+        """
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, within_seconds, watch or Watch())
         return self._units.run(fn, terms, self._kept)
+
+    def try_to_write(self, *, within_seconds: float) -> None:
+        """Writes and commits something that leaves nothing behind.
+
+        Raises:
+            DatabaseUnavailable, DatabaseError: as a unit of work.
+        """
+        for write in (_write_something, _write_to_the_log):
+            terms = Terms("READ COMMITTED", within_seconds=within_seconds, resource="trial", is_trial=True)
+            try:
+                self._units.run(write, terms, self._kept)
+                return
+            except DatabaseError:  # the role may make no temporary tables
+                if self._engine.dialect.name == "sqlite":
+                    raise
 
     def ask(self) -> None:
         """Reads something small from the database itself, or raises what the driver raises.
@@ -81,3 +111,15 @@ class DedicatedConnection:
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+
+def _write_something(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TRIAL)
+        return
+    number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA user_version = {(number + 1) % 1_000_000}")
+
+
+def _write_to_the_log(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'consensus', 'trial')")

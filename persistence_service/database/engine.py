@@ -1,12 +1,7 @@
 """Engines: every connection is set up alike, and known, so that a stuck one can be freed."""
 
-import contextlib
 import json
-import os
-import socket
 import sqlite3
-import threading
-import weakref
 from typing import Any
 
 import orjson
@@ -15,6 +10,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
 from persistence_service.database.options import DatabaseOptions
 from persistence_service.schema.base import CLOCK, sqlite_clock
 
@@ -30,67 +26,6 @@ IDLE_IN_TRANSACTION_MS = 10_000
 SQLITE_BUSY_TIMEOUT_MS = 500
 
 log = get_logger()
-
-
-class Connections:
-    """The open connections of an engine, so that others than their user can count and cut them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._live: weakref.WeakSet[PostgresConnection] = weakref.WeakSet()
-        self.checked_out = 0
-
-    def add(self, connection: object) -> None:
-        """Remembers a new connection."""
-        if isinstance(connection, PostgresConnection):
-            with self._lock:
-                self._live.add(connection)
-
-    def count(self, change: int) -> None:
-        """Counts a connection that was taken (1) or given back (-1)."""
-        with self._lock:
-            self.checked_out += change
-
-    def cut(self) -> int:
-        """Shuts every connection's socket, so that whoever waits on one fails now; answers how many."""
-        with self._lock:
-            live = list(self._live)
-        return sum(connection.cut() for connection in live)
-
-
-class PostgresConnection(psycopg2.extensions.connection):
-    """A connection whose socket can be shut from another thread.
-
-    A database that has become a black hole blocks psycopg2 whatever the timeouts of libpq say.
-    """
-
-    def __init__(self, dsn: str, **options: Any) -> None:
-        super().__init__(dsn, **options)
-        self._gate = threading.Lock()
-        self._local = _local_name(self.fileno())
-
-    def close(self) -> None:
-        """Closes, but not while `cut` looks at the socket."""
-        with self._gate:
-            super().close()
-
-    def cut(self) -> bool:
-        """Shuts the socket; whether there was one.
-
-        The socket's own name is compared first: libpq may have closed it, and its number be another's.
-        """
-        with self._gate, contextlib.suppress(OSError, psycopg2.Error):
-            if self.closed or _local_name(self.fileno()) != self._local:
-                return False
-            with socket.socket(fileno=os.dup(self.fileno())) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
-            return True
-        return False
-
-
-def _local_name(descriptor: int) -> Any:
-    with socket.socket(fileno=os.dup(descriptor)) as copy:
-        return (copy.getsockname(), copy.getpeername())
 
 
 def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
@@ -133,9 +68,10 @@ def _json_text(value: Any) -> str:
 def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
     if options.backend == "sqlite":
         # No transactions of the driver's own making: `_begin_sqlite` says BEGIN.
-        return {"isolation_level": None, "check_same_thread": False}
+        return {"isolation_level": None, "check_same_thread": False, "factory": SqliteConnection}
     given = options.url.query
-    arguments: dict[str, Any] = {"connection_factory": PostgresConnection}
+    # The encoding is never what an environment or a role was given: it could not hold every text.
+    arguments: dict[str, Any] = {"connection_factory": PostgresConnection, "client_encoding": "UTF8"}
     if "application_name" not in given:
         arguments["application_name"] = APPLICATION_NAME
     if "connect_timeout" not in given:

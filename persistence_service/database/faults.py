@@ -7,7 +7,7 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["DatabaseFault", "StatementRefused", "classify", "code_of", "refusal"]
+__all__ = ["DatabaseFault", "StatementRefused", "classify", "code_of", "first_line", "refusal"]
 
 
 class DatabaseFault(Enum):
@@ -29,6 +29,7 @@ _SQLITE_CONTENTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
 }
@@ -82,6 +83,11 @@ def code_of(error: Exception) -> str:
     if isinstance(cause, psycopg2.Error) and cause.pgcode:
         return cause.pgcode
     return str(getattr(cause, "sqlite_errorname", "") or type(cause).__name__)
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the driver said, without the statement and what it points at."""
+    return str(error.orig).strip().splitlines()[0]
 
 
 def refusal(error: DBAPIError) -> StatementRefused:

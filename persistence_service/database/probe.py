@@ -13,11 +13,15 @@ log = get_logger()
 
 
 class Availability:
-    """Whether the database is there; starts as away. Callbacks run in the thread that noticed."""
+    """Whether something works; starts as away. Callbacks run in the thread that noticed.
 
-    def __init__(self) -> None:
+    `what` it is stands in the log.
+    """
+
+    def __init__(self, *, what: str = "connections", up: bool = False) -> None:
+        self._what = what
         self._lock = threading.Lock()
-        self._up = False
+        self._up = up
         self._callbacks: list[Callable[[bool], None]] = []
 
     @property
@@ -47,9 +51,9 @@ class Availability:
             self._up = up
             callbacks = list(self._callbacks)
         if up:
-            log.info("database_available")
+            log.info("database_available", what=self._what)
         elif cause:
-            log.warning("database_away", cause=cause)
+            log.warning("database_away", what=self._what, cause=cause)
         for callback in callbacks:
             callback(up)
 

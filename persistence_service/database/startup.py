@@ -1,8 +1,12 @@
 """What a database must be before anything is acknowledged on it."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql import bindparam
+from sqlalchemy.types import Text
 
 LEAST_SQLITE = (3, 35, 0)  # RETURNING
 
@@ -21,6 +25,47 @@ def verify(connection: Connection) -> None:
         _verify_sqlite(connection)
     else:
         _verify_postgresql(connection)
+
+
+Rights = Mapping[str, Sequence[str]]
+"""By table, what the service's role must be allowed."""
+
+_MISSING_RIGHTS = text(
+    "SELECT wanted.name, wanted.right, found.relation IS NULL AS is_missing "
+    'FROM unnest(:names, :rights) AS wanted (name, "right"), '
+    "LATERAL (SELECT to_regclass(quote_ident(wanted.name)) AS relation) AS found "
+    "WHERE found.relation IS NULL OR NOT has_table_privilege(found.relation, wanted.right)"
+).bindparams(bindparam("names", type_=ARRAY(Text)), bindparam("rights", type_=ARRAY(Text)))
+
+
+def missing_rights(connection: Connection, rights: Rights) -> str:
+    """Which tables are not there, and what the role may not do to those that are; empty when all is well."""
+    if not rights:
+        return ""
+    if connection.dialect.name == "sqlite":
+        there = set(inspect(connection).get_table_names())
+        return "; ".join(f"no table {name}" for name in rights if name not in there)
+    wanted = [(name, right) for name, several in rights.items() for right in several]
+    parameters = {"names": [name for name, _ in wanted], "rights": [right for _, right in wanted]}
+    faults: dict[str, list[str]] = {}
+    for row in connection.execute(_MISSING_RIGHTS, parameters):
+        faults.setdefault(row.name, []).append("" if row.is_missing else row.right)
+    return "; ".join(
+        f"no {' or '.join(lacking)} on {name}" if all(lacking) else f"no table {name}"
+        for name, lacking in sorted(faults.items())
+    )
+
+
+def verify_rights(connection: Connection, rights: Rights) -> None:
+    """Checks that the role may do what the service does.
+
+    Raises:
+        StartRefused: naming each right that it lacks.
+    """
+    if lacking := missing_rights(connection, rights):
+        raise StartRefused(
+            f"the database's role has {lacking}. GRANT it, as the tables' owner may, and start again."
+        )
 
 
 def _verify_postgresql(connection: Connection) -> None:
@@ -44,6 +89,11 @@ def _verify_postgresql(connection: Connection) -> None:
     if settings["server_encoding"] != "UTF8":
         raise StartRefused(
             f"the database's encoding is {settings['server_encoding']}; create it with ENCODING 'UTF8'."
+        )
+    client = connection.exec_driver_sql("SHOW client_encoding").scalar_one()
+    if client != "UTF8":
+        raise StartRefused(
+            f"the connection's encoding is {client} though UTF8 was asked for: does a pooler change it?"
         )
 
 

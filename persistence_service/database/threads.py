@@ -15,6 +15,8 @@ class Threads:
 
     def __init__(self, limit: int) -> None:
         """At most `limit` functions run at once; the others queue."""
+        self.limit = limit
+        self._running = 0
         self._executor = ThreadPoolExecutor(limit, thread_name_prefix="database")
         self._lock = threading.Lock()
         self._waiters: set[asyncio.Future[Any]] = set()
@@ -24,6 +26,11 @@ class Threads:
     def waiting(self) -> int:
         """Functions that wait for a thread."""
         return self._waiting
+
+    @property
+    def ahead(self) -> int:
+        """Functions that must end before one that is handed in now begins."""
+        return max(0, self._waiting + self._running + 1 - self.limit)
 
     async def run(self, function: Callable[[], Result]) -> Result:
         """What the function answers; the context (request id) goes with it.
@@ -56,8 +63,11 @@ class Threads:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self, function: Callable[[], Result]) -> Result:
-        self._count(-1)
-        return function()
+        self._count(-1, running=1)
+        try:
+            return function()
+        finally:
+            self._count(0, running=-1)
 
     def _finished(
         self, work: "Future[Result]", waiter: "asyncio.Future[Result]", loop: asyncio.AbstractEventLoop
@@ -66,9 +76,10 @@ class Threads:
             self._count(-1)
         _call_soon(loop, _settle, waiter, work)
 
-    def _count(self, change: int) -> None:
+    def _count(self, waiting: int, running: int = 0) -> None:
         with self._lock:
-            self._waiting += change
+            self._waiting += waiting
+            self._running += running
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:

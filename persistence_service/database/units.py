@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
-from typing import Literal, TypeVar
+from time import monotonic
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
+from persistence_service.database.overseer import CUT_AFTER_SECONDS, Overseer, UnitEnded, Watch
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
 Connect = Callable[[], AbstractContextManager[Connection]]
@@ -26,6 +28,7 @@ Result = TypeVar("Result")
 Unit = Callable[[Connection], Result]
 
 ATTEMPTS = 3
+FIRST_ATTEMPT_SHARE = 0.75
 BACKOFF = Backoff(first_seconds=0.1, jitter=0.1)
 
 log = get_logger()
@@ -43,6 +46,24 @@ class Terms:
     read_only: bool = False
     resource: str = "database"
     rerun_when_lost: bool = False
+    within_seconds: float | None = None
+    """How long the unit may take, all attempts together; the last quarter is for those after the first."""
+    watch: Watch = field(default_factory=Watch)
+    is_trial: bool = False
+    """Whether it only finds out if writing works."""
+    started: float = field(default_factory=monotonic)
+
+    def attempt_ends_at(self) -> float | None:
+        """When an attempt that begins now is to have ended."""
+        if self.within_seconds is None:
+            return None
+        share = self.within_seconds * FIRST_ATTEMPT_SHARE
+        rest = self.within_seconds - share
+        return max(self.started + share, monotonic() + rest) - CUT_AFTER_SECONDS
+
+    def has_time(self) -> bool:
+        """Whether another attempt may begin."""
+        return self.within_seconds is None or monotonic() < self.started + self.within_seconds
 
 
 class Units:
@@ -55,15 +76,21 @@ class Units:
         self,
         backend: Backend,
         *,
-        check: Callable[[], None],
-        suspect: Callable[[], None],
+        check: Callable[[Terms], None],
+        suspect: Callable[[Terms], None],
+        overseer: Overseer,
+        check_stored: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         chance: Chance = random,
     ) -> None:
-        """`check` raises while the database is known to be away; `suspect` is told of lost connections."""
+        """`check` raises while the database is known to be away; `suspect` is told of a unit that met no
+        answer; `check_stored` raises when what was committed is not where the next start would look for it.
+        """
         self._backend = backend
         self._check = check
         self._suspect = suspect
+        self._overseer = overseer
+        self._check_stored = check_stored
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
@@ -84,20 +111,26 @@ class Units:
             before_sleep=lambda state: _log_retry(state, terms),
             reraise=True,
         )
+        self._overseer.add(terms.watch)
         try:
             result: Result = retrying(self._attempt, fn, terms, connect)
             return result
-        except (DBAPIError, PoolTimeout, _WriteLockBusy) as error:
+        except (DBAPIError, PoolTimeout, UnitEnded, _WriteLockBusy) as error:
             raise self._translated(error, terms) from _cause(error)
         finally:
+            self._overseer.remove(terms.watch)
             retrying.iter_state.reset()  # what it was to do next leads back to itself: garbage, if left
 
     def _attempt(self, fn: Unit[Result], terms: Terms, connect: Connect) -> Result:
-        self._check()
+        self._check(terms)
         with self._turn(terms), connect() as pooled:
             connection = self._configured(pooled, terms)
-            with connection.begin():
-                return fn(connection)
+            with _watched(connection, terms), connection.begin():
+                result = fn(connection)
+                terms.watch.commits()
+            if not terms.read_only:
+                self._check_stored()  # while a connection is open
+        return result
 
     def _configured(self, connection: Connection, terms: Terms) -> Connection:
         wanted: dict[str, object] = {READ_ONLY: terms.read_only}
@@ -129,8 +162,9 @@ class Units:
         if fault is DatabaseFault.CONTENTION:
             return LockTimeout(resource=terms.resource)
         if fault is DatabaseFault.UNAVAILABLE:
-            self._suspect()
-            log.warning("database_call_failed", resource=terms.resource, cause=code_of(error))
+            if not terms.watch.is_unwanted:
+                self._suspect(terms)
+                log.warning("database_call_failed", resource=terms.resource, cause=code_of(error))
             return DatabaseUnavailable()
         return DatabaseError()
 
@@ -138,10 +172,26 @@ class Units:
 def _fault(error: BaseException) -> DatabaseFault | None:
     if isinstance(error, _WriteLockBusy):
         return DatabaseFault.CONTENTION
+    if isinstance(error, UnitEnded):
+        return DatabaseFault.UNAVAILABLE
     return classify(error) if isinstance(error, DBAPIError | PoolTimeout) else None
 
 
+@contextmanager
+def _watched(connection: Connection, terms: Terms) -> Iterator[None]:
+    """Overseen from here on; a connection whose statement was to be ended serves nobody else."""
+    driver: Any = connection.connection.driver_connection
+    terms.watch.begins(driver, terms.attempt_ends_at())
+    try:
+        yield
+    finally:
+        if not terms.watch.ends() and connection.dialect.name == "postgresql":
+            connection.invalidate()
+
+
 def _may_run_again(error: BaseException, terms: Terms) -> bool:
+    if terms.watch.is_unwanted or not terms.has_time():
+        return False
     fault = _fault(error)
     return fault is DatabaseFault.CONTENTION or (fault is DatabaseFault.UNAVAILABLE and terms.rerun_when_lost)
 

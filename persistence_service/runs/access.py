@@ -16,6 +16,7 @@ from persistence_service.runs.write.batch import BatchTerms, run_batch
 from persistence_service.runs.write.fold import Rules
 from persistence_service.runs.write.queue_limit import QueueLimit, count_queued
 from persistence_service.runs.write.writer import RunWriter, WriterLimits
+from persistence_service.runs.write.writing import Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +33,20 @@ class RunAccess:
     def of(cls, database: Database, options: RunOptions) -> Self:
         """Starts nothing yet."""
         notifier = Notifier[RunHead](database, find_heads, options.watch_poll_seconds)
+        lease, writing = timedelta(seconds=options.lease_seconds), Writing(database)
         terms = BatchTerms(
-            Rules(timedelta(seconds=options.lease_seconds), options.max_take_overs),
+            Rules(lease, options.max_take_overs),
             timedelta(seconds=options.idempotency_key_ttl_seconds),
             database.now,
+            writing.outage,
         )
         writer = RunWriter(
             database,
             lambda connection, operations: run_batch(connection, operations, terms),
             on_commit=lambda result: notifier.wake_from_thread(result.heads),
             limits=WriterLimits(timeout_seconds=options.write_timeout_seconds),
+            writing=writing,
+            lease=lease,
         )
 
         async def queued(tenant: str, limit: int) -> int:

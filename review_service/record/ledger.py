@@ -98,8 +98,9 @@ class Ledger:
         begun = _expected(stream, answer, "created").created
         publish(opening_events(run.run_id, begun.ack.event_time))
         outbox.acknowledged(begun.ack)
-        ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, outbox)
-        return Begun(ledger, sent_at + seconds(begun.time_to_deadline))
+        deadline = sent_at + seconds(begun.time_to_deadline)
+        ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, deadline, outbox)
+        return Begun(ledger, deadline)
 
     async def attach(self, claimed: persistence_service_pb2.ClaimedRun) -> Attached:
         """Goes on with a run that was granted to this process.
@@ -112,8 +113,11 @@ class Ledger:
         stream, answer = await open_stream(self._gateway, first, answer_within=_ATTACH_SECONDS)
         recorded = _expected(stream, answer, "attached").attached
         outbox = Outbox(claimed.run_id, last_record_id=recorded.last_record_id)
-        ledger = self._started(claimed.scope, claimed.run_id, stream, recorded.lease, sent_at, outbox)
-        return Attached(ledger, sent_at + seconds(recorded.time_to_deadline), recorded)
+        deadline = sent_at + seconds(recorded.time_to_deadline)
+        ledger = self._started(
+            claimed.scope, claimed.run_id, stream, recorded.lease, sent_at, deadline, outbox
+        )
+        return Attached(ledger, deadline, recorded)
 
     async def claim(self, max_count: int) -> list[persistence_service_pb2.ClaimedRun]:
         """Asks for work: queued and abandoned runs, granted to this process.
@@ -137,12 +141,13 @@ class Ledger:
         stream: RecordStream,
         granted: persistence_service_pb2.Lease,
         sent_at: float,
+        deadline: float,
         outbox: Outbox,
     ) -> RunLedger:
         lease = Lease(self._clock)
         lease.granted(granted, sent_at)
         attach = functools.partial(self._attach_request, scope, run_id, lease.token)
-        ledger = RunLedger(self._gateway, attach, lease, outbox, clock=self._clock)
+        ledger = RunLedger(self._gateway, attach, lease, outbox, deadline=deadline, clock=self._clock)
         ledger.start(stream)
         return ledger
 

@@ -41,8 +41,8 @@ class RunLedger:
     """Records one run. A task of its own keeps the stream; `close`, `release` or `abandon` end it.
 
     Nobody's cancellation takes back what was given to `record`. A connection that is lost is replaced while
-    the token may still be the current one: the lease's time and as long again. `attach` makes the first
-    message of such a connection.
+    the token may still be the current one, and the run may still end: until a lease's time after the run's
+    `deadline` (on the clock, seconds). `attach` makes the first message of such a connection.
     """
 
     def __init__(
@@ -52,8 +52,10 @@ class RunLedger:
         lease: Lease,
         outbox: Outbox,
         *,
+        deadline: float,
         clock: Clock,
     ) -> None:
+        self._deadline = deadline
         self._gateway = gateway
         self._attach = attach
         self._lease = lease
@@ -209,7 +211,7 @@ class RunLedger:
         Raises:
             ConsensusError: when it is no longer ours, or persistence stayed away for too long.
         """
-        gives_up_in = self._lease.ends_at + self._lease.length_seconds - self._clock()
+        gives_up_in = max(self._lease.ends_at, self._deadline) + self._lease.length_seconds - self._clock()
         patience = Patience(_RECONNECTING, max(gives_up_in, _LEAST_PATIENCE_SECONDS), clock=self._clock)
         while (wait := patience.wait_seconds()) is not None:
             await asyncio.sleep(wait)

@@ -1,6 +1,7 @@
 """A run is worked on by one process at a time; whoever is not the one writes nothing."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -305,3 +306,24 @@ async def test_claiming_and_recording_at_once_never_both_succeed(
             assert run.HasField("proposal") == acknowledged
 
     await asyncio.gather(*(race() for _ in range(10)))
+
+
+async def test_a_lease_of_a_clock_that_was_set_back_since_is_no_lease(service: Service) -> None:
+    """Its owner died just before: at its end by the old clock nobody would have come for an hour."""
+    async with service.created() as worker:
+        await service.set_run(worker.run_id, lease_expire_time=datetime.now(UTC) + timedelta(hours=1))
+        assert [each.run_id for each in await service.claim()] == [worker.run_id]
+
+
+async def test_a_small_step_back_of_the_clock_steals_no_live_lease(service: Service) -> None:
+    async with service.created() as worker:
+        length = timedelta(seconds=service.runs.options.lease_seconds)
+        await service.set_run(worker.run_id, lease_expire_time=datetime.now(UTC) + 1.9 * length)
+        assert await service.claim() == []
+
+
+async def test_a_lease_of_the_release_before_ends_when_it_says(service: Service) -> None:
+    async with service.created() as worker:
+        hour = datetime.now(UTC) + timedelta(hours=1)
+        await service.set_run(worker.run_id, lease_expire_time=hour, lease_microseconds=None)
+        assert await service.claim() == []

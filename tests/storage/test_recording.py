@@ -298,8 +298,9 @@ async def test_the_largest_counts_read_back_and_those_beyond_are_refused(service
     sent.provenance.attempt_count = sent.provenance.usage.input_tokens = 2**31 - 1
     large = attempt(number=2**31 - 1, http_status=2**31 - 1)
     async with service.created() as worker:
+        ready = run_event_pb2.PersonaReviewReady(persona_review=sent)
         await worker.record(
-            record(2, run_event_pb2.PersonaReviewReady(persona_review=sent), attempts=[large])
+            record(2, run_event_pb2.ProposalReady(proposal=proposal()), ready, attempts=[large])
         )
         assert list((await service.run(worker.run_id)).persona_reviews) == [sent]
         with pytest.raises(InvalidField, match="attempt_number"):
@@ -350,3 +351,36 @@ async def test_sequences_are_gapless_whatever_happens_at_once(
     length = 3 + sum(len(each.items) for each in happy_records())
     for run_id in runs:
         assert [event.sequence for event in await service.events(run_id)] == list(range(1, length + 1))
+
+
+async def test_an_id_below_the_newest_that_was_never_committed_is_refused(service: Service) -> None:
+    async with service.created() as worker:
+        await worker.record(record(9, run_event_pb2.StepStarted(step="review_critic")))
+        with pytest.raises(InvalidField, match="is above 9, the newest"):
+            await worker.record(record(5, run_event_pb2.StepStarted(step="review_optimist")))
+    async with service.attached(worker.run_id, worker.token) as again:
+        with pytest.raises(InvalidField, match="is above 9, the newest"):
+            await again.record(record(5, attempts=[attempt("review_optimist")]))
+
+
+async def test_a_record_without_events_is_acknowledged_again(service: Service) -> None:
+    async with service.created() as worker:
+        sent = record(2, attempts=[attempt("review_critic")])
+        await worker.record(sent)
+        await worker.record(record(3))
+        assert (await worker.record(sent)).record_id == 2
+
+
+async def test_a_review_before_its_proposal_is_refused(service: Service) -> None:
+    async with service.created() as worker:
+        with pytest.raises(IllegalState):
+            await worker.record(record(2, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+    assert not (await service.run(worker.run_id)).persona_reviews
+
+
+async def test_a_review_of_a_proposal_that_the_release_before_recorded_is_taken(service: Service) -> None:
+    proposal_first, review_next, *_ = happy_records()
+    async with service.created() as worker:
+        await worker.record(proposal_first)
+        await service.set_run(worker.run_id, is_expanded=None)
+        assert (await worker.record(review_next)).record_id == 3

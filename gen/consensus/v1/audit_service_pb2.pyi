@@ -77,6 +77,10 @@ class _AuditFaultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditFault
     """The chain holds in itself and is not the one that a checkpoint speaks of."""
     AUDIT_FAULT_CHECKPOINT: _AuditFault.ValueType  # 6
     """A checkpoint's signature, or its link to the one before, does not hold."""
+    AUDIT_FAULT_PAYLOAD: _AuditFault.ValueType  # 7
+    """What the entry speaks of by its digest (a specification, proposal, review or
+    decision) is stored otherwise, or is not there though its run is.
+    """
 
 class AuditFault(_AuditFault, metaclass=_AuditFaultEnumTypeWrapper):
     """What is wrong with a stream."""
@@ -95,6 +99,10 @@ AUDIT_FAULT_RECOMPUTED: AuditFault.ValueType  # 5
 """The chain holds in itself and is not the one that a checkpoint speaks of."""
 AUDIT_FAULT_CHECKPOINT: AuditFault.ValueType  # 6
 """A checkpoint's signature, or its link to the one before, does not hold."""
+AUDIT_FAULT_PAYLOAD: AuditFault.ValueType  # 7
+"""What the entry speaks of by its digest (a specification, proposal, review or
+decision) is stored otherwise, or is not there though its run is.
+"""
 Global___AuditFault: _TypeAlias = AuditFault  # noqa: Y015
 
 @_typing.final
@@ -476,12 +484,27 @@ class AuditVerdict(_message.Message):
     ENTRY_COUNT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_COUNT_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_COUNT_FIELD_NUMBER: _builtins.int
+    UNCHECKED_PAYLOAD_COUNT_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     stream_count: _builtins.int
     """Streams checked; 0 when the tenant has none, or not the one that was asked for."""
     entry_count: _builtins.int
     """Entries checked; of a stream with a fault those up to where it was found."""
     checkpoint_count: _builtins.int
     """Signed checkpoints that the chains were held against."""
+    payload_count: _builtins.int
+    """Entries whose digest was compared with what is stored. 0 offline, where only the
+    entries are at hand.
+    """
+    unchecked_payload_count: _builtins.int
+    """Entries with a digest of what could not be compared: what they speak of was purged,
+    or is not kept whole.
+    """
+    public_key: _builtins.bytes
+    """The Ed25519 key that every checkpoint had to be signed with: the service's own. Empty
+    where it has none; then the first checkpoint's own key was believed, if there is one.
+    """
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditFinding]:
         """The first fault of each stream that has one, at most 100, in order of streams; empty
@@ -495,10 +518,13 @@ class AuditVerdict(_message.Message):
         entry_count: _builtins.int = ...,
         checkpoint_count: _builtins.int = ...,
         findings: _abc.Iterable[Global___AuditFinding] | None = ...,
+        payload_count: _builtins.int = ...,
+        unchecked_payload_count: _builtins.int = ...,
+        public_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "entry_count", b"entry_count", "findings", b"findings", "stream_count", b"stream_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "entry_count", b"entry_count", "findings", b"findings", "payload_count", b"payload_count", "public_key", b"public_key", "stream_count", b"stream_count", "unchecked_payload_count", b"unchecked_payload_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,8 +87,9 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyAudit(self, request, context):
-        """Checks chains and heads, stream by stream, with a message of progress now and then
-        and the result as the last message. A fault is a result, not an error.
+        """Checks chains, heads and the digests of what is stored, stream by stream, with a
+        message of progress now and then and the result as the last message. A fault is a
+        result, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

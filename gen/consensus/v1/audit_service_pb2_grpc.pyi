@@ -46,8 +46,9 @@ class AuditServiceStub:
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditEntriesRequest, _audit_service_pb2.ListAuditEntriesResponse]
     """Lists entries, newest first."""
     VerifyAudit: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.VerifyAuditRequest, _audit_service_pb2.VerifyAuditResponse]
-    """Checks chains and heads, stream by stream, with a message of progress now and then
-    and the result as the last message. A fault is a result, not an error.
+    """Checks chains, heads and the digests of what is stored, stream by stream, with a
+    message of progress now and then and the result as the last message. A fault is a
+    result, not an error.
     """
     ExportAudit: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ExportAuditRequest, _audit_service_pb2.ExportAuditResponse]
     """Streams heads and entries in the order of streams and sequences, and the checkpoints
@@ -76,8 +77,9 @@ class AuditServiceAsyncStub(AuditServiceStub):
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditEntriesRequest, _audit_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """Lists entries, newest first."""
     VerifyAudit: _aio.UnaryStreamMultiCallable[_audit_service_pb2.VerifyAuditRequest, _audit_service_pb2.VerifyAuditResponse]  # type: ignore[assignment]
-    """Checks chains and heads, stream by stream, with a message of progress now and then
-    and the result as the last message. A fault is a result, not an error.
+    """Checks chains, heads and the digests of what is stored, stream by stream, with a
+    message of progress now and then and the result as the last message. A fault is a
+    result, not an error.
     """
     ExportAudit: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ExportAuditRequest, _audit_service_pb2.ExportAuditResponse]  # type: ignore[assignment]
     """Streams heads and entries in the order of streams and sequences, and the checkpoints
@@ -115,8 +117,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.VerifyAuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.VerifyAuditResponse], _abc.AsyncIterator[_audit_service_pb2.VerifyAuditResponse]]:
-        """Checks chains and heads, stream by stream, with a message of progress now and then
-        and the result as the last message. A fault is a result, not an error.
+        """Checks chains, heads and the digests of what is stored, stream by stream, with a
+        message of progress now and then and the result as the last message. A fault is a
+        result, not an error.
         """
 
     @_abc_1.abstractmethod

@@ -151,6 +151,7 @@ class Run(_message.Message):
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     DELETION_ID_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -231,6 +232,15 @@ class Run(_message.Message):
     def purge_time(self) -> _timestamp_pb2.Timestamp:
         """When it can be restored no longer; absent unless it is deleted and will be purged."""
 
+    @_builtins.property
+    def omitted_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of parts that it has and this answer leaves out, since with them it would be
+        larger than a message may be: `persona_reviews` (see ListPersonaReviews),
+        `decision.minority_reports`, `proposal_diff`, `proposal` (see the run's events) and
+        `specification.revision` (see the parent run). Only runs that were recorded before
+        sizes were bounded are so large. Empty in lists.
+        """
+
     def __init__(
         self,
         *,
@@ -257,10 +267,11 @@ class Run(_message.Message):
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         deletion_id: _builtins.str = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
+        omitted_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,7 +402,8 @@ class RunFailure(_message.Message):
     OUTPUT_VIOLATIONS_FIELD_NUMBER: _builtins.int
     reason: _errors_pb2.ErrorReason.ValueType
     """The reason with which the run's streams end: that of the `expand` step,
-    QUORUM_NOT_MET for the panel, or RUN_DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED, INTERNAL.
+    QUORUM_NOT_MET for the panel, RUN_DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED, INTERNAL, or
+    that for which a record was refused for good: DATABASE_ERROR, INVALID_FIELD.
     """
     message: _builtins.str
     """The cause in a sentence, without content."""

@@ -61,8 +61,12 @@ class RunRow(Base):
     fencing_token: Mapped[int] = mapped_column(BigInteger)
     lease_owner: Mapped[str | None] = mapped_column(String(255))
     lease_expire_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    # How long it was granted for; absent where a release before 0011 granted it.
+    lease_microseconds: Mapped[int | None] = mapped_column(BigInteger)
     # Whether the last holder gave it back in an orderly way.
     lease_was_released: Mapped[bool] = mapped_column(Boolean)
+    # Whether its proposal is recorded; absent: look for it.
+    is_expanded: Mapped[bool | None] = mapped_column(Boolean)
     # Instants.
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     start_time: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -3,7 +3,7 @@
 The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.keys import KeyTable, KeyUse
 from persistence_service.journal.append import Clock
-from persistence_service.journal.entries import Columns
-from persistence_service.runs.form import names
+from persistence_service.journal.entries import Columns, run_stream
+from persistence_service.journal.stream import all_entries
+from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.creation import has_parent_proposal, parent_key
@@ -27,6 +28,7 @@ from persistence_service.runs.write.operations import (
     ClaimWork,
     Create,
     Delete,
+    EndRefused,
     Operation,
     RecordExpansion,
     Release,
@@ -48,15 +50,21 @@ from persistence_service.runs.write.outcomes import (
 )
 from persistence_service.runs.write.recomputing import ReviewRow
 from persistence_service.runs.write.unfinished import unfinished_work
+from persistence_service.runs.write.writing import Outage
 
 
 @dataclass(frozen=True, slots=True)
 class BatchTerms:
-    """What a batch needs to know; `clock` is the database's."""
+    """What a batch needs to know; `clock` is the database's.
+
+    `outage` says, from the instant and the length of a lease, in which span a lease may have ended that is
+    not to be granted yet.
+    """
 
     rules: Rules
     key_ttl: timedelta
     clock: Clock
+    outage: Callable[[datetime, timedelta], Outage | None] = lambda _now, _lease: None
 
 
 def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
@@ -89,6 +97,8 @@ class _Batch:
         self._changes = Changes()
         self._fold = Fold(self._terms.rules, now, self._changes, self._find_reviews())
         self._find_work(now)
+        self._find_repeated()
+        self._find_proposals()
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
         repository.write(self._connection, tracked, self._changes, self._keys)
@@ -135,8 +145,12 @@ class _Batch:
         if not wanted:
             return
         # Runs that this batch has locked already may be changed by it: left for the next claim.
-        parameters = {"now": now, "max_count": wanted + len(self._runs)}
-        for row in self._connection.execute(statements.LOCK_CLAIMABLE, parameters).mappings().all():
+        parameters: Columns = {"now": now, "max_count": wanted + len(self._runs)}
+        statement = statements.LOCK_CLAIMABLE
+        if (outage := self._terms.outage(now, self._terms.rules.lease)) is not None:
+            statement = statements.LOCK_CLAIMABLE_AFTER_OUTAGE
+            parameters |= {"began": outage.began, "ended": outage.ended}
+        for row in self._connection.execute(statement, parameters).mappings().all():
             if (row["tenant"], row["run_id"]) not in self._runs:
                 self._work.append(self._track(dict(row)))
         overdue = [each for each in self._work if claiming.overdue(self._fold, each.run)]
@@ -145,6 +159,33 @@ class _Batch:
             for each in overdue:
                 claiming.give_up(self._fold, each, unfinished[each.run.key])
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
+
+    def _find_repeated(self) -> None:
+        """Acknowledgements of records that were committed before, as they were given first."""
+        repeated = [
+            (self._runs[op.key], op.record)
+            for op in self._operations
+            if isinstance(op, Append)
+            and op.key in self._runs
+            and op.record.record_id <= self._runs[op.key].run.last_record_id
+        ]
+        if not repeated:
+            return
+        keys = [(tracked.run.key, record.record_id) for tracked, record in repeated]
+        acks = repository.find_acks(self._connection, keys)
+        silent = [(tracked.run.key, record) for tracked, record in repeated if not record.entries]
+        acks |= repository.find_silent_acks(self._connection, silent)
+        for tracked, record in repeated:
+            if (ack := acks.get((tracked.run.key, record.record_id))) is not None:
+                tracked.acks[record.record_id] = ack
+
+    def _find_proposals(self) -> None:
+        """Whether runs have theirs of which that is not known: a release before 0011 recorded it."""
+        reviewed = {op.key for op in self._operations if isinstance(op, Append) and op.record.has_review}
+        unknown = sorted(key for key in reviewed & self._runs.keys() if not self._runs[key].run.is_expanded)
+        if unknown:
+            for row in self._connection.execute(statements.PROPOSALS_THERE, {"keys": unknown}):
+                self._runs[row.tenant, row.run_id].run.is_expanded = True
 
     def _track(self, columns: Columns) -> Tracked:
         tracked = tracked_run(columns)
@@ -211,7 +252,14 @@ class _Batch:
             return self._create(operation, tracked)
         if tracked is None:
             raise RunNotFound(run_id=operation.run_id)
+        if isinstance(operation, EndRefused):
+            return self._fold.end_refused(tracked, operation, self._reviewed(operation.key))
         return _apply_to(self._fold, tracked, operation)
+
+    def _reviewed(self, key: RunKey) -> list[str]:
+        """Whose reviews are recorded, by the journal: their own table may be what is refused."""
+        entries = all_entries(self._connection, key[0], run_stream(key[1]))
+        return sorted(each.persona_id or "" for each in entries if each.event_type == event_types.REVIEW)
 
     def _create(self, operation: Create, tracked: Tracked | None) -> Answer:
         if tracked is not None:

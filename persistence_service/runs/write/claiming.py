@@ -4,6 +4,7 @@ from consensus.v1 import errors_pb2, run_pb2
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.write.fold import Fold
+from persistence_service.runs.write.interventions import fail_run
 from persistence_service.runs.write.locked_run import LockedRun, Tracked
 from persistence_service.runs.write.operations import ClaimWork
 from persistence_service.runs.write.outcomes import ClaimedRun
@@ -49,12 +50,7 @@ def give_up(fold: Fold, tracked: Tracked, work: UnfinishedWork) -> None:
         resumable=True,
         finished_personas=work.finished_personas,
     )
-    entry = entries.run_failed_entry(failure)
-    run.end(names.FAILED, now)
-    run.failure = entry.data["failure"]
-    run.fencing_token += 1
-    fold.changes.abandon(run.key, now)
-    fold.changes.journal(tracked, entry, RunScope(run.tenant, run.caller, run.request_id), now)
+    fail_run(fold.changes, tracked, failure, now)
 
 
 def _is_past_deadline(fold: Fold, run: LockedRun) -> bool:

@@ -7,17 +7,18 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
-from consensus_contract.errors import ConsensusError, DatabaseUnavailable, LockTimeout
+from consensus_contract.errors import ConsensusError, DatabaseError, DatabaseUnavailable, LockTimeout
 from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database import DedicatedConnection
-from persistence_service.runs.write.operations import Operation
+from persistence_service.database import DedicatedConnection, Watch
+from persistence_service.runs.write.operations import Append, EndRefused, Operation, RunOperation
 from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
 
 log = get_logger()
@@ -34,11 +35,17 @@ COMMIT_SECONDS = Histogram(
 )
 SPLITS = Counter("consensus_writer_splits", "Batches that were split because an operation failed.")
 
+BATCH_SECONDS = 2.0
+"""For a batch in one transaction, whatever the database does; then its connection is cut."""
 MAX_RERUNS = 3
 # Rows that others hold are free again within milliseconds; after this long somebody is stuck on one.
 DEFERRAL_SECONDS = 0.5
 
-RunBatch: TypeAlias = Callable[[Connection, Sequence[Operation]], BatchResult]
+
+class RunBatch(Protocol):
+    """Runs operations in a transaction and answers each; it may be run again."""
+
+    def __call__(self, connection: Connection, /, operations: Sequence[Operation]) -> BatchResult: ...
 
 
 @dataclass(slots=True)
@@ -55,9 +62,22 @@ class HandedIn:
 class Committer:
     """Runs batches on the writer's connection; lives in its thread."""
 
-    def __init__(self, run_batch: RunBatch, on_commit: Callable[[BatchResult], None]) -> None:
+    def __init__(
+        self,
+        run_batch: RunBatch,
+        on_commit: Callable[[BatchResult], None],
+        worked: Callable[[], None],
+        suspect: Callable[[], None],
+        stuck: Callable[[str], None],
+    ) -> None:
+        """`worked` is called after every commit, `suspect` where something was refused that should not be,
+        and `stuck`, from another thread, when this one is not freed.
+        """
         self._run_batch = run_batch
         self._on_commit = on_commit
+        self._worked = worked
+        self._suspect = suspect
+        self._stuck = stuck
         self._deferred: list[HandedIn] = []
 
     def take_deferred(self) -> list[HandedIn]:
@@ -65,18 +85,20 @@ class Committer:
         deferred, self._deferred = self._deferred, []
         return deferred
 
-    def commit(self, connection: DedicatedConnection, batch: Sequence[HandedIn]) -> None:
-        """Commits what still waits for an answer, and answers it."""
+    def commit(self, connection: DedicatedConnection, batch: Sequence[HandedIn]) -> bool:
+        """Commits what still waits for an answer, and answers it; False: writing does not work."""
         now = monotonic()
         live = [each for each in batch if each.deadline > now]  # the others are answered already
         if not live:
-            return
+            return True
         try:
             self._commit_together(connection, live)
         except DatabaseUnavailable as error:
-            _fail(live, error)
+            fail(live, error)
+            return False
         except Exception as error:  # noqa: BLE001 - one operation's fault must not end the thread
-            self._split(connection, live, error)
+            return self._split(connection, live, error)
+        return True
 
     def _commit_together(self, connection: DedicatedConnection, batch: Sequence[HandedIn]) -> None:
         operations = [each.operation for each in batch]
@@ -85,7 +107,10 @@ class Committer:
             lambda transaction: self._run_batch(transaction, operations),
             resource="runs",
             rerun_when_lost=True,
+            within_seconds=BATCH_SECONDS,
+            watch=Watch(lambda: self._stuck("the writer's thread is stuck")),
         )
+        self._worked()
         COMMIT_SECONDS.observe(monotonic() - started)
         BATCH_SIZE.observe(len(batch))
         self._on_commit(result)
@@ -108,38 +133,78 @@ class Committer:
             stream.error = stream.error or answer
         return answer
 
-    def _split(self, connection: DedicatedConnection, batch: Sequence[HandedIn], error: Exception) -> None:
+    def _split(self, connection: DedicatedConnection, batch: Sequence[HandedIn], error: Exception) -> bool:
         if len(batch) > 1:
             SPLITS.inc()
             middle = len(batch) // 2
-            self.commit(connection, batch[:middle])
-            self.commit(connection, batch[middle:])
-        elif isinstance(error, Conflicted):
-            self._settle(connection, batch, error)
-        else:
-            _fail(batch, error)
+            halves = [self.commit(connection, half) for half in (batch[:middle], batch[middle:])]
+            return all(halves)
+        if isinstance(error, Conflicted):
+            return self._settle(connection, batch, error)
+        return self._refuse(connection, batch, error)
 
     def _settle(
         self, connection: DedicatedConnection, alone: Sequence[HandedIn], conflict: Conflicted
-    ) -> None:
+    ) -> bool:
         """A single operation that met what another transaction had written finds it when it runs again."""
         for _ in range(MAX_RERUNS):
             if conflict.refusal is not None:
                 break
             try:
                 self._commit_together(connection, alone)
-                return
+                return True
             except Conflicted as again:
                 conflict = again
             except Exception as error:  # noqa: BLE001 - as in commit
-                _fail(alone, error)
+                return self._refuse(connection, alone, error)
+        fail(alone, conflict.refusal or conflict)
+        return True
+
+    def _refuse(self, connection: DedicatedConnection, alone: Sequence[HandedIn], error: Exception) -> bool:
+        """Answers a single operation with why it is not done; False: writing does not work.
+
+        A record that is refused for good would be refused again, after the model was asked again: its run
+        ends.
+        """
+        (refused,) = alone
+        if isinstance(error, DatabaseError) or not isinstance(error, ConsensusError):
+            _log_refusal(refused.operation, error)
+            if isinstance(refused.operation, Append):
+                self._end_run(connection, refused.operation, error)
+            self._suspect()
+        fail(alone, error)
+        return not isinstance(error, DatabaseUnavailable)
+
+    def _end_run(self, connection: DedicatedConnection, refused: Append, error: Exception) -> None:
+        reason = error if isinstance(error, ConsensusError) else InternalError()
+        for abandons in (True, False):  # without touching the attempts, if that is what is refused
+            end = EndRefused.of(refused, reason, abandons=abandons)
+            try:
+                result = connection.unit_of_work(
+                    partial(self._run_batch, operations=[end]),
+                    resource="runs",
+                    within_seconds=BATCH_SECONDS,
+                )
+            except (ConsensusError, Conflicted) as again:
+                log.warning("run_not_ended", run_id=refused.run_id, cause=str(again.__cause__ or again))
+            else:
+                self._on_commit(result)
                 return
-        _fail(alone, conflict.refusal or conflict)
 
 
-def _fail(batch: Sequence[HandedIn], error: Exception) -> None:
-    if not isinstance(error, ConsensusError):
-        log.error("write_failed", exc_info=error)
+def _log_refusal(operation: Operation, error: Exception) -> None:
+    """The cause, under the id of the request that it answers, which no other thread's context knows."""
+    about = {"operation": type(operation).__name__}
+    if isinstance(operation, RunOperation):
+        about |= {"run_id": operation.run_id, "request_id": operation.scope.request_id}
+    if isinstance(error, DatabaseError):
+        log.error("database_refused", cause=str(error.__cause__), **about)
+    else:
+        log.error("write_failed", exc_info=error, **about)
+
+
+def fail(batch: Sequence[HandedIn], error: Exception) -> None:
+    """Answers with the error, or with INTERNAL for one that is none of the contract's; ends their streams."""
     refusal = error if isinstance(error, ConsensusError) else InternalError()
     for each in batch:
         if each.operation.stream is not None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from consensus.v1 import run_pb2
 from consensus_contract.errors import DuplicateId, LeaseLost, RunCancelled
+from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import entries, event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write.creation import (
@@ -18,9 +20,10 @@ from persistence_service.runs.write.creation import (
     settings_columns,
     specification_columns,
 )
+from persistence_service.runs.write.interventions import fail_run
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
-from persistence_service.runs.write.operations import Append, Attach, Create, Release, Renew
-from persistence_service.runs.write.outcomes import Ack, Created, Follow, Granted, Released, Repeated
+from persistence_service.runs.write.operations import Append, Attach, Create, EndRefused, Release, Renew
+from persistence_service.runs.write.outcomes import Ack, Created, Done, Follow, Granted, Released, Repeated
 from persistence_service.runs.write.recomputing import ReviewRow, check_claims
 from persistence_service.runs.write.record_effects import check_record, write_record
 
@@ -102,12 +105,19 @@ class Fold:
         tracked.is_changed = True
         return self.granted(run)
 
-    def append(self, tracked: Tracked, operation: Append) -> Ack | Repeated:
-        """Writes a record down, whole, or answers as it was answered before."""
+    def append(self, tracked: Tracked, operation: Append) -> Ack:
+        """Writes a record down, whole, or answers as it was answered before.
+
+        Raises:
+            InvalidField: its id is not above the newest, and none with it was committed.
+        """
         run, record = tracked.run, operation.record
         _fence(run, operation.fencing_token)
         if record.record_id <= run.last_record_id:
-            return tracked.acks.get(record.record_id) or Repeated(run.key, record.record_id)
+            if (ack := tracked.acks.get(record.record_id)) is not None:
+                return ack
+            above = f"is above {run.last_record_id}, the newest: none of this id was committed"
+            raise InvalidField(field="record.record_id", description=above)
         run.require(names.RUNNING, "record")
         check_record(run, record)
         check_claims(run.run_id, operation.panel, record.entries, self._reviews_of(run.key))
@@ -138,6 +148,21 @@ class Fold:
             run.lease_was_released = True
             tracked.is_changed = True
         return Released()
+
+    def end_refused(self, tracked: Tracked, operation: EndRefused, finished: Sequence[str]) -> Done:
+        """The run fails for what its worker's record was refused for; it can be resumed by hand."""
+        run = tracked.run
+        _fence(run, operation.fencing_token)
+        run.require(names.RUNNING, "record")
+        failure = run_pb2.RunFailure(
+            reason=operation.reason,
+            message=operation.message,
+            failed_step=operation.step,
+            resumable=True,
+            finished_personas=finished,
+        )
+        fail_run(self.changes, tracked, failure, run.moment(self.now), abandons=operation.abandons)
+        return Done()
 
     def granted(self, run: LockedRun) -> Granted:
         """The run's lease, as its worker is told of it."""

@@ -5,6 +5,7 @@
 
 from datetime import datetime
 
+from consensus.v1 import run_pb2
 from consensus_contract.errors import IllegalState
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.keys import RunScope
@@ -26,6 +27,20 @@ def cancel(changes: Changes, tracked: Tracked, scope: RunScope, now: datetime) -
     run.fencing_token += 1
     changes.abandon(run.key, now)
     changes.journal(tracked, entries.CANCELLED_ENTRY, scope, now)
+
+
+def fail_run(
+    changes: Changes, tracked: Tracked, failure: run_pb2.RunFailure, now: datetime, *, abandons: bool = True
+) -> None:
+    """Ends a run without a decision and fences its worker; `abandons`: attempts in flight become UNKNOWN."""
+    run = tracked.run
+    entry = entries.run_failed_entry(failure)
+    run.end(names.FAILED, now)
+    run.failure = entry.data["failure"]
+    run.fencing_token += 1
+    if abandons:
+        changes.abandon(run.key, now)
+    changes.journal(tracked, entry, RunScope(run.tenant, run.caller, run.request_id), now)
 
 
 def resume(changes: Changes, tracked: Tracked, scope: RunScope, now: datetime) -> None:

@@ -14,6 +14,7 @@ from persistence_service.runs.form import names
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.keys import RunHead, RunKey, RunScope
 from persistence_service.runs.write.outcomes import Ack
+from persistence_service.schema.scalars import MICROSECOND
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +46,9 @@ class LockedRun:
     fencing_token: int = 0
     lease_owner: str | None = None
     lease_expire_time: datetime | None = None
+    lease_microseconds: int | None = None
     lease_was_released: bool = False
+    is_expanded: bool | None = None
     start_time: datetime | None = None
     finish_time: datetime | None = None
     expire_time: datetime | None = None
@@ -90,6 +93,7 @@ class LockedRun:
         """The same lease, for longer."""
         self.lease_owner = owner
         self.lease_expire_time = now + lease
+        self.lease_microseconds = lease // MICROSECOND
 
     def begin(self, now: datetime) -> None:
         """Work begins: the run's own time starts to count."""

@@ -1,10 +1,12 @@
 """What streams and calls ask of the writer. Pure; `outcomes` says what they are answered."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from consensus.internal.v1 import persistence_service_pb2
+from consensus.v1.errors_pb2 import ErrorReason
 from consensus_contract.errors import ConsensusError
+from consensus_contract.steps import AGGREGATE
 from consensus_rpc.errors import InvalidField
 from persistence_service.idempotency.keys import KeyUse
 from persistence_service.journal.entries import Columns
@@ -40,6 +42,11 @@ class PreparedRecord:
     def decides(self) -> bool:
         """Whether a decision is among its entries."""
         return any(new.entry.event_type == event_types.DECISION for new in self.entries)
+
+    @property
+    def has_review(self) -> bool:
+        """Whether a review is in it."""
+        return any(new.entry.event_type == event_types.REVIEW for new in self.entries)
 
     @classmethod
     def of(cls, record: persistence_service_pb2.Record) -> "PreparedRecord":
@@ -98,6 +105,34 @@ class Append(RunOperation):
     fencing_token: int
     record: PreparedRecord
     panel: Panel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRefused(RunOperation):
+    """Fails a run whose worker's record is refused for good: the next worker's would be refused as well."""
+
+    fencing_token: int
+    step: str
+    reason: ErrorReason.ValueType
+    message: str
+    abandons: bool = True
+    """Whether attempts in flight become UNKNOWN."""
+
+    @classmethod
+    def of(cls, refused: Append, error: ConsensusError, *, abandons: bool = True) -> Self:
+        """The end that a refusal of this record brings."""
+        record = refused.record
+        steps = [attempt["step"] for attempt in record.attempts]
+        steps += [new.entry.data["step"] for new in record.entries if "step" in new.entry.data]
+        return cls(
+            scope=refused.scope,
+            run_id=refused.run_id,
+            fencing_token=refused.fencing_token,
+            step=steps[0] if steps else AGGREGATE,
+            reason=error.reason,
+            message=error.message,
+            abandons=abandons,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,19 @@ def check_record(run: LockedRun, record: PreparedRecord) -> None:
     """Nothing, unless it must not be written.
 
     Raises:
-        IllegalState: a second decision, a completion without one, or anything after the end.
+        IllegalState: a review before the proposal, a second decision, a completion without one, or anything
+            after the end.
     """
-    state, is_decided = run.state, run.decision_label is not None
+    state, is_decided, is_expanded = run.state, run.decision_label is not None, run.is_expanded
     for new in record.entries:
         kind = new.entry.event_type
+        unread = kind == event_types.REVIEW and not is_expanded
         second = kind == event_types.DECISION and is_decided
         undecided = kind == event_types.RUN_COMPLETED and not is_decided
-        if state != names.RUNNING or second or undecided:
+        if state != names.RUNNING or unread or second or undecided:
             raise IllegalState(run_id=run.run_id, state=state, operation=kind)
         is_decided = is_decided or kind == event_types.DECISION
+        is_expanded = is_expanded or kind == event_types.PROPOSAL
         state = _ENDS.get(kind, state)
 
 
@@ -44,6 +47,8 @@ def write_record(
             run.decision_label = new.payload["label"]
             run.confidence = new.payload["confidence"]
             run.decision_policy_version = new.payload["policy_version"]
+        if kind == event_types.PROPOSAL:
+            run.is_expanded = True
         if kind == event_types.RUN_FAILED:
             run.failure = new.entry.data["failure"]
         if kind in _ENDS:

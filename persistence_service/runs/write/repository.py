@@ -15,6 +15,7 @@ from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
+from persistence_service.runs.write.operations import PreparedRecord
 from persistence_service.runs.write.outcomes import Ack, Conflicted
 from persistence_service.runs.write.recomputing import ReviewRow, second_review
 
@@ -56,6 +57,24 @@ def find_reviews(connection: Connection, keys: Sequence[RunKey]) -> dict[RunKey,
     for row in connection.execute(statements.VERDICTS, {"keys": keys}).mappings():
         found.setdefault((row["tenant"], row["run_id"]), []).append(row)
     return found
+
+
+def find_silent_acks(
+    connection: Connection, records: Sequence[tuple[RunKey, PreparedRecord]]
+) -> dict[tuple[RunKey, int], Ack]:
+    """Acknowledgements of records that left no event: of those whose attempts are there."""
+    wanted = [
+        (*key, attempt["step"], attempt["attempt_number"])
+        for key, record in records
+        for attempt in record.attempts
+    ]
+    rows = connection.execute(statements.FIND_ATTEMPTS, {"attempts": wanted}) if wanted else ()
+    there = {tuple(row) for row in rows}
+    return {
+        (key, record.record_id): Ack(record.record_id)
+        for key, record in records
+        if all((*key, each["step"], each["attempt_number"]) in there for each in record.attempts)
+    }
 
 
 def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, table: KeyTable) -> None:

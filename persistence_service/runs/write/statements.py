@@ -10,6 +10,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    not_,
     or_,
     select,
     tuple_,
@@ -25,6 +26,7 @@ from persistence_service.runs.form.payloads import VERDICT_COLUMNS
 from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
+from persistence_service.schema.span import Later
 from persistence_service.schema.visibility import both, everything, visible
 
 JOURNAL = core_table(JournalRow)
@@ -45,16 +47,39 @@ LOCK_RUNS = (
 
 
 def claimable(now: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether nobody works on a run that waits for somebody."""
-    free = or_(RUNS.c.lease_expire_time.is_(None), RUNS.c.lease_expire_time <= now)
+    """Whether nobody works on a run that waits for somebody.
+
+    A lease that would last longer than two of its length was granted by a clock that was set back since: its
+    holder would have renewed it.
+    """
+    end = RUNS.c.lease_expire_time
+    free = or_(end.is_(None), end <= now, end > Later(now, 2 * RUNS.c.lease_microseconds))
     return and_(RUNS.c.state.in_([names.QUEUED, names.RUNNING]), or_(RUNS.c.state == names.QUEUED, free))
 
 
-LOCK_CLAIMABLE = (
-    WHOLE_RUNS.visible.where(claimable(bindparam("now", type_=RUNS.c.create_time.type)))
-    .order_by(RUNS.c.create_time)
-    .limit(bindparam("max_count"))
-    .with_for_update(skip_locked=True)
+def _ended_between(began: ColumnElement[Any], ended: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a lease ended in a span in which nobody could renew it."""
+    end = RUNS.c.lease_expire_time
+    return and_(end.is_not(None), end > began, end <= ended)
+
+
+def _instant(name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=RUNS.c.create_time.type)
+
+
+_CLAIMABLE = WHOLE_RUNS.visible.where(claimable(_instant("now")))
+
+
+def _oldest_first(statement: Select[Any]) -> Select[Any]:
+    return (
+        statement.order_by(RUNS.c.create_time).limit(bindparam("max_count")).with_for_update(skip_locked=True)
+    )
+
+
+LOCK_CLAIMABLE = _oldest_first(_CLAIMABLE)
+# But for those whose workers may be on their way back.
+LOCK_CLAIMABLE_AFTER_OUTAGE = _oldest_first(
+    _CLAIMABLE.where(not_(_ended_between(_instant("began"), _instant("ended"))))
 )
 RUNS_THERE = everything(
     select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
@@ -63,6 +88,13 @@ RUNS_THERE = everything(
     "a deleted run that somebody has locked is waited for like any other",
 )
 RUN_STATES = visible(RUNS_THERE)
+_PROPOSALS = PAYLOADS[event_types.PROPOSAL]
+PROPOSALS_THERE = everything(
+    select(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).where(
+        tuple_(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).in_(bindparam("keys", expanding=True))
+    ),
+    "their runs are locked, and are judged",
+)
 
 _REVIEWS = PAYLOADS[event_types.REVIEW]
 VERDICTS = everything(
@@ -123,6 +155,11 @@ UPDATE_ATTEMPTS = ForRows(
         .values({name: given for name, given in _GIVEN.items() if name not in _KEPT}),
         "their runs are locked, and were judged",
     )
+)
+_ATTEMPT = (ATTEMPTS.c.tenant, ATTEMPTS.c.run_id, ATTEMPTS.c.step, ATTEMPTS.c.attempt_number)
+FIND_ATTEMPTS = everything(
+    select(*_ATTEMPT).where(tuple_(*_ATTEMPT).in_(bindparam("attempts", expanding=True))),
+    "their runs are locked, and were judged",
 )
 ABANDON_ATTEMPTS = everything(
     update(ATTEMPTS)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
+from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_event_pb2 as _run_event_pb2
 from consensus.v1 import run_pb2 as _run_pb2
 from google.protobuf import descriptor as _descriptor
@@ -327,7 +328,9 @@ class RecordItem(_message.Message):
 
     @_builtins.property
     def persona_review_ready(self) -> _run_event_pb2.PersonaReviewReady:
-        """A persona's review. A second one of the same persona is refused."""
+        """A persona's review. A second one of the same persona is refused, and one before the
+        proposal.
+        """
 
     @_builtins.property
     def decision_ready(self) -> _run_event_pb2.DecisionReady:
@@ -411,6 +414,7 @@ class RecordRunResponse(_message.Message):
     ACK_FIELD_NUMBER: _builtins.int
     LEASE_RENEWED_FIELD_NUMBER: _builtins.int
     LEASE_RELEASED_FIELD_NUMBER: _builtins.int
+    ATTACHED_PART_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def created(self) -> Global___RunBegun:
         """The run was created."""
@@ -437,6 +441,10 @@ class RecordRunResponse(_message.Message):
     def lease_released(self) -> Global___LeaseReleased:
         """The lease was given back. The stream ends."""
 
+    @_builtins.property
+    def attached_part(self) -> Global___AttachedPart:
+        """More of what `attached` began with; comes before any other answer."""
+
     def __init__(
         self,
         *,
@@ -446,12 +454,13 @@ class RecordRunResponse(_message.Message):
         ack: Global___RecordAck | None = ...,
         lease_renewed: Global___Lease | None = ...,
         lease_released: Global___LeaseReleased | None = ...,
+        attached_part: Global___AttachedPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attached", b"attached", "created", b"created", "follow", b"follow", "lease_released", b"lease_released", "lease_renewed", b"lease_renewed", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attached", b"attached", "attached_part", b"attached_part", "created", b"created", "follow", b"follow", "lease_released", b"lease_released", "lease_renewed", b"lease_renewed", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attached", b"attached", "created", b"created", "follow", b"follow", "lease_released", b"lease_released", "lease_renewed", b"lease_renewed", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attached", b"attached", "attached_part", b"attached_part", "created", b"created", "follow", b"follow", "lease_released", b"lease_released", "lease_renewed", b"lease_renewed", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["created", "attached", "follow", "ack", "lease_renewed", "lease_released"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["created", "attached", "follow", "ack", "lease_renewed", "lease_released", "attached_part"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -505,15 +514,22 @@ class RunAttached(_message.Message):
     LAST_RECORD_ID_FIELD_NUMBER: _builtins.int
     TIME_TO_DEADLINE_FIELD_NUMBER: _builtins.int
     BUDGET_START_TIME_FIELD_NUMBER: _builtins.int
+    PART_COUNT_FIELD_NUMBER: _builtins.int
     last_record_id: _builtins.int
     """The id of the newest record that is committed."""
+    part_count: _builtins.int
+    """How many `attached_part` follow; 0 where all of it stands here. What the run's
+    `omitted_fields` name of reviews and proposal, and the attempts, stands in those.
+    """
     @_builtins.property
     def run(self) -> _run_pb2.Run:
         """All that is recorded of it, so that nothing is done twice."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
-        """Its attempts. Those that were in flight in an earlier process are UNKNOWN."""
+        """Its attempts, without what the model answered. Those that were in flight in an
+        earlier process are UNKNOWN.
+        """
 
     @_builtins.property
     def lease(self) -> Global___Lease:
@@ -538,14 +554,51 @@ class RunAttached(_message.Message):
         last_record_id: _builtins.int = ...,
         time_to_deadline: _duration_pb2.Duration | None = ...,
         budget_start_time: _timestamp_pb2.Timestamp | None = ...,
+        part_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget_start_time", b"budget_start_time", "lease", b"lease", "run", b"run", "time_to_deadline", b"time_to_deadline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "budget_start_time", b"budget_start_time", "last_record_id", b"last_record_id", "lease", b"lease", "run", b"run", "time_to_deadline", b"time_to_deadline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "budget_start_time", b"budget_start_time", "last_record_id", b"last_record_id", "lease", b"lease", "part_count", b"part_count", "run", b"run", "time_to_deadline", b"time_to_deadline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunAttached: _TypeAlias = RunAttached  # noqa: Y015
+
+@_typing.final
+class AttachedPart(_message.Message):
+    """Part of what is recorded of a run that is larger than a message may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_REVIEWS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def persona_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.PersonaReview]:
+        """The next reviews, in persona order."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
+        """The next attempts."""
+
+    @_builtins.property
+    def proposal(self) -> _proposal_pb2.Proposal:
+        """The proposal; in one part at most."""
+
+    def __init__(
+        self,
+        *,
+        persona_reviews: _abc.Iterable[_panel_pb2.PersonaReview] | None = ...,
+        attempts: _abc.Iterable[_attempt_pb2.Attempt] | None = ...,
+        proposal: _proposal_pb2.Proposal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "persona_reviews", b"persona_reviews", "proposal", b"proposal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachedPart: _TypeAlias = AttachedPart  # noqa: Y015
 
 @_typing.final
 class FollowRun(_message.Message):

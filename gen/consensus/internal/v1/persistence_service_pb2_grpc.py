@@ -43,8 +43,17 @@ class PersistenceServiceStub:
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     def __init__(self, channel):
@@ -163,8 +172,17 @@ class PersistenceServiceServicer:
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     def RecordRun(self, request_iterator, context):
@@ -429,8 +447,17 @@ class PersistenceService:
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     @staticmethod

@@ -44,8 +44,17 @@ class PersistenceServiceStub:
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     @_typing.overload
@@ -133,8 +142,17 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -218,8 +236,17 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
     refused does not harm its neighbours.
 
     Idempotency. A Record carries an id that rises along the run; one that was committed
-    before is acknowledged as it was then, and not applied again. Changing calls for
+    before is acknowledged as it was then, and not applied again. An id that is not above
+    the newest and was never committed is refused with INVALID_FIELD. Changing calls for
     callers carry an idempotency claim.
+
+    Refusals for good. A record that the database or the contract refuses would be refused
+    again, from whichever worker, after its model calls were made again: the run is FAILED
+    with the reason of the refusal, and can be resumed.
+
+    Outages. While the database cannot be written to, everything but reads is refused with
+    DATABASE_UNAVAILABLE. A lease that ended meanwhile is granted to another worker only
+    one lease after writing works again, so that its holder can return with what it has.
     """
 
     @_abc_1.abstractmethod

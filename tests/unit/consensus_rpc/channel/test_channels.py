@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from consensus_rpc import errors
 from consensus_rpc.channel.channels import ChannelOptions, call_options, hop_timeout, open_channel
 from consensus_rpc.channel.status import contract_errors
 from tests.support.fault_proxy import FaultProxy
+from tests.support.name_server import name_server
 from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Request, Response, Running, serving
 
 
@@ -216,3 +218,19 @@ async def test_a_channel_does_not_wait_because_another_could_not_connect() -> No
             await method(b"")
         async with serving(Probe(), listen=address) as running:
             assert await running.call("UnaryUnary")
+
+
+async def test_a_server_at_a_new_address_is_found_as_soon_as_the_connection_to_the_old_one_fails() -> None:
+    async with name_server("127.0.0.1") as (names, at), serving(Probe()) as old:
+        port = old.server.address.rpartition(":")[2]
+        async with open_channel(f"dns://{at}/service.test:{port}") as channel:
+            method: Any = channel.unary_unary(f"/{SERVICE}/UnaryUnary")
+            await method(Request(run_id="r1").SerializeToString(), timeout=10)
+            async with serving(Probe(), listen=f"127.0.0.2:{port}") as new:
+                names.address = "127.0.0.2"
+                await old.server.grpc.stop(None)
+                async with asyncio.timeout(10):  # by default 30 s lie between two questions
+                    while not new.probe.requests:
+                        with contextlib.suppress(grpc.aio.AioRpcError):
+                            await method(Request(run_id="r1").SerializeToString(), timeout=1)
+                        await asyncio.sleep(0.05)

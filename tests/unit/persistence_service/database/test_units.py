@@ -19,6 +19,7 @@ from consensus_contract.errors import (
     LockTimeout,
     RunNotFound,
 )
+from persistence_service.database.overseer import Overseer
 from persistence_service.database.units import Terms, Units
 
 
@@ -46,12 +47,12 @@ class Bench:
 
     def run(self, resource: str = "runs/7", *, rerun_when_lost: bool = False) -> str:
         units = Units(
-            "sqlite", check=lambda: None, suspect=self._suspect, sleep=self.pauses.append,
-            chance=lambda: self.chance,
+            "sqlite", check=lambda _: None, suspect=self._suspect, overseer=Overseer((), 1.0),
+            sleep=self.pauses.append, chance=lambda: self.chance,
         )  # fmt: skip
         return units.run(self._unit, Terms(resource=resource, rerun_when_lost=rerun_when_lost), self._connect)
 
-    def _suspect(self) -> None:
+    def _suspect(self, _terms: Terms) -> None:
         self.suspected += 1
 
     def _unit(self, _connection: Connection) -> str:
