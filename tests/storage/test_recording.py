@@ -172,9 +172,10 @@ async def test_a_second_proposal_is_refused_and_changes_nothing(service: Service
 async def test_a_second_review_of_a_persona_is_refused(service: Service) -> None:
     ready = run_event_pb2.PersonaReviewReady(persona_review=review("critic"))
     async with service.created() as worker:
+        await worker.record(record(2, run_event_pb2.ProposalReady(proposal=proposal())))
         with pytest.raises(DuplicateId, match=f"{worker.run_id}/persona_reviews/critic exists already"):
-            await worker.record(record(2, ready, ready))
-        assert (await service.run(worker.run_id)).last_sequence == 3
+            await worker.record(record(3, ready, ready))
+        assert (await service.run(worker.run_id)).last_sequence == 4
 
 
 async def test_a_second_review_in_a_later_record_is_refused(service: Service) -> None:
@@ -191,9 +192,10 @@ async def test_a_second_review_in_a_later_record_is_refused(service: Service) ->
 async def test_a_review_of_nobody_on_the_panel_is_refused(service: Service) -> None:
     ready = run_event_pb2.PersonaReviewReady(persona_review=review("unknown_persona"))
     async with service.created() as worker:
+        await worker.record(record(2, run_event_pb2.ProposalReady(proposal=proposal())))
         with pytest.raises(InvalidField, match="is one of the run's personas"):
-            await worker.record(record(2, ready))
-        assert (await service.run(worker.run_id)).last_sequence == 3
+            await worker.record(record(3, ready))
+        assert (await service.run(worker.run_id)).last_sequence == 4
 
 
 async def test_a_decision_without_a_review_is_refused(service: Service) -> None:
@@ -275,8 +277,9 @@ async def test_a_refused_record_harms_no_neighbour(service: Service) -> None:
         async def work(*, is_bad: bool) -> str:
             async with service.created() as worker:
                 if is_bad:
+                    await worker.record(record(2, run_event_pb2.ProposalReady(proposal=proposal())))
                     with pytest.raises(DuplicateId):
-                        await worker.record(record(2, ready, ready))
+                        await worker.record(record(3, ready, ready))
                 else:
                     await worker.finish()
                 return worker.run_id
@@ -358,7 +361,7 @@ async def test_an_id_below_the_newest_that_was_never_committed_is_refused(servic
         await worker.record(record(9, run_event_pb2.StepStarted(step="review_critic")))
         with pytest.raises(InvalidField, match="is above 9, the newest"):
             await worker.record(record(5, run_event_pb2.StepStarted(step="review_optimist")))
-    async with service.attached(worker.run_id, worker.token) as again:
+    async with service.attached(worker.run_id, worker.token, owner="me") as again:
         with pytest.raises(InvalidField, match="is above 9, the newest"):
             await again.record(record(5, attempts=[attempt("review_optimist")]))
 

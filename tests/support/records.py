@@ -358,10 +358,10 @@ class Service:
             yield worker
 
     @asynccontextmanager
-    async def attached(self, run_id: str, token: int) -> AsyncIterator["Worker"]:
+    async def attached(self, run_id: str, token: int, owner: str = "other") -> AsyncIterator["Worker"]:
         """A worker on a run that it was granted."""
         async with Worker(self) as worker:
-            await worker.attach(run_id, token)
+            await worker.attach(run_id, token, owner)
             yield worker
 
 
