@@ -52,7 +52,10 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("CreateDraft", CREATE | {"user": ""}, "user"),
     ("CreateDraft", CREATE | {"user": "u" * 256}, "user"),
     ("CreateDraft", CREATE | {"user": "a\nb"}, "user"),
-    *(("CreateDraft", CREATE | {"user": f"a{each}b"}, "user") for each in "\x9b\u202e\u200b\u3164\u2800\ufe0f"),
+    *(
+        ("CreateDraft", CREATE | {"user": f"a{each}b"}, "user")
+        for each in "\x9b\u202e\u200b\u3164\u2800\ufe0f"
+    ),
     *(("CreateDraft", CREATE | {"title": f"a{each}b"}, "title") for each in "\x9b\u202e\u2066\u2028"),
     *(("CreateDraft", CREATE | {"title": each}, "title") for each in "\u3164\u115f\u2800\ufe0f\u200d"),
     *(
