@@ -36,10 +36,10 @@ def say_blocks(blocks: Iterable[Block]) -> None:
     console = plain_console()
     for block in blocks:
         if console.is_terminal:
-            words = Text(text.visible_lines(block.text), style=block.style)
+            words = Text(text.visible(block.text), style=block.style)
             console.print(Padding(words, (0, 0, 0, block.indent)))
         else:
-            say(" " * block.indent + block.text)
+            say(" " * block.indent + text.visible(block.text))
 
 
 def plain_console() -> Console:
