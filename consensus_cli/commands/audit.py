@@ -18,6 +18,7 @@ from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
 from consensus_client import AuditClient
+from consensus_contract.characters import escaped_json
 from consensus_journal import (
     Checkpoint,
     Verdict,
@@ -162,7 +163,7 @@ def export_(
         count = 0
         try:
             async for line in client.export(stream):
-                put(canonical_json(line).decode())
+                put(escaped_json(canonical_json(line).decode()))
                 count += 1
         finally:
             close()
@@ -182,7 +183,8 @@ def checkpoint(
     """Have a checkpoint signed now, and print it, to be kept elsewhere."""
 
     async def take(client: AuditClient) -> None:
-        line = canonical_json({"checkpoint": plain_checkpoint(await client.checkpoint())}).decode()
+        taken = canonical_json({"checkpoint": plain_checkpoint(await client.checkpoint())})
+        line = escaped_json(taken.decode())
         if output is None:
             say(line)
             return

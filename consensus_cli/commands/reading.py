@@ -161,7 +161,7 @@ def attempts(
         for attempt in found:
             if raw and attempt.raw_output:
                 say("", f"{label(attempt.step)}, attempt {attempt.attempt_number}, answered:")
-                say(text.without_controls(attempt.raw_output))
+                say(text.visible_lines("\n".join(attempt.raw_output.splitlines())))
 
     session.run(read)
 

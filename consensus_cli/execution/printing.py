@@ -8,21 +8,22 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from consensus_cli.view import text
 from consensus_cli.view.outcome import Block
 
 
 def say(*lines: str) -> None:
-    """Prints results."""
+    """Prints results, with whatever a terminal would obey written out."""
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{text.visible_lines(line)}\n")
     sys.stdout.flush()
 
 
 def complain(*lines: str) -> None:
-    """Prints what is no result."""
+    """Prints what is no result, as `say` does."""
     sys.stdout.flush()
     for line in lines:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{text.visible_lines(line)}\n")
 
 
 def say_json(shown: message.Message) -> None:
@@ -35,9 +36,10 @@ def say_blocks(blocks: Iterable[Block]) -> None:
     console = plain_console()
     for block in blocks:
         if console.is_terminal:
-            console.print(Padding(Text(block.text, style=block.style), (0, 0, 0, block.indent)))
+            words = Text(text.visible(block.text), style=block.style)
+            console.print(Padding(words, (0, 0, 0, block.indent)))
         else:
-            say(" " * block.indent + block.text)
+            say(" " * block.indent + text.visible(block.text))
 
 
 def plain_console() -> Console:

@@ -22,7 +22,7 @@ def markdown_report(
     change: review_service_pb2.DiffRunsResponse | None = None,
 ) -> str:
     """The whole document; `change` is what a revision changed about its parent."""
-    return "\n".join(_lines(run, attempts, change)) + "\n"
+    return "\n".join(map(text.visible, _lines(run, attempts, change))) + "\n"
 
 
 def escape(words: str) -> str:

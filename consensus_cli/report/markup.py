@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
+from consensus_cli.view import text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,13 +20,12 @@ class Markup:
 
 
 def element(name: str, *children: Child, **attributes: str) -> Markup:
-    """An element; strings among its children and values of its attributes are escaped.
+    """An element; strings among its children and values of its attributes are cleaned and escaped.
 
     A trailing underscore in an attribute's name is dropped (`class_`), other underscores become hyphens.
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value, quote=True)}"'
-        for key, value in attributes.items()
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items()
     )
     return Markup(f"<{name}{written}>{render(children)}</{name}>")
 
@@ -36,5 +37,10 @@ def render(child: Child) -> str:
     if isinstance(child, Markup):
         return child.html
     if isinstance(child, str):
-        return escape(child, quote=True)
+        return _escaped(child)
     return "".join(render(each) for each in child)
+
+
+def _escaped(words: str) -> str:
+    """Also of what no parser of HTML minds and a reader does: controls, marks of direction, fillers."""
+    return escape(text.visible_lines(words), quote=True)

@@ -39,9 +39,11 @@ class LiveTable:
         """The heading and one row per step."""
         fancy = (console.encoding or "").lower().startswith("utf")
         if self._progress.run_id:
-            yield Text(f"run {self._progress.run_id}", style="dim", no_wrap=True, overflow="ellipsis")
+            yield Text(
+                text.visible(f"run {self._progress.run_id}"), style="dim", no_wrap=True, overflow="ellipsis"
+            )
         if self._progress.title:
-            yield Text(self._progress.title, style="bold", no_wrap=True, overflow="ellipsis")
+            yield Text(text.visible(self._progress.title), style="bold", no_wrap=True, overflow="ellipsis")
         table = Table.grid(padding=(0, 1))
         for width in (1, 17, 6, _BAR_CELLS, 10):
             table.add_column(width=width, no_wrap=True)
@@ -56,12 +58,12 @@ class LiveTable:
         elapsed = self._seconds(line)
         return [
             self._mark(line, fancy),
-            Text(line.label),
+            Text(text.visible(line.label)),
             _result(line),
             _bar(line.score, fancy),
             Text(attempts, style="dim" if line.attempt_count == 1 else "yellow"),
             Text("" if elapsed is None else f"{elapsed:.1f} s", style="dim"),
-            Text(line.note, style="red" if line.phase is Phase.GAVE_UP else "dim"),
+            Text(text.visible(line.note), style="red" if line.phase is Phase.GAVE_UP else "dim"),
         ]
 
     def _mark(self, line: Line, fancy: bool) -> Text | Spinner:

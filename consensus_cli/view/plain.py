@@ -12,7 +12,7 @@ def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[st
     """What to print for an event, after `progress` has taken it; nothing for most."""
     match event.WhichOneof("payload"):
         case "run_created":
-            yield f"run {event.run_id}"
+            yield f"run {text.clean(event.run_id)}"
         case "run_resumed":
             yield f"resumed (time {event.run_resumed.resume_count})"
         case "run_taken_over":

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from consensus_cli.view import text
+
 
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
 ) -> list[str]:
     """Lines of aligned columns, two spaces apart; `right` names columns that are aligned to the right."""
-    everything = [list(header), *[list(row) for row in rows]]
+    everything = [list(map(text.visible, row)) for row in (header, *rows)]
     widths = [max(cell_len(row[index]) for row in everything) for index in range(len(header))]
     return [_line(row, widths, right) for row in everything]
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of a name and a value, the values aligned; rows without a value are left out."""
-    shown = [(name, value) for name, value in rows if value]
+    shown = [(text.visible(name), text.visible(value)) for name, value in rows if value]
     width = max((cell_len(name) for name, _ in shown), default=0)
     return [f"{_padded(name, width)}  {value}" for name, value in shown]
 

@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
+from consensus_contract.characters import written_out
+
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 
 Value = TypeVar("Value", bound=int)
 
-_JOINER = "\u200d"  # joins emoji; harmless, though not "printable"
-
 
 def clean(text: str) -> str:
-    """The text on one line, without anything that a terminal obeys: escapes, other controls, bidi overrides.
+    """The text on one line, without anything that a terminal obeys or that hides: escapes, other controls,
+    marks of direction, fillers.
 
     Whitespace of any kind becomes single spaces; what is left of controls is written as `\\x1b`.
     """
-    return " ".join("".join(_visible(char) for char in text).split())
+    return " ".join(written_out(text).split())
 
 
 def clean_lines(text: str) -> list[str]:
@@ -31,22 +32,14 @@ def clean_lines(text: str) -> list[str]:
     return lines
 
 
-def without_controls(text: str) -> str:
-    """The text with controls written out as `clean` does, but its line breaks and spaces kept."""
-    return "\n".join("".join(_visible(char) for char in line) for line in text.splitlines())
-
-
 def visible(line: str) -> str:
     """The line with controls written out as `clean` does, but every space kept; line breaks are spaces."""
-    return "".join(_visible(char) for char in line)
+    return written_out(line)
 
 
-def _visible(char: str) -> str:
-    if char.isprintable() or char == _JOINER:
-        return char
-    if char.isspace():
-        return " "
-    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+def visible_lines(text: str) -> str:
+    """As `visible`, but with its line breaks kept: what every printer puts its words through at last."""
+    return "\n".join(map(written_out, text.split("\n")))
 
 
 def shorten(text: str, characters: int) -> str:

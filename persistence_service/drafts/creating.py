@@ -3,6 +3,7 @@
 from typing import Any
 
 from consensus.v1 import draft_service_pb2
+from consensus_contract.characters import says_nothing
 from consensus_contract.errors import DraftIllegalState, DuplicateId
 from consensus_rpc.errors import InvalidField
 from persistence_service.drafts import collaborators, convert, names, repository, statements
@@ -17,11 +18,11 @@ def checked_title(title: str) -> str:
     """The title without space around it.
 
     Raises:
-        InvalidField: nothing else is in it.
+        InvalidField: nothing else is to be seen in it.
     """
-    if not (trimmed := title.strip()):
+    if says_nothing(title):
         raise InvalidField(field="title", description="is not blank")
-    return trimmed
+    return title.strip()
 
 
 def check_create(request: draft_service_pb2.CreateDraftRequest) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import draft_service_pb2
+from consensus_contract.characters import says_nothing
 from consensus_contract.errors import DraftFull, DraftNotActive, NotRingHolder
 from consensus_journal import canonical_json, digest
 from consensus_rpc.errors import InvalidField
@@ -20,9 +21,9 @@ def checked_text(text: str, field: str) -> str:
     """The text, as it is.
 
     Raises:
-        InvalidField: there is nothing but space in it.
+        InvalidField: there is nothing to be seen in it.
     """
-    if not text.strip():
+    if says_nothing(text):
         raise InvalidField(field=field, description="is not blank")
     return text
 

@@ -7,6 +7,8 @@ version numbers and numbered lists end nothing. What holds no letter or digit is
 
 import re
 
+from consensus_contract.characters import is_invisible
+
 _END = re.compile(
     r"(?P<latin>[.!?…]++[\"'”’»)\]]*+)|[。！？．｡]++[」』”’）】]*+"  # noqa: RUF001 - these forms are meant
 )
@@ -43,8 +45,8 @@ def count_sentences(text: str) -> int:
 
 
 def has_letter_or_digit(text: str) -> bool:
-    """Whether a text says anything, in any script."""
-    return any(character.isalnum() for character in text)
+    """Whether a text says anything, in any script; fillers that fonts leave blank are letters to Unicode."""
+    return any(character.isalnum() and not is_invisible(character) for character in text)
 
 
 def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
