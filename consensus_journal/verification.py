@@ -1,7 +1,7 @@
 """Verification of many streams against heads and signed checkpoints, in the database or in an export."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any
@@ -40,6 +40,12 @@ class Verdict:
     entry_count: int
     checkpoint_count: int
     findings: tuple[StreamFinding, ...]
+    payload_count: int = 0
+    """Entries whose digest was compared with what is stored."""
+    unchecked_payload_count: int = 0
+    """Entries with a digest of what is not at hand."""
+    public_key: bytes | None = None
+    """What the checkpoints had to be signed with; None: their own key was believed."""
 
 
 class Verification:
@@ -55,19 +61,36 @@ class Verification:
         """`concerns(tenant, stream)` says which of the checkpoints' streams are going to come."""
         self._known = {name: heads for name, heads in known_heads(checkpoints).items() if concerns(*name)}
         self._checkpoint_count = len(checkpoints)
+        self._public_key = public_key
         self._findings: list[StreamFinding] = []
+        self._payload_count = 0
+        self._unchecked_payload_count = 0
         self.stream_count = 0
         self.entry_count = 0
         bad = first_bad_checkpoint(checkpoints, public_key)
         if bad is not None:
             self._find("", ChainFinding(bad, Fault.CHECKPOINT))
 
-    def check(self, head: StreamHead | None, tenant: str, stream: str, entries: Iterable[Entry]) -> None:
-        """Checks one stream; `head` None: no head is known of it, though it has entries."""
+    def check(
+        self,
+        head: StreamHead | None,
+        tenant: str,
+        stream: str,
+        entries: Iterable[Entry],
+        stored: Mapping[int, bytes | None] | None = None,
+    ) -> None:
+        """Checks one stream; `head` None: no head is known of it, though it has entries.
+
+        `stored`: by sequences, digests of what is stored of that which entries speak of, None where nothing
+        is; without it nothing is compared.
+        """
         known = self._known.pop((tenant, stream), [])
         end = Head(head.sequence, head.hash) if head else _NOTHING
-        finding = verify_against(self._counted(entries), end, known)
+        changed: list[int] = []
+        finding = verify_against(self._compared(entries, stored, changed), end, known)
         self.stream_count += 1
+        if changed and (finding is None or changed[0] < finding.sequence):
+            finding = ChainFinding(changed[0], Fault.PAYLOAD)
         if finding is not None:
             self._find(stream, finding)
 
@@ -76,12 +99,33 @@ class Verification:
         for _tenant, stream in self._known:
             self._find(stream, ChainFinding(1, Fault.CUT_OFF))
         found = tuple(sorted(self._findings, key=lambda each: (each.stream, each.sequence)))
-        return Verdict(self.stream_count, self.entry_count, self._checkpoint_count, found[:MAX_FINDINGS])
+        return Verdict(
+            self.stream_count,
+            self.entry_count,
+            self._checkpoint_count,
+            found[:MAX_FINDINGS],
+            self._payload_count,
+            self._unchecked_payload_count,
+            self._public_key,
+        )
 
-    def _counted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def _compared(
+        self, entries: Iterable[Entry], stored: Mapping[int, bytes | None] | None, changed: list[int]
+    ) -> Iterator[Entry]:
+        """Counts the entries on their way, and notes those that speak of something else than is stored."""
         for entry in entries:
             self.entry_count += 1
+            if stored is not None:
+                self._compare(entry, stored, changed)
             yield entry
+
+    def _compare(self, entry: Entry, stored: Mapping[int, bytes | None], changed: list[int]) -> None:
+        if entry.sequence in stored:
+            self._payload_count += 1
+            if stored[entry.sequence] != entry.payload_digest:
+                changed.append(entry.sequence)
+        elif entry.payload_digest is not None:
+            self._unchecked_payload_count += 1
 
     def _find(self, stream: str, finding: ChainFinding) -> None:
         self._findings.append(StreamFinding(stream, finding.sequence, finding.fault))

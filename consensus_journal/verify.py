@@ -15,6 +15,7 @@ class Fault(Enum):
     ALTERED = "altered"  # the next entry, or the head, knows another hash of this one
     CUT_OFF = "cut_off"  # the newest entries that the head, or a checkpoint, speaks of are not there
     RECOMPUTED = "recomputed"  # the chain holds in itself, and is not the one that a checkpoint speaks of
+    PAYLOAD = "payload"  # what the entry speaks of is stored otherwise, or not there
     CHECKPOINT = "checkpoint"  # a checkpoint's signature, or its link to the one before, does not hold
 
 

@@ -121,20 +121,22 @@ def verify(
         typer.Option(metavar="FILE", help="Checkpoints kept elsewhere; with EXPORT.", show_default=False),
     ] = None,
     public_key: Annotated[
-        str, typer.Option(metavar="HEX", help="The key that signed them; with EXPORT.", show_default=False)
+        str, typer.Option(metavar="HEX", help="The key that signed the checkpoints.", show_default=False)
     ] = "",
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:
     """Prove that the trail is whole; exit 1 and name the first bad entry if not.
 
-    With EXPORT no server is needed. Only checkpoints show that a tail was cut off or a chain computed anew,
-    and only those that were kept where nobody could change them prove it.
+    With EXPORT no server is needed; only a server compares what is stored with what the entries say of it.
+    Only checkpoints show that a tail was cut off or a chain computed anew, and only those that were kept
+    where nobody could change them, by a key that is known from elsewhere, prove it.
     """
     if export is not None:
         inputs.refuse_together([("EXPORT", True), ("--stream", bool(stream))])
         _end(_verify_offline(export, checkpoints, public_key))
-    if checkpoints is not None or public_key:
-        raise typer.BadParameter("--checkpoints and --public-key go with EXPORT")
+    if checkpoints is not None:
+        raise typer.BadParameter("--checkpoints goes with EXPORT")
+    key = _key(public_key)
 
     async def ask(client: AuditClient) -> int:
         told = 0
@@ -145,7 +147,7 @@ def verify(
             ):
                 told = message.progress.stream_count
                 complain(f"{told} streams so far")
-        return _report(message.verdict)
+        return _report(message.verdict, wanted_key=key)
 
     CommandSession(persistence).run_with(AuditClient, ask)
 
@@ -223,11 +225,17 @@ def _entry_lines(entries: Iterable[audit_service_pb2.AuditEntry]) -> list[str]:
 
 def _verify_offline(export: Path, checkpoints: Path | None, public_key: str) -> Verdict:
     try:
-        key = bytes.fromhex(public_key) or None
         taken = _checkpoints_in(checkpoints) if checkpoints else ()
-        return verify_export(lambda: _lines(export), taken, public_key=key)
+        return verify_export(lambda: _lines(export), taken, public_key=_key(public_key))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _key(given: str) -> bytes | None:
+    try:
+        return bytes.fromhex(given) or None
+    except ValueError as error:
+        raise typer.BadParameter(f"--public-key is no hexadecimal number: {error}") from error
 
 
 def _checkpoints_in(path: Path) -> list[Checkpoint]:
@@ -247,6 +255,9 @@ def _end(verdict: Verdict) -> None:
         stream_count=verdict.stream_count,
         entry_count=verdict.entry_count,
         checkpoint_count=verdict.checkpoint_count,
+        payload_count=verdict.payload_count,
+        unchecked_payload_count=verdict.unchecked_payload_count,
+        public_key=verdict.public_key or b"",
         findings=[
             audit_service_pb2.AuditFinding(
                 stream=each.stream,
@@ -259,20 +270,37 @@ def _end(verdict: Verdict) -> None:
     raise typer.Exit(_report(message))
 
 
-def _report(verdict: audit_service_pb2.AuditVerdict) -> int:
+def _report(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None = None) -> int:
     for each in verdict.findings:
         what = text.word(audit_service_pb2.AuditFault, each.fault, "AUDIT_FAULT_")
         where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
         say(f"{where}: {what}")
-    checked = ", ".join(
-        (
-            text.count(verdict.stream_count, "stream"),
-            text.count(verdict.entry_count, "entry").replace("entrys", "entries"),
-            text.count(verdict.checkpoint_count, "checkpoint"),
+    is_foreign = wanted_key is not None and verdict.public_key != wanted_key
+    if is_foreign:
+        held = verdict.public_key.hex() or "none"
+        say(f"the checkpoints were held against another key than the one given: {held}")
+    elif not verdict.checkpoint_count:
+        complain("no checkpoint: a tail that was cut off, or a chain computed anew, would not show")
+    elif not verdict.public_key:
+        complain("no public key: the one that the first checkpoint names was believed")
+    if verdict.unchecked_payload_count:
+        complain(
+            f"not compared: {text.count(verdict.unchecked_payload_count, 'digest')} of what is not at hand"
         )
-    )
-    say(f"{'NOT whole' if verdict.findings else 'whole'}: {checked}")
-    return exits.FAILED if verdict.findings else exits.OK
+    is_whole = not verdict.findings and not is_foreign
+    say(f"{'whole' if is_whole else 'NOT whole'}: {_checked(verdict)}")
+    return exits.OK if is_whole else exits.FAILED
+
+
+def _checked(verdict: audit_service_pb2.AuditVerdict) -> str:
+    counts = [
+        text.count(verdict.stream_count, "stream"),
+        text.count(verdict.entry_count, "entry").replace("entrys", "entries"),
+        text.count(verdict.checkpoint_count, "checkpoint"),
+    ]
+    if verdict.payload_count:
+        counts.append(text.count(verdict.payload_count, "digest"))
+    return ", ".join(counts)
 
 
 def _sink(output: Path | None) -> tuple[Callable[[str], object], Callable[[], None]]:

@@ -112,6 +112,11 @@ class Checkpointer:
         self._turn = asyncio.Lock()
         self._last: Checkpoint | None = None
 
+    @property
+    def public_key(self) -> bytes:
+        """What its checkpoints are to be signed with."""
+        return self._key.public_key().public_bytes_raw()
+
     async def checkpoints(self) -> list[Checkpoint]:
         """All that were taken, in order."""
         async with self._turn:

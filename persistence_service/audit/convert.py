@@ -14,6 +14,7 @@ _FAULTS = {
     Fault.CUT_OFF: audit_service_pb2.AUDIT_FAULT_CUT_OFF,
     Fault.RECOMPUTED: audit_service_pb2.AUDIT_FAULT_RECOMPUTED,
     Fault.CHECKPOINT: audit_service_pb2.AUDIT_FAULT_CHECKPOINT,
+    Fault.PAYLOAD: audit_service_pb2.AUDIT_FAULT_PAYLOAD,
 }
 
 
@@ -82,6 +83,9 @@ def verdict_to_proto(verdict: Verdict) -> audit_service_pb2.AuditVerdict:
         stream_count=verdict.stream_count,
         entry_count=verdict.entry_count,
         checkpoint_count=verdict.checkpoint_count,
+        payload_count=verdict.payload_count,
+        unchecked_payload_count=verdict.unchecked_payload_count,
+        public_key=verdict.public_key or b"",
         findings=[
             audit_service_pb2.AuditFinding(
                 stream=each.stream, sequence=each.sequence, fault=_FAULTS[each.fault]

@@ -1,7 +1,7 @@
 """Statements over the journal that audit, and no run, needs."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -58,12 +58,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class AuditedStream:
-    """One stream, whole; `head` None: it has entries and no head."""
+    """One stream, whole; `head` None: it has entries and no head.
+
+    `stored`: by the sequences of entries, the digests of what is stored of that which they speak of, None
+    where nothing is. What an entry that is left out speaks of cannot be compared.
+    """
 
     tenant: str
     stream: str
     head: StreamHead | None
     entries: tuple[Entry, ...]
+    stored: Mapping[int, bytes | None] = field(default_factory=dict)
 
 
 def page(

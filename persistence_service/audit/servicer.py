@@ -10,7 +10,7 @@ from consensus_contract.errors import AuditCheckpointsOff
 from consensus_journal import Checkpoint, Verification
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import identity_of
-from persistence_service.audit import convert, repository
+from persistence_service.audit import convert, payloads, repository
 from persistence_service.audit.checkpoints import Checkpointer
 from persistence_service.audit.repository import AuditedStream, Position
 from persistence_service.database import Connection, Database
@@ -57,9 +57,10 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         tenant = identity_of(context).tenant
         verification = Verification(
             await self._checkpoints(),
+            public_key=self._checkpointer.public_key if self._checkpointer else None,
             concerns=lambda of_tenant, stream: of_tenant == tenant and request.stream in {"", stream},
         )
-        async for streams in self._streams(tenant, request.stream):
+        async for streams in self._streams(tenant, request.stream, with_stored=True):
             await asyncio.to_thread(_check, verification, streams)
             yield audit_service_pb2.VerifyAuditResponse(
                 progress=audit_service_pb2.AuditProgress(
@@ -102,18 +103,24 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     async def _checkpoints(self) -> Sequence[Checkpoint]:
         return await self._checkpointer.checkpoints() if self._checkpointer else ()
 
-    async def _streams(self, tenant: str, only: str) -> AsyncIterator[list[AuditedStream]]:
+    async def _streams(
+        self, tenant: str, only: str, *, with_stored: bool = False
+    ) -> AsyncIterator[list[AuditedStream]]:
+        async def read(unit: Callable[[Connection], list[AuditedStream]]) -> list[AuditedStream]:
+            def found(connection: Connection) -> list[AuditedStream]:
+                streams = unit(connection)
+                return payloads.with_stored(connection, streams) if with_stored else streams
+
+            return await self._database.run(found, read_only=True, resource="audit log")
+
         if only:
-            yield await self._read(lambda connection: repository.stream(connection, tenant, only))
+            yield await read(lambda connection: repository.stream(connection, tenant, only))
             return
         after = ""
-        while streams := await self._read(_next_streams(tenant, after)):
+        while streams := await read(_next_streams(tenant, after)):
             yield streams
             after = streams[-1].stream
-        yield await self._read(lambda connection: repository.headless_streams(connection, tenant))
-
-    async def _read(self, unit: Callable[[Connection], list[AuditedStream]]) -> list[AuditedStream]:
-        return await self._database.run(unit, read_only=True, resource="audit log")
+        yield await read(lambda connection: repository.headless_streams(connection, tenant))
 
 
 def _position(parts: list[Any]) -> Position:
@@ -127,4 +134,4 @@ def _next_streams(tenant: str, after: str) -> Callable[[Connection], list[Audite
 
 def _check(verification: Verification, streams: Sequence[AuditedStream]) -> None:
     for each in streams:
-        verification.check(each.head, each.tenant, each.stream, each.entries)
+        verification.check(each.head, each.tenant, each.stream, each.entries, each.stored)

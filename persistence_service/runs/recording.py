@@ -21,12 +21,14 @@ from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunHead, RunKey, RunScope, run_key_use, scope_of
 from persistence_service.runs.form.panel import NO_PANEL, panel_of
+from persistence_service.runs.form.portions import attached_portions
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.write import answer_messages
 from persistence_service.runs.write.operations import (
     Append,
     Attach,
     Create,
+    EndRefused,
     OrderedStream,
     PreparedRecord,
     Release,
@@ -89,6 +91,7 @@ class Recording:
         self._run_id = ""
         self._token = 0
         self._panel = NO_PANEL
+        self._parts: list[persistence_service_pb2.AttachedPart] = []
         self._replies = _Replies()
         self._room = asyncio.Semaphore(runs.options.max_records_in_flight)
 
@@ -105,6 +108,8 @@ class Recording:
         is_followed = begun.WhichOneof("message") == "follow"
         yield begun
         del begun  # the stream goes on for as long as the run
+        while self._parts:
+            yield persistence_service_pb2.RecordRunResponse(attached_part=self._parts.pop(0))
         if is_followed:
             return
         with self._runs.notifier.following(self._key, self._on_change):
@@ -181,8 +186,10 @@ class Recording:
         message: persistence_service_pb2.RunAttached = answer_messages.attached_message(
             granted, monotonic() - started
         )
-        message.run.CopyFrom(run)
-        message.attempts.extend(attempts)
+        first, listed, self._parts = attached_portions(run, attempts)
+        message.run.CopyFrom(first)
+        message.attempts.extend(listed)
+        message.part_count = len(self._parts)
         self._token, self._panel = granted.fencing_token, panel_of(run.specification)
         return persistence_service_pb2.RecordRunResponse(attached=message)
 
@@ -197,9 +204,18 @@ class Recording:
                     break
                 del request  # the next one may be long in coming
         except ConsensusError as refusal:  # of the contract's rules, or of what the tables can hold
+            await self._end_run(refusal)
             self._replies.put(refusal)
         else:
             self._replies.put(None)
+
+    async def _end_run(self, refusal: ConsensusError) -> None:
+        """Ends a run of which something came that is refused for good: it would come again."""
+        if not isinstance(refusal, InvalidField):
+            return
+        end = EndRefused(**self._fenced(), step="", reason=refusal.reason, message=refusal.message)
+        with contextlib.suppress(ConsensusError):  # it is not this worker's any more, or cannot be written
+            await self._runs.writer.write(end)
 
     def _take(self, request: persistence_service_pb2.RecordRunRequest) -> _Reply:
         """Hands the message to the writer."""

@@ -236,7 +236,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         if ids[0] == ids[1]:
             raise InvalidField(field="run_id_b", description="must be another run than run_id_a")
         caller = caller_of(context)
-        a, b = await asyncio.gather(*(self._gateway.get_run(caller, run_id) for run_id in ids))
+        a, b = await asyncio.gather(*(self._gateway.get_reviewed_run(caller, run_id) for run_id in ids))
         whole = await asyncio.to_thread(diff_runs, a, b)
         binding = (caller.scope.tenant, *ids)
         return diff_page(whole, binding, request.page_size, request.page_token)
@@ -271,7 +271,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         is in use is answered whatever became of the parent.
         """
         try:
-            return await self._gateway.get_run(caller, run_id)
+            return await self._gateway.get_reviewed_run(caller, run_id)
         except RunNotFound:
             return run_pb2.Run(run_id=run_id)
 

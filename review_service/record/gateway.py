@@ -37,6 +37,8 @@ A = TypeVar("A")
 
 # However much time its caller has.
 _CALL_SECONDS = 30.0
+_REVIEWS = "persona_reviews"
+_REVIEWS_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,24 @@ class PersistenceGateway:
         self._stub = stub
 
     async def get_run(self, caller: Caller, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
-        """A run, whole."""
+        """A run, as far as one answer has room for it: `omitted_fields` names what it leaves out."""
         request = persistence_service_pb2.GetRunRequest(
             scope=caller.scope, run_id=run_id, show_deleted=show_deleted
         )
         return (await _asked(self._stub.GetRun, request, caller.left)).run
+
+    async def get_reviewed_run(self, caller: Caller, run_id: str) -> run_pb2.Run:
+        """A run with all of its reviews, however large they are together."""
+        run = await self.get_run(caller, run_id)
+        if _REVIEWS not in run.omitted_fields:
+            return run
+        request = review_service_pb2.ListPersonaReviewsRequest(run_id=run_id, page_size=_REVIEWS_PER_PAGE)
+        while True:
+            page = await self.list_persona_reviews(caller, request)
+            run.persona_reviews.extend(page.persona_reviews)
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return run
 
     async def list_runs(
         self, caller: Caller, request: review_service_pb2.ListRunsRequest

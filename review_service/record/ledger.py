@@ -5,6 +5,7 @@ records are in flight at once and none waits for the one before. The stream outl
 cut it is attached again with the same token, and what was not acknowledged is sent again under its id.
 """
 
+import asyncio
 import functools
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_pb2
+from consensus_contract.errors import ConsensusError, PersistenceUnavailable
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
 from consensus_rpc.errors import InternalError
@@ -21,7 +23,7 @@ from review_service.record.gateway import PersistenceGateway, RecordStream, Scop
 from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox, Publish
 from review_service.record.run_ledger import RunLedger
-from review_service.record.stream import Request, Response, open_stream
+from review_service.record.stream import Request, Response, open_stream, read
 
 RecordItem = persistence_service_pb2.RecordItem
 
@@ -111,7 +113,7 @@ class Ledger:
         first = self._attach_request(claimed.scope, claimed.run_id, claimed.lease.fencing_token)
         sent_at = self._clock()
         stream, answer = await open_stream(self._gateway, first, answer_within=_ATTACH_SECONDS)
-        recorded = _expected(stream, answer, "attached").attached
+        recorded = await _whole(stream, _expected(stream, answer, "attached").attached)
         outbox = Outbox(claimed.run_id, last_record_id=recorded.last_record_id)
         deadline = sent_at + seconds(recorded.time_to_deadline)
         ledger = self._started(
@@ -150,6 +152,35 @@ class Ledger:
         ledger = RunLedger(self._gateway, attach, lease, outbox, deadline=deadline, clock=self._clock)
         ledger.start(stream)
         return ledger
+
+
+async def _whole(
+    stream: RecordStream, attached: persistence_service_pb2.RunAttached
+) -> persistence_service_pb2.RunAttached:
+    """All that is recorded, when what did not fit into one answer has followed.
+
+    Raises:
+        ConsensusError: what the stream ended with; PersistenceUnavailable when no more came in time.
+    """
+    run = attached.run
+    try:
+        async with asyncio.timeout(_ATTACH_SECONDS):
+            for _ in range(attached.part_count):
+                answer = await read(stream)
+                if answer is None:
+                    raise PersistenceUnavailable
+                part = _expected(stream, answer, "attached_part").attached_part
+                run.persona_reviews.extend(part.persona_reviews)
+                attached.attempts.extend(part.attempts)
+                if part.HasField("proposal"):
+                    run.proposal.CopyFrom(part.proposal)
+    except TimeoutError as error:
+        stream.cancel()
+        raise PersistenceUnavailable from error
+    except ConsensusError:
+        stream.cancel()
+        raise
+    return attached
 
 
 def _expected(stream: RecordStream, answer: Response, name: str) -> Response:

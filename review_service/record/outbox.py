@@ -9,6 +9,8 @@ from consensus.v1 import attempt_pb2, run_event_pb2
 from review_service.record.events import item_events
 
 MAX_PER_RECORD = 100
+MAX_RECORD_BYTES = 3_000_000
+"""Far below what a message may be; what is added as one is never split."""
 
 Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
 RecordItem = persistence_service_pb2.RecordItem
@@ -20,6 +22,9 @@ class _RecordPart:
     items: Sequence[RecordItem]
     done: asyncio.Future[None]
 
+    def byte_count(self) -> int:
+        return sum(each.ByteSize() for each in self.attempts) + sum(each.ByteSize() for each in self.items)
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -30,6 +35,7 @@ class _Entry:
         return (
             len(self.record.attempts) + len(part.attempts) <= MAX_PER_RECORD
             and len(self.record.items) + len(part.items) <= MAX_PER_RECORD
+            and self.record.ByteSize() + part.byte_count() <= MAX_RECORD_BYTES
         )
 
     def add(self, part: _RecordPart) -> None:

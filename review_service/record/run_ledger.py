@@ -172,6 +172,8 @@ class RunLedger:
                 self._lease.granted(message.lease_renewed, sent_at)
             case "lease_released":
                 pass  # the stream ends by itself
+            case "attached_part":
+                pass  # of what is known here: the connection was replaced
             case other:
                 raise ValueError(f"an answer that was not asked for: {other}")
 

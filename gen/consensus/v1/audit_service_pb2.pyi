@@ -499,7 +499,7 @@ class AuditVerdict(_message.Message):
     """
     unchecked_payload_count: _builtins.int
     """Entries with a digest of what could not be compared: what they speak of was purged,
-    or is not kept whole.
+    or is not kept whole. 0 offline.
     """
     public_key: _builtins.bytes
     """The Ed25519 key that every checkpoint had to be signed with: the service's own. Empty

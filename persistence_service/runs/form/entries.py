@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2, run_pb2
+from consensus_contract.budgets import DECISION_BYTES, PROPOSAL_BYTES, REVIEWS_BYTES
 from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import EntrySeverity, NewEntry
@@ -22,14 +23,25 @@ from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import from_duration
 
 _REVIEW_STEP = review_step("")
+BUDGETS = {
+    event_types.PROPOSAL: PROPOSAL_BYTES,
+    event_types.REVIEW: REVIEWS_BYTES,
+    event_types.DECISION: DECISION_BYTES,
+}
+_FIELDS = {
+    event_types.PROPOSAL: "proposal_ready",
+    event_types.REVIEW: "persona_review_ready",
+    event_types.DECISION: "decision_ready",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class NewRunEntry:
-    """An entry to be, and the payload that goes with it."""
+    """An entry to be, and the payload that goes with it, with its bytes as a message."""
 
     entry: NewEntry
     payload: Columns | None = None
+    payload_bytes: int = 0
 
 
 def item_entry(item: persistence_service_pb2.RecordItem) -> NewRunEntry:
@@ -81,11 +93,27 @@ def _attempt_failed(item: run_event_pb2.AttemptFailed) -> NewRunEntry:
     )
 
 
-def _payload_entry(event_type: str, payload: Payload, data: Columns, persona: str | None) -> NewRunEntry:
+def _payload_entry(
+    event_type: str, payload: Payload, data: Columns, persona: str | None, payload_bytes: int
+) -> NewRunEntry:
+    if payload_bytes > BUDGETS[event_type]:
+        raise over_budget(event_type)
     entry = NewEntry(
         event_type, {**data, "size": payload.size}, persona_id=persona, payload_digest=payload.digest
     )
-    return NewRunEntry(entry, payload.columns)
+    return NewRunEntry(entry, payload.columns, payload_bytes)
+
+
+class OverBudget(InvalidField):
+    """A payload that could not be read back with all else that its run may hold."""
+
+
+def over_budget(event_type: str) -> OverBudget:
+    """The refusal of a payload, or of all reviews together."""
+    what = "with the run's other reviews at most" if event_type == event_types.REVIEW else "at most"
+    return OverBudget(
+        field=f"record.items.{_FIELDS[event_type]}", description=f"is {what} {BUDGETS[event_type]} bytes"
+    )
 
 
 def _require(item: Message, name: str) -> None:
@@ -96,13 +124,15 @@ def _require(item: Message, name: str) -> None:
 def _proposal_ready(item: run_event_pb2.ProposalReady) -> NewRunEntry:
     _require(item, "proposal")
     diff = item.proposal_diff if item.HasField("proposal_diff") else None
-    return _payload_entry(event_types.PROPOSAL, payloads.proposal_payload(item.proposal, diff), {}, None)
+    payload = payloads.proposal_payload(item.proposal, diff)
+    return _payload_entry(event_types.PROPOSAL, payload, {}, None, item.proposal.ByteSize())
 
 
 def _persona_review_ready(item: run_event_pb2.PersonaReviewReady) -> NewRunEntry:
     _require(item, "persona_review")
     review = item.persona_review
-    return _payload_entry(event_types.REVIEW, payloads.review_payload(review), {}, review.persona_id)
+    payload = payloads.review_payload(review)
+    return _payload_entry(event_types.REVIEW, payload, {}, review.persona_id, review.ByteSize())
 
 
 def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
@@ -110,7 +140,7 @@ def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
     payload = decisions.decision_payload(item.decision)
     columns = payload.columns
     data = {"label": columns["label"], "confidence_ten_thousandths": columns["confidence"]}
-    return _payload_entry(event_types.DECISION, payload, data, None)
+    return _payload_entry(event_types.DECISION, payload, data, None, item.decision.ByteSize())
 
 
 def _run_completed(_item: run_event_pb2.RunCompleted) -> NewRunEntry:

@@ -78,10 +78,16 @@ def payload_of(columns: Columns, field: str) -> Payload:
     Raises:
         InvalidField: for the character NUL.
     """
-    said = {name: value for name, value in columns.items() if value is not None or name not in _ADDED_LATER}
-    canonical = canonical_json(said)
-    storable_json(said, canonical, field)
+    canonical = canonical_payload(columns)
+    storable_json(columns, canonical, field)
     return Payload(columns, digest(canonical), len(canonical))
+
+
+def canonical_payload(columns: Columns) -> bytes:
+    """What the digest in the journal is made of."""
+    return canonical_json(
+        {name: value for name, value in columns.items() if value is not None or name not in _ADDED_LATER}
+    )
 
 
 def proposal_payload(

@@ -12,6 +12,7 @@ import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
 from consensus.v1 import panel_pb2, run_pb2
+from consensus_contract.budgets import INPUT_BYTES
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.nesting import readable
@@ -56,8 +57,11 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
     """The row of a specification; `run_timeout` holds where it names none.
 
     Raises:
-        InvalidField: for what the tables cannot hold exactly, and for a timeout of nothing.
+        InvalidField: for what the tables cannot hold exactly, for what is larger than a run's input may be,
+            and for a timeout of nothing.
     """
+    if specification.ByteSize() > INPUT_BYTES:
+        raise InvalidField(field=FIELD, description=f"is at most {INPUT_BYTES} bytes")
     timeout = (
         from_duration(specification.run_timeout, f"{FIELD}.run_timeout") or run_timeout // MICROSECOND * 1000
     )

@@ -67,6 +67,8 @@ class RunRow(Base):
     lease_was_released: Mapped[bool] = mapped_column(Boolean)
     # Whether its proposal is recorded; absent: look for it.
     is_expanded: Mapped[bool | None] = mapped_column(Boolean)
+    # Bytes of its reviews as messages, but for those that a release before 0011 recorded.
+    review_bytes: Mapped[int | None] = mapped_column(Integer)
     # Instants.
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     start_time: Mapped[datetime | None] = mapped_column(UtcTime)

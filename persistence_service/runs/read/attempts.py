@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, null, select, tuple_
 
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.schema.visibility import both
@@ -13,10 +13,15 @@ AttemptKey: TypeAlias = tuple[str, int]
 
 _IN_RUN = (ATTEMPTS.c.tenant == bindparam("tenant"), ATTEMPTS.c.run_id == bindparam("run_id"))
 KEYS_OF_RUN = both(select(ATTEMPTS.c.step, ATTEMPTS.c.attempt_number).where(*_IN_RUN))
-OF_RUN = both(select(*ATTEMPTS.columns).where(*_IN_RUN))
-SOME_OF_RUN = OF_RUN.map(
-    lambda statement: statement.where(
-        tuple_(ATTEMPTS.c.step, ATTEMPTS.c.attempt_number).in_(bindparam("keys", expanding=True))
+# But for what the model answered, which may be a megabyte each.
+OF_RUN = both(
+    select(
+        *(column for column in ATTEMPTS.columns if column.name != "raw_output"), null().label("raw_output")
+    ).where(*_IN_RUN)
+)
+SOME_OF_RUN = both(
+    select(*ATTEMPTS.columns).where(
+        *_IN_RUN, tuple_(ATTEMPTS.c.step, ATTEMPTS.c.attempt_number).in_(bindparam("keys", expanding=True))
     )
 )
 
@@ -44,7 +49,7 @@ def find_attempts(
     *,
     show_deleted: bool = False,
 ) -> list[Mapping[Any, Any]]:
-    """Attempts of a run, all or those with `keys`, in the order of `steps`."""
+    """Attempts of a run in the order of `steps`: those with `keys`, or all, without what was answered."""
     of_run: dict[str, Any] = {"tenant": tenant, "run_id": run_id}
     if keys is None:
         rows = connection.execute(OF_RUN.shown(show_deleted), of_run).mappings().all()

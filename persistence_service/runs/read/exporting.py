@@ -12,6 +12,7 @@ from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form.payloads import review_message
+from persistence_service.runs.form.portions import answerable
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
@@ -42,7 +43,7 @@ async def export_runs(
 
     def whole(connection: Connection, run_id: str) -> run_pb2.Run:
         rows = repository.find_run(connection, tenant, run_id, show_deleted=shown)
-        return whole_run(rows, reader.options.retention)
+        return answerable(whole_run(rows, reader.options.retention))
 
     while True:
         statement = newest_first(_POSITION.shown(shown), tenant, request.filter, position, RUNS_PER_READ)

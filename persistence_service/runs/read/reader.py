@@ -12,6 +12,7 @@ from persistence_service.idempotency.repository import find_holders
 from persistence_service.runs.form.attempts import attempt_message
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.options import RunOptions
+from persistence_service.runs.form.portions import answerable
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.steps import step_names
 from persistence_service.runs.read import repository
@@ -40,7 +41,7 @@ class RunReader:
         )
 
     async def whole_run(self, key: RunKey, *, show_deleted: bool = False) -> run_pb2.Run:
-        """The run with all that is recorded of it.
+        """The run with all that is recorded of it, as far as an answer has room for it.
 
         Raises:
             RunNotFound: the tenant has no such run.
@@ -49,10 +50,10 @@ class RunReader:
             lambda connection: repository.find_run(connection, *key, show_deleted=show_deleted),
             f"runs/{key[1]}",
         )
-        return whole_run(rows, self.options.retention)
+        return answerable(whole_run(rows, self.options.retention))
 
     async def run_and_attempts(self, key: RunKey) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
-        """The run, and every call to the model that was made for it.
+        """The run, however large it is, and every call to the model that was made for it, without answers.
 
         Raises:
             RunNotFound: the tenant has no such run.

@@ -50,6 +50,7 @@ def give_up(fold: Fold, tracked: Tracked, work: UnfinishedWork) -> None:
         resumable=True,
         finished_personas=work.finished_personas,
     )
+    run.fencing_token += 1  # whoever worked on it is told that it is not theirs
     fail_run(fold.changes, tracked, failure, now)
 
 

@@ -18,6 +18,7 @@ from consensus_contract.errors import ConsensusError, DatabaseError, DatabaseUna
 from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection, Watch
+from persistence_service.runs.form.entries import OverBudget
 from persistence_service.runs.write.operations import Append, EndRefused, Operation, RunOperation
 from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
 
@@ -114,6 +115,9 @@ class Committer:
         COMMIT_SECONDS.observe(monotonic() - started)
         BATCH_SIZE.observe(len(batch))
         self._on_commit(result)
+        for each, answer in zip(batch, result.answers, strict=True):
+            if isinstance(answer, OverBudget) and isinstance(each.operation, Append):
+                self._end_run(connection, each.operation, answer)
         answered = [
             (each, self._final(each, answer)) for each, answer in zip(batch, result.answers, strict=True)
         ]

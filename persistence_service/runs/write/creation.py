@@ -5,6 +5,7 @@ from datetime import datetime
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2
+from consensus_contract.budgets import REVIEWS_BYTES
 from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
@@ -84,8 +85,8 @@ def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[
     """The reviews that a revision takes over: each is recorded, and completes its step without an attempt.
 
     Raises:
-        InvalidField: of a run that is no revision, without the run that it comes from, twice for a persona,
-            of a persona that is asked again, or of none of the run's.
+        InvalidField: too large together, of a run that is no revision, without the run that it comes from,
+            twice for a persona, of a persona that is asked again, or of none of the run's.
     """
     revision = request.specification.revision
     if request.carried_reviews and not revision.parent_run_id:
@@ -101,6 +102,8 @@ def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[
         taken.add(review.persona_id)
     carried = tuple(item_entry(item) for item in _carried_items(request))
     check_claims(request.run_id, panel_of(request.specification), carried)
+    if sum(new.payload_bytes for new in carried) > REVIEWS_BYTES:
+        raise InvalidField(field=CARRIED, description=f"is at most {REVIEWS_BYTES} bytes")
     return carried
 
 

@@ -150,7 +150,10 @@ class Fold:
         return Released()
 
     def end_refused(self, tracked: Tracked, operation: EndRefused, finished: Sequence[str]) -> Done:
-        """The run fails for what its worker's record was refused for; it can be resumed by hand."""
+        """The run fails for what its worker's record was refused for; it can be resumed by hand.
+
+        The token stays: the worker is told of the refusal, and can write no more since the run has ended.
+        """
         run = tracked.run
         _fence(run, operation.fencing_token)
         run.require(names.RUNNING, "record")

@@ -32,12 +32,11 @@ def cancel(changes: Changes, tracked: Tracked, scope: RunScope, now: datetime) -
 def fail_run(
     changes: Changes, tracked: Tracked, failure: run_pb2.RunFailure, now: datetime, *, abandons: bool = True
 ) -> None:
-    """Ends a run without a decision and fences its worker; `abandons`: attempts in flight become UNKNOWN."""
+    """Ends a run without a decision; `abandons`: attempts in flight become UNKNOWN."""
     run = tracked.run
     entry = entries.run_failed_entry(failure)
     run.end(names.FAILED, now)
     run.failure = entry.data["failure"]
-    run.fencing_token += 1
     if abandons:
         changes.abandon(run.key, now)
     changes.journal(tracked, entry, RunScope(run.tenant, run.caller, run.request_id), now)

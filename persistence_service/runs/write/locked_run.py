@@ -10,7 +10,7 @@ from typing import Any
 from consensus_contract.errors import IllegalState
 from consensus_journal import FIRST_PREVIOUS_HASH, Entry
 from persistence_service.journal.entries import Actor, ChainEnd, Columns, NewEntry, run_stream
-from persistence_service.runs.form import names
+from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.keys import RunHead, RunKey, RunScope
 from persistence_service.runs.write.outcomes import Ack
@@ -49,6 +49,7 @@ class LockedRun:
     lease_microseconds: int | None = None
     lease_was_released: bool = False
     is_expanded: bool | None = None
+    review_bytes: int | None = None
     start_time: datetime | None = None
     finish_time: datetime | None = None
     expire_time: datetime | None = None
@@ -194,6 +195,8 @@ class Changes:
             run = tracked.run
             keys = {"tenant": run.tenant, "run_id": run.run_id, "sequence": run.last_sequence}
             self.payloads.setdefault(new.entry.event_type, []).append(keys | new.payload)
+        if new.entry.event_type == event_types.REVIEW:
+            tracked.run.review_bytes = (tracked.run.review_bytes or 0) + new.payload_bytes
 
     def specify(self, specification: Columns, settings: Columns) -> None:
         """What a new run is to do, with the settings that it names."""

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from consensus_contract.budgets import REVIEWS_BYTES
 from consensus_contract.errors import IllegalState
 from persistence_service.runs.form import event_types, names
+from persistence_service.runs.form.entries import over_budget
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import PreparedRecord
@@ -16,10 +18,12 @@ def check_record(run: LockedRun, record: PreparedRecord) -> None:
     """Nothing, unless it must not be written.
 
     Raises:
+        InvalidField: its reviews, with those before, are larger than a run's may be.
         IllegalState: a review before the proposal, a second decision, a completion without one, or anything
             after the end.
     """
     state, is_decided, is_expanded = run.state, run.decision_label is not None, run.is_expanded
+    review_bytes = run.review_bytes or 0
     for new in record.entries:
         kind = new.entry.event_type
         unread = kind == event_types.REVIEW and not is_expanded
@@ -29,7 +33,10 @@ def check_record(run: LockedRun, record: PreparedRecord) -> None:
             raise IllegalState(run_id=run.run_id, state=state, operation=kind)
         is_decided = is_decided or kind == event_types.DECISION
         is_expanded = is_expanded or kind == event_types.PROPOSAL
+        review_bytes += new.payload_bytes if kind == event_types.REVIEW else 0
         state = _ENDS.get(kind, state)
+    if review_bytes > REVIEWS_BYTES:
+        raise over_budget(event_types.REVIEW)
 
 
 def write_record(

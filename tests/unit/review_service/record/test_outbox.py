@@ -4,9 +4,9 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, run_event_pb2
-from review_service.record.outbox import MAX_PER_RECORD, Outbox
-from review_service.runs.record_items import step_started
+from consensus.v1 import attempt_pb2, panel_pb2, run_event_pb2
+from review_service.record.outbox import MAX_PER_RECORD, MAX_RECORD_BYTES, Outbox
+from review_service.runs.record_items import review_ready, step_started
 
 
 def make_outbox() -> tuple[Outbox, list[run_event_pb2.RunEvent]]:
@@ -137,3 +137,29 @@ async def test_failing_ends_every_future_wherever_its_record_is() -> None:
         with pytest.raises(RuntimeError, match="over"):
             await future
     assert outbox.take() is None
+
+
+async def test_what_waits_together_leaves_as_several_records_when_it_is_large() -> None:
+    outbox, _ = make_outbox()
+    review = panel_pb2.PersonaReview(strengths=["x" * (MAX_RECORD_BYTES // 3)])
+    for persona in ("a", "b", "c", "d"):
+        review.persona_id = persona
+        outbox.add([], review_ready(review, 1))
+
+    records = [outbox.take(), outbox.take(), outbox.take()]
+
+    assert [len(each.items) if each else 0 for each in records] == [4, 4, 0]
+    assert all(each is None or each.ByteSize() <= MAX_RECORD_BYTES for each in records)
+
+
+async def test_what_was_added_as_one_is_not_split() -> None:
+    outbox, _ = make_outbox()
+    large = panel_pb2.PersonaReview(persona_id="a", strengths=["x" * MAX_RECORD_BYTES])
+    outbox.add([], [step_started("a")])
+    outbox.add([], review_ready(large, 1))
+
+    first, second = outbox.take(), outbox.take()
+
+    assert steps(first) == ["a"]
+    assert second is not None
+    assert len(second.items) == 2

@@ -1,0 +1,107 @@
+"""What is stored of what the entries of runs speak of, as digests again: made of the rows alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, select, tuple_
+
+from consensus_journal import digest
+from persistence_service.audit.repository import AuditedStream
+from persistence_service.journal.entries import RUN_STREAMS
+from persistence_service.runs.form import event_types
+from persistence_service.runs.form.payloads import Columns, canonical_payload
+from persistence_service.runs.form.specification import canonical_specification
+from persistence_service.runs.form.tables import (
+    PAYLOADS,
+    REVISIONS,
+    RUNS,
+    SETTINGS,
+    SPECIFICATIONS,
+    SPECIFIED_SETTINGS,
+)
+from persistence_service.schema.visibility import everything
+
+RUNS_AT_ONCE = 10
+"""What one run holds may be megabytes."""
+
+_CHECKED = frozenset({event_types.RUN_CREATED, *PAYLOADS})
+_KEYS = frozenset({"tenant", "run_id", "sequence"})
+_KEPT = "a deleted run's rows are there, and its entries speak of them"
+
+
+def _of_runs(statement: Select[Any], table: Any) -> Select[Any]:
+    key = tuple_(table.c.tenant, table.c.run_id)
+    return everything(statement.where(key.in_(bindparam("keys", expanding=True))), _KEPT)
+
+
+_SAME_RUN = and_(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
+SPECIFICATIONS_OF = _of_runs(
+    select(
+        RUNS.c.run_id,
+        RUNS.c.user_id,
+        RUNS.c.parent_run_id,
+        SPECIFICATIONS.c.idea,
+        SPECIFICATIONS.c.context,
+        SPECIFICATIONS.c.draft_id,
+        SETTINGS.c.settings,
+    )
+    .join(
+        SPECIFICATIONS,
+        (SPECIFICATIONS.c.tenant == RUNS.c.tenant) & (SPECIFICATIONS.c.run_id == RUNS.c.run_id),
+    )
+    .join(SETTINGS, SPECIFIED_SETTINGS),
+    RUNS,
+)
+RUNS_OF = _of_runs(select(RUNS.c.run_id), RUNS)
+REVISIONS_OF = _of_runs(select(*REVISIONS.columns), REVISIONS)
+PAYLOADS_OF = [_of_runs(select(*table.columns), table) for table in PAYLOADS.values()]
+
+
+def with_stored(connection: Connection, streams: Sequence[AuditedStream]) -> list[AuditedStream]:
+    """The streams, each with digests of what is stored; where there is no run, or no more, with none."""
+    rest, done = iter(streams), list[AuditedStream]()
+    while some := list(islice(rest, RUNS_AT_ONCE)):
+        keys = [
+            (each.tenant, each.stream.removeprefix(RUN_STREAMS))
+            for each in some
+            if each.stream.startswith(RUN_STREAMS)
+        ]
+        found = _digests(connection, keys) if keys else {}
+        done += [_completed(each, found.get(each.stream.removeprefix(RUN_STREAMS))) for each in some]
+    return done
+
+
+def _completed(stream: AuditedStream, found: dict[int, bytes | None] | None) -> AuditedStream:
+    """With None for what an entry speaks of, and is not there."""
+    if found is None or not stream.stream.startswith(RUN_STREAMS):
+        return stream
+    spoken_of = dict.fromkeys(each.sequence for each in stream.entries if each.event_type in _CHECKED)
+    return replace(stream, stored=spoken_of | found)
+
+
+def _digests(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[str, dict[int, bytes | None]]:
+    of_runs = {"keys": keys}
+    # The first entry of a run is that of its specification.
+    found: dict[str, dict[int, bytes | None]] = {
+        run_id: {1: None} for run_id in connection.execute(RUNS_OF, of_runs).scalars()
+    }
+    revisions = {row["run_id"]: _said(row) for row in connection.execute(REVISIONS_OF, of_runs).mappings()}
+    for row in connection.execute(SPECIFICATIONS_OF, of_runs).mappings():
+        found[row["run_id"]][1] = _specification_digest(row, revisions.get(row["run_id"]))
+    for statement in PAYLOADS_OF:
+        for row in connection.execute(statement, of_runs).mappings():
+            if row["run_id"] in found:
+                found[row["run_id"]][row["sequence"]] = digest(canonical_payload(_said(row)))
+    return found
+
+
+def _specification_digest(row: Mapping[Any, Any], revision: Columns | None) -> bytes:
+    texts = {"user": row["user_id"], "idea": row["idea"], "context": row["context"]}
+    form = canonical_specification(texts, row["settings"], row["draft_id"], row["parent_run_id"], revision)
+    return digest(form)
+
+
+def _said(row: Mapping[Any, Any]) -> Columns:
+    return {name: value for name, value in row.items() if name not in _KEYS}
