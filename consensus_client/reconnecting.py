@@ -81,8 +81,8 @@ class Reconnection:
 
 
 def _asked_seconds(error: ConsensusError) -> float:
-    """What the server asks for; an unreachable one asks for nothing."""
-    return 0.0 if isinstance(error, ServerUnreachable) else error.retry_after_seconds or 0.0
+    """What the server asks for; one that had no word of its own asks for nothing."""
+    return error.retry_after_seconds or 0.0 if error.reason_name else 0.0
 
 
 def is_cut(error: ConsensusError) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_pb2
+from consensus_contract.errors import InternalError
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
-from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
 from review_service.record.events import opening_events
 from review_service.record.gateway import PersistenceGateway, RecordStream, Scope

@@ -6,9 +6,8 @@ from contextlib import suppress
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2
-from consensus_contract.errors import ConsensusError, PersistenceUnavailable
+from consensus_contract.errors import ConsensusError, InternalError, PersistenceUnavailable
 from consensus_rpc.backoff import Backoff, Clock, Patience
-from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from review_service.record.failures import is_passing
