@@ -56,9 +56,9 @@ class Reconnection:
         self._last_cut = 0.0
 
     def progressed(self) -> None:
-        """Something new came: the count starts again, with the larger budget."""
+        """Something new came: the count starts again, with the longer limit."""
         self._patience.succeeded()
-        self._patience.budget_seconds = self._policy.follow_seconds
+        self._patience.limit_seconds = self._policy.follow_seconds
 
     def still_alive(self) -> None:
         """A message came: that counts on a stream that has lasted, not on one that is cut each time."""

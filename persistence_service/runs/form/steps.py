@@ -8,7 +8,7 @@ from typing import Any
 from consensus.v1 import run_pb2
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from persistence_service.runs.form import decisions, event_types
-from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.schema.scalars import to_timestamp
 
 
@@ -49,7 +49,7 @@ def step_names(panel: Sequence[str]) -> list[str]:
 
 
 def fold_steps(
-    panel: Sequence[str], entries: Iterable[StoredRunEvent], attempt_counts: Mapping[str, int]
+    panel: Sequence[str], entries: Iterable[RecordedRunEvent], attempt_counts: Mapping[str, int]
 ) -> list[run_pb2.Step]:
     """The steps as the entries leave them; entries come in the order of their sequences.
 
@@ -71,7 +71,7 @@ def fold_steps(
     return [step.message(attempt_counts.get(step.name, 0)) for step in steps.values()]
 
 
-def _apply(step: _Step, entry: StoredRunEvent) -> None:
+def _apply(step: _Step, entry: RecordedRunEvent) -> None:
     match entry.event_type:
         case event_types.STEP_STARTED:
             step.start(entry.event_time)
