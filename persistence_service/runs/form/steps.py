@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from consensus.v1 import run_pb2
-from consensus_contract.steps import AGGREGATE, EXPAND, review_step
+from consensus_contract.steps import step_names
 from persistence_service.runs.form import decisions, event_types
 from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.schema.scalars import to_timestamp
@@ -41,11 +41,6 @@ class _Step:
         if self.failure is not None:
             step.failure.CopyFrom(decisions.step_failure_message(self.failure))
         return step
-
-
-def step_names(panel: Sequence[str]) -> list[str]:
-    """All steps in their fixed order; `panel` is in persona order."""
-    return [EXPAND, *map(review_step, panel), AGGREGATE]
 
 
 def fold_steps(

@@ -242,7 +242,7 @@ class _Batch:
         for index, answer in enumerate(answers):
             if isinstance(answer, Repeated):
                 ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
-                answers[index] = ack if answer.created is None else Created(answer.created, ack)
+                answers[index] = ack if answer.granted is None else Created(answer.granted, ack)
 
 
 def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:
