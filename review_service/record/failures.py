@@ -6,12 +6,16 @@ from contextlib import contextmanager
 import grpc
 
 from consensus_contract.errors import ConsensusError, DatabaseUnavailable, LockTimeout, PersistenceUnavailable
+from consensus_rpc.backoff import Backoff
 from consensus_rpc.channel.status import error_from_rpc
 from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, Overloaded, ShuttingDown
 
 # What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
 _PASSING = (DatabaseUnavailable, LockTimeout, Overloaded, PersistenceUnavailable, ShuttingDown)
 _OURS = (CallDeadlineExceeded, MessageTooLarge)
+
+RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
+"""The waits between streams to the persistence service that are cut one after the other."""
 
 
 def is_passing(error: ConsensusError) -> bool:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2
-from review_service.record.events import item_events
+from review_service.record.events import RecordItem, item_events
 
 MAX_PER_RECORD = 100
 
 Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
-RecordItem = persistence_service_pb2.RecordItem
 
 
 @dataclass(frozen=True, slots=True)

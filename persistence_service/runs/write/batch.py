@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.keys import KeyTable, KeyUse
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunKey
@@ -55,7 +55,7 @@ class BatchTerms:
 
     rules: Rules
     key_ttl: timedelta
-    clock: Clock
+    clock: DatabaseClock
 
 
 def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
@@ -242,7 +242,7 @@ class _Batch:
         for index, answer in enumerate(answers):
             if isinstance(answer, Repeated):
                 ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
-                answers[index] = ack if answer.created is None else Created(answer.created, ack)
+                answers[index] = ack if answer.granted is None else Created(answer.granted, ack)
 
 
 def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:

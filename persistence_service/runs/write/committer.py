@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
-from consensus_contract.errors import ConsensusError, DatabaseUnavailable, LockTimeout
-from consensus_rpc.errors import InternalError
+from consensus_contract.errors import ConsensusError, DatabaseUnavailable, InternalError, LockTimeout
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection
 from persistence_service.runs.write.operations import Operation
