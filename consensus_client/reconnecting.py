@@ -56,9 +56,9 @@ class Reconnection:
         self._last_cut = 0.0
 
     def progressed(self) -> None:
-        """Something new came: the count starts again, with the larger budget."""
+        """Something new came: the count starts again, with the longer limit."""
         self._patience.succeeded()
-        self._patience.budget_seconds = self._policy.follow_seconds
+        self._patience.limit_seconds = self._policy.follow_seconds
 
     def still_alive(self) -> None:
         """A message came: that counts on a stream that has lasted, not on one that is cut each time."""
@@ -81,8 +81,8 @@ class Reconnection:
 
 
 def _asked_seconds(error: ConsensusError) -> float:
-    """What the server asks for; an unreachable one asks for nothing."""
-    return 0.0 if isinstance(error, ServerUnreachable) else error.retry_after_seconds or 0.0
+    """What the server asks for; one that had no word of its own asks for nothing."""
+    return error.retry_after_seconds or 0.0 if error.reason_name else 0.0
 
 
 def is_cut(error: ConsensusError) -> bool:

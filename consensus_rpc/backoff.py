@@ -44,33 +44,33 @@ class Backoff:
 class Patience:
     """Counts failures in a row and says how long to wait, or that it is enough."""
 
-    __slots__ = ("_backoff", "_chance", "_clock", "_failure_count", "_first_failure", "budget_seconds")
+    __slots__ = ("_backoff", "_chance", "_clock", "_failure_count", "_first_failure", "limit_seconds")
 
     def __init__(
         self,
         backoff: Backoff,
-        budget_seconds: float,
+        limit_seconds: float,
         *,
         clock: Clock = time.monotonic,
         chance: Chance = random.random,
     ) -> None:
-        """`budget_seconds`: from the first failure in a row to the last time that is tried."""
+        """`limit_seconds`: from the first failure in a row to the last time that is tried."""
         self._backoff = backoff
         self._clock = clock
         self._chance = chance
         self._failure_count = 0
         self._first_failure = 0.0
-        self.budget_seconds = budget_seconds
+        self.limit_seconds = limit_seconds
 
     def succeeded(self) -> None:
         """Starts the count again."""
         self._failure_count = 0
 
     def wait_seconds(self, asked_seconds: float = 0.0) -> float | None:
-        """How long to wait after one more failure, at least `asked_seconds`; None: the budget is used up."""
+        """How long to wait after one more failure, at least `asked_seconds`; None: that would be too late."""
         now = self._clock()
         if self._failure_count == 0:
             self._first_failure = now
         self._failure_count += 1
         wait = max(self._backoff.seconds(self._failure_count, self._chance()), asked_seconds)
-        return wait if now + wait <= self._first_failure + self.budget_seconds else None
+        return wait if now + wait <= self._first_failure + self.limit_seconds else None

@@ -141,16 +141,6 @@ class ShuttingDown(ConsensusError):
         super().__init__("the server is shutting down", retry_after_seconds=retry_after_seconds)
 
 
-class InternalError(ConsensusError):
-    """An unexpected failure; its text stands in the log under the request id."""
-
-    code = grpc.StatusCode.INTERNAL
-    reason = ErrorReason.ERROR_REASON_INTERNAL
-
-    def __init__(self) -> None:
-        super().__init__("an unexpected failure; the server's log has the cause under the request id")
-
-
 class UnclassifiedError(ConsensusError):
     """An answer that this release has no class for: see `status_code` and `reason_name`.
 
@@ -168,7 +158,17 @@ class ServerUnreachable(UnclassifiedError):
     default_retry_after_seconds = 1.0
 
 
+class CallCut(UnclassifiedError):
+    """The call ended on the way, without the service's word: the connection was reset, or a proxy ended it.
+
+    Whether it had its effect is not known. Never sent.
+    """
+
+    code = grpc.StatusCode.CANCELLED
+    default_retry_after_seconds = 1.0
+
+
 class CallCancelled(UnclassifiedError):
-    """The call (not a run) was cancelled on the way; never sent."""
+    """The call (not a run) was cancelled by the caller's own side; never sent."""
 
     code = grpc.StatusCode.CANCELLED

@@ -17,6 +17,9 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # What a shell starts in the background ignores SIGINT, and so would every process that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Likewise what nohup starts ignores SIGHUP.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:

@@ -9,6 +9,7 @@ from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
     IllegalState,
+    InternalError,
     LlmAuthentication,
     PersistenceUnavailable,
     RunCancelled,
@@ -17,7 +18,6 @@ from consensus_contract.errors import (
 )
 from consensus_rpc.errors import (
     CallDeadlineExceeded,
-    InternalError,
     InvalidField,
     ServerUnreachable,
     UnclassifiedError,

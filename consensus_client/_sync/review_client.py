@@ -28,9 +28,8 @@ from consensus_client.requests import (
     submit_request,
 )
 from consensus_client.sync_transport import Channel, Sleep, SyncStream
+from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.channel.channels import CallOptions
-
-_MAX_PAGE = 100
 
 
 class SyncReviewClient:
@@ -247,7 +246,7 @@ class SyncReviewClient:
 
         def ask(token: str) -> review_service_pb2.DiffRunsResponse:
             request = review_service_pb2.DiffRunsRequest(
-                run_id_a=run_id_a, run_id_b=run_id_b, page_size=_MAX_PAGE, page_token=token
+                run_id_a=run_id_a, run_id_b=run_id_b, page_size=MAX_PAGE_SIZE, page_token=token
             )
             return self._connection.call(self._stub.DiffRuns, request)
 

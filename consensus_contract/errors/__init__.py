@@ -1,6 +1,6 @@
 """One class per reason of `consensus.v1.ErrorReason`: handlers raise it, clients get it raised again.
 
-Errors about a call, whatever it asks for, are `consensus_rpc.errors`.
+Errors about a call, whatever it asks for, are `consensus_rpc.errors`; all that can end a run are here.
 """
 
 from consensus_contract.errors.base import (
@@ -61,6 +61,7 @@ from consensus_contract.errors.services import (
     AuditCheckpointsOff,
     DatabaseError,
     DatabaseUnavailable,
+    InternalError,
     LockTimeout,
     PersistenceUnavailable,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "FieldViolation",
     "IdempotencyKeyReused",
     "IllegalState",
+    "InternalError",
     "InvitationNotFound",
     "InvitationNotPending",
     "LeaseLost",

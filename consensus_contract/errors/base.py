@@ -159,6 +159,7 @@ def class_for_reason(reason: Reason) -> type[ConsensusError]:
     """The class of a reason.
 
     Raises:
-        KeyError: for UNSPECIFIED and numbers that this release does not know.
+        KeyError: for UNSPECIFIED, numbers that this release does not know, and the reasons of calls alone
+            where `consensus_rpc.errors` is not loaded.
     """
     return CLASS_BY_REASON[reason]

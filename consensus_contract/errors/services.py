@@ -1,4 +1,4 @@
-"""Errors about a service and what stands behind it."""
+"""Errors about a service and what stands behind it; INTERNAL may be a run's end too."""
 # ruff: noqa: N818 - the names are those of the reasons in the contract
 
 import grpc
@@ -63,3 +63,13 @@ class DatabaseError(ConsensusError):
 
     def __init__(self) -> None:
         super().__init__("the database refused a statement; the server's log has the cause")
+
+
+class InternalError(ConsensusError):
+    """An unexpected failure; its text stands in the log under the request id."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = ErrorReason.ERROR_REASON_INTERNAL
+
+    def __init__(self) -> None:
+        super().__init__("an unexpected failure; the server's log has the cause under the request id")

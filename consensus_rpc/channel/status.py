@@ -1,7 +1,7 @@
 """Failed calls as errors of the contract: the same class again that the server raised."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -19,13 +19,10 @@ from consensus_contract.errors import (
 from consensus_rpc.channel.wire_status import DETAILS_KEY, DOMAIN
 from consensus_rpc.errors import (
     CallCancelled,
+    CallCut,
     CallDeadlineExceeded,
-    InternalError,
     MessageTooLarge,
-    Overloaded,
-    PermissionDenied,
     ServerUnreachable,
-    Unauthenticated,
     UnclassifiedError,
 )
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
@@ -34,31 +31,28 @@ Detail = TypeVar("Detail", bound=Message)
 
 _TOO_LARGE = re.compile(r"message larger than max \(\d+ vs\. (\d+)\)")
 
-# What gRPC itself answers, without a reason; every other bare code stays an UnclassifiedError.
+# What gRPC itself or a proxy answers, without a reason; every other bare code stays an UnclassifiedError.
+# A connection that breaks may end its calls with any of those of CallCut.
 _CLASS_BY_BARE_CODE: Mapping[grpc.StatusCode, type[ConsensusError]] = {
     grpc.StatusCode.UNAVAILABLE: ServerUnreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: CallDeadlineExceeded,
-    grpc.StatusCode.CANCELLED: CallCancelled,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
-    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
-    grpc.StatusCode.INTERNAL: InternalError,
+    grpc.StatusCode.CANCELLED: CallCut,
+    grpc.StatusCode.INTERNAL: CallCut,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: CallCut,
+    grpc.StatusCode.UNKNOWN: CallCut,
 }
+
+# How gRPC tells a call that its own side cancelled, or whose channel it closed, from one that was reset.
+_CANCELLED_HERE = re.compile(r"locally cancelled|channel closed", re.IGNORECASE)
 
 
 @contextmanager
-def contract_errors(unreachable: Callable[[], ConsensusError] | None = None) -> Iterator[None]:
-    """Turns calls that fail inside the block into errors of the contract.
-
-    `unreachable`, such as `PersistenceUnavailable`, makes what is raised when there is no server.
-    """
+def contract_errors() -> Iterator[None]:
+    """Turns calls that fail inside the block into errors of the contract."""
     try:
         yield
     except grpc.RpcError as error:
-        known = error_from_rpc(error)
-        if unreachable is not None and isinstance(known, ServerUnreachable):
-            known = unreachable()
-        raise known from error
+        raise error_from_rpc(error) from error
 
 
 def error_from_rpc(error: grpc.RpcError) -> ConsensusError:
@@ -100,10 +94,13 @@ def error_from_status(code: grpc.StatusCode, status: status_pb2.Status) -> Conse
 
 
 def _from_bare(code: grpc.StatusCode, text: str, metadata: dict[str, str]) -> ConsensusError:
+    """The error of a status without ErrorInfo: it has no reason, but the caller's own deadline and limits."""
+    kind = _CLASS_BY_BARE_CODE.get(code, UnclassifiedError)
     too_large = _TOO_LARGE.search(text) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
     if too_large is not None:
-        return MessageTooLarge.rebuilt(text, metadata=metadata | {"limit_bytes": too_large[1]})
-    kind = _CLASS_BY_BARE_CODE.get(code, UnclassifiedError)
+        kind, metadata = MessageTooLarge, metadata | {"limit_bytes": too_large[1]}
+    elif code is grpc.StatusCode.CANCELLED and _CANCELLED_HERE.search(text):
+        kind = CallCancelled
     return kind.rebuilt(
         text or code.name,
         metadata=metadata,

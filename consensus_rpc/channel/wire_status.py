@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
-from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from consensus_contract.errors import ConsensusError, FieldViolation, QuotaViolation
+from consensus_contract.spans import duration
 from consensus_rpc.errors import Overloaded
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
 
@@ -51,7 +51,7 @@ def to_status(error: ConsensusError, request_id: str) -> status_pb2.Status:
     status.details.add().Pack(_error_info(error, request_id))
     if error.retry_after_seconds is not None:
         status.details.add().Pack(
-            error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after_seconds))
+            error_details_pb2.RetryInfo(retry_delay=duration(error.retry_after_seconds))
         )
     if error.quota:
         status.details.add().Pack(_quota_failure(error.quota))
@@ -117,9 +117,3 @@ def cut(text: str, limit_bytes: int) -> str:
     if len(raw) <= limit_bytes:
         return raw.decode()
     return raw[: limit_bytes - 3].decode("utf-8", "ignore") + "…"
-
-
-def _duration(seconds: float) -> duration_pb2.Duration:
-    whole = duration_pb2.Duration()
-    whole.FromNanoseconds(round(seconds * 1_000_000_000))
-    return whole

@@ -11,10 +11,10 @@ import grpc
 from opentelemetry import context as trace_context
 from opentelemetry import trace
 
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import ConsensusError, InternalError
 from consensus_rpc.channel.deadline import bind_deadline, require_time_left
 from consensus_rpc.channel.wire_status import to_wire
-from consensus_rpc.errors import InternalError, SlowConsumer
+from consensus_rpc.errors import SlowConsumer
 from consensus_rpc.server.admission import Gate
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.fault_trace import fault_trace

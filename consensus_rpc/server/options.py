@@ -7,6 +7,7 @@ from typing import Self
 
 from consensus_rpc.process.place import Place, nth_address
 from consensus_rpc.process.settings import ServerSettings
+from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -34,7 +35,7 @@ class ServerOptions:
     max_connection_age_grace_seconds: float = 660.0
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_streams_per_connection: int = 1024
-    first_request_seconds: float = 10.0
+    first_request_seconds: float = FIRST_REQUEST_SECONDS
     slow_consumer_seconds: float = 30.0
     max_unread_bytes: int = 64 * 1024 * 1024
     tune_gc: bool = True

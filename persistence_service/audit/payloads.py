@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Select, and_, bindparam, select, tuple_
 
 from consensus_journal import digest
 from persistence_service.audit.repository import AuditedStream
-from persistence_service.journal.entries import RUN_STREAMS
+from persistence_service.journal.entries import RUN_STREAMS, Columns
 from persistence_service.runs.form import event_types
-from persistence_service.runs.form.payloads import Columns, canonical_payload
+from persistence_service.runs.form.payloads import canonical_payload
 from persistence_service.runs.form.specification import canonical_specification
 from persistence_service.runs.form.tables import (
     PAYLOADS,

@@ -19,7 +19,7 @@ class AuditedDraftServicer(DraftServicer):
 
     def __init__(self, database: Database, drafts: DraftAccess, signing: Signing) -> None:
         super().__init__(database, drafts, signing)
-        self._journal = database
+        self._database = database
 
     async def GetDraft(
         self, request: draft_service_pb2.GetDraftRequest, context: Context
@@ -57,4 +57,4 @@ class AuditedDraftServicer(DraftServicer):
     ) -> None:
         who = identity_of(context)
         actor = Actor(who.caller, user, current_request_id() or "")
-        await enter_read(self._journal, who.tenant, actor, event_type, data)
+        await enter_read(self._database, who.tenant, actor, event_type, data)

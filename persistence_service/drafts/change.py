@@ -16,7 +16,7 @@ from persistence_service.drafts import convert, names, repository, statements
 from persistence_service.drafts.convert import Row
 from persistence_service.drafts.repository import DraftKey
 from persistence_service.events.emitting import DraftPart, NewEvent, append_in_transaction, draft_event
-from persistence_service.journal.append import Clock, append
+from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import Actor, NewEntry
 
 
@@ -27,7 +27,7 @@ class Change:
     connection: Connection
     key: DraftKey
     actor: Actor
-    clock: Clock
+    clock: DatabaseClock
     now: datetime
     _entries: list[NewEntry] = field(default_factory=list)
     _events: list[NewEvent] = field(default_factory=list)

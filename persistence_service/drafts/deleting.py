@@ -10,7 +10,7 @@ from consensus.v1 import draft_service_pb2
 from persistence_service.drafts import statements
 from persistence_service.drafts.change import Change
 from persistence_service.drafts.repository import DraftKey, draft_stream
-from persistence_service.journal.append import Clock, append
+from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import NOBODY, Actor, NewEntry
 
 
@@ -42,7 +42,7 @@ def lock_of_user(connection: Connection, tenant: str, user: str) -> None:
 
 
 def delete_of_user(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str, at: datetime
+    connection: Connection, clock: DatabaseClock, tenant: str, actor: Actor, deletion_id: str, at: datetime
 ) -> int:
     """Deletes all drafts that the user created, as of one instant; how many. The user is the actor's."""
     of_user = {"tenant": tenant, "user_id": actor.user}
@@ -54,7 +54,7 @@ def delete_of_user(
 
 
 def undelete_deletion(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str
+    connection: Connection, clock: DatabaseClock, tenant: str, actor: Actor, deletion_id: str
 ) -> int:
     """Restores all drafts that went with a deletion; how many."""
     of_deletion = {"tenant": tenant, "deletion": deletion_id}
@@ -65,7 +65,7 @@ def undelete_deletion(
     return len(ids)
 
 
-def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes drafts that were deleted before an instant; how many. An entry for each stays."""
     parameters = {"before": before, "max_count": max_count}
     rows = connection.execute(statements.LOCK_DELETED_LONG_AGO, parameters).all()
@@ -81,7 +81,7 @@ def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_co
 
 
 def _changes(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, ids: Sequence[str]
+    connection: Connection, clock: DatabaseClock, tenant: str, actor: Actor, ids: Sequence[str]
 ) -> list[Change]:
     keys: list[DraftKey] = [(tenant, draft_id) for draft_id in ids]
     changes = [Change(connection, key, actor, clock, clock(connection)) for key in keys]

@@ -4,42 +4,42 @@ from collections.abc import Callable
 
 from consensus.v1 import draft_pb2
 from persistence_service.drafts import convert, names
-from persistence_service.drafts.repository import StoredDraftEvent
+from persistence_service.drafts.repository import RecordedDraftEvent
 from persistence_service.schema.scalars import to_timestamp
 
 DELETED = "draft.deleted"
 
 
-def _segment_added(event: StoredDraftEvent) -> draft_pb2.SegmentAdded:
+def _segment_added(event: RecordedDraftEvent) -> draft_pb2.SegmentAdded:
     assert event.segment is not None, "a segment is never removed before its draft"
     return draft_pb2.SegmentAdded(segment=convert.segment_message(event.segment))
 
 
-def _ring_passed(event: StoredDraftEvent) -> draft_pb2.RingPassed:
+def _ring_passed(event: RecordedDraftEvent) -> draft_pb2.RingPassed:
     data = event.data
     return draft_pb2.RingPassed(position=data["position"], from_user=data["from"], to_user=data["to"])
 
 
-def _updated(event: StoredDraftEvent) -> draft_pb2.DraftUpdated:
+def _updated(event: RecordedDraftEvent) -> draft_pb2.DraftUpdated:
     return draft_pb2.DraftUpdated(
         title_changed=event.data["is_title_changed"], state=names.state_number(event.data["state"])
     )
 
 
-def _completed(event: StoredDraftEvent) -> draft_pb2.DraftCompleted:
+def _completed(event: RecordedDraftEvent) -> draft_pb2.DraftCompleted:
     data = event.data
     return draft_pb2.DraftCompleted(
         segment_count=data["segment_count"], title_changed=data["is_title_changed"]
     )
 
 
-def _added(event: StoredDraftEvent) -> draft_pb2.CollaboratorAdded:
+def _added(event: RecordedDraftEvent) -> draft_pb2.CollaboratorAdded:
     return draft_pb2.CollaboratorAdded(
         user=event.data["collaborator"], role=names.role_number(event.data["role"])
     )
 
 
-_EVENTS: dict[str, Callable[[StoredDraftEvent], draft_pb2.DraftEvent]] = {
+_EVENTS: dict[str, Callable[[RecordedDraftEvent], draft_pb2.DraftEvent]] = {
     "draft.created": lambda event: draft_pb2.DraftEvent(
         draft_created=draft_pb2.DraftCreated(platform=names.platform_number(event.data["platform"]))
     ),
@@ -76,7 +76,7 @@ _EVENTS: dict[str, Callable[[StoredDraftEvent], draft_pb2.DraftEvent]] = {
 }
 
 
-def draft_event(draft_id: str, stored: StoredDraftEvent) -> draft_pb2.DraftEvent:
+def draft_event(draft_id: str, stored: RecordedDraftEvent) -> draft_pb2.DraftEvent:
     """The event on the wire; one of a kind that only a later release knows has no payload."""
     build = _EVENTS.get(stored.event_type)
     event = draft_pb2.DraftEvent() if build is None else build(stored)

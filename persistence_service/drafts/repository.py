@@ -41,7 +41,7 @@ class DraftHead:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDraftEvent:
+class RecordedDraftEvent:
     """An entry of a draft's journal; `segment` where it is about one."""
 
     sequence: int
@@ -147,7 +147,7 @@ def find_member(
     return connection.execute(statements.FIND_MEMBER.shown(show_deleted), parameters).mappings().one_or_none()
 
 
-def find_events(connection: Connection, key: DraftKey, after: int, limit: int) -> list[StoredDraftEvent]:
+def find_events(connection: Connection, key: DraftKey, after: int, limit: int) -> list[RecordedDraftEvent]:
     """The draft's next events, those about segments with them."""
     entries = entries_after(connection, key[0], draft_stream(key[1]), after, limit)
     events = [_event(entry) for entry in entries]
@@ -167,16 +167,16 @@ def find_heads(connection: Connection, keys: Sequence[DraftKey]) -> list[DraftHe
     return [DraftHead(row.tenant, row.stream.removeprefix(_STREAM), row.sequence) for row in found]
 
 
-def _event(entry: Entry) -> StoredDraftEvent:
+def _event(entry: Entry) -> RecordedDraftEvent:
     time = from_microseconds(entry.event_time_us)
-    return StoredDraftEvent(entry.sequence, time, entry.event_type, entry.user, dict(entry.data))
+    return RecordedDraftEvent(entry.sequence, time, entry.event_type, entry.user, dict(entry.data))
 
 
-def _joined(event: StoredDraftEvent, segments: dict[int, Row]) -> StoredDraftEvent:
+def _joined(event: RecordedDraftEvent, segments: dict[int, Row]) -> RecordedDraftEvent:
     if "segment_id" not in event.data:
         return event
     segment = segments.get(event.data["position"])
-    return StoredDraftEvent(
+    return RecordedDraftEvent(
         event.sequence, event.event_time, event.event_type, event.user, event.data, segment
     )
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_contract.errors import DraftNotFound
-from consensus_rpc.errors import InvalidField
+from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import Identity, identity_of
 from persistence_service.database import Connection, Database
@@ -19,7 +19,7 @@ from persistence_service.events.event import EventFilter, NewEvent, StoredEvent
 from persistence_service.idempotency.keys import KeyUse, key_use
 from persistence_service.idempotency.once import OncePerKey
 from persistence_service.paging.keyset import fitting
-from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
+from persistence_service.paging.sizes import MAX_COUNTS, check_counts, page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.schema.scalars import (
     EPOCH,
@@ -32,7 +32,6 @@ from persistence_service.schema.scalars import (
 APPEND = "event.append"
 """The operation under which keys of AppendEvents stand."""
 
-MAX_COUNTS = 10_000
 _AT_ONCE = 50
 _RESOURCE = "events"
 
@@ -191,9 +190,8 @@ def _outcomes(stored: list[bool]) -> event_service_pb2.AppendEventsResponse:
 def _stats(
     types: list[repository.EventTypeCount], buckets: list[repository.BucketCount]
 ) -> event_service_pb2.GetEventStatsResponse:
-    for counts, field in ((types, "filter"), (buckets, "bucket")):
-        if len(counts) > MAX_COUNTS:
-            raise InvalidField(field=field, description=f"asks for more than {MAX_COUNTS} counts")
+    check_counts(types, "filter")
+    check_counts(buckets, "bucket")
     return event_service_pb2.GetEventStatsResponse(
         event_count=sum(each.event_count for each in types),
         types=[

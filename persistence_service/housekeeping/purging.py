@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import Database
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 
 log = get_logger()
 
@@ -44,7 +44,7 @@ def in_days(count: int) -> timedelta | None:
     return timedelta(days=count) if count else None
 
 
-async def purge_all(database: Database, retention: Retention, clock: Clock | None = None) -> int:
+async def purge_all(database: Database, retention: Retention, clock: DatabaseClock | None = None) -> int:
     """Deletes all rows that are too old, a batch per transaction, so that nobody waits for long; how many.
 
     `clock` is the database's unless given.

@@ -7,7 +7,7 @@ from persistence_service.drafts import deleting as drafts
 from persistence_service.events import repository as events
 from persistence_service.housekeeping import expired_keys
 from persistence_service.housekeeping.purging import Retention, in_days
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.metrics import deleting as metrics
 from persistence_service.runs.write import purging as runs
 
@@ -18,7 +18,7 @@ EXPIRED_KEYS = Retention("idempotency_keys", timedelta(), expired_keys.purge_som
 
 
 def retentions(
-    clock: Clock, *, deleted_days: int, run_days: int, event_days: int, metric_days: int
+    clock: DatabaseClock, *, deleted_days: int, run_days: int, event_days: int, metric_days: int
 ) -> list[Retention]:
     """The days of each kind; 0: for ever. `clock` is the database's, for the entries in the audit trail."""
     deleted = in_days(deleted_days)

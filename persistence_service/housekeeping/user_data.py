@@ -13,7 +13,7 @@ from consensus_contract.errors import DeletionNotFound
 from persistence_service.drafts import deleting as drafts
 from persistence_service.idempotency.keys import DELETE_USER_DATA, UNDELETE_USER_DATA, KeyUse
 from persistence_service.idempotency.once import OncePerKey
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Actor
 from persistence_service.metrics import deleting as metrics
 from persistence_service.runs.form.keys import run_key_use, scope_of
@@ -25,7 +25,7 @@ _RESOURCE = "user data"
 class UserData:
     """Deletes and restores the data of users, in every concept that has any."""
 
-    def __init__(self, once: OncePerKey, clock: Clock) -> None:
+    def __init__(self, once: OncePerKey, clock: DatabaseClock) -> None:
         self._once = once
         self._clock = clock
 

@@ -11,7 +11,7 @@ from persistence_service.journal.packing import pack
 from persistence_service.journal.tables import JournalRow, StreamHeadRow
 from persistence_service.schema.base import core_table, insert
 
-Clock = Callable[[Connection], datetime]
+DatabaseClock = Callable[[Connection], datetime]
 
 _OF_STREAM = (
     StreamHeadRow.tenant == bindparam("of_tenant"),
@@ -32,7 +32,12 @@ _ADD = insert(JournalRow)
 
 
 def append(
-    connection: Connection, tenant: str, stream: str, entries: Sequence[NewEntry], actor: Actor, clock: Clock
+    connection: Connection,
+    tenant: str,
+    stream: str,
+    entries: Sequence[NewEntry],
+    actor: Actor,
+    clock: DatabaseClock,
 ) -> None:
     """Chains entries to the end of a stream, whose head stays locked until the transaction ends.
 
@@ -59,7 +64,7 @@ def _locked(connection: Connection, tenant: str, stream: str) -> ChainEnd | None
     return None if row is None else ChainEnd(tenant, stream, row.sequence, bytes(row.hash))
 
 
-def _begun(connection: Connection, tenant: str, stream: str, clock: Clock) -> ChainEnd:
+def _begun(connection: Connection, tenant: str, stream: str, clock: DatabaseClock) -> ChainEnd:
     """The head of a stream without one; where another is about to begin the stream, that one's."""
     first = {"sequence": 0, "hash": FIRST_PREVIOUS_HASH, "update_time": clock(connection)}
     connection.execute(_BEGIN, {"tenant": tenant, "stream": stream, **first})

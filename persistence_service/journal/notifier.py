@@ -1,7 +1,8 @@
-"""Wakes those who follow or own runs when something was committed. Wake-ups are hints: the store decides.
+"""Wakes those who own runs, or follow runs or drafts, when something was committed. The store decides:
+wake-ups are hints.
 
-One notifier per process: the writer tells it what this process committed, and one query per interval over
-all runs that anybody follows finds what other processes did.
+One notifier per process and kind: whoever commits tells it, and one query per interval over all that anybody
+follows finds what other processes did.
 """
 
 import asyncio
@@ -82,12 +83,12 @@ class Notifier(Generic[HeadType]):
                 await self._poller
 
     @contextlib.contextmanager
-    def following(self, key: Key, on_change: Callable[[HeadType], None]) -> Iterator[Subscription[HeadType]]:
+    def following(self, key: Key, on_change: Callable[[HeadType], None]) -> Iterator[None]:
         """Calls `on_change` on the loop for every newer head, until the end of the block."""
         subscription = Subscription(key, on_change)
         self._followers.setdefault(key, set()).add(subscription)
         try:
-            yield subscription
+            yield
         finally:
             others = self._followers[key]
             others.discard(subscription)
@@ -116,7 +117,9 @@ class Notifier(Generic[HeadType]):
     async def _poll_some(self, keys: Sequence[Key]) -> None:
         try:
             heads = await self._database.run(
-                lambda connection: self._find_heads(connection, keys), read_only=True, resource="runs"
+                lambda connection: self._find_heads(connection, keys),
+                read_only=True,
+                resource="what is followed",
             )
         except ConsensusError as error:  # the next poll asks again
             log.debug("poll_failed", reason=error.reason_name)

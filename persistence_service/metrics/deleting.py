@@ -9,14 +9,19 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import MetricNotFound
 from consensus_journal import canonical_json, digest
-from persistence_service.journal.append import Clock, append
+from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import NOBODY, Actor, NewEntry
 from persistence_service.metrics import repository
 from persistence_service.metrics.storing import metrics_stream
 
 
 def delete(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, ids: Sequence[str], deletion_id: str
+    connection: Connection,
+    clock: DatabaseClock,
+    tenant: str,
+    actor: Actor,
+    ids: Sequence[str],
+    deletion_id: str,
 ) -> int:
     """Deletes those of the metrics that are not deleted; how many.
 
@@ -37,7 +42,7 @@ def lock_of_user(connection: Connection, tenant: str, user: str) -> None:
 
 
 def delete_of_user(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str, at: datetime
+    connection: Connection, clock: DatabaseClock, tenant: str, actor: Actor, deletion_id: str, at: datetime
 ) -> int:
     """Deletes all metrics that were stored for the user, as of one instant; how many. The user is the
     actor's.
@@ -48,7 +53,7 @@ def delete_of_user(
 
 def _mark(
     connection: Connection,
-    clock: Clock,
+    clock: DatabaseClock,
     tenant: str,
     actor: Actor,
     ids: Sequence[str],
@@ -62,7 +67,7 @@ def _mark(
 
 
 def undelete_deletion(
-    connection: Connection, clock: Clock, tenant: str, actor: Actor, deletion_id: str
+    connection: Connection, clock: DatabaseClock, tenant: str, actor: Actor, deletion_id: str
 ) -> int:
     """Restores all metrics that went with a deletion; how many."""
     ids = repository.lock_of_deletion(connection, tenant, deletion_id)
@@ -72,20 +77,20 @@ def undelete_deletion(
     return len(ids)
 
 
-def purge_stored(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+def purge_stored(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes metrics that were stored last before an instant; how many."""
     removed = repository.remove_old(connection, "update_time", before, max_count)
     return _note_purged(connection, clock, removed, "age")
 
 
-def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes metrics that were deleted before an instant; how many."""
     removed = repository.remove_old(connection, "delete_time", before, max_count)
     return _note_purged(connection, clock, removed, "deleted")
 
 
 def _note_purged(
-    connection: Connection, clock: Clock, removed: Sequence[tuple[str, str]], because: str
+    connection: Connection, clock: DatabaseClock, removed: Sequence[tuple[str, str]], because: str
 ) -> int:
     """Leaves an entry for each tenant."""
     for tenant, keys in groupby(removed, key=itemgetter(0)):
@@ -96,7 +101,7 @@ def _note_purged(
 
 def _note(
     connection: Connection,
-    clock: Clock,
+    clock: DatabaseClock,
     tenant: str,
     actor: Actor,
     event_type: str,

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
 from consensus_contract.errors import DeletionNotFound, MetricNotFound
-from consensus_rpc.errors import InvalidField
+from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import Identity, identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
@@ -23,14 +23,13 @@ from persistence_service.journal.entries import Actor
 from persistence_service.metrics import convert, deleting, repository, storing
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.paging.keyset import fitting
-from persistence_service.paging.sizes import MAX_PAGE_SIZE, page_size
+from persistence_service.paging.sizes import MAX_COUNTS, check_counts, page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.schema.scalars import EPOCH, MICROSECOND
 
 STORE, DELETE, UNDELETE = "metric.store", "metric.delete", "metric.undelete"
 """The operations under which keys stand."""
 
-MAX_COUNTS = 10_000
 _AT_ONCE = 50
 _RESOURCE = "metrics"
 
@@ -138,8 +137,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         counts = await self._read(
             lambda connection: repository.count_types(connection, tenant, wanted, MAX_COUNTS + 1)
         )
-        if len(counts) > MAX_COUNTS:
-            raise InvalidField(field="filter", description=f"asks for more than {MAX_COUNTS} counts")
+        check_counts(counts, "filter")
         return metric_service_pb2.GetMetricStatsResponse(
             metric_count=sum(each.metric_count for each in counts),
             type_count=len(counts),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from persistence_service.journal.append import Clock, append
+from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.metrics import repository
 from persistence_service.metrics.metric import NewMetric
@@ -17,7 +17,7 @@ def metrics_stream(tenant: str) -> str:
 
 
 def store(
-    clock: Clock,
+    clock: DatabaseClock,
     connection: Connection,
     tenant: str,
     actor: Actor,

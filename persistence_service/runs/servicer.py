@@ -27,8 +27,8 @@ from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form.attempts import attempt_columns
 from persistence_service.runs.form.keys import creation_key_use, key_use_of, run_key_use, scope_of
 from persistence_service.runs.form.specification import specification_row
-from persistence_service.runs.read.exporting import export_runs, list_persona_reviews
-from persistence_service.runs.read.listing import list_attempts, list_runs
+from persistence_service.runs.read.exporting import export_runs
+from persistence_service.runs.read.listing import list_attempts, list_persona_reviews, list_runs
 from persistence_service.runs.read.watching import RunWatch
 from persistence_service.runs.recording import Recording
 from persistence_service.runs.write import answer_messages

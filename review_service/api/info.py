@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from consensus.v1 import panel_pb2, review_service_pb2
+from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_contract.spans import duration
 from consensus_decision.decision import POLICY_VERSION
 from consensus_rpc.server.options import MAX_MESSAGE_BYTES
@@ -10,9 +11,8 @@ from review_service import VERSION
 from review_service.config import ReviewSettings
 from review_service.intake.specification import model_route, retry_policy
 
-# The contract's own ceilings, which no setting lowers.
+# The contract's own ceiling, which no setting lowers.
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
-MAX_PAGE_SIZE = 100
 
 
 def service_info(

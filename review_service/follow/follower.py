@@ -5,12 +5,12 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from consensus_contract.errors import ConsensusError
-from consensus_rpc.backoff import Backoff, Patience
+from consensus_rpc.backoff import Patience
 from consensus_rpc.errors import ShuttingDown
 from consensus_rpc.telemetry.log import get_logger
 from review_service.follow.endings import error_of_event, error_of_run
 from review_service.follow.sender import EventSender
-from review_service.record.failures import is_passing
+from review_service.record.failures import RECONNECTING, is_passing
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.live_events import LiveEvents
 from review_service.record.stream import read
@@ -19,7 +19,6 @@ M = TypeVar("M")
 A = TypeVar("A")
 
 _log = get_logger()
-_RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
 _PATIENCE_SECONDS = 60.0
 
 
@@ -74,7 +73,7 @@ class RunFollower:
     ) -> None:
         """Sends what the journal holds and will hold; a broken connection is replaced."""
         begun_at = sender.last_sequence
-        patience = Patience(_RECONNECTING, _PATIENCE_SECONDS)
+        patience = Patience(RECONNECTING, _PATIENCE_SECONDS)
         while True:
             before = sender.last_sequence
             try:

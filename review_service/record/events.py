@@ -1,13 +1,14 @@
 """Events of a run made from what was recorded and its acknowledgement: the same bytes as read back later."""
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2, run_pb2
 
-RecordItem = persistence_service_pb2.RecordItem
+RecordItem: TypeAlias = persistence_service_pb2.RecordItem
 RunEvent = run_event_pb2.RunEvent
 
 _ENDING = frozenset({"run_completed", "run_failed", "run_cancelled"})

@@ -12,6 +12,7 @@ from consensus_contract.errors import (
     PersistenceUnavailable,
     PolicyUnknown,
 )
+from consensus_rpc.backoff import Backoff
 from consensus_rpc.channel.status import error_from_rpc
 from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, Overloaded, ShuttingDown
 
@@ -25,6 +26,9 @@ _PASSING = (
     ShuttingDown,
 )
 _OURS = (CallDeadlineExceeded, MessageTooLarge)
+
+RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
+"""The waits between streams to the persistence service that are cut one after the other."""
 
 
 def is_passing(error: ConsensusError) -> bool:

@@ -1,8 +1,7 @@
 """Persistence in the panel's words: begin a run, record what happened, know whether it is still ours.
 
-One stream per run. What is recorded while another message is on its way leaves merged, so that several
-records are in flight at once and none waits for the one before. The stream outlives connections: after a
-cut it is attached again with the same token, and what was not acknowledged is sent again under its id.
+One stream per run. Here work is asked for, and the stream is opened, for a new run or for one that was
+granted; what goes over it then is the run's own ledger's.
 """
 
 import asyncio
@@ -13,19 +12,16 @@ from dataclasses import dataclass
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_pb2
-from consensus_contract.errors import ConsensusError, PersistenceUnavailable
+from consensus_contract.errors import ConsensusError, InternalError, PersistenceUnavailable
 from consensus_contract.spans import seconds
 from consensus_rpc.backoff import Clock
-from consensus_rpc.errors import InternalError
 from consensus_rpc.telemetry.log import get_logger
-from review_service.record.events import opening_events
+from review_service.record.events import RecordItem, opening_events
 from review_service.record.gateway import PersistenceGateway, RecordStream, Scope
 from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox, Publish
 from review_service.record.run_ledger import RunLedger
 from review_service.record.stream import Request, Response, open_stream, read
-
-RecordItem = persistence_service_pb2.RecordItem
 
 _log = get_logger()
 _ATTACH_SECONDS = 10.0

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2
-from review_service.record.events import item_events
+from review_service.record.events import RecordItem, item_events
 
 MAX_PER_RECORD = 100
 MAX_RECORD_BYTES = 3_000_000
 """Far below what a message may be; what is added as one is never split."""
 
 Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
-RecordItem = persistence_service_pb2.RecordItem
 
 
 @dataclass(frozen=True, slots=True)

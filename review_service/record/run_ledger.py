@@ -1,4 +1,9 @@
-"""The ledger of one run: its stream kept open, its lease kept, its records sent and acknowledged in order."""
+"""The ledger of one run: its stream kept open, its lease kept, its records sent and acknowledged in order.
+
+What is recorded while another message is on its way leaves merged, so that several records are in flight at
+once and none waits for the one before. The stream outlives connections: after a cut it is attached again
+with the same token, and what was not acknowledged is sent again under its id.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,26 +11,23 @@ from contextlib import suppress
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2
-from consensus_contract.errors import ConsensusError, PersistenceUnavailable
-from consensus_rpc.backoff import Backoff, Clock, Patience
-from consensus_rpc.errors import InternalError
+from consensus_contract.errors import ConsensusError, InternalError, PersistenceUnavailable
+from consensus_rpc.backoff import Clock, Patience
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
-from review_service.record.failures import is_passing
+from review_service.record.events import RecordItem
+from review_service.record.failures import RECONNECTING, is_passing
 from review_service.record.gateway import PersistenceGateway, RecordStream
 from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox
 from review_service.record.stream import Request, Response, open_stream, read, write
 from review_service.record.wakeup import Wakeup
 
-RecordItem = persistence_service_pb2.RecordItem
-
 _log = get_logger()
 
-_RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
 # A process that was stopped for longer than its lease asks at least once whether the run is still its own.
 _LEAST_PATIENCE_SECONDS = 0.1
-_ATTACH_SECONDS = 2.0
+_ATTACH_AGAIN_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 
 
@@ -214,13 +216,13 @@ class RunLedger:
             ConsensusError: when it is no longer ours, or persistence stayed away for too long.
         """
         gives_up_in = max(self._lease.ends_at, self._deadline) + self._lease.length_seconds - self._clock()
-        patience = Patience(_RECONNECTING, max(gives_up_in, _LEAST_PATIENCE_SECONDS), clock=self._clock)
+        patience = Patience(RECONNECTING, max(gives_up_in, _LEAST_PATIENCE_SECONDS), clock=self._clock)
         while (wait := patience.wait_seconds()) is not None:
             await asyncio.sleep(wait)
             sent_at = self._clock()
             try:
                 stream, answer = await open_stream(
-                    self._gateway, self._attach(), answer_within=_ATTACH_SECONDS
+                    self._gateway, self._attach(), answer_within=_ATTACH_AGAIN_SECONDS
                 )
             except ConsensusError as error:
                 _raise_unless_passing(error)

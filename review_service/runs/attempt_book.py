@@ -3,11 +3,9 @@
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol
 
-from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
+from review_service.record.events import RecordItem
 from review_service.steps.attempts import first_attempt, unknown_attempt
-
-RecordItem = persistence_service_pb2.RecordItem
 
 _STARTED = attempt_pb2.ATTEMPT_STATE_STARTED
 

@@ -1,15 +1,12 @@
 """What is recorded at each turn of a run, as the items of the contract; pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
-from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
+from consensus_contract.errors import Reason
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
+from review_service.record.events import RecordItem
 from review_service.steps.step import GaveUp
-
-RecordItem = persistence_service_pb2.RecordItem
-Reason: TypeAlias = errors_pb2.ErrorReason.ValueType
 
 DEADLINE = errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
 

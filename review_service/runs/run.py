@@ -7,13 +7,14 @@ from typing import Any, Self
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_pb2
-from consensus_contract.errors import reason_name
+from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from consensus_decision.policies import rule_of
 from consensus_decision.quorum import has_quorum
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from review_service.comparing.proposal_diff import proposal_diff
+from review_service.record.events import RecordItem
 from review_service.record.ledger import Attached, Begun, NewRun
 from review_service.record.run_ledger import RecordingEnded
 from review_service.runs import record_items as items
@@ -23,8 +24,6 @@ from review_service.steps.attempts import first_attempt
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer, ReviewTask
 from review_service.steps.step import GaveUp
-
-RecordItem = persistence_service_pb2.RecordItem
 
 _log = get_logger()
 
@@ -186,7 +185,7 @@ class ReviewRun:
         reason = reason_name(outcome.failure.reason)
         _log.warning("step_failed", step=step, attempts=outcome.attempt_count, reason=reason)
 
-    def _cut_short(self, reason: items.Reason, message: str) -> list[RecordItem]:
+    def _cut_short(self, reason: Reason, message: str) -> list[RecordItem]:
         """Ends the run at its first step that is not done."""
         progress = self._progress
         undone = [review_step(each) for each in progress.persona_ids if each not in progress.reviews]

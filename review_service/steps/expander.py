@@ -1,7 +1,7 @@
 """The step `expand`: an idea into a proposal, or a proposal and its edits into a revised one."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
-from consensus_contract.budgets import PROPOSAL_BYTES
+from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_contract.steps import EXPAND
 from review_service.steps.attempts import expanding_model, note_mended
 from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, fit, read_output

@@ -10,9 +10,6 @@ from consensus_rpc.backoff import Backoff
 # Less than this before the run's deadline, a call is not worth beginning.
 MIN_CALL_SECONDS = 0.1
 
-# The contract's: a quarter of a wait may be added at random.
-_JITTER = 0.25
-
 _RETRYABLE = frozenset(
     {
         errors_pb2.ERROR_REASON_LLM_RATE_LIMITED,
@@ -64,7 +61,6 @@ def read_policy(message: run_pb2.RetryPolicy) -> RetryPolicy:
         backoff=Backoff(
             first_seconds=message.initial_backoff.ToMicroseconds() / 1_000_000,
             factor=message.backoff_multiplier,
-            jitter=_JITTER,
         ),
         attempt_timeout_seconds=message.attempt_timeout.ToMicroseconds() / 1_000_000,
         max_output_tokens=message.max_output_tokens,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
-from consensus_contract.budgets import review_bytes
+from consensus_contract.sizes import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.personas.panel import Panel, PanelPersona

@@ -4,7 +4,7 @@ import pytest
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2, run_pb2
-from consensus_contract.budgets import DECISION_BYTES, RUN_ANSWER_BYTES
+from consensus_contract.sizes import DECISION_BYTES, RUN_ANSWER_BYTES
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import entries

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from consensus_contract.errors import ConsensusError, DatabaseUnavailable, IllegalState
-from consensus_rpc.errors import InternalError, Overloaded, ShuttingDown
+from consensus_contract.errors import ConsensusError, DatabaseUnavailable, IllegalState, InternalError
+from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.database import Database
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.write.operations import Operation, OrderedStream, RunOperation

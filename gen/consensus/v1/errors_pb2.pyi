@@ -18,7 +18,10 @@ Retrying. One rule for every call, whatever its status code:
 2. ErrorInfo with google.rpc.RetryInfo: after `retry_delay` the same request may be sent
    again, if it is a read or carries an idempotency key; without a key only where the
    reason's comment says that nothing was executed.
-3. ErrorInfo without RetryInfo: final. The same request would end so again.
+3. ErrorInfo without RetryInfo: final. The same request would end so again. Two are
+   exempt: CALL_DEADLINE_EXCEEDED, whoever says it, of a read or a call with a key,
+   which may be repeated with more time; and LLM_* in an answer to ExpandIdea, which
+   has no key: asking again is a new question, and may be answered otherwise.
 
 Reads are the methods with `idempotency_level = NO_SIDE_EFFECTS`. After SLOW_CONSUMER,
 as after any cut of a stream whose run is known, one goes on with
@@ -96,9 +99,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 12
     """RESOURCE_EXHAUSTED: the reader of a stream took nothing for too long; the run goes
-    on. With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence
-    of the last event that arrived. Metadata: `run_id` or `draft_id`, and
-    `last_sequence`, the last that was sent.
+    on, unless it is cancelled with the stream that created it (ON_DISCONNECT_CANCEL).
+    With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence of
+    the last event that arrived. Metadata: `run_id` or `draft_id`, and `last_sequence`,
+    the last that was sent.
     """
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: a message is larger than the server takes; nothing was executed.
@@ -120,7 +124,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 17
     """UNAVAILABLE: the server is draining; another replica answers at once. With
     google.rpc.RetryInfo. A call that was under way may or may not have had its effect,
-    and a run goes on.
+    and a run goes on, unless it is cancelled with the stream that created it
+    (ON_DISCONNECT_CANCEL).
     """
     ERROR_REASON_DATABASE_ERROR: _ErrorReason.ValueType  # 18
     """INTERNAL: the database refused a statement for another reason than those above."""
@@ -310,9 +315,10 @@ delay in the trailing metadata `grpc-retry-pushback-ms`. Metadata: `limit`.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 12
 """RESOURCE_EXHAUSTED: the reader of a stream took nothing for too long; the run goes
-on. With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence
-of the last event that arrived. Metadata: `run_id` or `draft_id`, and
-`last_sequence`, the last that was sent.
+on, unless it is cancelled with the stream that created it (ON_DISCONNECT_CANCEL).
+With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence of
+the last event that arrived. Metadata: `run_id` or `draft_id`, and `last_sequence`,
+the last that was sent.
 """
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: a message is larger than the server takes; nothing was executed.
@@ -334,7 +340,8 @@ written.
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 17
 """UNAVAILABLE: the server is draining; another replica answers at once. With
 google.rpc.RetryInfo. A call that was under way may or may not have had its effect,
-and a run goes on.
+and a run goes on, unless it is cancelled with the stream that created it
+(ON_DISCONNECT_CANCEL).
 """
 ERROR_REASON_DATABASE_ERROR: ErrorReason.ValueType  # 18
 """INTERNAL: the database refused a statement for another reason than those above."""

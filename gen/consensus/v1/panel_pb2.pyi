@@ -248,7 +248,7 @@ class ReviewProvenance(_message.Message):
 
     @_builtins.property
     def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of fields that the persona was shown shortened; empty when it saw all."""
+        """Names of this review's fields that were cut to their bounds; empty when none was."""
 
     def __init__(
         self,

@@ -187,7 +187,9 @@ class ReviewOptions(_message.Message):
 
     @_builtins.property
     def quorum(self) -> _run_pb2.Quorum:
-        """Who must have answered; absent for the whole panel."""
+        """How many must have answered for a decision, and who for an approval; absent for the
+        whole panel.
+        """
 
     def __init__(
         self,

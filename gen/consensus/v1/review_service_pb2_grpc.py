@@ -52,7 +52,8 @@ class ReviewServiceStub:
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
     status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
-    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    stream that has begun is a cut, and the run goes on, unless it is cancelled with the
+    stream that created it (ON_DISCONNECT_CANCEL): WatchRun with the last sequence that
     arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
@@ -198,7 +199,8 @@ class ReviewServiceServicer:
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
     status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
-    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    stream that has begun is a cut, and the run goes on, unless it is cancelled with the
+    stream that created it (ON_DISCONNECT_CANCEL): WatchRun with the last sequence that
     arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.
@@ -534,7 +536,8 @@ class ReviewService:
 
     Streams. A stream of a run ends with status OK when the run is COMPLETED, and with a
     status whose metadata has `run_state` when it is FAILED or CANCELLED. Any other end of a
-    stream that has begun is a cut, and the run goes on: WatchRun with the last sequence that
+    stream that has begun is a cut, and the run goes on, unless it is cancelled with the
+    stream that created it (ON_DISCONNECT_CANCEL): WatchRun with the last sequence that
     arrived brings the rest.
 
     Retrying. One rule for all calls stands at the head of errors.proto.

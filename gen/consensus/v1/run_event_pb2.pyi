@@ -110,7 +110,9 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_completed(self) -> Global___RunCompleted:
-        """The run ended with a decision."""
+        """The run ended with a decision. Only notes on it, and the run's deletion and
+        restoring, may follow.
+        """
 
     @_builtins.property
     def run_failed(self) -> Global___RunFailed:
@@ -118,7 +120,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def run_cancelled(self) -> Global___RunCancelled:
-        """The run was ended by its caller."""
+        """The run was ended by its caller. Only its deletion and restoring may follow."""
 
     @_builtins.property
     def run_deleted(self) -> Global___RunDeleted:

@@ -699,7 +699,7 @@ Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
 
 @_typing.final
 class Quorum(_message.Message):
-    """Who must have answered for a decision to be made."""
+    """How many must have answered for a decision, and who for an approval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -6,8 +6,9 @@ from typing import Any
 from consensus.v1 import decision_pb2, run_pb2
 from consensus_journal import canonical_json
 from consensus_rpc.errors import InvalidField
+from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
-from persistence_service.runs.form.payloads import Columns, Payload, payload_of
+from persistence_service.runs.form.payloads import Payload, payload_of
 from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.scalars import storable_json, ten_thousandths
 

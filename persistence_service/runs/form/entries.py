@@ -13,16 +13,15 @@ from google.protobuf.message import Message
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2, run_pb2
-from consensus_contract.budgets import DECISION_BYTES, PROPOSAL_BYTES, REVIEWS_BYTES
-from consensus_contract.steps import review_step
+from consensus_contract.sizes import DECISION_BYTES, PROPOSAL_BYTES, REVIEWS_BYTES
+from consensus_contract.steps import persona_of_step
 from consensus_rpc.errors import InvalidField
-from persistence_service.journal.entries import EntrySeverity, NewEntry
+from persistence_service.journal.entries import Columns, EntrySeverity, NewEntry
 from persistence_service.runs.form import decisions, event_types, names, payloads
-from persistence_service.runs.form.payloads import Columns, Payload
+from persistence_service.runs.form.payloads import Payload
 from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import from_duration
 
-_REVIEW_STEP = review_step("")
 BUDGETS = {
     event_types.PROPOSAL: PROPOSAL_BYTES,
     event_types.REVIEW: REVIEWS_BYTES,
@@ -58,18 +57,18 @@ def item_entry(item: persistence_service_pb2.RecordItem) -> NewRunEntry:
 
 def _step_started(item: run_event_pb2.StepStarted) -> NewRunEntry:
     return NewRunEntry(
-        NewEntry(event_types.STEP_STARTED, {"step": item.step}, persona_id=persona_of(item.step))
+        NewEntry(event_types.STEP_STARTED, {"step": item.step}, persona_id=persona_of_step(item.step))
     )
 
 
 def _step_completed(item: run_event_pb2.StepCompleted) -> NewRunEntry:
     data = {"step": item.step, "attempt_count": item.attempt_count}
-    return NewRunEntry(NewEntry(event_types.STEP_COMPLETED, data, persona_id=persona_of(item.step)))
+    return NewRunEntry(NewEntry(event_types.STEP_COMPLETED, data, persona_id=persona_of_step(item.step)))
 
 
 def _step_skipped(item: run_event_pb2.StepSkipped) -> NewRunEntry:
     return NewRunEntry(
-        NewEntry(event_types.STEP_SKIPPED, {"step": item.step}, persona_id=persona_of(item.step))
+        NewEntry(event_types.STEP_SKIPPED, {"step": item.step}, persona_id=persona_of_step(item.step))
     )
 
 
@@ -77,7 +76,9 @@ def _step_failed(item: run_event_pb2.StepFailed) -> NewRunEntry:
     data: Columns = {"step": item.step, "attempt_count": item.attempt_count}
     if item.HasField("failure"):
         data["failure"] = decisions.step_failure_columns(item.failure)
-    return NewRunEntry(NewEntry(event_types.STEP_FAILED, data, EntrySeverity.ERROR, persona_of(item.step)))
+    return NewRunEntry(
+        NewEntry(event_types.STEP_FAILED, data, EntrySeverity.ERROR, persona_of_step(item.step))
+    )
 
 
 def _attempt_failed(item: run_event_pb2.AttemptFailed) -> NewRunEntry:
@@ -221,8 +222,3 @@ def run_purged_entry(because: str) -> NewEntry:
 
 STARTED_ENTRY = NewEntry(event_types.RUN_STARTED)
 CANCELLED_ENTRY = NewEntry(event_types.RUN_CANCELLED)
-
-
-def persona_of(step: str) -> str | None:
-    """The persona whose review a step is."""
-    return step.removeprefix(_REVIEW_STEP) if step.startswith(_REVIEW_STEP) else None

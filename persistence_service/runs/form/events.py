@@ -11,7 +11,7 @@ from persistence_service.schema.scalars import to_duration, to_timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRunEvent:
+class RecordedRunEvent:
     """An entry as it was read, with its payload's row where it has one."""
 
     sequence: int
@@ -22,7 +22,7 @@ class StoredRunEvent:
     payload: Mapping[Any, Any] | None = None
 
 
-def run_event(run_id: str, stored: StoredRunEvent) -> run_event_pb2.RunEvent:
+def run_event(run_id: str, stored: RecordedRunEvent) -> run_event_pb2.RunEvent:
     """The event, byte for byte as it was built when its record was acknowledged."""
     event = run_event_pb2.RunEvent(
         run_id=run_id, sequence=stored.sequence, event_time=to_timestamp(stored.event_time)
@@ -31,36 +31,36 @@ def run_event(run_id: str, stored: StoredRunEvent) -> run_event_pb2.RunEvent:
     return event
 
 
-def _fill_run_created(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_created(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_created.type = names.run_type_number(stored.data["type"])
     event.run_created.state = names.run_state_number(stored.data["state"])
     event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
 
 
-def _fill_run_resumed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_resumed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_resumed.SetInParent()
     event.run_resumed.resume_count = stored.data["retry_count"]
 
 
-def _fill_run_taken_over(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_taken_over(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_taken_over.SetInParent()
     event.run_taken_over.take_over_count = stored.data["take_over_count"]
     event.run_taken_over.released = stored.data["was_released"]
 
 
-def _fill_step_started(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_step_started(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.step_started.CopyFrom(run_event_pb2.StepStarted(step=stored.data["step"]))
 
 
-def _fill_step_completed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_step_completed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.step_completed.CopyFrom(run_event_pb2.StepCompleted(**stored.data))
 
 
-def _fill_step_skipped(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_step_skipped(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.step_skipped.CopyFrom(run_event_pb2.StepSkipped(step=stored.data["step"]))
 
 
-def _fill_step_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_step_failed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     data = stored.data
     message = run_event_pb2.StepFailed(step=data["step"], attempt_count=data["attempt_count"])
     if (failure := data.get("failure")) is not None:
@@ -68,7 +68,7 @@ def _fill_step_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> 
     event.step_failed.CopyFrom(message)
 
 
-def _fill_attempt_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_attempt_failed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     data = stored.data
     message = run_event_pb2.AttemptFailed(
         step=data["step"],
@@ -81,40 +81,40 @@ def _fill_attempt_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) 
     event.attempt_failed.CopyFrom(message)
 
 
-def _fill_proposal(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_proposal(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     row = _payload(stored)
     event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
     if (diff := payloads.proposal_diff_message(row)) is not None:
         event.proposal_ready.proposal_diff.CopyFrom(diff)
 
 
-def _fill_review(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_review(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.persona_review_ready.persona_review.CopyFrom(payloads.review_message(_payload(stored)))
 
 
-def _fill_decision(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_decision(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.decision_ready.decision.CopyFrom(decisions.decision_message(_payload(stored)))
 
 
-def _fill_run_failed(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_failed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_failed.failure.CopyFrom(decisions.run_failure_message(stored.data["failure"]))
 
 
-def _fill_run_deleted(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_deleted(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_deleted.CopyFrom(run_event_pb2.RunDeleted(**stored.data))
 
 
-def _fill_run_undeleted(event: run_event_pb2.RunEvent, stored: StoredRunEvent) -> None:
+def _fill_run_undeleted(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
     event.run_undeleted.CopyFrom(run_event_pb2.RunUndeleted(**stored.data))
 
 
-def _payload(stored: StoredRunEvent) -> Mapping[Any, Any]:
+def _payload(stored: RecordedRunEvent) -> Mapping[Any, Any]:
     if stored.payload is None:
         raise LookupError(f"the payload of entry {stored.sequence} is not there")
     return stored.payload
 
 
-_FILL: dict[str, Callable[[run_event_pb2.RunEvent, StoredRunEvent], None]] = {
+_FILL: dict[str, Callable[[run_event_pb2.RunEvent, RecordedRunEvent], None]] = {
     event_types.RUN_CREATED: _fill_run_created,
     event_types.RUN_STARTED: lambda event, _: event.run_started.SetInParent(),
     event_types.RUN_RESUMED: _fill_run_resumed,

@@ -10,6 +10,7 @@ from typing import Any
 
 from consensus.v1 import panel_pb2, proposal_pb2
 from consensus_journal import canonical_json, digest
+from persistence_service.journal.entries import Columns
 from persistence_service.schema.scalars import (
     from_duration,
     hundredths,
@@ -17,8 +18,6 @@ from persistence_service.schema.scalars import (
     ten_thousandths,
     to_duration,
 )
-
-Columns = dict[str, Any]
 
 PROPOSAL_COLUMNS = (
     "title",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from consensus.v1 import run_pb2
-from persistence_service.runs.form.payloads import Columns, proposal_columns, proposal_message
+from persistence_service.journal.entries import Columns
+from persistence_service.runs.form.payloads import proposal_columns, proposal_message
 
 
 def revision_columns(revision: run_pb2.RevisionSpecification) -> Columns:

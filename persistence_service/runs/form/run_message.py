@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import decision_pb2, run_pb2
 from persistence_service.runs.form import decisions, names, payloads
-from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
@@ -23,7 +23,7 @@ class RunRows:
     """All rows of one run; `run` holds the specification's columns too."""
 
     run: Row
-    entries: Sequence[StoredRunEvent] = ()
+    entries: Sequence[RecordedRunEvent] = ()
     attempt_counts: Mapping[str, int] = field(default_factory=dict)
     proposal: Row | None = None
     revision: Row | None = None

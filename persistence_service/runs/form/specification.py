@@ -12,7 +12,7 @@ import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
 from consensus.v1 import panel_pb2, run_pb2
-from consensus_contract.budgets import INPUT_BYTES
+from consensus_contract.sizes import INPUT_BYTES
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.nesting import readable

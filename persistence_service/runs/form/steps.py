@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from consensus.v1 import run_pb2
-from consensus_contract.steps import AGGREGATE, EXPAND, review_step
+from consensus_contract.steps import step_names
 from persistence_service.runs.form import decisions, event_types
-from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.schema.scalars import to_timestamp
 
 
@@ -43,13 +43,8 @@ class _Step:
         return step
 
 
-def step_names(panel: Sequence[str]) -> list[str]:
-    """All steps in their fixed order; `panel` is in persona order."""
-    return [EXPAND, *map(review_step, panel), AGGREGATE]
-
-
 def fold_steps(
-    panel: Sequence[str], entries: Iterable[StoredRunEvent], attempt_counts: Mapping[str, int]
+    panel: Sequence[str], entries: Iterable[RecordedRunEvent], attempt_counts: Mapping[str, int]
 ) -> list[run_pb2.Step]:
     """The steps as the entries leave them; entries come in the order of their sequences.
 
@@ -71,7 +66,7 @@ def fold_steps(
     return [step.message(attempt_counts.get(step.name, 0)) for step in steps.values()]
 
 
-def _apply(step: _Step, entry: StoredRunEvent) -> None:
+def _apply(step: _Step, entry: RecordedRunEvent) -> None:
     match entry.event_type:
         case event_types.STEP_STARTED:
             step.start(entry.event_time)

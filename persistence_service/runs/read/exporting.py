@@ -1,4 +1,4 @@
-"""Runs and reviews read whole: exports run by run, and the reviews of one run page by page."""
+"""Runs read whole, run by run."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,11 +7,7 @@ from sqlalchemy import Connection, select
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_pb2
-from consensus_contract.errors import RunNotFound
-from persistence_service.paging.keyset import fitting
-from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
-from persistence_service.runs.form.payloads import review_message
 from persistence_service.runs.form.portions import answerable
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.tables import RUNS
@@ -61,37 +57,3 @@ async def export_runs(
             )
         if len(found) < RUNS_PER_READ:
             return
-
-
-async def list_persona_reviews(
-    reader: RunReader,
-    signer: Signer,
-    request: persistence_service_pb2.ListPersonaReviewsRequest,
-) -> persistence_service_pb2.ListPersonaReviewsResponse:
-    """A page of the reviews of a run, in persona order; a review that comes in between pages is not repeated.
-
-    Raises:
-        InvalidPageToken: of another run, or none of ours.
-        RunNotFound: the tenant has no such run.
-    """
-    tenant, run_id, size = request.scope.tenant, request.run_id, page_size(request.page_size)
-    binding = ["persona_reviews", tenant, run_id]
-    after = signer.position(binding, request.page_token)[0] if request.page_token else ""
-
-    def find(connection: Connection) -> tuple[list[str], list[Any]]:
-        shown = request.show_deleted
-        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
-        if panel is None:
-            raise RunNotFound(run_id=run_id)
-        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
-
-    panel, rows = await reader.read(find, f"runs/{run_id}")
-    place = {persona_id: index for index, persona_id in enumerate(panel)}
-    behind = place.get(after, -1)
-    reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
-    left = [each for each in reviews if place[each.persona_id] > behind]
-    page = fitting(left, size)
-    response = persistence_service_pb2.ListPersonaReviewsResponse(persona_reviews=page)
-    if len(page) < len(left):
-        response.next_page_token = signer.token(binding, [page[-1].persona_id])
-    return response

@@ -1,21 +1,22 @@
-"""Lists of runs and of attempts, page by page: after the last row of the page before, never by offset."""
+"""Lists of runs, attempts and reviews, page by page: each goes on after the last row of the one before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Connection, Select
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotFound
-from persistence_service.paging.keyset import fitting
+from consensus_contract.steps import step_names
+from persistence_service.paging.keyset import beyond, fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form import names
 from persistence_service.runs.form.attempts import attempt_message
+from persistence_service.runs.form.payloads import review_message
 from persistence_service.runs.form.run_message import listed_run
-from persistence_service.runs.form.steps import step_names
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
@@ -28,8 +29,7 @@ from persistence_service.schema.scalars import (
     microseconds,
 )
 
-MAX_PAGE_BYTES = 3_000_000
-"""A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
+_NEWEST_FIRST = (RUNS.c.create_time, RUNS.c.run_id)
 
 
 async def list_runs(
@@ -65,18 +65,17 @@ async def list_runs(
 def newest_first(
     columns: Select[Any], tenant: str, wanted: run_pb2.RunFilter, position: list[Any] | None, limit: int
 ) -> Select[Any]:
-    """The tenant's runs that the filter wants, from the newest on, or from after a position on."""
+    """The tenant's runs that the filter wants, from the newest on, or from after a position on.
+
+    A position is a create time in microseconds and an id.
+    """
     conditions = [RUNS.c.tenant == tenant, *filter_conditions(wanted)]
     if position is not None:
-        conditions.append(before(position))
-    order = RUNS.c.create_time.desc(), RUNS.c.run_id.desc()
+        create_time_us, run_id = position
+        last = EPOCH + create_time_us * MICROSECOND, run_id
+        conditions.append(beyond(_NEWEST_FIRST, last, descending=True))
+    order = (column.desc() for column in _NEWEST_FIRST)
     return columns.where(*conditions).order_by(*order).limit(limit)
-
-
-def before(position: list[Any]) -> ColumnElement[bool]:
-    """Whether a run comes after this position in a list: create time in microseconds, id."""
-    create_time = literal(EPOCH + position[0] * MICROSECOND, RUNS.c.create_time.type)
-    return tuple_(RUNS.c.create_time, RUNS.c.run_id) < tuple_(create_time, position[1])
 
 
 def filter_conditions(wanted: run_pb2.RunFilter) -> list[ColumnElement[bool]]:
@@ -147,16 +146,43 @@ async def list_attempts(
 def _attempts_page(
     rows: Sequence[Mapping[Any, Any]], has_more: bool, token: Callable[[list[Any]], str]
 ) -> persistence_service_pb2.ListAttemptsResponse:
-    response = persistence_service_pb2.ListAttemptsResponse()
-    page_bytes = 0
-    for row in rows:
-        attempt = attempt_message(row)
-        page_bytes += attempt.ByteSize()
-        if response.attempts and page_bytes > MAX_PAGE_BYTES:
-            has_more = True
-            break
-        response.attempts.append(attempt)
-    if has_more:
-        last = response.attempts[-1]
+    page = fitting(map(attempt_message, rows), len(rows))
+    response = persistence_service_pb2.ListAttemptsResponse(attempts=page)
+    if has_more or len(page) < len(rows):
+        last = page[-1]
         response.next_page_token = token([last.step, last.attempt_number])
+    return response
+
+
+async def list_persona_reviews(
+    reader: RunReader,
+    signer: Signer,
+    request: persistence_service_pb2.ListPersonaReviewsRequest,
+) -> persistence_service_pb2.ListPersonaReviewsResponse:
+    """A page of the reviews of a run, in persona order; a review that comes in between pages is not repeated.
+
+    Raises:
+        InvalidPageToken: of another run, or none of ours.
+        RunNotFound: the tenant has no such run.
+    """
+    tenant, run_id, size = request.scope.tenant, request.run_id, page_size(request.page_size)
+    binding = ["persona_reviews", tenant, run_id]
+    after = signer.position(binding, request.page_token)[0] if request.page_token else ""
+
+    def find(connection: Connection) -> tuple[list[str], list[Any]]:
+        shown = request.show_deleted
+        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
+        if panel is None:
+            raise RunNotFound(run_id=run_id)
+        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
+
+    panel, rows = await reader.read(find, f"runs/{run_id}")
+    place = {persona_id: index for index, persona_id in enumerate(panel)}
+    behind = place.get(after, -1)
+    reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
+    left = [each for each in reviews if place[each.persona_id] > behind]
+    page = fitting(left, size)
+    response = persistence_service_pb2.ListPersonaReviewsResponse(persona_reviews=page)
+    if len(page) < len(left):
+        response.next_page_token = signer.token(binding, [page[-1].persona_id])
     return response

@@ -6,6 +6,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from consensus.v1 import attempt_pb2, run_pb2
+from consensus_contract.steps import step_names
 from persistence_service.database import Database
 from persistence_service.idempotency.keys import KeyUse
 from persistence_service.idempotency.repository import find_holders
@@ -14,7 +15,6 @@ from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.form.portions import answerable
 from persistence_service.runs.form.run_message import whole_run
-from persistence_service.runs.form.steps import step_names
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts
 

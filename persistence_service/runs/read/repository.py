@@ -11,7 +11,7 @@ from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries, entries_after
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
-from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.keys import RunHead, RunKey
 from persistence_service.runs.form.run_message import RunRows
 from persistence_service.runs.form.tables import (
@@ -130,7 +130,7 @@ def find_reviews(
 
 def find_events(
     connection: Connection, tenant: str, run_id: str, after: int, limit: int, *, show_deleted: bool = False
-) -> list[StoredRunEvent]:
+) -> list[RecordedRunEvent]:
     """The next events of a run that stands, with their payloads; empty when there are none."""
     found = entries_after(connection, tenant, run_stream(run_id), after, limit)
     entries = [_event(entry) for entry in found]
@@ -146,15 +146,15 @@ def find_events(
     return [_joined(entry, rows.get(entry.sequence)) for entry in entries]
 
 
-def _event(entry: Entry) -> StoredRunEvent:
+def _event(entry: Entry) -> RecordedRunEvent:
     time = from_microseconds(entry.event_time_us)
-    return StoredRunEvent(entry.sequence, time, entry.event_type, entry.persona_id, dict(entry.data))
+    return RecordedRunEvent(entry.sequence, time, entry.event_type, entry.persona_id, dict(entry.data))
 
 
-def _joined(entry: StoredRunEvent, payload: Mapping[Any, Any] | None) -> StoredRunEvent:
+def _joined(entry: RecordedRunEvent, payload: Mapping[Any, Any] | None) -> RecordedRunEvent:
     if payload is None:
         return entry
-    return StoredRunEvent(
+    return RecordedRunEvent(
         entry.sequence, entry.event_time, entry.event_type, entry.persona_id, entry.data, payload
     )
 

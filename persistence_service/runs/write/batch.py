@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
 from persistence_service.idempotency.keys import KeyTable, KeyUse
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.form import event_types, names
@@ -63,7 +63,7 @@ class BatchTerms:
 
     rules: Rules
     key_ttl: timedelta
-    clock: Clock
+    clock: DatabaseClock
     outage: Callable[[datetime, timedelta], Outage | None] = lambda _now, _lease: None
 
 
@@ -303,7 +303,7 @@ class _Batch:
         for index, answer in enumerate(answers):
             if isinstance(answer, Repeated):
                 ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
-                answers[index] = ack if answer.created is None else Created(answer.created, ack)
+                answers[index] = ack if answer.granted is None else Created(answer.granted, ack)
 
 
 def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:

@@ -14,8 +14,13 @@ from typing import Any, Protocol
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
-from consensus_contract.errors import ConsensusError, DatabaseError, DatabaseUnavailable, LockTimeout
-from consensus_rpc.errors import InternalError
+from consensus_contract.errors import (
+    ConsensusError,
+    DatabaseError,
+    DatabaseUnavailable,
+    InternalError,
+    LockTimeout,
+)
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection, Watch
 from persistence_service.runs.form.entries import OverBudget

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2
-from consensus_contract.budgets import REVIEWS_BYTES
+from consensus_contract.sizes import REVIEWS_BYTES
 from consensus_contract.steps import review_step
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, literal_column
 
 from consensus_contract.errors import IllegalState
 from persistence_service.idempotency.keys import KeyTable
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.runs.form import names
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.tables import RUNS
@@ -59,7 +59,7 @@ def delete_of_user(connection: Connection, scope: RunScope, user: str, deletion_
     return len(runs)
 
 
-def undelete_deletion(connection: Connection, clock: Clock, scope: RunScope, deletion_id: str) -> int:
+def undelete_deletion(connection: Connection, clock: DatabaseClock, scope: RunScope, deletion_id: str) -> int:
     """Restores all runs that went with a deletion; how many."""
     runs = _locked(connection, LOCK_OF_DELETION, {"tenant": scope.tenant, "deletion": deletion_id})
     changes, now = Changes(), clock(connection)

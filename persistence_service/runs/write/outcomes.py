@@ -94,7 +94,7 @@ class Repeated:
 
     key: RunKey
     record_id: int
-    created: Granted | None = None
+    granted: Granted | None = None
     """Set when it is the first record of a creation that is repeated."""
 
 

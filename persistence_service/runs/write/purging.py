@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, tuple_
 
-from persistence_service.journal.append import Clock
+from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import NOBODY
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
@@ -40,18 +40,23 @@ REMOVE = tuple(
 )
 
 
-def purge_deleted(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes runs that were deleted before an instant; how many."""
     return _purge(clock, connection, LOCK_DELETED_BEFORE, before, max_count, "deleted")
 
 
-def purge_ended(clock: Clock, connection: Connection, before: datetime, max_count: int) -> int:
+def purge_ended(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes runs that ended before an instant, deleted or not; how many."""
     return _purge(clock, connection, LOCK_ENDED_BEFORE, before, max_count, "age")
 
 
 def _purge(
-    clock: Clock, connection: Connection, lock: Select[Any], before: datetime, max_count: int, because: str
+    clock: DatabaseClock,
+    connection: Connection,
+    lock: Select[Any],
+    before: datetime,
+    max_count: int,
+    because: str,
 ) -> int:
     rows = connection.execute(lock, {"before": before, "max_count": max_count}).mappings().all()
     purged = [tracked_run(dict(row)) for row in rows]

@@ -53,5 +53,5 @@ class QueueLimit:
             count, counted = await self._count(tenant, self._limit), self._clock()
         if count >= self._limit:
             self._known[tenant] = (count, counted)
-            raise Overloaded(subject=f"tenant:{tenant}", limit=self._limit)
+            raise Overloaded(subject=f"queued runs of tenant {tenant}", limit=self._limit)
         self._known[tenant] = (count + 1, counted)

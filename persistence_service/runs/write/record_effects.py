@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from consensus_contract.budgets import REVIEWS_BYTES
 from consensus_contract.errors import IllegalState
+from consensus_contract.sizes import REVIEWS_BYTES
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.entries import over_budget
 from persistence_service.runs.form.keys import RunScope

@@ -112,7 +112,7 @@ class RunWriter:
             raise ShuttingDown
         self._writing.check(operation)
         if self._waiting.qsize() >= self._limits.max_waiting:
-            raise Overloaded(subject="writer", limit=self._limits.max_waiting)
+            raise Overloaded(subject="writes that wait", limit=self._limits.max_waiting)
         loop, timeout = asyncio.get_running_loop(), self._limits.timeout_seconds
         handed_in = HandedIn(operation, loop.create_future(), monotonic() + timeout, loop)
         self._waiting.put(handed_in)

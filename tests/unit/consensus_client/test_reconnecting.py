@@ -1,11 +1,18 @@
 """What a client does when it is cut: pure."""
 
+import grpc
 import pytest
 
 from consensus_client.reconnecting import Reconnection, ReconnectPolicy, is_cut
-from consensus_contract.errors import DatabaseUnavailable, LlmUnavailable, RunCancelled, RunNotFound
-from consensus_rpc.errors import (
+from consensus_contract.errors import (
+    DatabaseUnavailable,
     InternalError,
+    LlmUnavailable,
+    RunCancelled,
+    RunNotFound,
+)
+from consensus_rpc.channel.status import error_from_rpc
+from consensus_rpc.errors import (
     Overloaded,
     ServerUnreachable,
     ShuttingDown,
@@ -106,3 +113,33 @@ def test_heartbeats_of_a_stream_that_is_cut_each_time_are_no_progress() -> None:
 )
 def test_only_what_ends_a_call_and_not_a_run_is_a_cut(error: Exception, cut: bool) -> None:
     assert is_cut(error) is cut  # type: ignore[arg-type]  # the table holds errors of the contract
+
+
+TOO_LARGE = "CLIENT: Received message larger than max (5000000 vs. 4194304)"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "cut"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed", True),
+        (grpc.StatusCode.CANCELLED, "CANCELLED", True),
+        (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", True),
+        (grpc.StatusCode.UNKNOWN, "Stream removed", True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!", True),
+        (grpc.StatusCode.CANCELLED, "Locally cancelled by application!", False),
+        (grpc.StatusCode.CANCELLED, "Channel closed!", False),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", False),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE, False),
+        (grpc.StatusCode.UNIMPLEMENTED, "Method not found!", False),
+        (grpc.StatusCode.PERMISSION_DENIED, "", False),
+    ],
+)
+def test_a_status_without_a_reason_is_a_cut_unless_the_caller_or_the_method_is_to_blame(
+    code: grpc.StatusCode, text: str, cut: bool
+) -> None:
+    bare = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), text)
+    reconnection = Reconnection(ReconnectPolicy(initial_seconds=0.1), clock=Clock(), chance=no_chance)
+    error = error_from_rpc(bare)
+    assert is_cut(error) is cut
+    if cut:
+        assert reconnection.wait_seconds(error) == 0.1

@@ -37,7 +37,7 @@ SAMPLES: list[ConsensusError] = [
     nouns.PersistenceUnavailable(),
     errors.ShuttingDown(),
     nouns.DatabaseError(),
-    errors.InternalError(),
+    nouns.InternalError(),
     nouns.AuditCheckpointsOff(),
     nouns.MetricNotFound(metric_id="m1"),
     nouns.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),

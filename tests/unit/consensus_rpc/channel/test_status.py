@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from consensus_contract import errors as nouns
 from consensus_contract.errors import CLASS_BY_REASON, ConsensusError, FieldViolation
 from consensus_rpc import errors
-from consensus_rpc.channel.status import contract_errors, error_from_rpc
+from consensus_rpc.channel.status import error_from_rpc
 from consensus_rpc.channel.wire_status import DETAILS_KEY, to_status, to_wire
 from tests.unit.consensus_rpc.samples import SAMPLES
 
@@ -62,12 +62,15 @@ def test_an_unknown_reason_of_a_newer_server_keeps_what_it_says() -> None:
         (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses", errors.ServerUnreachable),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", errors.CallDeadlineExceeded),
         (grpc.StatusCode.CANCELLED, "Locally cancelled by application!", errors.CallCancelled),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!", errors.Overloaded),
-        (grpc.StatusCode.UNAUTHENTICATED, "", errors.Unauthenticated),
-        (grpc.StatusCode.PERMISSION_DENIED, "", errors.PermissionDenied),
-        (grpc.StatusCode.INTERNAL, "stream reset", errors.InternalError),
+        (grpc.StatusCode.CANCELLED, "Channel closed!", errors.CallCancelled),
+        (grpc.StatusCode.CANCELLED, "CANCELLED", errors.CallCut),
+        (grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8", errors.CallCut),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!", errors.CallCut),
+        (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", errors.CallCut),
+        (grpc.StatusCode.UNKNOWN, "", errors.CallCut),
+        (grpc.StatusCode.UNAUTHENTICATED, "", errors.UnclassifiedError),
+        (grpc.StatusCode.PERMISSION_DENIED, "", errors.UnclassifiedError),
         (grpc.StatusCode.UNIMPLEMENTED, "Method not found!", errors.UnclassifiedError),
-        (grpc.StatusCode.UNKNOWN, "", errors.UnclassifiedError),
     ],
 )
 def test_a_status_without_details_has_a_class_too(
@@ -77,6 +80,7 @@ def test_a_status_without_details_has_a_class_too(
 
     assert type(error) is kind
     assert (error.status_code, error.message) == (code, text or code.name)
+    assert error.reason_name == ("CALL_DEADLINE_EXCEEDED" if kind is errors.CallDeadlineExceeded else "")
 
 
 def test_a_message_too_large_names_the_limit() -> None:
@@ -108,16 +112,8 @@ def test_details_of_another_domain_are_not_taken_for_ours() -> None:
     assert type(error) is errors.ServerUnreachable
 
 
-def test_a_plain_rpc_error_is_an_unclassified_one() -> None:
-    assert type(error_from_rpc(grpc.RpcError())) is errors.UnclassifiedError
-
-
-def test_the_caller_says_what_an_unreachable_server_means() -> None:
-    with (
-        pytest.raises(nouns.PersistenceUnavailable),
-        contract_errors(unreachable=nouns.PersistenceUnavailable),
-    ):
-        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+def test_a_plain_rpc_error_is_a_call_that_was_cut() -> None:
+    assert type(error_from_rpc(grpc.RpcError())) is errors.CallCut
 
 
 def test_an_overloaded_server_pushes_back() -> None:

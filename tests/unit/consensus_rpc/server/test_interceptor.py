@@ -81,14 +81,14 @@ class Mistaken(Probe):
 
 async def test_an_answer_of_the_wrong_type_is_an_internal_error() -> None:
     async with serving(Mistaken()) as running:
-        with pytest.raises(errors.InternalError), contract_errors():
+        with pytest.raises(nouns.InternalError), contract_errors():
             await running.call("UnaryUnary")
 
 
 async def test_what_nobody_has_given_a_meaning_is_an_internal_error(running: Running) -> None:
     running.probe.act = raising(errors.ServerUnreachable(f"{CANARY}: connection refused"))
 
-    with pytest.raises(errors.InternalError) as raised, contract_errors():
+    with pytest.raises(nouns.InternalError) as raised, contract_errors():
         await running.call("UnaryUnary")
 
     assert CANARY not in repr(raised.value)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from consensus.v1 import attempt_pb2, panel_pb2
-from consensus_contract.budgets import PROPOSAL_BYTES, REVIEWS_BYTES
+from consensus_contract.sizes import PROPOSAL_BYTES, REVIEWS_BYTES
 from review_service.steps.expander import _read_proposal
 from review_service.steps.outputs import OutputError, PersonaReviewOutput, ProposalOutput, fit, read_output
 from tests.support.outputs import PROPOSAL, REVIEW

@@ -17,7 +17,7 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import decisions, payloads
 from persistence_service.runs.form.attempts import attempt_columns, attempt_message
 from persistence_service.runs.form.entries import item_entry
-from persistence_service.runs.form.events import StoredRunEvent, run_event
+from persistence_service.runs.form.events import RecordedRunEvent, run_event
 from persistence_service.runs.form.specification import (
     canonical_specification,
     specification_message,
@@ -49,7 +49,7 @@ def test_an_event_that_is_read_is_the_one_that_was_sent(payload: Message) -> Non
     getattr(sent, kind).SetInParent()
     event = item_entry(item)
     draft = event.entry
-    entry = StoredRunEvent(
+    entry = RecordedRunEvent(
         7,
         NOW,
         draft.event_type,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from consensus.v1 import run_pb2
-from persistence_service.runs.form.events import StoredRunEvent
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.steps import fold_steps
 from persistence_service.schema.scalars import to_timestamp
 from tests.support.records import PERSONAS
@@ -18,7 +18,9 @@ def moment(number: int) -> datetime:
 def fold(*entries: tuple[str, str], counts: dict[str, int] | None = None) -> dict[str, run_pb2.Step]:
     """Steps after entries of a kind and a step, one per second."""
     stored = [
-        StoredRunEvent(number, moment(number), kind, None, {"step": step, "attempt_count": 1} if step else {})
+        RecordedRunEvent(
+            number, moment(number), kind, None, {"step": step, "attempt_count": 1} if step else {}
+        )
         for number, (kind, step) in enumerate(entries, start=1)
     ]
     return {step.name: step for step in fold_steps(PERSONAS, stored, counts or {})}

@@ -8,9 +8,9 @@ from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run
 from consensus_contract.errors import PolicyUnknown
 from consensus_decision.decision import decide
 from consensus_rpc.errors import InvalidField
+from persistence_service.journal.entries import Columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.panel import panel_of
-from persistence_service.runs.form.payloads import Columns
 from persistence_service.runs.write.recomputing import check_claims
 from tests.support.decisions import GOLDEN_CASES, GoldenCase
 from tests.support.records import PERSONAS, decision, item_of, review, specification

@@ -1,4 +1,4 @@
-"""How large what a run holds may be, in bytes of the serialised messages; pure.
+"""How large what a run holds may be, in bytes of the serialised messages, and how long a page; pure.
 
 Whatever keeps within these is read back in one answer and sent between the services in one message: the
 parts of a run together stay below GetRun's answer, which stays below the 4 MiB that gRPC takes.
@@ -16,6 +16,10 @@ DECISION_BYTES = 1_048_576
 
 RUN_ANSWER_BYTES = 3_670_016
 """GetRun's answer: the four above, and what the run says of itself beside them."""
+
+
+MAX_PAGE_SIZE = 100
+"""Entries of a page of any list."""
 
 
 def review_bytes(panel_size: int) -> int:
