@@ -5,8 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, literal, tuple_
 
-MAX_PAGE_BYTES = 3_000_000
-"""A page ends early at this size, so that it stays below what a client takes as one message."""
+from persistence_service.paging.sizes import MAX_PAGE_BYTES
 
 
 class Sized(Protocol):

@@ -6,6 +6,8 @@ from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.errors import InvalidField
 
 DEFAULT_PAGE_SIZE = 30
+MAX_PAGE_BYTES = 3_000_000
+"""A page ends early at this size, so that it stays below what a client takes as one message."""
 MAX_COUNTS = 10_000
 """What statistics hold at most: there are no pages of them."""
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus_contract.sizes import RUN_ANSWER_BYTES
-from persistence_service.paging.keyset import MAX_PAGE_BYTES
+from persistence_service.paging.sizes import MAX_PAGE_BYTES
 
 PART_BYTES = MAX_PAGE_BYTES
 
