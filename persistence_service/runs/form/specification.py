@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
-from consensus_rpc.server.nesting import readable
+from persistence_service.runs.form.nesting import readable
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.scalars import (

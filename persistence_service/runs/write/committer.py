@@ -14,8 +14,10 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, DatabaseUnavailable, InternalError, LockTimeout
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection
+from persistence_service.database.faults import code_of
 from persistence_service.runs.write.operations import Operation
 from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
 
@@ -138,7 +140,7 @@ class Committer:
 
 def _fail(batch: Sequence[HandedIn], error: Exception) -> None:
     if not isinstance(error, ConsensusError):
-        log.error("write_failed", exc_info=error)
+        log.error("write_failed", code=code_of(error), trace=fault_trace(error))  # its text may quote rows
     refusal = error if isinstance(error, ConsensusError) else InternalError()
     for each in batch:
         if each.operation.stream is not None:
