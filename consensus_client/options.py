@@ -18,13 +18,13 @@ class ClientOptions:
     `call_seconds` bounds a call that answers once, `expand_seconds` ExpandIdea (it waits for a model, and is
     never sent twice). Streams have no deadline of their own; one that is followed counts as cut when nothing
     comes for `idle_seconds`, not even a heartbeat: take several times the service's
-    `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise. The synchronous clients leave
-    that to keepalive.
+    `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise (up to an hour), or None to leave
+    it to keepalive, as the synchronous clients do.
     """
 
     call_seconds: float = 30.0
     expand_seconds: float = 600.0
-    idle_seconds: float = 60.0
+    idle_seconds: float | None = 60.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     channel: ChannelOptions = field(default_factory=ChannelOptions)
 

@@ -26,7 +26,7 @@ class SyncMethod(Protocol[Request_contra, Response_co]):
     def __call__(
         self, request: Request_contra, *, timeout: float | None, metadata: tuple[tuple[str, str], ...]
     ) -> Response_co:
-        """Calls."""
+        """Calls, and waits for the answer."""
 
 
 class SyncStream(Protocol[M_co]):

@@ -1,1 +1,1 @@
-"""How to be a gRPC process here: errors, interceptors, server, client, settings and logs; knows no domain."""
+"""How to be a gRPC process here: errors, servers, channels, settings and logs; knows no domain."""

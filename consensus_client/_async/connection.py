@@ -13,7 +13,7 @@ from consensus_client.async_transport import (
     open_channel,
     sleep,
 )
-from consensus_client.following import Cursor
+from consensus_client.cursors import Cursor
 from consensus_client.options import ClientOptions
 from consensus_client.reconnecting import Reconnection, say_where
 from consensus_client.requests import ListPage

@@ -7,7 +7,7 @@ from typing import Self, TypeAlias
 from consensus.v1 import draft_pb2, draft_service_pb2, draft_service_pb2_grpc
 from consensus_client._async.connection import AsyncConnection, each_page
 from consensus_client.async_transport import Channel, Sleep
-from consensus_client.following import DraftCursor
+from consensus_client.cursors import DraftCursor
 from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
 from consensus_client.requests import duration, new_key
 

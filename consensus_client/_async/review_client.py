@@ -14,7 +14,7 @@ from consensus.v1 import (
 )
 from consensus_client._async.connection import AsyncConnection, each_page
 from consensus_client.async_transport import AsyncStream, Channel, Sleep
-from consensus_client.following import ExportCursor, RunCursor, RunMessage
+from consensus_client.cursors import ExportCursor, RunCursor, RunMessage
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
 from consensus_client.requests import (
     Context,

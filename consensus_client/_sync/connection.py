@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
-from consensus_client.following import Cursor
+from consensus_client.cursors import Cursor
 from consensus_client.options import ClientOptions
 from consensus_client.reconnecting import Reconnection, say_where
 from consensus_client.requests import ListPage

@@ -14,7 +14,7 @@ from consensus.v1 import (
     run_pb2,
 )
 from consensus_client._sync.connection import SyncConnection, each_page
-from consensus_client.following import ExportCursor, RunCursor, RunMessage
+from consensus_client.cursors import ExportCursor, RunCursor, RunMessage
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
 from consensus_client.requests import (
     Context,

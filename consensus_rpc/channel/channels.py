@@ -12,7 +12,7 @@ from consensus_rpc.channel.spread import SpreadChannel
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id, new_request_id
 from consensus_rpc.telemetry.tracing import trace_metadata
 
-__all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "hop_timeout", "open_channel"]
+__all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "open_channel"]
 
 _LEAST_MS_BETWEEN_RESOLUTIONS = 500
 _RETRY_POLICY = {
@@ -114,7 +114,7 @@ def call_options(left: TimeLeft = None, *, ceiling_seconds: float | None = None)
     return {"timeout": hop_timeout(left, ceiling_seconds=ceiling_seconds), "metadata": call_metadata()}
 
 
-def call_metadata(request_id: str | None = None) -> tuple[tuple[str, str], ...]:
+def call_metadata() -> tuple[tuple[str, str], ...]:
     """The request id and the trace context for an outgoing call."""
-    own = request_id or current_request_id() or new_request_id()
+    own = current_request_id() or new_request_id()
     return ((REQUEST_ID_KEY, own), *trace_metadata())

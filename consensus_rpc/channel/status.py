@@ -16,7 +16,6 @@ from consensus_contract.errors import (
     QuotaViolation,
     reason_number,
 )
-from consensus_rpc.channel.wire_status import DETAILS_KEY, DOMAIN
 from consensus_rpc.errors import (
     CallCancelled,
     CallCut,
@@ -26,6 +25,9 @@ from consensus_rpc.errors import (
     UnclassifiedError,
 )
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
+
+DOMAIN = "consensus.v1"
+DETAILS_KEY = "grpc-status-details-bin"
 
 Detail = TypeVar("Detail", bound=Message)
 

@@ -12,11 +12,12 @@ from opentelemetry import context as trace_context
 from opentelemetry import trace
 
 from consensus_contract.errors import ConsensusError, InternalError
-from consensus_rpc.channel.deadline import bind_deadline, require_time_left
-from consensus_rpc.channel.wire_status import to_wire
+from consensus_rpc.channel.deadline import bind_deadline, require_time_left, seconds_left
 from consensus_rpc.errors import SlowConsumer
 from consensus_rpc.server.admission import Gate
+from consensus_rpc.server.context import Context
 from consensus_rpc.server.unread import UnreadAnswers
+from consensus_rpc.server.wire_status import to_wire
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from consensus_rpc.telemetry.metrics import MethodMetrics
@@ -64,7 +65,7 @@ class Call:
         "unread_bytes",
     )
 
-    def __init__(self, method: Method, gate: Gate, unread: UnreadAnswers, context: Any) -> None:
+    def __init__(self, method: Method, gate: Gate, unread: UnreadAnswers, context: Context) -> None:
         """Reads who calls; nothing is refused yet."""
         self._started = perf_counter()
         self._method = method
@@ -159,7 +160,7 @@ class Call:
         return InternalError()
 
     def _code_of_cancelling(self) -> grpc.StatusCode:
-        left = self._context.time_remaining()
+        left = seconds_left(self._context)
         passed = left is not None and left <= 0
         return grpc.StatusCode.DEADLINE_EXCEEDED if passed else grpc.StatusCode.CANCELLED
 
@@ -188,7 +189,7 @@ class Call:
         )
 
 
-def _text_metadata(context: Any) -> Mapping[str, str]:
+def _text_metadata(context: Context) -> Mapping[str, str]:
     pairs = context.invocation_metadata() or ()
     return {key: value for key, value in pairs if isinstance(value, str)}
 

@@ -1,7 +1,6 @@
 """Who calls: the one place from which tenant and caller come."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +15,5 @@ UNAUTHENTICATED = Identity(tenant="default", caller="anonymous")
 """Everyone, while authentication is off."""
 
 
-def identity_of(context: Any) -> Identity:  # noqa: ARG001 - the credential will be read from it
+def identity_of(context: object) -> Identity:  # noqa: ARG001 - the credential will be read from it
     return UNAUTHENTICATED

@@ -10,6 +10,7 @@ import grpc
 
 from consensus_rpc.server.admission import Admission, Gate
 from consensus_rpc.server.call import Call, Method
+from consensus_rpc.server.context import Context
 from consensus_rpc.server.probes import ProbeStreams, is_probe
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS, Requests
@@ -80,7 +81,7 @@ class _Calls:
     unread: UnreadAnswers
     requests: Requests
 
-    def begin(self, context: Any) -> Call:
+    def begin(self, context: Context) -> Call:
         gate: Gate = self.admission if self.probes is None else self.probes.of(context.peer())
         return Call(self.method, gate, self.unread, context)
 
@@ -114,20 +115,20 @@ def _wrapped_handler(handler: Handler, calls: _Calls) -> Handler:
     )
 
 
-Take = Callable[[Call, Requests, Any], Awaitable[Any]]
+Take = Callable[[Call, Requests, Context], Awaitable[Any]]
 """A call's request or requests, checked: from the call, how they are read, and the context."""
 
 
-async def _take_one(call: Call, requests: Requests, context: Any) -> Any:
+async def _take_one(call: Call, requests: Requests, context: Context) -> Any:
     return await requests.only(call, context)
 
 
-async def _take_many(call: Call, requests: Requests, context: Any) -> AsyncIterator[Any]:
+async def _take_many(call: Call, requests: Requests, context: Context) -> AsyncIterator[Any]:
     return requests.each(call, context)
 
 
 def _answering_one(calls: _Calls, take: Take, behaviour: Behaviour, serialize: Serializer) -> Behaviour:
-    async def answer(_requests: Any, context: Any) -> bytes:
+    async def answer(_requests: Any, context: Context) -> bytes:
         async with calls.begin(context) as call:
             response = serialize(await behaviour(await take(call, calls.requests, context), context))
             call.sent = 1
@@ -139,7 +140,7 @@ def _answering_one(calls: _Calls, take: Take, behaviour: Behaviour, serialize: S
 
 
 def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: Serializer) -> Behaviour:
-    async def answer(_requests: Any, context: Any) -> None:
+    async def answer(_requests: Any, context: Context) -> None:
         async with (
             calls.begin(context) as call,
             # Closed here, when the call ends, and not whenever the garbage collector comes by.
@@ -159,7 +160,7 @@ def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: 
 
 
 def _answering_itself(calls: _Calls, take: Take, behaviour: Behaviour) -> Behaviour:
-    async def answer(_requests: Any, context: Any) -> None:
+    async def answer(_requests: Any, context: Context) -> None:
         async with calls.begin(context) as call:
             call.sent = None
             await behaviour(await take(call, calls.requests, context), context)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import grpc
 
 from consensus_rpc.errors import CallDeadlineExceeded, InvalidField
+from consensus_rpc.server.context import Context
 from consensus_rpc.server.deadlines import Deadlines
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.telemetry.log import get_logger
@@ -38,7 +39,7 @@ class Requests:
         self._first = Deadlines(seconds)
         self._next_line = 0.0
 
-    async def only(self, call: Receiving, context: Any) -> Any:
+    async def only(self, call: Receiving, context: Context) -> Any:
         """The one request of a unary call.
 
         Raises:
@@ -50,7 +51,7 @@ class Requests:
         call.received = 1
         return self._reader.read(raw)
 
-    async def each(self, call: Receiving, context: Any) -> AsyncIterator[Any]:
+    async def each(self, call: Receiving, context: Context) -> AsyncIterator[Any]:
         """The requests of a stream, as they come. gRPC's own iterator holds each until the next has come.
 
         Raises:
@@ -77,7 +78,7 @@ class Requests:
             raise CallDeadlineExceeded(f"no request came within {self._first.seconds:g} s") from None
 
 
-async def _read_only(context: Any) -> bytes:
+async def _read_only(context: Context) -> bytes:
     raw = await context.read()
     if raw is grpc.aio.EOF:
         # A caller that left reads like one that sent nothing; that it left is told a moment later.

@@ -21,9 +21,11 @@ from consensus_journal import (
     plain_checkpoint,
     take_checkpoint,
 )
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.audit import repository
 from persistence_service.database import Database
+from persistence_service.database.faults import code_of
 from persistence_service.schema.scalars import microseconds
 
 KEY_BYTES = 32
@@ -147,7 +149,7 @@ class Checkpointer:
             except ConsensusError as error:
                 log.warning("audit_checkpoint_failed", reason=error.reason_name)
             except (OSError, ValueError) as error:
-                log.exception("audit_checkpoint_failed", exc_info=error)
+                log.error("audit_checkpoint_failed", code=code_of(error), trace=fault_trace(error))  # noqa: TRY400 - its text may quote rows
             else:
                 log.debug("audit_checkpoint", number=checkpoint.number, head_count=len(checkpoint.heads))
 

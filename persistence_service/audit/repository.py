@@ -79,7 +79,7 @@ def page(
 
 
 def page_statement(tenant: str, wanted: EntryFilter, after: Position | None, limit: int) -> Select[Any]:
-    """The statement of a page."""
+    """What reads a page: the newest entries first, those after a position."""
     statement = _filtered(select(*_ENTRY).where(_ENTRY.tenant == tenant), wanted)
     if after is not None:
         position = (after.event_time, after.stream, after.sequence)

@@ -9,8 +9,8 @@ from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.drafts.access import DraftAccess
 from persistence_service.drafts.servicer import DraftServicer
+from persistence_service.journal.entered_reads import enter_read
 from persistence_service.journal.entries import Actor
-from persistence_service.journal.reads import enter_read
 from persistence_service.paging.tokens import Signing
 
 

@@ -39,7 +39,7 @@ class Change:
 
     @property
     def draft_id(self) -> str:
-        """The draft."""
+        """Its id, the second part of its key."""
         return self.key[1]
 
     @property

@@ -61,7 +61,6 @@ def ring_message(row: Row) -> draft_pb2.Ring:
 
 
 def segment_message(row: Row) -> draft_pb2.Segment:
-    """A segment."""
     return draft_pb2.Segment(
         segment_id=row["segment_id"],
         position=row["position"],
@@ -84,7 +83,6 @@ def turn_message(row: Row) -> draft_pb2.RingTurn:
 
 
 def collaborator_message(row: Row) -> draft_pb2.Collaborator:
-    """A collaborator."""
     return draft_pb2.Collaborator(
         user=row["user_id"],
         role=names.role_number(row["role"]),

@@ -7,8 +7,8 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus_journal import Plain
 from consensus_rpc.server.context import Context
 from persistence_service.database import Database
+from persistence_service.journal.entered_reads import enter_read
 from persistence_service.journal.entries import Actor
-from persistence_service.journal.reads import enter_read
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.servicer import RunServicer, SubmittedText, UserDataDeletion

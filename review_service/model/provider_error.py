@@ -36,11 +36,6 @@ class ProviderError:
         """Code and type, in this order, as far as there are any."""
         return tuple(dict.fromkeys(each for each in (self.code, self.kind) if each))
 
-    @property
-    def says_anything(self) -> bool:
-        """Whether there is any of it."""
-        return bool(self.code or self.kind or self.param or self.message)
-
 
 NOTHING_SAID: Final = ProviderError()
 

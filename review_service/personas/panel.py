@@ -16,7 +16,7 @@ from typing import Any
 from consensus.v1 import panel_pb2
 
 _WEIGHT_TOLERANCE = Decimal("0.0001")
-_HEADER_KEYS = {"id", "display_name", "order", "weight", "focus", "veto"}
+_HEADER_KEYS = {"id", "display_name", "order", "weight", "focus", "holds_veto"}
 
 
 class PanelError(ValueError):
@@ -135,7 +135,7 @@ def _persona(name: str, fields: Mapping[str, Any], instructions: str) -> PanelPe
         order=fields["order"],
         weight=weight,
         focus=fields["focus"],
-        holds_veto=fields["veto"],
+        holds_veto=fields["holds_veto"],
         instructions=instructions,
         prompt_digest=hashlib.sha256(instructions.encode()).hexdigest(),
     )

@@ -1,1 +1,1 @@
-"""The runs that this process works on, each from its proposal to its decision."""
+"""The runs that this process works on, each from its idea to its decision; and the expand step by itself."""

@@ -1,4 +1,4 @@
-"""One run, from its proposal over five reviews at once to a decision, each result recorded as it comes."""
+"""One run, from its idea over five reviews at once to a decision, each result recorded as it comes."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence

@@ -44,7 +44,7 @@ _DEADLINE_SLACK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class AnotherCall:
     """A failed attempt that another follows."""
 
     attempt: attempt_pb2.Attempt
@@ -88,7 +88,7 @@ class Course(Generic[T]):
         self._fault = budget.output_fault
         self._is_truncated = budget.is_truncated
 
-    async def call_once(self) -> Succeeded[T] | GaveUp | Again:
+    async def call_once(self) -> Succeeded[T] | GaveUp | AnotherCall:
         """Makes the next call: recorded before its bytes leave."""
         if not await self._route_opens():
             return self._never_called(self._attempt())
@@ -106,7 +106,7 @@ class Course(Generic[T]):
             return self._after(attempt, outcome) if isinstance(outcome, CallFailure) else outcome
         return self._after(attempt, self._with_cause(answer))
 
-    async def record_failure(self, again: Again) -> None:
+    async def record_failure(self, again: AnotherCall) -> None:
         """Writes down a failed attempt before the wait for the next."""
         await self._recorder.attempt_failed(again.attempt, again.event)
 
@@ -180,7 +180,7 @@ class Course(Generic[T]):
                 violations=fault.violations,
             )
 
-    def _after(self, started: attempt_pb2.Attempt, failure: CallFailure) -> GaveUp | Again:
+    def _after(self, started: attempt_pb2.Attempt, failure: CallFailure) -> GaveUp | AnotherCall:
         """What follows a failed call."""
         attempt = failed_attempt(started, failure)
         decision = self._decide(failure)
@@ -189,7 +189,7 @@ class Course(Generic[T]):
             return self._give_up(attempt, failure, decision)
         self._log_failure(attempt, decision.delay_seconds)
         event = failed_event(attempt, self._request.persona_id, decision.delay_seconds)
-        return Again(attempt, event, decision.delay_seconds)
+        return AnotherCall(attempt, event, decision.delay_seconds)
 
     def _decide(self, failure: CallFailure) -> Retry | GiveUp:
         """Whether and when another call follows; closes the route where the provider asked for it."""
@@ -222,7 +222,7 @@ class Course(Generic[T]):
     def _give_up(self, attempt: attempt_pb2.Attempt, failure: CallFailure, why: GiveUp) -> GaveUp:
         """The end of a step whose last call failed."""
         self._log_failure(attempt, None)
-        message = failure.message if why is GiveUp.NOT_RETRYABLE else f"{failure.message} {why.value}"
+        message = f"{failure.message} {why.value}".rstrip()
         return GaveUp(
             run_pb2.StepFailure(reason=failure.reason, message=message, output_violations=failure.violations),
             attempt,

@@ -49,7 +49,7 @@ class Retry:
 class GiveUp(Enum):
     """Why there is no further call."""
 
-    NOT_RETRYABLE = "Another try would not help."
+    NOT_RETRYABLE = ""  # the failure says it all
     BUDGET_USED = "Every try that the budget allows was used."
     NO_TIME = "Another try could not finish before the run's deadline."
 

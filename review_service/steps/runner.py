@@ -5,7 +5,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, stop_never
 
 from consensus.v1 import errors_pb2, run_pb2
-from review_service.steps.course import Again, Course
+from review_service.steps.course import AnotherCall, Course
 from review_service.steps.route_gate import RouteGate
 from review_service.steps.step import (
     AttemptRecorder,
@@ -45,13 +45,13 @@ class StepRunner:
             return _exhausted(budget)
         course = Course(request, budget, recorder, self._model, self._timing, self._gate)
         outcome = await course.call_once()
-        return await self._repeated(course, outcome) if isinstance(outcome, Again) else outcome
+        return await self._repeated(course, outcome) if isinstance(outcome, AnotherCall) else outcome
 
-    async def _repeated(self, course: Course[T], first: Again) -> Succeeded[T] | GaveUp:
+    async def _repeated(self, course: Course[T], first: AnotherCall) -> Succeeded[T] | GaveUp:
         """What a step comes to whose first call failed; the others cost nothing of what retrying takes."""
         ended = [first]
 
-        async def next_call() -> Succeeded[T] | GaveUp | Again:
+        async def next_call() -> Succeeded[T] | GaveUp | AnotherCall:
             return ended.pop() if ended else await course.call_once()
 
         async def record(state: RetryCallState) -> None:
@@ -59,7 +59,7 @@ class StepRunner:
 
         retrying = AsyncRetrying(
             sleep=self._timing.sleep,
-            stop=stop_never,  # budget and deadline are part of the decision that `Again` carries
+            stop=stop_never,  # budget and deadline are part of the decision that `AnotherCall` carries
             wait=lambda state: _again(state).delay_seconds,
             retry=_is_followed,
             before_sleep=record,
@@ -85,11 +85,11 @@ def _exhausted(budget: StepBudget) -> GaveUp:
 def _is_followed(state: RetryCallState) -> bool:
     """Whether the call that just ended is followed by another."""
     outcome = state.outcome
-    return outcome is not None and not outcome.failed and isinstance(outcome.result(), Again)
+    return outcome is not None and not outcome.failed and isinstance(outcome.result(), AnotherCall)
 
 
-def _again(state: RetryCallState) -> Again:
+def _again(state: RetryCallState) -> AnotherCall:
     """What was decided when the call failed."""
     assert state.outcome is not None
-    again: Again = state.outcome.result()
+    again: AnotherCall = state.outcome.result()
     return again

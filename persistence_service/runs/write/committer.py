@@ -21,8 +21,10 @@ from consensus_contract.errors import (
     InternalError,
     LockTimeout,
 )
+from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection, Watch
+from persistence_service.database.faults import code_of
 from persistence_service.runs.form.entries import OverBudget
 from persistence_service.runs.write.operations import Append, EndRefused, Operation, RunOperation
 from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
@@ -209,7 +211,8 @@ def _log_refusal(operation: Operation, error: Exception) -> None:
     if isinstance(error, DatabaseError):
         log.error("database_refused", cause=str(error.__cause__), **about)
     else:
-        log.error("write_failed", exc_info=error, **about)
+        # Its text may quote rows.
+        log.error("write_failed", code=code_of(error), trace=fault_trace(error), **about)
 
 
 def fail(batch: Sequence[HandedIn], error: Exception) -> None:

@@ -1,7 +1,7 @@
 """What streams and calls ask of the writer. Pure; `outcomes` says what they are answered."""
 
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1.errors_pb2 import ErrorReason
@@ -182,7 +182,7 @@ class Undelete(RunOperation):
 class ClaimWork:
     """Asks for leases on runs that nobody works on."""
 
-    stream: None = None
+    stream: ClassVar[None] = None
 
     lease_owner: str
     max_count: int
@@ -192,7 +192,7 @@ class ClaimWork:
 class RecordExpansion:
     """Records attempts that belong to no run."""
 
-    stream: None = None
+    stream: ClassVar[None] = None
 
     scope: RunScope
     expansion_id: str

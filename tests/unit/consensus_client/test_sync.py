@@ -25,8 +25,8 @@ from consensus_client import (
     SyncReviewClient,
 )
 from consensus_contract.errors import ConsensusError, QuorumNotMet, RunNotFound
-from consensus_rpc.channel.wire_status import to_wire
 from consensus_rpc.errors import ShuttingDown
+from consensus_rpc.server.wire_status import to_wire
 from tests.unit.consensus_client import samples
 from tests.unit.consensus_client.scripted import ScriptedService, serving
 

@@ -9,7 +9,8 @@ from structlog.contextvars import bound_contextvars
 
 from consensus_contract import errors as nouns
 from consensus_rpc import errors
-from consensus_rpc.channel.channels import ChannelOptions, call_options, hop_timeout, open_channel
+from consensus_rpc.channel.channels import ChannelOptions, call_options, open_channel
+from consensus_rpc.channel.deadline import hop_timeout
 from consensus_rpc.channel.status import contract_errors
 from tests.support.fault_proxy import FaultProxy
 from tests.support.name_server import name_server

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from consensus_contract import errors as nouns
 from consensus_contract.errors import CLASS_BY_REASON, ConsensusError, FieldViolation
 from consensus_rpc import errors
-from consensus_rpc.channel.status import error_from_rpc
-from consensus_rpc.channel.wire_status import DETAILS_KEY, to_status, to_wire
+from consensus_rpc.channel.status import DETAILS_KEY, error_from_rpc
+from consensus_rpc.server.wire_status import to_status, to_wire
 from tests.unit.consensus_rpc.samples import SAMPLES
 
 

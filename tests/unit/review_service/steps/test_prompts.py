@@ -90,7 +90,7 @@ def persona_file(persona_id: str = "critic", **changes: str) -> str:
         "order": "1",
         "weight": "1.0",
         "focus": '"risks"',
-        "veto": "true",
+        "holds_veto": "true",
     } | changes
     lines = "\n".join(f"{name} = {value}" for name, value in header.items() if value)
     return f"+++\n{lines}\n+++\nLook for risks.\n"
@@ -110,7 +110,7 @@ def test_a_panel_is_read_from_any_folder(tmp_path: Path) -> None:
         ({"critic": persona_file(weight="0.9998")}, r"sum to 0\.9998"),
         ({"critic": persona_file(weight="1.5")}, "weight"),
         ({"critic": persona_file(weight="0.99999")}, "weight"),
-        ({"critic": persona_file(veto="false")}, "veto"),
+        ({"critic": persona_file(holds_veto="false")}, "veto"),
         ({"critic": persona_file(order="2")}, "orders"),
         ({"critic": persona_file("somebody")}, "header"),
         ({"critic": persona_file(focus="")}, "header"),

@@ -8,11 +8,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from consensus_contract.errors import ConsensusError, FieldViolation, QuotaViolation
 from consensus_contract.spans import duration
+from consensus_rpc.channel.status import DETAILS_KEY, DOMAIN
 from consensus_rpc.errors import Overloaded
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
 
-DOMAIN = "consensus.v1"
-DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 # gRPC drops trailers above 8 KiB at random and all above 16 KiB. The status travels in base64 beside its

@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.v1 import heartbeat_pb2, review_service_pb2, run_event_pb2
-from consensus_client.following import RunCursor
+from consensus_client.cursors import RunCursor
 from consensus_rpc.errors import ServerUnreachable
 from tests.unit.consensus_client import samples
 
