@@ -7,11 +7,9 @@ from sqlalchemy import Connection, select
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_pb2
-from consensus_contract.errors import RunNotFound
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
-from persistence_service.runs.form.payloads import review_message
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
@@ -77,18 +75,10 @@ async def list_persona_reviews(
     binding = ["persona_reviews", tenant, run_id]
     after = signer.position(binding, request.page_token)[0] if request.page_token else ""
 
-    def find(connection: Connection) -> tuple[list[str], list[Any]]:
-        shown = request.show_deleted
-        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
-        if panel is None:
-            raise RunNotFound(run_id=run_id)
-        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
-
-    panel, rows = await reader.read(find, f"runs/{run_id}")
-    place = {persona_id: index for index, persona_id in enumerate(panel)}
+    run = await reader.whole_run((tenant, run_id), show_deleted=request.show_deleted)
+    place = {persona.persona_id: index for index, persona in enumerate(run.specification.personas)}
     behind = place.get(after, -1)
-    reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
-    left = [each for each in reviews if place[each.persona_id] > behind]
+    left = [each for each in run.persona_reviews if place[each.persona_id] > behind]
     page = fitting(left, size)
     response = persistence_service_pb2.ListPersonaReviewsResponse(persona_reviews=page)
     if len(page) < len(left):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
 
@@ -14,6 +14,7 @@ from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form import names
 from persistence_service.runs.form.attempts import attempt_message
+from persistence_service.runs.form.events import StoredRunEvent
 from persistence_service.runs.form.run_message import listed_run
 from persistence_service.runs.form.steps import step_names
 from persistence_service.runs.form.tables import RUNS
@@ -27,6 +28,8 @@ from persistence_service.schema.scalars import (
     from_timestamp_up,
     microseconds,
 )
+
+RunEntries: TypeAlias = dict[str, list[StoredRunEvent]]
 
 MAX_PAGE_BYTES = 3_000_000
 """A page of attempts ends early at this size: one may hold a megabyte of a model's answer."""
@@ -49,11 +52,13 @@ async def list_runs(
         repository.RUNS_WITH_SPECIFICATION.shown(shown), tenant, request.filter, position, size + 1
     )
 
-    def find(connection: Connection) -> list[Mapping[Any, Any]]:
-        return list(connection.execute(statement).mappings())
+    def find(connection: Connection) -> tuple[Sequence[Mapping[Any, Any]], RunEntries]:
+        rows = connection.execute(statement).mappings().all()
+        return rows, repository.find_entries(connection, tenant, [row["run_id"] for row in rows[:size]])
 
-    rows = await reader.read(find, "runs")
-    page = fitting((listed_run(row, reader.options.retention) for row in rows), size)
+    rows, entries = await reader.read(find, "runs")
+    runs = (listed_run(row, entries[row["run_id"]], reader.options.retention) for row in rows[:size])
+    page = fitting(runs, size)
     response = persistence_service_pb2.ListRunsResponse(runs=page)
     if len(rows) > len(page):
         last = rows[len(page) - 1]

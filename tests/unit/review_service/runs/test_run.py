@@ -12,6 +12,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
+from consensus_decision.decision import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
@@ -126,7 +127,7 @@ def specification(min_personas: int = 0) -> run_pb2.RunSpecification:
         ),
         personas=PANEL.personas,
         quorum=check_quorum(run_pb2.Quorum(min_personas=min_personas), PANEL.personas)[0],
-        policy_version="1",
+        policy_version=POLICY_VERSION,
     )
 
 
