@@ -39,8 +39,8 @@ def stale(run: run_pb2.Run) -> dict[str, list[str]]:
 
 async def listed(client: Client, run_id: str, parent: str) -> run_pb2.Run:
     request = review_service_pb2.ListRunsRequest(filter=run_pb2.RunFilter(parent_run_id=parent))
-    (run,) = [each for each in (await client.review.ListRuns(request)).runs if each.run_id == run_id]
-    return run
+    found: list[run_pb2.Run] = list((await client.review.ListRuns(request)).runs)
+    return next(run for run in found if run.run_id == run_id)
 
 
 async def test_dropping_the_encryption_of_an_approved_run_is_read_and_not_approved(
