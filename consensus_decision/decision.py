@@ -1,7 +1,8 @@
 """The decision over a run's reviews: pure arithmetic in exact decimals.
 
 The same reviews give the same message in any order, and the same bytes when it is serialised
-deterministically. What is here must not change without another POLICY_VERSION.
+deterministically. What is here must not change without another POLICY_VERSION, and each version that is
+known goes on to give what it gave: a run is decided by the one that its specification names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +13,22 @@ from typing import TypeAlias
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decimals import EXACT, nearest_double, round_half_up, score_from_double
+from consensus_decision.freshness import Freshness, freshness, freshness_rule
+from consensus_decision.listed import listed
 from consensus_decision.minority_reports import minority_reports
 from consensus_decision.quorum import missing_required
 
-POLICY_VERSION = "1.0.0"
+POLICY_VERSION = "1.1.0"
+"""What new runs are decided by: as 1.0.0, but a stale review carries no approval."""
+POLICY_VERSIONS = ("1.0.0", POLICY_VERSION)
 APPROVE_THRESHOLD = Decimal("0.80")
 REVISE_THRESHOLD = Decimal("0.60")
 
 Label: TypeAlias = decision_pb2.DecisionLabel.ValueType
+
+
+class UnknownPolicyError(ValueError):
+    """A run is to be decided by rules of another release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +48,20 @@ def decide(
 ) -> decision_pb2.Decision:
     """The decision of a run's panel. `missing` says why personas without a review have none.
 
-    Whether enough personas answered is `quorum.has_quorum`'s to say, before.
+    Whether enough personas answered is `quorum.has_quorum`'s to say, before; which carried-over reviews are
+    stale, `sections.mark_stale`'s.
 
     Raises:
+        UnknownPolicyError: the specification names a version that is not among POLICY_VERSIONS.
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score
             outside 0 to 1, or present personas without any weight.
     """
+    policy = _policy(specification)
     votes = _votes(specification.personas, list(reviews))
     confidence = _confidence(votes)
     absent = _absent(specification.personas, votes)
-    label, rules = _apply_rules(specification, votes, confidence, absent)
+    fresh = freshness(specification.personas, [vote.review for vote in votes]) if policy != "1.0.0" else None
+    label, rules = _apply_rules(specification, votes, confidence, absent, fresh)
     return decision_pb2.Decision(
         label=label,
         overall_weighted_confidence=nearest_double(confidence),
@@ -56,8 +69,16 @@ def decide(
         fired_rules=rules,
         completeness=_completeness(specification.personas, absent, missing or {}),
         minority_reports=minority_reports(label, [vote.review for vote in votes]),
-        policy_version=POLICY_VERSION,
+        policy_version=policy,
+        fresh_weight=None if fresh is None else nearest_double(fresh.weight),
     )
+
+
+def _policy(specification: run_pb2.RunSpecification) -> str:
+    version = specification.policy_version or POLICY_VERSION
+    if version not in POLICY_VERSIONS:
+        raise UnknownPolicyError(version)
+    return version
 
 
 def label_name(label: Label) -> str:
@@ -144,6 +165,7 @@ def _apply_rules(
     votes: Sequence[_Vote],
     confidence: Decimal,
     absent: Sequence[str],
+    fresh: Freshness | None,
 ) -> tuple[Label, list[decision_pb2.FiredRule]]:
     """The label, and every rule whose condition holds, in the order in which they are applied.
 
@@ -156,6 +178,7 @@ def _apply_rules(
             _security_veto(votes),
             _blocking_weight(votes),
             _required_missing(specification, absent),
+            None if fresh is None else freshness_rule(fresh),
         )
         if rule is not None
     ]
@@ -221,7 +244,7 @@ def _blocking_weight(votes: Sequence[_Vote]) -> decision_pb2.FiredRule | None:
     return decision_pb2.FiredRule(
         rule=decision_pb2.DECISION_RULE_BLOCKING_WEIGHT,
         explanation=(
-            f"{_names(vote.persona.display_name for vote in blocking)} name blocking issues and hold"
+            f"{listed(vote.persona.display_name for vote in blocking)} name blocking issues and hold"
             f" {weight} of the weight present, {present}: at least half."
         ),
         data={
@@ -242,12 +265,6 @@ def _required_missing(
     names = {persona.persona_id: persona.display_name for persona in specification.personas}
     return decision_pb2.FiredRule(
         rule=decision_pb2.DECISION_RULE_REQUIRED_PERSONA_MISSING,
-        explanation=f"Without {_names(names[each] for each in missing)} the panel cannot approve.",
+        explanation=f"Without {listed(names[each] for each in missing)} the panel cannot approve.",
         data={"persona_ids": ",".join(missing)},
     )
-
-
-def _names(names: Iterable[str]) -> str:
-    """`A`, `A and B`, `A, B and C`."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

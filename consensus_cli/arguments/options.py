@@ -30,7 +30,13 @@ Persistence = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print protobuf JSON instead of text.")]
 JsonEvents = Annotated[bool, typer.Option("--json", help="Print each event as a line of protobuf JSON.")]
-Gate = Annotated[bool, typer.Option("--gate", help="Exit 10 when the decision is revise, 11 for reject.")]
+Gate = Annotated[
+    bool,
+    typer.Option(
+        "--gate",
+        help="Exit 10 for revise, 11 for reject, 12 when too little of the panel answered or read it.",
+    ),
+]
 Key = Annotated[
     str | None,
     typer.Option(

@@ -52,7 +52,7 @@ def annotate(
         if json:
             say_json(run)
         else:
-            say_blocks(decision_blocks(run.decision))
+            say_blocks(decision_blocks(run.decision, run.turnout))
 
     CommandSession(server).run(change)
 

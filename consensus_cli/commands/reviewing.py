@@ -141,6 +141,7 @@ def watch(
     session = CommandSession(server)
     session.run_view.run_id = run_id
     session.run_view.last_sequence = after
+    session.run_view.is_partial = after > 0
 
     async def stream(client: ReviewClient) -> int:
         events = client.watch_run(run_id, after_sequence=after, timeout=timeout)

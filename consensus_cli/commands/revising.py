@@ -33,7 +33,7 @@ def revise(
         list[str] | None,
         typer.Option(
             metavar="PERSONA",
-            help="Ask this one again; may be repeated. Without it: who scored below 0.70 or blocked.",
+            help="Ask this one again; may be repeated. Without it: who scored below 0.70, blocked, may veto.",
             show_default=False,
         ),
     ] = None,
@@ -56,8 +56,8 @@ def revise(
 ) -> None:
     """Revise a completed run: fold edits in, review anew.
 
-    Only the personas that were not content are asked again; the others'
-    reviews are carried over.
+    The personas that were not content and those that hold a veto are asked
+    again, all where these weigh too little; the others' reviews are carried over.
     """
     if not notes and not edited:
         raise typer.BadParameter("give --notes, --edited, or both")

@@ -1,7 +1,7 @@
 """Following a run: the events into one of three views, the decision into an exit code."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -14,7 +14,9 @@ from consensus_cli.execution.session import CommandSession
 from consensus_cli.view.live import LiveTable
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.plain import plain_lines
+from consensus_cli.view.turnout import turnout_words
 from consensus_client import ReviewClient
+from consensus_contract.errors import ConsensusError, RunFailed
 
 Events = AsyncGenerator[run_event_pb2.RunEvent]
 _FRAMES_PER_SECOND = 10
@@ -28,18 +30,44 @@ async def follow(
     Raises:
         ConsensusError: when the run failed or the service stayed out of reach.
     """
+    session.is_gate = gate
     console = plain_console()
     is_live = console.is_terminal and not as_json
     show = say_json if as_json else _nothing if is_live else _plain(session)
     with _live(session, console) if is_live else nullcontext():
-        async with aclosing(events) as stream:
-            async for event in stream:
-                session.run_view.take(event)
-                show(event)
-    decision = session.run_view.decision or await _stored_decision(session, client)
+        try:
+            await _take_all(session, client, events, show)
+        except RunFailed:
+            if not as_json:
+                say(f"panel {turnout_words(session.run_view.panel.turnout())}")
+            raise
+    decision, turnout = await _outcome(session, client)
     if not as_json:
-        say_blocks([*decision_blocks(decision), *_next_steps(session)])
-    return exits.of_decision(decision.label, gate=gate)
+        say_blocks([*decision_blocks(decision, turnout), *_next_steps(session)])
+    return exits.of_decision(decision, gate=gate)
+
+
+async def _take_all(
+    session: CommandSession,
+    client: ReviewClient,
+    events: Events,
+    show: Callable[[run_event_pb2.RunEvent], None],
+) -> None:
+    is_known = False
+    async with aclosing(events) as stream:
+        async for event in stream:
+            session.run_view.take(event)
+            show(event)
+            if not is_known:
+                await _expect_panel(session, client)
+                is_known = True
+
+
+async def _expect_panel(session: CommandSession, client: ReviewClient) -> None:
+    """Learns the panel's weights, which no event says; without them only persons are counted."""
+    with suppress(ConsensusError):
+        run = await client.get_run(session.run_view.run_id)
+        session.run_view.panel.expect(run.turnout)
 
 
 def say_started(session: CommandSession, run: run_pb2.Run, *, as_json: bool) -> None:
@@ -67,10 +95,15 @@ def _live(session: CommandSession, console: Console) -> AbstractContextManager[o
     return Live(table, console=console, refresh_per_second=_FRAMES_PER_SECOND)
 
 
-async def _stored_decision(session: CommandSession, client: ReviewClient) -> decision_pb2.Decision:
-    """The decision of a run that was watched from after it."""
-    run = await client.get_run(session.run_view.run_id)
-    return run.decision
+async def _outcome(
+    session: CommandSession, client: ReviewClient
+) -> tuple[decision_pb2.Decision, run_pb2.PanelTurnout]:
+    """As the events told it; as it is stored, where a run was watched from after some of them."""
+    view = session.run_view
+    if view.decision is not None and not view.is_partial:
+        return view.decision, view.panel.turnout()
+    run = await client.get_run(view.run_id)
+    return run.decision, run.turnout
 
 
 def _next_steps(session: CommandSession) -> list[Block]:

@@ -44,6 +44,7 @@ class CommandSession:
         self.server = inputs.target(server)
         self.run_view = RunView()
         self.interrupted = "interrupted"
+        self.is_gate = False
 
     def command(self, *words: str) -> str:
         """A command as the user would type it to reach the same service."""
@@ -77,7 +78,7 @@ class CommandSession:
             return asyncio.run(with_client())
         except ConsensusError as error:
             complain(*explain(error, self.command))
-            return exits.of_error(error)
+            return exits.of_error(error, gate=self.is_gate)
         except KeyboardInterrupt:
             complain(self._farewell())
             return exits.INTERRUPTED

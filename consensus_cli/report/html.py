@@ -13,10 +13,12 @@ from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import (
     facts,
     failure_lines,
+    origin,
     proposal_sections,
     review_sections,
     state,
 )
+from consensus_cli.view.turnout import panel_words, persona_lines
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -54,6 +56,7 @@ def _header(run: run_pb2.Run, title: str) -> Markup:
         element("p", "Consensus review", class_="kind"),
         element("h1", title),
         element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
+        element("p", panel_words(run.turnout, run.decision), class_="kind"),
     ]
     if run.HasField("decision"):
         parts.append(_scale(run.decision.overall_weighted_confidence))
@@ -98,6 +101,7 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
         yield _section("Reviews", [_review(review) for review in run.persona_reviews])
     if run.HasField("proposal"):
         yield _section("Proposal", _proposal(run))
+    yield _section("Panel", _items(persona_lines(run.turnout)))
     yield _section("Idea", _paragraphs(run.specification.idea))
     yield _section("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
 
@@ -151,12 +155,12 @@ def _dissent(decision: decision_pb2.Decision) -> Child:
 def _review(review: panel_pb2.PersonaReview) -> Markup:
     made = review.provenance
     attempts = text.count(made.attempt_count, "attempt")
-    origin = f"{text.clean(made.answered_model or made.requested_model)}, {attempts}"
+    made_by = f"{text.clean(made.answered_model or made.requested_model)}, {attempts}"
     return element(
         "article",
         element("h3", text.clean(review.persona_name), _aside(text.score(review.confidence_score))),
         bar(review.confidence_score),
-        element("p", f"carried over from run {review.reused_from_run_id}", class_="origin")
+        element("p", origin(review), class_="origin stale" if review.stale_sections else "origin")
         if review.reused_from_run_id
         else None,
         [
@@ -164,7 +168,7 @@ def _review(review: panel_pb2.PersonaReview) -> Markup:
             for name, lines in review_sections(review)
         ],
         element("p", element("strong", "Effort: "), text.clean(review.estimated_effort)),
-        element("p", origin, class_="origin"),
+        element("p", made_by, class_="origin"),
     )
 
 

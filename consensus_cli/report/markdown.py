@@ -10,6 +10,8 @@ from consensus_cli.view import text
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import facts, failure_lines, proposal_sections, review_sections
+from consensus_cli.view.sections import stale_words
+from consensus_cli.view.turnout import panel_words, persona_lines
 
 _BAR_CELLS = 20
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")
@@ -53,12 +55,13 @@ def _lines(
 
 def _outcome(run: run_pb2.Run) -> Iterator[str]:
     if not run.HasField("decision"):
-        yield f"**{verdict(run)}**"
+        yield f"**{verdict(run)}**, {escape(panel_words(run.turnout, run.decision))}"
         if run.HasField("failure"):
             yield from ("", *_items(failure_lines(run.failure)))
         return
     decision = run.decision
-    yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}"
+    panel = escape(panel_words(run.turnout, decision))
+    yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
     yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
     yield from _scores(run)
     if decision.minority_reports:
@@ -110,6 +113,8 @@ def _reviews(run: run_pb2.Run) -> Iterator[str]:
         yield from ("", f"### {escape(review.persona_name)}: {text.score(review.confidence_score)}")
         if review.reused_from_run_id:
             yield from ("", f"Carried over from run `{review.reused_from_run_id}`.")
+        if review.stale_sections:
+            yield from ("", f"**{escape(stale_words(review.stale_sections))}**")
         for name, lines in review_sections(review):
             yield from ("", f"**{name}**", "", *_items(lines))
         yield from ("", f"Effort: {escape(review.estimated_effort)}")
@@ -123,6 +128,7 @@ def _facts(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterato
     for step in run.steps:
         state = text.word(run_pb2.StepState, step.state, "STEP_STATE_")
         yield f"| {escape(label(step.name))} | {state} | {step.attempt_count or ''} |"
+    yield from ("", "### Panel", "", *_items(persona_lines(run.turnout)))
     if attempts:
         yield from ("", cost_of(attempts).sentence())
 

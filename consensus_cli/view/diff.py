@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from consensus.v1 import decision_pb2, review_service_pb2
 from consensus_cli.view import text
 from consensus_cli.view.outcome import COLOURS, Block, label_word
+from consensus_cli.view.sections import section_name, stale_words
 from consensus_cli.view.tables import table
 
 Diff = review_service_pb2.DiffRunsResponse
@@ -14,15 +15,6 @@ _RELATIONSHIPS = {
     review_service_pb2.RUN_RELATIONSHIP_A_PARENT_OF_B: "b revises a",
     review_service_pb2.RUN_RELATIONSHIP_B_PARENT_OF_A: "a revises b",
     review_service_pb2.RUN_RELATIONSHIP_UNRELATED: "neither revises the other",
-}
-_SECTION_NAMES = {
-    "title": "Title",
-    "summary": "Summary",
-    "problem_statement": "Problem",
-    "proposed_solution": "Solution",
-    "assumptions": "Assumptions",
-    "scope_non_goals": "Not in scope",
-    "raw_expanded_proposal": "In prose",
 }
 _LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 PERSONA_HEADER = ("persona", "before", "after", "delta", "adds", "")
@@ -107,6 +99,8 @@ def _notes(persona: review_service_pb2.PersonaDiff) -> Iterator[str]:
         yield "removed"
     if persona.reused_from_run_id:
         yield "carried over"
+    if persona.stale_sections:
+        yield stale_words(persona.stale_sections)
     yield from _flag("blocking", persona.blocking_before, persona.blocking_after)
     yield from _flag("security-critical", persona.security_critical_before, persona.security_critical_after)
 
@@ -124,7 +118,7 @@ def changed_sections(diff: Diff) -> list[tuple[str, str, list[str]]]:
     """Name, what became of it, and lines of each section that differs."""
     return [
         (
-            _section_name(each.section),
+            section_name(each.section),
             text.word(review_service_pb2.DiffChange, each.change, "DIFF_CHANGE_"),
             [_diff_line(line) for line in each.unified_diff_lines],
         )
@@ -136,7 +130,7 @@ def changed_sections(diff: Diff) -> list[tuple[str, str, list[str]]]:
 def unchanged_sections(diff: Diff) -> list[str]:
     """Names of the sections that do not differ."""
     unchanged = review_service_pb2.DIFF_CHANGE_UNCHANGED
-    return [_section_name(each.section) for each in diff.sections if each.change == unchanged]
+    return [section_name(each.section) for each in diff.sections if each.change == unchanged]
 
 
 def line_style(line: str) -> str:
@@ -144,10 +138,6 @@ def line_style(line: str) -> str:
     if line.startswith(("--- ", "+++ ")):
         return "bold"
     return _LINE_STYLES.get(line[:1], "")
-
-
-def _section_name(section: str) -> str:
-    return _SECTION_NAMES.get(section, text.clean(section))
 
 
 def _diff_line(line: str) -> str:

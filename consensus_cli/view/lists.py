@@ -6,6 +6,7 @@ from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import model, state
 from consensus_cli.view.tables import pairs, table
+from consensus_cli.view.turnout import panel_words
 
 _IDEA_CHARACTERS = 40
 
@@ -18,11 +19,14 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
             f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
             label_word(run.decision.label) if run.HasField("decision") else "",
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
+            panel_words(run.turnout, run.decision).removeprefix("panel "),
             text.shorten(run.specification.idea, _IDEA_CHARACTERS),
         ]
         for run in found
     ]
-    return table(("run", "created (UTC)", "state", "decision", "score", "idea"), rows, right=frozenset({4}))
+    return table(
+        ("run", "created (UTC)", "state", "decision", "score", "panel", "idea"), rows, right=frozenset({4})
+    )
 
 
 def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:

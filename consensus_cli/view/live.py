@@ -9,8 +9,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from consensus.v1 import decision_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView
+from consensus_cli.view.turnout import panel_words
 
 _BAR_CELLS = 10
 _MARKS = {
@@ -44,6 +46,12 @@ class LiveTable:
             )
         if self._progress.title:
             yield Text(text.visible(self._progress.title), style="bold", no_wrap=True, overflow="ellipsis")
+        turnout = self._progress.panel.turnout()
+        if turnout.expected_count:
+            decision = self._progress.decision or decision_pb2.Decision()
+            yield Text(
+                text.visible(panel_words(turnout, decision)), style="dim", no_wrap=True, overflow="ellipsis"
+            )
         table = Table.grid(padding=(0, 1))
         for width in (1, 17, 6, _BAR_CELLS, 10):
             table.add_column(width=width, no_wrap=True)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consensus.v1 import decision_pb2
+from consensus.v1 import decision_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import reason
+from consensus_cli.view.turnout import panel_words
 
 COLOURS = {
     decision_pb2.DECISION_LABEL_APPROVE: "green",
@@ -28,11 +29,12 @@ def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
     return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_").upper()
 
 
-def decision_blocks(decision: decision_pb2.Decision) -> Iterator[Block]:
-    """The verdict, the rules that led to it, who is missing, and who dissents."""
+def decision_blocks(decision: decision_pb2.Decision, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+    """The verdict, what of the panel it rests on, the rules that led to it, who is missing, who dissents."""
     confidence = text.score(decision.overall_weighted_confidence)
     colour = COLOURS.get(decision.label, "bold")
     yield Block(0, f"{label_word(decision.label)}  confidence {confidence}", f"bold {colour}")
+    yield Block(2, panel_words(turnout, decision))
     for rule in decision.fired_rules:
         yield Block(2, f"- {text.clean(rule.explanation)}")
     for missing in decision.completeness.missing_personas:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from consensus.v1 import run_event_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
+from consensus_cli.view.sections import stale_words
 from consensus_contract.steps import AGGREGATE, EXPAND
 
 
@@ -26,10 +27,18 @@ def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[st
         case "attempt_failed":
             failed = event.attempt_failed
             yield f"{label(failed.step)}: attempt {failed.attempt_number}: {progress.lines[failed.step].note}"
-        case "proposal_ready" if progress.title:
-            yield f"proposal: {progress.title}"
+        case "proposal_ready":
+            yield from _proposed(progress)
         case "run_cancelled":
             yield "cancelled"
+
+
+def _proposed(progress: RunView) -> Iterator[str]:
+    if progress.title:
+        yield f"proposal: {progress.title}"
+    for review in progress.carried:
+        if words := stale_words(review.stale_sections):
+            yield f"{text.clean(review.persona_name)}: {words}"
 
 
 def _ended(line: Line) -> str:

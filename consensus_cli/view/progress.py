@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_cli.view import text
+from consensus_cli.view.panel_view import PanelView
+from consensus_cli.view.sections import stale_words
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
+from consensus_decision.sections import mark_stale
 
 
 class Phase(Enum):
@@ -45,11 +48,17 @@ class RunView:
     decision: decision_pb2.Decision | None = None
     failure: run_pb2.RunFailure | None = None
     is_over: bool = False
+    is_partial: bool = False
+    """Whether there are events that it was not shown."""
+    panel: PanelView = field(default_factory=PanelView)
+    carried: list[panel_pb2.PersonaReview] = field(default_factory=list)
 
     def take(self, event: run_event_pb2.RunEvent) -> None:
         """Moves on by one event; kinds of a newer server change nothing but the sequence."""
         self.run_id = event.run_id
+        self.is_partial = self.is_partial or event.sequence != self.last_sequence + 1
         self.last_sequence = event.sequence
+        self.panel.take(event)
         match event.WhichOneof("payload"):
             case "step_started":
                 self._begin(event.step_started.step, text.moment(event.event_time))
@@ -71,6 +80,7 @@ class RunView:
         match event.WhichOneof("payload"):
             case "proposal_ready":
                 self.title = text.clean(event.proposal_ready.proposal.title)
+                self._note_stale(event.proposal_ready.proposal)
             case "persona_review_ready":
                 self._reviewed(event.persona_review_ready)
             case "decision_ready":
@@ -119,7 +129,16 @@ class RunView:
             parts.append("security-critical")
         if review.reused_from_run_id:
             parts.append("carried over")
+            self.carried.append(review)
         line.note = ", ".join(parts)
+
+    def _note_stale(self, proposal: proposal_pb2.Proposal) -> None:
+        """Says what the personas of carried-over reviews did not read, where the events tell it."""
+        known = [review for review in self.carried if review.section_digests]
+        mark_stale(known, run_pb2.RunSpecification(), proposal)
+        for review in known:
+            if words := stale_words(review.stale_sections):
+                self._line(review_step(review.persona_id)).note += f", {words}"
 
 
 def label(step: str) -> str:

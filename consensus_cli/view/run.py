@@ -6,7 +6,9 @@ from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.sections import stale_words
 from consensus_cli.view.tables import pairs, table
+from consensus_cli.view.turnout import persona_lines, turnout_words
 
 
 def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
@@ -20,13 +22,15 @@ def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
         yield from proposal_blocks(run.proposal)
     if run.steps:
         yield from _section("Steps", step_lines(run.steps))
+    if run.HasField("turnout"):
+        yield from _section("Panel", list(persona_lines(run.turnout)))
     for review in run.persona_reviews:
         yield from review_blocks(review)
     if run.HasField("failure"):
-        yield from _failure_blocks(run.failure)
+        yield from _failure_blocks(run)
     if run.HasField("decision"):
         yield Block(0, "")
-        yield from decision_blocks(run.decision)
+        yield from decision_blocks(run.decision, run.turnout)
 
 
 def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
@@ -99,12 +103,18 @@ def review_blocks(review: panel_pb2.PersonaReview) -> Iterator[Block]:
     name, confidence = text.clean(review.persona_name), text.score(review.confidence_score)
     yield Block(0, f"{name}  {confidence}", "bold")
     if review.reused_from_run_id:
-        yield Block(2, f"carried over from run {review.reused_from_run_id}", "dim")
+        yield Block(2, origin(review), "yellow" if review.stale_sections else "dim")
     for title, lines in review_sections(review):
         yield Block(2, title, "underline")
         for line in lines:
             yield Block(4, f"- {line}")
     yield Block(2, f"Effort: {text.clean(review.estimated_effort)}")
+
+
+def origin(review: panel_pb2.PersonaReview) -> str:
+    """Where a carried-over review comes from, and what of the proposal its persona did not read."""
+    carried = f"carried over from run {review.reused_from_run_id}"
+    return "; ".join(part for part in (carried, stale_words(review.stale_sections)) if part)
 
 
 def review_sections(review: panel_pb2.PersonaReview) -> list[tuple[str, list[str]]]:
@@ -164,10 +174,11 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     return lines
 
 
-def _failure_blocks(failure: run_pb2.RunFailure) -> Iterator[Block]:
+def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:
     yield Block(0, "")
     yield Block(0, "FAILED", "bold red")
-    for line in failure_lines(failure):
+    yield Block(2, f"panel {turnout_words(run.turnout)}")
+    for line in failure_lines(run.failure):
         yield Block(2, line)
 
 

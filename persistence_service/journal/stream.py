@@ -1,6 +1,6 @@
 """The entries of a stream as they are stored. Never commits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import Connection, and_, bindparam, func, select
@@ -25,6 +25,11 @@ ROWS_AFTER = (
     .limit(bindparam("limit"))
 )
 ALL_ROWS = select(*_JOURNAL).where(_IN_STREAM).order_by(_JOURNAL.first_sequence)
+ROWS_OF_STREAMS = (
+    select(*_JOURNAL)
+    .where(_JOURNAL.tenant == bindparam("tenant"), _JOURNAL.stream.in_(bindparam("streams", expanding=True)))
+    .order_by(_JOURNAL.stream, _JOURNAL.first_sequence)
+)
 
 
 def entries_after(
@@ -40,4 +45,10 @@ def entries_after(
 def all_entries(connection: Connection, tenant: str, stream: str) -> Iterator[Entry]:
     """All entries of a stream, in their order."""
     rows = connection.execute(ALL_ROWS, {"tenant": tenant, "stream": stream})
+    return (entry for row in rows for entry in unpack(row))
+
+
+def entries_of(connection: Connection, tenant: str, streams: Sequence[str]) -> Iterator[Entry]:
+    """All entries of some streams, those of each in their order."""
+    rows = connection.execute(ROWS_OF_STREAMS, {"tenant": tenant, "streams": streams})
     return (entry for row in rows for entry in unpack(row))

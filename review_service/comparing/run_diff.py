@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_decision.decimals import nearest_double, score_from_double
-from review_service.comparing.proposal_diff import FIELDS, TEXTS, field_values
+from consensus_decision.sections import FIELDS, TEXTS, field_values
 from review_service.comparing.unified_diff import unified_diff
 
 Diff = review_service_pb2.DiffRunsResponse
@@ -101,6 +101,7 @@ def _persona(
         added_blocking_issues=[text for text in issues_after if text not in issues_before],
         removed_blocking_issues=[text for text in issues_before if text not in issues_after],
         reused_from_run_id="" if after is None else after.reused_from_run_id,
+        stale_sections=() if after is None else after.stale_sections,
     )
 
 
@@ -108,7 +109,8 @@ def _content(review: panel_pb2.PersonaReview) -> panel_pb2.PersonaReview:
     """The review without where it comes from: what is carried over is the same review."""
     content = panel_pb2.PersonaReview()
     content.CopyFrom(review)
-    content.ClearField("reused_from_run_id")
+    for name in ("reused_from_run_id", "section_digests", "stale_sections"):
+        content.ClearField(name)
     return content
 
 

@@ -1,4 +1,8 @@
-"""What a revision is to do: whom it asks again, whose reviews it takes over, what it works on. Pure."""
+"""What a revision is to do: whom it asks again, whose reviews it takes over, what it works on. Pure.
+
+It is planned once, when the revision is accepted, and stored. Its proposal is not known then, so that an edit
+counts as a change: who would be asked if any section changed is asked whatever the model makes of the edit.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +10,9 @@ from decimal import Decimal
 
 from consensus.v1 import panel_pb2, review_service_pb2, run_pb2
 from consensus_decision.decimals import score_from_double
+from consensus_decision.freshness import LEAST_FRESH_WEIGHT
+from consensus_decision.sections import sections_read
+from consensus_decision.weights import panel_share
 from review_service.config import ReviewSettings
 from review_service.intake.requests import CleanInput
 from review_service.intake.revisions import CleanEdits
@@ -36,8 +43,7 @@ def plan_revision(
         InvalidField: when the quorum does not fit the panel.
     """
     reviews = {review.persona_id: review for review in parent.persona_reviews}
-    panel = [persona.persona_id for persona in personas]
-    asked = personas_to_ask(request, panel, reviews)
+    asked = personas_to_ask(request, personas, reviews)
     specification = run_specification(
         settings,
         personas,
@@ -58,23 +64,30 @@ def plan_revision(
             asked_personas=asked,
         )
     )
-    carried = [_carried(reviews[each], parent.run_id) for each in panel if each not in asked]
+    panel = [persona.persona_id for persona in personas]
+    carried = [_carried(reviews[each], parent) for each in panel if each not in asked]
     return Revision(specification, carried)
 
 
 def personas_to_ask(
     request: review_service_pb2.ReviseRunRequest,
-    panel: Sequence[str],
+    personas: Sequence[panel_pb2.Persona],
     reviews: dict[str, panel_pb2.PersonaReview],
 ) -> list[str]:
-    """Those that are named, or all, or those that were not content; and those that have no review yet."""
-    return [
-        persona_id
-        for persona_id in panel
-        if (review := reviews.get(persona_id)) is None
-        or request.all_personas
-        or (persona_id in request.personas if request.personas else not is_content(review))
+    """Those that are named, or all, or those that were not content or hold a veto, and all where these weigh
+    too little; in each case those that have no review yet.
+    """
+    panel = [persona.persona_id for persona in personas]
+    if request.all_personas:
+        return panel
+    if request.personas:
+        return [each for each in panel if each in request.personas or each not in reviews]
+    asked = [
+        persona.persona_id
+        for persona in personas
+        if persona.holds_veto or (review := reviews.get(persona.persona_id)) is None or not is_content(review)
     ]
+    return asked if panel_share(personas, asked) >= LEAST_FRESH_WEIGHT else panel
 
 
 def is_content(review: panel_pb2.PersonaReview) -> bool:
@@ -82,9 +95,15 @@ def is_content(review: panel_pb2.PersonaReview) -> bool:
     return score_from_double(review.confidence_score) >= CONTENT_FROM and not review.blocking_issues
 
 
-def _carried(review: panel_pb2.PersonaReview, parent_run_id: str) -> panel_pb2.PersonaReview:
-    """The same review, with the run in which the persona was asked, over any number of revisions."""
+def _carried(review: panel_pb2.PersonaReview, parent: run_pb2.Run) -> panel_pb2.PersonaReview:
+    """The same review, with the run in which the persona was asked and what it was shown there, over any
+    number of revisions.
+    """
     carried = panel_pb2.PersonaReview()
     carried.CopyFrom(review)
-    carried.reused_from_run_id = review.reused_from_run_id or parent_run_id
+    read = list(sections_read(review, parent.specification.revision, parent.proposal))
+    for name in ("section_digests", "stale_sections"):
+        carried.ClearField(name)
+    carried.section_digests.extend(read)
+    carried.reused_from_run_id = review.reused_from_run_id or parent.run_id
     return carried

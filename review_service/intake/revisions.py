@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from consensus.v1 import proposal_pb2, review_service_pb2
 from consensus_contract.errors import FieldViolation
+from consensus_decision.sections import FIELDS, TEXTS
 from consensus_rpc.errors import InvalidField
-from review_service.comparing.proposal_diff import FIELDS, TEXTS
 from review_service.intake.requests import IntakeLimits, check_options
 from review_service.intake.sentences import has_letter_or_digit
 from review_service.steps.prompts import proposal_text

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.steps import EXPAND, review_step
+from consensus_decision.sections import mark_stale
 from review_service.steps.step import StepBudget, step_budget
 
 _TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_CANCELLED})
@@ -44,8 +45,9 @@ class RunProgress:
         return [each for each in self.persona_ids if each not in self.reviews and each not in self.failures]
 
     def expanded(self, proposal: proposal_pb2.Proposal) -> None:
-        """Notes the proposal that is recorded."""
+        """Notes the proposal that is recorded, and which carried-over reviews are of an earlier one."""
         self.is_expanded, self.proposal = True, proposal
+        mark_stale(self.reviews.values(), self.specification, proposal)
 
     def take_proposal(self) -> proposal_pb2.Proposal:
         """Hands the proposal over, once: the reviews may take minutes, and only its text is needed then."""
@@ -76,16 +78,17 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         for persona in run.specification.personas
         if steps[review_step(persona.persona_id)].state == run_pb2.STEP_STATE_FAILED
     }
-    return RunProgress(
+    progress = RunProgress(
         run_id=run.run_id,
         specification=run.specification,
         deadline=deadline,
         is_over=run.state in _TERMINAL,
-        is_expanded=run.HasField("proposal"),
-        proposal=run.proposal if run.HasField("proposal") else None,
         reviews={review.persona_id: review for review in run.persona_reviews},
         failures=failed,
         begun=[step.name for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
         attempts=recorded.attempts,
         budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
     )
+    if run.HasField("proposal"):
+        progress.expanded(run.proposal)
+    return progress

@@ -120,14 +120,16 @@ async def test_a_chain_of_revisions_keeps_where_each_review_came_from(
     assert {NOTES, "Start with one ward."} <= set(fourth.proposal.assumptions)
 
 
-async def test_when_all_were_content_nobody_is_asked(client: Client, idea: str, mark: str) -> None:
+async def test_when_all_were_content_all_are_asked_about_the_new_text(
+    client: Client, idea: str, mark: str
+) -> None:
     await script_scores(client, mark, dict.fromkeys(SCORES, 0.9))
     parent = (await client.stream(idea))[0].run_id
 
     revision = await revised(client, parent)
 
-    assert await asked(client, revision.run_id) == []
-    assert revision.decision.overall_weighted_confidence == 0.9
+    assert await asked(client, revision.run_id) == sorted(SCORES)
+    assert not revision.decision.HasField("fresh_weight")
 
 
 async def test_an_edited_proposal_is_taken_over(client: Client, idea: str, mark: str) -> None:

@@ -13,9 +13,9 @@ from google.protobuf import json_format
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decision import decide
-from tests.support.engine import review, reviews, specification
+from tests.support.engine import review, reviews, specification, stale
 
-GOLDEN = Path(__file__).parents[1] / "unit" / "review_service" / "golden"
+GOLDEN = Path(__file__).parents[1] / "unit" / "consensus_decision" / "golden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class GoldenCase:
     reviews: Sequence[panel_pb2.PersonaReview]
     min_personas: int = 5
     missing: dict[str, Reason] = field(default_factory=dict)
+    policy_version: str = "1.0.0"
 
     def specification(self) -> run_pb2.RunSpecification:
         """The run's."""
-        return specification(min_personas=self.min_personas)
+        return specification(min_personas=self.min_personas, policy_version=self.policy_version)
 
     def decide(self) -> decision_pb2.Decision:
         """The decision as the code makes it."""
@@ -96,6 +97,20 @@ GOLDEN_CASES = (
             "architect": errors_pb2.ERROR_REASON_LLM_REFUSED,
             "optimist": errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT,
         },
+    ),
+    GoldenCase("approve_unread_before_freshness", stale(*reviews(**_scores(0.95, 0.95, 0.97, 0.96, 0.97)))),
+    GoldenCase(
+        "revise_unread",
+        stale(*reviews(**_scores(0.95, 0.95, 0.97, 0.96, 0.97))),
+        policy_version="1.1.0",
+    ),
+    GoldenCase(
+        "approve_read_by_enough",
+        [
+            *reviews(architect=0.9, security_guardian=0.95),
+            *stale(*reviews(critic=0.9, optimist=0.95, user_advocate=0.9)),
+        ],
+        policy_version="1.1.0",
     ),
 )
 

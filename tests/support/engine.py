@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import reason_name
 from consensus_contract.spans import duration
+from consensus_decision.decision import POLICY_VERSION
 from review_service.intake.requests import IntakeLimits
 from review_service.model.client import ModelClient
 from review_service.model.model_call import ModelCall
@@ -39,6 +40,7 @@ def specification(
     required_personas: Sequence[str] = ("security_guardian",),
     expand_temperature: float | None = 0.7,
     review_temperature: float | None = 0.2,
+    policy_version: str = POLICY_VERSION,
 ) -> run_pb2.RunSpecification:
     """A run's specification with the documented settings."""
     return run_pb2.RunSpecification(
@@ -57,7 +59,7 @@ def specification(
         ),
         personas=PANEL.personas,
         quorum=run_pb2.Quorum(min_personas=min_personas, required_personas=required_personas),
-        policy_version="1.0.0",
+        policy_version=policy_version,
     )
 
 
@@ -96,6 +98,15 @@ def review(
         blocking_issues_present=bool(blocking),
         security_critical_issues_present=any(is_critical for _, is_critical in blocking),
     )
+
+
+def stale(*reviews: panel_pb2.PersonaReview) -> list[panel_pb2.PersonaReview]:
+    """The same reviews, carried over from a run whose proposal had another solution."""
+    carried = [panel_pb2.PersonaReview.FromString(each.SerializeToString()) for each in reviews]
+    for each in carried:
+        each.reused_from_run_id = "parent"
+        each.stale_sections.append("proposed_solution")
+    return carried
 
 
 def reviews(**scores: float) -> list[panel_pb2.PersonaReview]:

@@ -76,6 +76,13 @@ CHANGED: dict[tuple[str, str], Callable[[Any], Plain]] = {
 }
 """By message and field as both were called: the fields that stand in its place today, made of its value."""
 
+_ADDED = {
+    "PersonaDiff": ("stale_sections",),
+    "PersonaReview": ("stale_sections",),
+    "Run": ("turnout",),
+}
+"""By message: what answers say today, of such a database too, and did not say then."""
+
 _SERVICES: dict[str, ServiceDescriptor] = {
     service.full_name: service
     for file in (
@@ -118,8 +125,19 @@ def events_in(message: Any) -> list[Any]:
 
 
 def plain(message: Message) -> Plain:
-    """A message as JSON, with the names of the contract."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+    """A message as JSON, with the names of the contract and no more than it said then."""
+    said = type(message).FromString(message.SerializeToString())
+    _take_out_added(said)
+    return MessageToDict(said, preserving_proto_field_name=True)
+
+
+def _take_out_added(message: Message) -> None:
+    for name in _ADDED.get(message.DESCRIPTOR.name, ()):
+        message.ClearField(name)
+    for of, value in message.ListFields():
+        if of.message_type is not None and not of.message_type.GetOptions().map_entry:
+            for each in value if of.is_repeated else [value]:
+                _take_out_added(each)
 
 
 def call(channel: grpc.Channel, method: str, request: Plain, *, event_count: int | None = None) -> Outcome:

@@ -73,6 +73,13 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     """A required persona is missing, so that the panel cannot approve; holders of a veto are
     required too. Data: `persona_ids`.
     """
+    DECISION_RULE_FRESH_WEIGHT: _DecisionRule.ValueType  # 5
+    """Some reviews are stale (PersonaReview.stale_sections), and of those that are not the
+    weight is below 0.40 of the panel's, or none is of a persona that holds a veto, though
+    the panel has one. Lowers approve to revise. Data: `fresh_weight`,
+    `least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
+    Since policy 1.1.0.
+    """
 
 class DecisionRule(_DecisionRule, metaclass=_DecisionRuleEnumTypeWrapper):
     """A rule of the decision policy."""
@@ -96,6 +103,13 @@ DECISION_RULE_REQUIRED_PERSONA_MISSING: DecisionRule.ValueType  # 4
 """A required persona is missing, so that the panel cannot approve; holders of a veto are
 required too. Data: `persona_ids`.
 """
+DECISION_RULE_FRESH_WEIGHT: DecisionRule.ValueType  # 5
+"""Some reviews are stale (PersonaReview.stale_sections), and of those that are not the
+weight is below 0.40 of the panel's, or none is of a persona that holds a veto, though
+the panel has one. Lowers approve to revise. Data: `fresh_weight`,
+`least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
+Since policy 1.1.0.
+"""
 Global___DecisionRule: _TypeAlias = DecisionRule  # noqa: Y015
 
 @_typing.final
@@ -114,6 +128,7 @@ class Decision(_message.Message):
     MINORITY_REPORTS_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     DECISION_NOTES_FIELD_NUMBER: _builtins.int
+    FRESH_WEIGHT_FIELD_NUMBER: _builtins.int
     label: Global___DecisionLabel.ValueType
     """What the confidence and the rules come to; never UNSPECIFIED."""
     overall_weighted_confidence: _builtins.float
@@ -125,6 +140,10 @@ class Decision(_message.Message):
     decision_notes: _builtins.str
     """What people noted about the decision since, set by AnnotateDecision; empty in the
     decision event.
+    """
+    fresh_weight: _builtins.float
+    """Share of the panel's weight, 0 to 1, rounded half-up to four decimals, whose reviews
+    read this very proposal. Absent when every review did, and under policy 1.0.0.
     """
     @_builtins.property
     def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaContribution]:
@@ -153,12 +172,15 @@ class Decision(_message.Message):
         minority_reports: _abc.Iterable[Global___MinorityReport] | None = ...,
         policy_version: _builtins.str = ...,
         decision_notes: _builtins.str = ...,
+        fresh_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight", "completeness", b"completeness", "fresh_weight", b"fresh_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "contributions", b"contributions", "decision_notes", b"decision_notes", "fired_rules", b"fired_rules", "label", b"label", "minority_reports", b"minority_reports", "overall_weighted_confidence", b"overall_weighted_confidence", "policy_version", b"policy_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight", "completeness", b"completeness", "contributions", b"contributions", "decision_notes", b"decision_notes", "fired_rules", b"fired_rules", "fresh_weight", b"fresh_weight", "label", b"label", "minority_reports", b"minority_reports", "overall_weighted_confidence", b"overall_weighted_confidence", "policy_version", b"policy_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__fresh_weight: _TypeAlias = _typing.Literal["fresh_weight"]  # noqa: Y015
+    _WhichOneofArgType__fresh_weight: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fresh_weight) -> _WhichOneofReturnType__fresh_weight | None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 

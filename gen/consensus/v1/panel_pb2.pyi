@@ -141,6 +141,8 @@ class PersonaReview(_message.Message):
     SECURITY_CRITICAL_ISSUES_PRESENT_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
+    SECTION_DIGESTS_FIELD_NUMBER: _builtins.int
+    STALE_SECTIONS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Which persona; set by the service, never taken from the model."""
     persona_name: _builtins.str
@@ -183,6 +185,20 @@ class PersonaReview(_message.Message):
     def provenance(self) -> Global___ReviewProvenance:
         """How the review came about."""
 
+    @_builtins.property
+    def section_digests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SectionDigest]:
+        """What the persona was shown, where that need not be this run's proposal: a digest of
+        each section, in the order of Proposal's fields. Empty when the persona was asked in
+        this run, and so read its whole proposal, and in what earlier releases carried over.
+        """
+
+    @_builtins.property
+    def stale_sections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sections of this run's proposal that are not those that the persona read, in the
+        order of Proposal's fields: with any, the review is stale. Derived; empty until the
+        proposal is recorded, and in events.
+        """
+
     def __init__(
         self,
         *,
@@ -199,14 +215,44 @@ class PersonaReview(_message.Message):
         security_critical_issues_present: _builtins.bool = ...,
         provenance: Global___ReviewProvenance | None = ...,
         reused_from_run_id: _builtins.str = ...,
+        section_digests: _abc.Iterable[Global___SectionDigest] | None = ...,
+        stale_sections: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "security_critical_issues_present", b"security_critical_issues_present", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "section_digests", b"section_digests", "security_critical_issues_present", b"security_critical_issues_present", "stale_sections", b"stale_sections", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersonaReview: _TypeAlias = PersonaReview  # noqa: Y015
+
+@_typing.final
+class SectionDigest(_message.Message):
+    """One section of a proposal, as a persona was shown it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """Name of Proposal's field, such as `proposed_solution`."""
+    sha256: _builtins.bytes
+    """SHA-256 over the JSON array of its entries, of which a text has one or, when it is
+    absent, none.
+    """
+    def __init__(
+        self,
+        *,
+        section: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["section", b"section", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SectionDigest: _TypeAlias = SectionDigest  # noqa: Y015
 
 @_typing.final
 class ReviewProvenance(_message.Message):

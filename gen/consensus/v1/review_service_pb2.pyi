@@ -513,7 +513,7 @@ class ListRunsResponse(_message.Message):
     """Token of the next page; empty when this is the last."""
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]:
-        """The runs, without steps, proposals and reviews."""
+        """The runs, without steps, proposals and reviews; with who of the panel answered."""
 
     def __init__(
         self,
@@ -929,8 +929,11 @@ class ReviseRunRequest(_message.Message):
     @_builtins.property
     def personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The personas to ask again. Empty for those of the parent's personas that scored below
-        0.70 or named a blocking issue; when there are none, every review is carried over. A
-        persona without a review in the parent is always asked.
+        0.70, named a blocking issue or hold a veto; when these hold less than 0.40 of the
+        panel's weight, for all. A persona without a review in the parent is always asked. A
+        list is obeyed, but where the reviews that read the new text hold less than 0.40 of the
+        weight, or none is of a holder of a veto, the decision is not approve
+        (DECISION_RULE_FRESH_WEIGHT).
         """
 
     @_builtins.property
@@ -1164,6 +1167,7 @@ class PersonaDiff(_message.Message):
     ADDED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
     REMOVED_BLOCKING_ISSUES_FIELD_NUMBER: _builtins.int
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
+    STALE_SECTIONS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Id of a persona that has a review in `a`, in `b`, or in both."""
     change: Global___DiffChange.ValueType
@@ -1194,6 +1198,12 @@ class PersonaDiff(_message.Message):
     def removed_blocking_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Texts of blocking issues that only `a` has."""
 
+    @_builtins.property
+    def stale_sections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sections of the proposal of `b` that the review in `b` did not read, as in
+        PersonaReview.
+        """
+
     def __init__(
         self,
         *,
@@ -1208,10 +1218,11 @@ class PersonaDiff(_message.Message):
         added_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
         removed_blocking_issues: _abc.Iterable[_builtins.str] | None = ...,
         reused_from_run_id: _builtins.str = ...,
+        stale_sections: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_critical_after", b"_security_critical_after", "_security_critical_before", b"_security_critical_before", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "contribution", b"contribution", "score", b"score", "security_critical_after", b"security_critical_after", "security_critical_before", b"security_critical_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_critical_after", b"_security_critical_after", "_security_critical_before", b"_security_critical_before", "added_blocking_issues", b"added_blocking_issues", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "change", b"change", "contribution", b"contribution", "persona_id", b"persona_id", "removed_blocking_issues", b"removed_blocking_issues", "reused_from_run_id", b"reused_from_run_id", "score", b"score", "security_critical_after", b"security_critical_after", "security_critical_before", b"security_critical_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after", "_blocking_before", b"_blocking_before", "_security_critical_after", b"_security_critical_after", "_security_critical_before", b"_security_critical_before", "added_blocking_issues", b"added_blocking_issues", "blocking_after", b"blocking_after", "blocking_before", b"blocking_before", "change", b"change", "contribution", b"contribution", "persona_id", b"persona_id", "removed_blocking_issues", b"removed_blocking_issues", "reused_from_run_id", b"reused_from_run_id", "score", b"score", "security_critical_after", b"security_critical_after", "security_critical_before", b"security_critical_before", "stale_sections", b"stale_sections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blocking_after: _TypeAlias = _typing.Literal["blocking_after"]  # noqa: Y015
     _WhichOneofArgType__blocking_after: _TypeAlias = _typing.Literal["_blocking_after", b"_blocking_after"]  # noqa: Y015

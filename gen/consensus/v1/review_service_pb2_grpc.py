@@ -300,8 +300,9 @@ class ReviewServiceServicer:
     def ReviseRun(self, request, context):
         """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
         WatchRun follows it. The model folds the edits into the parent's proposal; personas
-        that were content with the parent are not asked again: their reviews are carried
-        over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+        that were content with the parent and hold no veto need not be asked again: their
+        reviews are carried over and marked so, with the sections that they did not read. A
+        parent in another state is refused with ILLEGAL_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

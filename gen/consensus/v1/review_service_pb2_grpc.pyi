@@ -115,8 +115,9 @@ class ReviewServiceStub:
     ReviseRun: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ReviseRunRequest, _review_service_pb2.ReviseRunResponse]
     """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
     WatchRun follows it. The model folds the edits into the parent's proposal; personas
-    that were content with the parent are not asked again: their reviews are carried
-    over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+    that were content with the parent and hold no veto need not be asked again: their
+    reviews are carried over and marked so, with the sections that they did not read. A
+    parent in another state is refused with ILLEGAL_STATE.
     """
     SubmitDraft: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]
     """Starts a run whose idea is a draft of DraftService, its segments in order, a line
@@ -249,8 +250,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     ReviseRun: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ReviseRunRequest, _review_service_pb2.ReviseRunResponse]  # type: ignore[assignment]
     """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
     WatchRun follows it. The model folds the edits into the parent's proposal; personas
-    that were content with the parent are not asked again: their reviews are carried
-    over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+    that were content with the parent and hold no veto need not be asked again: their
+    reviews are carried over and marked so, with the sections that they did not read. A
+    parent in another state is refused with ILLEGAL_STATE.
     """
     SubmitDraft: _aio.UnaryUnaryMultiCallable[_review_service_pb2.SubmitDraftRequest, _review_service_pb2.SubmitDraftResponse]  # type: ignore[assignment]
     """Starts a run whose idea is a draft of DraftService, its segments in order, a line
@@ -446,8 +448,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.ReviseRunResponse, _abc.Awaitable[_review_service_pb2.ReviseRunResponse]]:
         """Starts a run that revises a COMPLETED one, and answers at once, with the run QUEUED;
         WatchRun follows it. The model folds the edits into the parent's proposal; personas
-        that were content with the parent are not asked again: their reviews are carried
-        over and marked so. A parent in another state is refused with ILLEGAL_STATE.
+        that were content with the parent and hold no veto need not be asked again: their
+        reviews are carried over and marked so, with the sections that they did not read. A
+        parent in another state is refused with ILLEGAL_STATE.
         """
 
     @_abc_1.abstractmethod

@@ -152,6 +152,7 @@ class Run(_message.Message):
     DELETION_ID_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
     OMITTED_FIELDS_FIELD_NUMBER: _builtins.int
+    TURNOUT_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -190,7 +191,9 @@ class Run(_message.Message):
 
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
-        """Absent until the run completed. In lists only label, confidence, policy version."""
+        """Absent until the run completed. In lists only label, confidence, policy version and
+        `fresh_weight`.
+        """
 
     @_builtins.property
     def failure(self) -> Global___RunFailure:
@@ -241,6 +244,10 @@ class Run(_message.Message):
         sizes were bounded are so large. Empty in lists.
         """
 
+    @_builtins.property
+    def turnout(self) -> Global___PanelTurnout:
+        """Who of the panel was asked, and who answered; never absent in answers of the service."""
+
     def __init__(
         self,
         *,
@@ -268,14 +275,111 @@ class Run(_message.Message):
         deletion_id: _builtins.str = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
         omitted_fields: _abc.Iterable[_builtins.str] | None = ...,
+        turnout: Global___PanelTurnout | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class PanelTurnout(_message.Message):
+    """Who of a panel was asked and what came of it, folded from the run's journal when the run
+    is read.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECTED_COUNT_FIELD_NUMBER: _builtins.int
+    LAUNCHED_COUNT_FIELD_NUMBER: _builtins.int
+    RETURNED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    RETURNED_WEIGHT_FIELD_NUMBER: _builtins.int
+    PERSONAS_FIELD_NUMBER: _builtins.int
+    expected_count: _builtins.int
+    """Personas of the panel."""
+    launched_count: _builtins.int
+    """Those that were asked in this run; a carried-over review asks nobody."""
+    returned_count: _builtins.int
+    """Those with a review, carried-over ones included."""
+    failed_count: _builtins.int
+    """Those that gave up."""
+    returned_weight: _builtins.float
+    """Share of the panel's weight, 0 to 1, rounded half-up to four decimals, of those with a
+    review.
+    """
+    @_builtins.property
+    def personas(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaTurnout]:
+        """Each persona, in persona order."""
+
+    def __init__(
+        self,
+        *,
+        expected_count: _builtins.int = ...,
+        launched_count: _builtins.int = ...,
+        returned_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        returned_weight: _builtins.float = ...,
+        personas: _abc.Iterable[Global___PersonaTurnout] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_count", b"expected_count", "failed_count", b"failed_count", "launched_count", b"launched_count", "personas", b"personas", "returned_count", b"returned_count", "returned_weight", b"returned_weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PanelTurnout: _TypeAlias = PanelTurnout  # noqa: Y015
+
+@_typing.final
+class PersonaTurnout(_message.Message):
+    """What came of asking one persona."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_ID_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    LAUNCH_TIME_FIELD_NUMBER: _builtins.int
+    RETURN_TIME_FIELD_NUMBER: _builtins.int
+    FAIL_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    persona_id: _builtins.str
+    """Id of the persona, such as `critic`."""
+    weight: _builtins.float
+    """Its weight in the panel, 0 to 1, exact to four decimals."""
+    reason: _errors_pb2.ErrorReason.ValueType
+    """Why it gave up, such as LLM_TIMEOUT; UNSPECIFIED unless it did."""
+    @_builtins.property
+    def launch_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked; absent until it is, and where its review was carried over."""
+
+    @_builtins.property
+    def return_time(self) -> _timestamp_pb2.Timestamp:
+        """When its review was recorded; absent without one."""
+
+    @_builtins.property
+    def fail_time(self) -> _timestamp_pb2.Timestamp:
+        """When it gave up; absent unless it did."""
+
+    def __init__(
+        self,
+        *,
+        persona_id: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        launch_time: _timestamp_pb2.Timestamp | None = ...,
+        return_time: _timestamp_pb2.Timestamp | None = ...,
+        fail_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _errors_pb2.ErrorReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fail_time", b"fail_time", "launch_time", b"launch_time", "return_time", b"return_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fail_time", b"fail_time", "launch_time", b"launch_time", "persona_id", b"persona_id", "reason", b"reason", "return_time", b"return_time", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonaTurnout: _TypeAlias = PersonaTurnout  # noqa: Y015
 
 @_typing.final
 class Step(_message.Message):

@@ -9,7 +9,7 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
 from persistence_service.runs.form.payloads import Payload, payload_of
-from persistence_service.runs.form.scores import score_columns, stored_score
+from persistence_service.runs.form.scores import found_score, score_columns, stored_score
 from persistence_service.schema.scalars import storable_json, ten_thousandths
 
 _SCORES = ("weight", "confidence_score", "contribution")
@@ -59,7 +59,14 @@ def decision_message(row: Mapping[Any, Any]) -> decision_pb2.Decision:
     )
     if (completeness := content.get("completeness")) is not None:
         decision.completeness.CopyFrom(_completeness_message(completeness))
+    note_fresh_weight(decision, content)
     return decision
+
+
+def note_fresh_weight(decision: decision_pb2.Decision, stored: Mapping[str, Any]) -> None:
+    """Sets the share of the panel that read the text, where what is stored of the decision says it."""
+    if (weight := found_score(stored, "fresh_weight")) is not None:
+        decision.fresh_weight = weight
 
 
 def _content(decision: decision_pb2.Decision) -> Columns:
@@ -70,6 +77,8 @@ def _content(decision: decision_pb2.Decision) -> Columns:
     }
     if decision.HasField("completeness"):
         content["completeness"] = _completeness(decision.completeness)
+    if decision.HasField("fresh_weight"):
+        content |= score_columns(decision, ("fresh_weight",), "decision")
     return content
 
 

@@ -19,6 +19,7 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns, EntrySeverity, NewEntry
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.payloads import Payload
+from persistence_service.runs.form.scores import score_columns
 from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import from_duration
 
@@ -141,6 +142,8 @@ def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
     payload = decisions.decision_payload(item.decision)
     columns = payload.columns
     data = {"label": columns["label"], "confidence_ten_thousandths": columns["confidence"]}
+    if item.decision.HasField("fresh_weight"):
+        data |= score_columns(item.decision, ("fresh_weight",), "decision")
     return _payload_entry(event_types.DECISION, payload, data, None, item.decision.ByteSize())
 
 

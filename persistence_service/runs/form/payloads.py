@@ -175,6 +175,10 @@ def verdict_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
         blocking_issues_present=row["blocking_issues_present"],
         security_critical_issues_present=row["security_concerns_present"],
         reused_from_run_id=row["reused_from_run_id"] or "",
+        section_digests=[
+            panel_pb2.SectionDigest(section=name, sha256=bytes.fromhex(sha256))
+            for name, sha256 in content.get("section_digests", ())
+        ],
         **{name: content[name] for name in _TEXT_LISTS},
     )
 
@@ -186,6 +190,8 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
         {"text": concern.text, "is_blocking": concern.blocking} for concern in review.concerns
     ]
     content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
+    if review.section_digests:
+        content["section_digests"] = [[each.section, each.sha256.hex()] for each in review.section_digests]
     return content
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import decision_pb2, run_pb2
-from persistence_service.runs.form import decisions, names, payloads
+from consensus_decision.sections import mark_stale
+from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
+from persistence_service.runs.form.turnout import panel_turnout
 from persistence_service.schema.scalars import to_timestamp
 
 Row = Mapping[Any, Any]
@@ -33,9 +35,10 @@ class RunRows:
 
 def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     """The run with its steps, proposal, reviews and decision; `retention` as in `listed_run`."""
-    run = listed_run(rows.run, retention)
+    run = _run(rows.run, retention)
     panel = [persona.persona_id for persona in run.specification.personas]
     run.steps.extend(fold_steps(panel, rows.entries, rows.attempt_counts))
+    run.turnout.CopyFrom(panel_turnout(run.specification.personas, run.steps))
     if rows.proposal is not None:
         run.proposal.CopyFrom(payloads.proposal_message(rows.proposal))
         if (diff := payloads.proposal_diff_message(rows.proposal)) is not None:
@@ -45,17 +48,32 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     order = {persona: index for index, persona in enumerate(panel)}
     reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
+    if rows.proposal is not None:
+        mark_stale(run.persona_reviews, run.specification, run.proposal)
     if rows.decision is not None:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""
     return run
 
 
-def listed_run(row: Row, retention: timedelta | None = None) -> run_pb2.Run:
-    """The run as lists show it: of its decision only label, confidence and policy version.
+def listed_run(
+    row: Row, entries: Sequence[RecordedRunEvent], retention: timedelta | None = None
+) -> run_pb2.Run:
+    """The run as lists show it: of its decision only label, confidence, policy version and fresh weight.
 
     `retention` is how long a deleted run is kept; None: for ever.
     """
+    run = _run(row, retention)
+    panel = [persona.persona_id for persona in run.specification.personas]
+    run.turnout.CopyFrom(panel_turnout(run.specification.personas, fold_steps(panel, entries, {})))
+    for entry in entries:
+        if entry.event_type == event_types.DECISION:
+            decisions.note_fresh_weight(run.decision, entry.data)
+    return run
+
+
+def _run(row: Row, retention: timedelta | None) -> run_pb2.Run:
+    """What the rows of the run itself say."""
     run = run_pb2.Run(
         run_id=row["run_id"],
         type=names.run_type_number(row["run_type"]),

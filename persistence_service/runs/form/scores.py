@@ -27,3 +27,9 @@ def stored_score(columns: Mapping[str, Any], name: str) -> float:
     """A score as the contract says it; `name` is its name there."""
     stored: int = columns[name] if name in columns else columns[name + _SUFFIX]
     return stored / 10_000
+
+
+def found_score(columns: Mapping[str, Any], name: str) -> float | None:
+    """As `stored_score`, for a score that need not be there."""
+    stored: int | None = columns.get(name + _SUFFIX)
+    return None if stored is None else stored / 10_000

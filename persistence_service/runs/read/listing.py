@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select
 
@@ -15,7 +15,7 @@ from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form import names
 from persistence_service.runs.form.attempts import attempt_message
-from persistence_service.runs.form.payloads import review_message
+from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.run_message import listed_run
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
@@ -30,6 +30,7 @@ from persistence_service.schema.scalars import (
 )
 
 _NEWEST_FIRST = (RUNS.c.create_time, RUNS.c.run_id)
+RunEntries: TypeAlias = dict[str, list[RecordedRunEvent]]
 
 
 async def list_runs(
@@ -49,11 +50,13 @@ async def list_runs(
         repository.RUNS_WITH_SPECIFICATION.shown(shown), tenant, request.filter, position, size + 1
     )
 
-    def find(connection: Connection) -> list[Mapping[Any, Any]]:
-        return list(connection.execute(statement).mappings())
+    def find(connection: Connection) -> tuple[Sequence[Mapping[Any, Any]], RunEntries]:
+        rows = connection.execute(statement).mappings().all()
+        return rows, repository.find_entries(connection, tenant, [row["run_id"] for row in rows[:size]])
 
-    rows = await reader.read(find, "runs")
-    page = fitting((listed_run(row, reader.options.retention) for row in rows), size)
+    rows, entries = await reader.read(find, "runs")
+    runs = (listed_run(row, entries[row["run_id"]], reader.options.retention) for row in rows[:size])
+    page = fitting(runs, size)
     response = persistence_service_pb2.ListRunsResponse(runs=page)
     if len(rows) > len(page):
         last = rows[len(page) - 1]
@@ -169,18 +172,10 @@ async def list_persona_reviews(
     binding = ["persona_reviews", tenant, run_id]
     after = signer.position(binding, request.page_token)[0] if request.page_token else ""
 
-    def find(connection: Connection) -> tuple[list[str], list[Any]]:
-        shown = request.show_deleted
-        panel = repository.find_panel(connection, tenant, run_id, show_deleted=shown)
-        if panel is None:
-            raise RunNotFound(run_id=run_id)
-        return panel, repository.find_reviews(connection, tenant, run_id, show_deleted=shown)
-
-    panel, rows = await reader.read(find, f"runs/{run_id}")
-    place = {persona_id: index for index, persona_id in enumerate(panel)}
+    run = await reader.whole_run((tenant, run_id), show_deleted=request.show_deleted)
+    place = {persona.persona_id: index for index, persona in enumerate(run.specification.personas)}
     behind = place.get(after, -1)
-    reviews = sorted((review_message(row) for row in rows), key=lambda each: place[each.persona_id])
-    left = [each for each in reviews if place[each.persona_id] > behind]
+    left = [each for each in run.persona_reviews if place[each.persona_id] > behind]
     page = fitting(left, size)
     response = persistence_service_pb2.ListPersonaReviewsResponse(persona_reviews=page)
     if len(page) < len(left):

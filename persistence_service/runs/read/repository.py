@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 from consensus_contract.errors import RunNotFound
 from consensus_journal import Entry
 from persistence_service.journal.entries import run_stream
-from persistence_service.journal.stream import all_entries, entries_after
+from persistence_service.journal.stream import all_entries, entries_after, entries_of
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.events import RecordedRunEvent
@@ -118,14 +118,15 @@ def find_panel(
     return None if settings is None else [persona["persona_id"] for persona in settings["personas"]]
 
 
-def find_reviews(
-    connection: Connection, tenant: str, run_id: str, *, show_deleted: bool = False
-) -> list[Mapping[Any, Any]]:
-    """The run's reviews, in the order in which they were recorded."""
-    parameters = {"tenant": tenant, "run_id": run_id, **_EVERYTHING}
-    return list(
-        connection.execute(FIND_PAYLOADS[event_types.REVIEW].shown(show_deleted), parameters).mappings()
-    )
+def find_entries(
+    connection: Connection, tenant: str, run_ids: Sequence[str]
+) -> dict[str, list[RecordedRunEvent]]:
+    """The journals of these runs, without payloads, each in its order."""
+    streams = {run_stream(run_id): run_id for run_id in run_ids}
+    entries: dict[str, list[RecordedRunEvent]] = {run_id: [] for run_id in run_ids}
+    for entry in entries_of(connection, tenant, list(streams)):
+        entries[streams[entry.stream]].append(_event(entry))
+    return entries
 
 
 def find_events(

@@ -53,6 +53,7 @@ def comparison() -> review_service_pb2.DiffRunsResponse:
                 score=score(0, 0),
                 contribution=score(0, 0),
                 reused_from_run_id="r1",
+                stale_sections=["summary", "proposed_solution"],
             ),
             review_service_pb2.PersonaDiff(
                 persona_id="optimist",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, review_service_pb2
+from consensus_cli.execution import exits
 from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
@@ -59,6 +60,47 @@ async def test_the_gate_turns_the_decision_into_the_exit_code(
     assert ended.code == code
 
 
+FRESH = decision_pb2.DECISION_RULE_FRESH_WEIGHT
+MISSING = decision_pb2.DECISION_RULE_REQUIRED_PERSONA_MISSING
+VETO = decision_pb2.DECISION_RULE_SECURITY_VETO
+
+
+@pytest.mark.parametrize(
+    ("label", "by_confidence", "lowering", "code"),
+    [
+        (REVISE, "approve", (FRESH,), 12),
+        (REVISE, "approve", (MISSING, FRESH), 12),
+        (REVISE, "approve", (VETO, FRESH), 10),
+        (REVISE, "revise", (FRESH,), 10),
+        (REJECT, "reject", (FRESH,), 11),
+        (APPROVE, "approve", (), 0),
+    ],
+)
+def test_the_gate_tells_an_approval_that_the_panel_withheld(
+    label: decision_pb2.DecisionLabel.ValueType,
+    by_confidence: str,
+    lowering: tuple[decision_pb2.DecisionRule.ValueType, ...],
+    code: int,
+) -> None:
+    threshold = decision_pb2.FiredRule(
+        rule=decision_pb2.DECISION_RULE_CONFIDENCE_THRESHOLD, data={"label": by_confidence}
+    )
+    rules = [threshold, *(decision_pb2.FiredRule(rule=rule) for rule in lowering)]
+    decision = decision_pb2.Decision(label=label, fired_rules=rules)
+
+    assert exits.of_decision(decision, gate=True) == code
+    assert exits.of_decision(decision, gate=False) == 0
+
+
+async def test_a_panel_short_of_its_quorum_is_told_who_by_who_and_gated(command: Command) -> None:
+    service = ScriptedService(events=samples.failed_events(), error=QuorumNotMet(run_id=samples.RUN))
+    async with serving(service) as address:
+        gated = await command("review", "An idea.", "--gate", "--server", address)
+        free = await command("review", "An idea.", "--server", address)
+    assert (gated.code, free.code) == (12, 1)
+    assert "Critic failed 14:00:00 LLM_TIMEOUT" in gated.out
+
+
 async def test_json_prints_every_event_once_whatever_is_cut(command: Command) -> None:
     service = ScriptedService(cuts=[4])
     async with serving(service) as address:
@@ -94,7 +136,7 @@ async def test_options_of_review_reach_the_service(command: Command) -> None:
     async with serving(service) as address:
         ended = await command(*arguments, "--server", address)
     assert ended.code == 0
-    (sent,) = service.requests
+    sent = service.requests[0]
     assert (sent.idempotency_key, sent.on_disconnect) == ("k1", review_service_pb2.ON_DISCONNECT_CANCEL)
     options = sent.review.options
     assert (options.expand_model, options.review_model, options.review_temperature) == ("e", "m", 0.25)
@@ -122,7 +164,7 @@ async def test_resume_goes_on_to_the_end(command: Command) -> None:
     async with serving(service) as address:
         ended = await command("resume", samples.RUN, "--server", address)
     assert ended.code == 0
-    assert service.names() == ["ResumeRunRequest", "WatchRunRequest"]
+    assert service.names() == ["ResumeRunRequest", "WatchRunRequest", "GetRunRequest"]
 
 
 FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {

@@ -32,6 +32,20 @@ async def test_show_of_a_failed_run_says_why(command: Command) -> None:
         assert part in ended.out
 
 
+async def test_show_and_runs_say_what_of_the_panel_answered_and_read_the_text(command: Command) -> None:
+    run = samples.completed_run()
+    run.decision.fresh_weight = 0.2
+    run.persona_reviews[2].reused_from_run_id = "r0"
+    run.persona_reviews[2].stale_sections.append("proposed_solution")
+    async with serving(ScriptedService(run=run)) as address:
+        shown = await command("show", samples.RUN, "--server", address)
+        listed = await command("runs", "--server", address)
+    words = "3 of 5, weight 0.60; Critic failed 14:00:03 LLM_TIMEOUT; fresh weight 0.20"
+    assert words in listed.out
+    assert f"panel {words}" in shown.out
+    assert "carried over from run r0; stale: Solution" in shown.out
+
+
 @pytest.mark.parametrize("name", ["show", "cancel"])
 async def test_json_prints_the_run_as_one_line(command: Command, name: str) -> None:
     async with serving(ScriptedService()) as address:

@@ -179,6 +179,28 @@ def failed_events() -> list[run_event_pb2.RunEvent]:
     )
 
 
+def turnout() -> run_pb2.PanelTurnout:
+    """Three of five: the critic gave up, and the optimist's review was carried over."""
+    found = [
+        run_pb2.PersonaTurnout(persona_id=persona, weight=weight, launch_time=at(1.2), return_time=at(2.0))
+        for persona, (_, weight, _) in PERSONAS.items()
+    ]
+    architect, critic, optimist, guardian, advocate = found
+    optimist.ClearField("launch_time")
+    advocate.ClearField("return_time")
+    critic.ClearField("return_time")
+    critic.fail_time.CopyFrom(at(3))
+    critic.reason = errors_pb2.ERROR_REASON_LLM_TIMEOUT
+    return run_pb2.PanelTurnout(
+        expected_count=5,
+        launched_count=4,
+        returned_count=3,
+        failed_count=1,
+        returned_weight=architect.weight + optimist.weight + guardian.weight,
+        personas=found,
+    )
+
+
 def completed_run() -> run_pb2.Run:
     run = run_pb2.Run(
         run_id=RUN,
@@ -197,6 +219,7 @@ def completed_run() -> run_pb2.Run:
         ),
     )
     run.specification.review_temperature = 0.2
+    run.turnout.CopyFrom(turnout())
     run.steps.add(
         name="expand",
         state=run_pb2.STEP_STATE_COMPLETED,

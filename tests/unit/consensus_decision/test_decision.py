@@ -9,9 +9,9 @@ import pytest
 from google.protobuf import json_format
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2
-from consensus_decision.decision import POLICY_VERSION, decide, label_name
+from consensus_decision.decision import POLICY_VERSION, UnknownPolicyError, decide, label_name
 from tests.support.decisions import GOLDEN_CASES, GoldenCase
-from tests.support.engine import PANEL, review, reviews, specification
+from tests.support.engine import PANEL, review, reviews, specification, stale
 
 GOLDEN = Path(__file__).parent / "golden"
 RULE = decision_pb2.DecisionRule
@@ -284,3 +284,78 @@ def test_under_reject_nothing_is_reported() -> None:
     blocking = review("critic", 0.1, blocking=[("No way back", True)])
 
     assert not decide(specification(), replaced(blocking, score=0.1)).minority_reports
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in GOLDEN_CASES if not any(each.stale_sections for each in case.reviews)],
+    ids=lambda case: case.name,
+)
+def test_where_every_review_read_the_text_the_newer_policy_decides_as_the_one_before(
+    case: GoldenCase,
+) -> None:
+    before, spec = case.decide(), case.specification()
+    spec.policy_version = POLICY_VERSION
+
+    after = decide(spec, case.reviews, case.missing)
+
+    assert not after.HasField("fresh_weight")
+    after.policy_version = before.policy_version
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("fresh", "weight", "label", "reads_veto"),
+    [
+        ((), 0.0, "revise", "false"),
+        (("security_guardian",), 0.2, "revise", "true"),
+        (("security_guardian", "user_advocate"), 0.35, "revise", "true"),
+        (("architect", "critic"), 0.5, "revise", "false"),
+        (("architect", "critic", "optimist", "user_advocate"), 0.8, "revise", "false"),
+        (("security_guardian", "architect"), 0.45, "approve", None),
+    ],
+)
+def test_a_text_that_too_few_or_no_holder_of_a_veto_read_is_not_approved(
+    fresh: tuple[str, ...], weight: float, label: str, reads_veto: str | None
+) -> None:
+    unread = [each for each in even(0.95) if each.persona_id not in fresh]
+    read = [each for each in even(0.95) if each.persona_id in fresh]
+
+    decision = decide(specification(), [*read, *stale(*unread)])
+
+    assert (label_name(decision.label), decision.fresh_weight) == (label, weight)
+    if reads_veto is None:
+        assert fired(decision) == ["CONFIDENCE_THRESHOLD"]
+        return
+    assert fired(decision) == ["CONFIDENCE_THRESHOLD", "FRESH_WEIGHT"]
+    assert dict(decision.fired_rules[1].data) == {
+        "fresh_weight": f"{weight:.4f}",
+        "least_fresh_weight": "0.40",
+        "veto_holder_read": reads_veto,
+        "stale_persona_ids": ",".join(each.persona_id for each in unread),
+    }
+
+
+def test_of_the_panels_weight_exactly_two_fifths_are_enough() -> None:
+    spec = specification()
+    for persona, weight in zip(spec.personas, (0.2, 0.2, 0.2, 0.2, 0.2), strict=True):
+        persona.weight = weight
+    read, unread = even(0.95)[3:], even(0.95)[:3]
+
+    assert label_name(decide(spec, [*read, *stale(*unread)]).label) == "approve"
+    assert label_name(decide(spec, [read[0], *stale(*unread, read[1])]).label) == "revise"
+
+
+def test_a_carried_over_review_of_an_unchanged_text_counts_as_read() -> None:
+    carried = even(0.95)
+    for each in carried:
+        each.reused_from_run_id = "parent"
+
+    decision = decide(specification(), carried)
+
+    assert (label_name(decision.label), decision.HasField("fresh_weight")) == ("approve", False)
+
+
+def test_a_run_is_decided_by_the_policy_that_it_names_and_by_no_other() -> None:
+    with pytest.raises(UnknownPolicyError):
+        decide(specification(policy_version="0.9"), even(0.9))

@@ -39,6 +39,22 @@ def test_the_reports_say_what_was_decided_why_and_what_it_took() -> None:
             assert part in document
 
 
+def test_the_reports_say_what_of_the_panel_answered_and_what_it_did_not_read() -> None:
+    run = samples.completed_run()
+    run.decision.fresh_weight = 0.2
+    run.persona_reviews[2].reused_from_run_id = "r0"
+    run.persona_reviews[2].stale_sections.extend(["proposed_solution", "assumptions"])
+    for document in (html_report(run, []), markdown_report(run, []).replace("\\", "")):
+        for part in (
+            "panel 3 of 5, weight 0.60; Critic failed 14:00:03 LLM_TIMEOUT; fresh weight 0.20",
+            "Critic (0.25): asked 2026-11-20 14:00:01 UTC, failed 2026-11-20 14:00:03 UTC, LLM_TIMEOUT",
+            "Optimist (0.15): review carried over",
+            "UserAdvocate (0.15): asked 2026-11-20 14:00:01 UTC, no answer",
+            "stale: Solution, Assumptions",
+        ):
+            assert part in document
+
+
 def test_the_reports_of_a_failed_run_say_why() -> None:
     run = samples.completed_run()
     run.ClearField("decision")

@@ -36,7 +36,7 @@ def test_the_blocks_say_what_moved_the_decision() -> None:
         "- Architect: 0.65 -> 0.95 (+0.30), +0.075 of the confidence",
     ]
     assert "Architect    0.65   0.95  +0.30  +0.075  no longer blocking, still security-critical" in lines
-    assert "Critic       0.00   0.00   0.00    0.00  carried over" in lines
+    assert "Critic       0.00   0.00   0.00    0.00  carried over, stale: Summary, Solution" in lines
     assert "unchanged: Assumptions" in lines
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from consensus.v1 import panel_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus_decision.sections import section_digests
 from consensus_rpc.errors import InvalidField
 from review_service.config import ReviewSettings
 from review_service.intake.revision_plan import is_content, plan_revision
@@ -47,6 +48,38 @@ def asked(run: run_pb2.Run, **fields: Any) -> list[str]:
 
 def test_those_that_were_not_content_are_asked() -> None:
     assert asked(parent(*FIVE)) == ["architect", "optimist", "security_guardian"]
+
+
+CONTENT = tuple(review(persona_id, 0.95) for persona_id in PANEL.ids)
+
+
+def with_scores(**scores: float) -> run_pb2.Run:
+    return parent(*(review(each, scores.get(each, 0.95)) for each in PANEL.ids))
+
+
+def test_where_all_were_content_all_are_asked_since_the_holder_of_the_veto_weighs_too_little() -> None:
+    assert asked(with_scores()) == list(PANEL.ids)
+
+
+def test_the_holder_of_a_veto_is_asked_whatever_its_score() -> None:
+    assert asked(with_scores(architect=0.6)) == ["architect", "security_guardian"]  # 0.45
+    assert asked(with_scores(optimist=0.6)) == list(PANEL.ids)  # 0.35 are too few
+
+
+def test_a_carried_over_review_says_what_its_persona_read() -> None:
+    request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", personas=["architect"])
+    older = review("critic", 0.9)
+    older.reused_from_run_id = "older"
+    older.section_digests.extend(section_digests(proposal_pb2.Proposal(title="Older")))
+    older.stale_sections.append("title")
+    run = parent(*(older if each.persona_id == "critic" else each for each in CONTENT))
+
+    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, run)
+
+    read = {each.persona_id: list(each.section_digests) for each in planned.carried_reviews}
+    assert read.pop("critic") == list(older.section_digests)
+    assert list(read.values()) == [section_digests(proposal())] * 3
+    assert [list(each.stale_sections) for each in planned.carried_reviews] == [[]] * 4
 
 
 def test_those_that_are_named_are_asked_in_persona_order() -> None:
