@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus_contract.budgets import RUN_ANSWER_BYTES
-from persistence_service.paging.keyset import MAX_PAGE_BYTES
 
-PART_BYTES = MAX_PAGE_BYTES
+PART_BYTES = 3_000_000
+"""Far below what a message may be."""
 
 # In the order in which they are left out: what can be told from the rest, then what is the largest.
 _OMITTABLE = (
