@@ -316,13 +316,13 @@ class Database:
         if self._is_closed:
             raise DatabaseUnavailable
         self._availability.check()
-        if not (terms.read_only or terms.is_trial):
+        if not (terms.read_only or terms.watch.is_trial):
             self._writes.check()
 
     def _suspect(self, terms: Terms) -> None:
         if self._probe is not None:
             self._probe.suspect()
-        if not (terms.read_only or terms.is_trial):
+        if not (terms.read_only or terms.watch.is_trial):
             for tell in self._suspicions:
                 tell()
 

@@ -57,7 +57,8 @@ class DedicatedConnection:
             DatabaseUnavailable, DatabaseError: as a unit of work.
         """
         for write in (_write_something, _write_to_the_log):
-            terms = Terms("READ COMMITTED", within_seconds=within_seconds, resource="trial", is_trial=True)
+            watch = Watch(is_trial=True)
+            terms = Terms("READ COMMITTED", within_seconds=within_seconds, resource="trial", watch=watch)
             try:
                 self._units.run(write, terms, self._kept)
                 return

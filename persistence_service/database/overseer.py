@@ -2,7 +2,8 @@
 
 The timeouts of PostgreSQL are kept by the backend itself; one that was stopped keeps none. A COMMIT is never
 asked to end, since a server that gives up waiting for its standby calls it a success; its connection is cut,
-and whoever committed looks on a new one.
+and whoever committed looks on a new one. Only a trial's is, with which nothing is at stake: each connection
+that is cut leaves the server a backend that waits.
 """
 
 import threading
@@ -25,6 +26,9 @@ log = get_logger()
 class UnitEnded(Exception):  # noqa: N818 - it says what happened
     """The unit was asked to end before it had committed."""
 
+    def __init__(self) -> None:
+        super().__init__("no end in time")
+
 
 class Watch:
     """One unit of work, for who oversees it; its attempts may have several connections, one at a time."""
@@ -38,10 +42,13 @@ class Watch:
         "asked_at",
         "ends_at",
         "is_read",
+        "is_trial",
         "is_unwanted",
     )
 
-    def __init__(self, on_stuck: Callable[[], None] | None = None, *, is_read: bool = False) -> None:
+    def __init__(
+        self, on_stuck: Callable[[], None] | None = None, *, is_read: bool = False, is_trial: bool = False
+    ) -> None:
         """`on_stuck` is called, from another thread, when the unit cannot be freed."""
         self._gate = threading.Lock()
         self._driver: DriverConnection | None = None
@@ -54,6 +61,7 @@ class Watch:
         """When it was asked to end."""
         self.is_unwanted = False
         self.is_read = is_read
+        self.is_trial = is_trial
 
     def begins(self, driver: DriverConnection, ends_at: float | None) -> None:
         """An attempt begins on this connection.
@@ -95,7 +103,7 @@ class Watch:
             if driver is None or self.asked_at is not None:
                 return None
             self.asked_at = monotonic()
-            if self._is_committing:
+            if self._is_committing and not self.is_trial:
                 return None
             if isinstance(driver, PostgresConnection):
                 return driver

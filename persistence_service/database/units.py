@@ -49,8 +49,6 @@ class Terms:
     within_seconds: float | None = None
     """How long the unit may take, all attempts together; the last quarter is for those after the first."""
     watch: Watch = field(default_factory=Watch)
-    is_trial: bool = False
-    """Whether it only finds out if writing works."""
     started: float = field(default_factory=monotonic)
 
     def attempt_ends_at(self) -> float | None:
@@ -108,7 +106,7 @@ class Units:
             wait=self._pause,
             retry=retry_if_exception(lambda error: _may_run_again(error, terms)),
             sleep=self._sleep,
-            before_sleep=lambda state: _log_retry(state, terms),
+            before_sleep=lambda state: self._note_retry(state, terms),
             reraise=True,
         )
         self._overseer.add(terms.watch)
@@ -128,6 +126,8 @@ class Units:
             with _watched(connection, terms), connection.begin():
                 result = fn(connection)
                 terms.watch.commits()
+            if terms.watch.is_trial and terms.watch.asked_at is not None:
+                raise UnitEnded  # its commit is worth nothing
             if not terms.read_only:
                 self._check_stored()  # while a connection is open
         return result
@@ -156,6 +156,13 @@ class Units:
 
     def _pause(self, state: RetryCallState) -> float:
         return BACKOFF.seconds(state.attempt_number, self._chance())
+
+    def _note_retry(self, state: RetryCallState, terms: Terms) -> None:
+        """Where no answer came it is tried whether writing works, whatever the next attempt meets."""
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None and _fault(error) is DatabaseFault.UNAVAILABLE:
+            self._suspect(terms)
+        _log_retry(error, terms, state.attempt_number)
 
     def _translated(self, error: Exception, terms: Terms) -> Exception:
         fault = _fault(error)
@@ -196,12 +203,11 @@ def _may_run_again(error: BaseException, terms: Terms) -> bool:
     return fault is DatabaseFault.CONTENTION or (fault is DatabaseFault.UNAVAILABLE and terms.rerun_when_lost)
 
 
-def _log_retry(state: RetryCallState, terms: Terms) -> None:
-    error = state.outcome.exception() if state.outcome else None
+def _log_retry(error: BaseException | None, terms: Terms, attempt: int) -> None:
     log.info(
         "transaction_retried",
         resource=terms.resource,
-        attempt=state.attempt_number,
+        attempt=attempt,
         cause=code_of(error) if isinstance(error, Exception) else "",
     )
 

@@ -1,15 +1,18 @@
 """The writer's own backend stops, and nobody else's: what only looking from outside can notice."""
 
+import asyncio
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from queue import Queue
 
 import pytest
 from sqlalchemy import text
 
+from consensus_contract.errors import ConsensusError
 from persistence_service.database import Database, DedicatedConnection
 from persistence_service.database.connections import PostgresConnection
 from tests.storage.conftest import options_for
@@ -112,3 +115,25 @@ async def test_no_statement_of_a_pool_outlasts_its_timeout_though_its_backend_is
         assert database.unit_of_work(lambda c: c.execute(text("SELECT 1")).scalar_one(), read_only=True) == 1
         assert time.monotonic() - began < ANSWERED_WITHIN
     database.close()
+
+
+async def test_a_commit_that_hangs_is_given_up_and_never_asked_to_end(
+    cluster: postgres.Cluster, database: Database, service: Service
+) -> None:
+    """A server that gives up waiting for its standby calls the commit a success."""
+    changes: Queue[bool] = Queue()
+    async with service.created() as worker:
+        database.on_change(changes.put)
+        cluster.require_standby()
+        began = time.monotonic()
+        with pytest.raises(ConsensusError):
+            await worker.record(happy_records()[0])
+        assert time.monotonic() - began < ANSWERED_WITHIN
+        while await asyncio.to_thread(changes.get, timeout=10):
+            pass
+        assert (await service.run(worker.run_id)).last_sequence == 3
+        cluster.require_no_standby()
+        while not await asyncio.to_thread(changes.get, timeout=10):
+            pass
+    async with service.attached(worker.run_id, worker.token) as again:
+        assert (await again.record(happy_records()[0])).last_sequence == 10

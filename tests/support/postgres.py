@@ -164,6 +164,11 @@ class Cluster(Server):
         self._execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self._execute("SELECT pg_reload_conf()")
 
+    def require_no_standby(self) -> None:
+        """From now on a commit waits for this server's own disk alone."""
+        self._execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self._execute("SELECT pg_reload_conf()")
+
     def promote(self) -> None:
         """Make a standby a primary of its own."""
         self._run("pg_ctl", "promote", "--wait")

@@ -8,7 +8,7 @@ does, and whatever is handed in meanwhile is refused at once.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -166,7 +166,7 @@ class RunWriter:
                 now, lacking = connection.unit_of_work(self._look, read_only=True)
             except ConsensusError as error:
                 failures += 1
-                self._give_up(str(error.__cause__ or error))
+                self._give_up(str(error.__cause__ or error), self._committer.take_deferred())
                 self._closing.wait(TRIALS.seconds(failures, random()))  # noqa: S311 - spreads load, no secret
             else:
                 self._writing.returned(now, lacking, self._lease)
@@ -175,10 +175,10 @@ class RunWriter:
     def _look(self, connection: Connection) -> tuple[datetime, str]:
         return self._database.now(connection), self._database.lacking_rights(connection)
 
-    def _give_up(self, cause: str) -> None:
+    def _give_up(self, cause: str, deferred: Sequence[HandedIn] = ()) -> None:
         """Answers all who wait; also from the thread that sees this one stuck."""
         self._writing.failed(cause)
-        left = [*self._under_way]
+        left = [*self._under_way, *deferred]
         with contextlib.suppress(Empty):
             while True:
                 handed_in = self._waiting.get_nowait()
