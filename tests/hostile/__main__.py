@@ -23,7 +23,7 @@ from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from tests.hostile import answers, callers
 from tests.hostile.attack import Attack, Target
 from tests.hostile.measuring import SERVICES, Cost, Meter, neighbour
-from tests.hostile.provider import HostileProvider
+from tests.support.hostile_provider import HostileProvider
 from tests.support.pair import running_pair
 from tests.support.postgres import Cluster
 

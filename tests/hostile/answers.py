@@ -12,7 +12,7 @@ from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.channel.status import contract_errors
 from tests.hostile.attack import Attack, Target
-from tests.hostile.provider import Answer
+from tests.support.hostile_provider import Answer, raw_answer
 from tests.support.pair import review_request
 from tests.support.raw_provider import envelope, http
 
@@ -53,13 +53,6 @@ async def _review(target: Target, mark: str) -> str:
     except grpc.aio.AioRpcError as error:
         return f"not read back: {error.code().name}"
     return end
-
-
-def _bytes(raw: bytes) -> Answer:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-
-    return answer
 
 
 def _pouring(status: str) -> Answer:
@@ -106,23 +99,26 @@ _ODD_WAIT = http(b"{}", "Retry-After: Fri, 31 Dec 99999 23:59:59 GMT", status="4
 _NONSENSE = '{"confidence_score": NaN, "title": "\\ud800"}'
 
 ATTACKS = (
-    _attack("bomb", "300 MiB in 300 KB of gzip, status 200", _bytes(http(_BOMB, _GZIP)), _INVALID),
+    _attack("bomb", "300 MiB in 300 KB of gzip, status 200", raw_answer(http(_BOMB, _GZIP)), _INVALID),
     _attack(
-        "bomb as error", "the same with status 500", _bytes(http(_BOMB, _GZIP, status="500 No")), _UNAVAILABLE
+        "bomb as error",
+        "the same with status 500",
+        raw_answer(http(_BOMB, _GZIP, status="500 No")),
+        _UNAVAILABLE,
     ),
     _attack("endless", "bodies of 150 MiB", _pouring("200 OK"), _INVALID),
     _attack("endless error", "errors of 150 MiB", _pouring("400 Bad Request"), "LLM_REQUEST_REJECTED"),
-    _attack("page", "HTML with status 200", _bytes(_PAGE), _UNAVAILABLE),
-    _attack("cut gzip", "half of a compressed answer", _bytes(_HALF), _UNAVAILABLE),
-    _attack("deep", "200,000 brackets", _bytes(_DEEP), _UNAVAILABLE),
-    _attack("wide", "a million fields in the answer", _bytes(_saying(_WIDE)), _INVALID),
-    _attack("odd wait", "Retry-After in the year 99999", _bytes(_ODD_WAIT), "LLM_RATE_LIMITED"),
-    _attack("nonsense", "NaN, half of a surrogate pair", _bytes(_saying(_NONSENSE)), _INVALID),
-    _attack("no HTTP", "bytes that are no HTTP", _bytes(b"\0" * 100_000), _UNAVAILABLE),
+    _attack("page", "HTML with status 200", raw_answer(_PAGE), _UNAVAILABLE),
+    _attack("cut gzip", "half of a compressed answer", raw_answer(_HALF), _UNAVAILABLE),
+    _attack("deep", "200,000 brackets", raw_answer(_DEEP), _UNAVAILABLE),
+    _attack("wide", "a million fields in the answer", raw_answer(_saying(_WIDE)), _INVALID),
+    _attack("odd wait", "Retry-After in the year 99999", raw_answer(_ODD_WAIT), "LLM_RATE_LIMITED"),
+    _attack("nonsense", "NaN, half of a surrogate pair", raw_answer(_saying(_NONSENSE)), _INVALID),
+    _attack("no HTTP", "bytes that are no HTTP", raw_answer(b"\0" * 100_000), _UNAVAILABLE),
     _attack(
         "largest",
         "reviews beyond each bound",
-        _bytes(_saying(_largest())),
+        raw_answer(_saying(_largest())),
         "OK",
         only="persona_review",
         documented_mib=_ANSWERS_MIB,

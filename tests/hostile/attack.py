@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from tests.hostile.provider import HostileProvider
+from tests.support.hostile_provider import HostileProvider
 from tests.support.pair import Pair
 
 NEVER_ENDED = "never ended"

@@ -10,6 +10,15 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 _PIECE_BYTES = 65_536
 
 
+def raw_answer(raw: bytes) -> Answer:
+    """These bytes, whatever is asked."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+
+    return answer
+
+
 class HostileProvider:
     """Calls whose body holds all of an attack's marks get its answer."""
 
