@@ -52,6 +52,10 @@ faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE
 	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
 
+.PHONY: hostile
+hostile: $(READY) ## Hostile callers and a hostile model against the pair on both databases (4 minutes); ARGS=--quick
+	@$(PY) -m tests.hostile $(ARGS)
+
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
 	@$(PY) -m pytest tests/clients $(ARGS)

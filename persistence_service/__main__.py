@@ -15,6 +15,7 @@ from consensus.v1 import (
     idempotency_service_pb2_grpc,
     metric_service_pb2_grpc,
 )
+from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
@@ -64,6 +65,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         StartRefused: the service must not run on this database.
     """
     stop_tracing = configure_tracing("persistence_service")
+    get_logger().info("capacity", open_files=raise_soft_limit())
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
     database = Database(settings.database_options(), RIGHTS)

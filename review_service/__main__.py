@@ -23,6 +23,7 @@ from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
 from review_service.config import ReviewSettings
 from review_service.follow.follower import RunFollower
+from review_service.intake.intake import character_limits
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.personas.panel import load_panel
 from review_service.record.gateway import PersistenceGateway
@@ -66,7 +67,11 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
     )
     server = Server(
         ServerOptions.from_settings(
-            settings, listen=settings.review_listen, port_file=port_file, place=place
+            settings,
+            listen=settings.review_listen,
+            port_file=port_file,
+            place=place,
+            character_limits=character_limits(settings),
         ),
         service_names=[REVIEW_SERVICE],
     )

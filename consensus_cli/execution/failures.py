@@ -97,6 +97,21 @@ def _advice_for_call(error: ConsensusError, command: Command) -> str:
     return ""
 
 
+_ADVICE_BY_CAUSE = {
+    "model_not_found": "name a model that the provider has for this key",
+    "path_not_found": "mend OPENAI_BASE_URL, which may lack its /v1",
+    "region": "call from a region that the provider serves, or name another provider",
+    "bot_challenge": "find what stands before the provider's API and answers in its place",
+    "redirect": "give OPENAI_BASE_URL the address that it redirects to",
+    "quota": "see to the account's money or quota",
+    "certificate": "make the review service trust the certificate, or mend OPENAI_BASE_URL",
+    "name_not_resolved": "mend the host in OPENAI_BASE_URL, or the resolving of names",
+    "connection_refused": "mend the port in OPENAI_BASE_URL, or start what should listen there",
+    "proxy": "mend the proxy in the review service's environment",
+    "local_shortage": "raise the review service's limit of open files",
+}
+
+
 def _advice_for_run(error: RunFailed, command: Command) -> str:
     if error.run_id is None:
         return "" if error.retry_after_seconds is None else f"try again after {error.retry_after_seconds:g} s"
@@ -105,6 +120,8 @@ def _advice_for_run(error: RunFailed, command: Command) -> str:
     if not error.resumable:
         return f"resuming cannot help; {command('attempts', error.run_id)} shows the calls"
     resume = command("resume", error.run_id)
+    if error.cause in _ADVICE_BY_CAUSE:
+        return f"{_ADVICE_BY_CAUSE[error.cause]}, then: {resume}"
     if isinstance(error, LlmAuthentication):
         return f"give the review service a valid OPENAI_API_KEY, then: {resume}"
     return f"go on, asking only what is missing: {resume}"

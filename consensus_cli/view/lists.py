@@ -1,5 +1,7 @@
 """Runs, calls, personas and a service's facts in lines: pure, safe on a terminal."""
 
+from collections.abc import Iterator
+
 from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.outcome import label_word
@@ -41,14 +43,34 @@ def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:
             str(attempt.usage.output_tokens or ""),
             text.clean(attempt.answered_model or attempt.requested_model),
             text.clean(attempt.message),
+            "; ".join(_evidence(attempt)),
         ]
         for attempt in found
     ]
-    header = ("step", "n", "state", "reason", "latency", "tokens in", "out", "model", "")
+    header = ("step", "n", "state", "reason", "latency", "tokens in", "out", "model", "", "")
     total_in = sum(attempt.usage.input_tokens for attempt in found)
     total_out = sum(attempt.usage.output_tokens for attempt in found)
-    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", ""])
+    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", "", ""])
     return table(header, rows, right=frozenset({1, 4, 5, 6}))
+
+
+def _evidence(attempt: attempt_pb2.Attempt) -> Iterator[str]:
+    """What the provider, or this machine, said of a failure; what of an answer was put right."""
+    names = [
+        ("", attempt.cause),
+        ("code ", attempt.provider_code),
+        ("type ", attempt.provider_type),
+        ("parameter ", attempt.provider_param),
+    ]
+    yield from (what + text.clean(said) for what, said in names if said)
+    if attempt.provider_message:
+        yield f"provider: {text.clean(attempt.provider_message)}"
+    if attempt.uncounted:
+        yield "not counted"
+    if attempt.mended:
+        yield f"mended: {text.clean(', '.join(attempt.mended))}"
+    if attempt.truncated_fields:
+        yield f"cut: {text.clean(', '.join(attempt.truncated_fields))}"
 
 
 def persona_lines(found: list[panel_pb2.Persona]) -> list[str]:

@@ -161,7 +161,8 @@ def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
 def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     """Why a run failed, what is finished, and whether resuming may help."""
     step = text.clean(failure.failed_step) or "no step"
-    lines = [f"{reason(failure.reason)} in {step}: {text.clean(failure.message)}"]
+    cause = f" ({text.clean(failure.cause)})" if failure.cause else ""
+    lines = [f"{reason(failure.reason)}{cause} in {step}: {text.clean(failure.message)}"]
     lines += [
         f"{text.persona_name(each.persona_id)}: {reason(each.reason)}" for each in failure.persona_failures
     ]

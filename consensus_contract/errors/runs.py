@@ -18,6 +18,7 @@ from consensus_contract.errors.base import (
     class_for_reason,
     reason_name,
 )
+from consensus_contract.evidence import in_words
 
 _CAUSE = "cause."
 _FAILED, _CANCELLED = "FAILED", "CANCELLED"
@@ -107,7 +108,8 @@ class RunFailed(ConsensusError):
     """Common to the reasons that end a run; raised as one of its subclasses.
 
     Without `run_id` it ended a question outside a run; only that may carry `retry_after_seconds`. `causes`
-    maps the ids of personas that gave up to names of reasons.
+    maps the ids of personas that gave up to names of reasons; `evidence` is metadata: `cause`,
+    `provider_code`, `provider_param`.
 
     Raises:
         ValueError: when a run's terminal failure is to be retried.
@@ -126,12 +128,16 @@ class RunFailed(ConsensusError):
         causes: Mapping[str, str] | None = None,
         field_violations: Sequence[FieldViolation] = (),
         retry_after_seconds: float | None = None,
+        evidence: Mapping[str, str] | None = None,
     ) -> None:
         if run_id is not None and retry_after_seconds is not None:
             raise ValueError("a run's terminal failure carries no RetryInfo")
         super().__init__(
-            _message(self.text, run_id, failed_step),
-            metadata=_metadata(run_id, self.ends_as, failed_step, resumable, finished, causes),
+            _message(self.text, run_id, failed_step) + in_words(evidence or {}),
+            metadata={
+                **_metadata(run_id, self.ends_as, failed_step, resumable, finished, causes),
+                **(evidence or {}),
+            },
             retry_after_seconds=retry_after_seconds,
             field_violations=field_violations,
         )
@@ -145,6 +151,11 @@ class RunFailed(ConsensusError):
     def resumable(self) -> bool:
         """Whether ResumeRun may continue the run."""
         return self.metadata.get("resumable") == "true"
+
+    @property
+    def cause(self) -> str:
+        """What happened, finer than the reason, such as `model_not_found`; empty when that is not known."""
+        return self.metadata.get("cause", "")
 
     @property
     def finished(self) -> tuple[str, ...]:
@@ -194,6 +205,7 @@ def run_failed(
     finished: Sequence[str] | None = None,
     causes: Mapping[str, str] | None = None,
     field_violations: Sequence[FieldViolation] = (),
+    evidence: Mapping[str, str] | None = None,
 ) -> ConsensusError:
     """The terminal failure of a run for any reason, such as INTERNAL too; never with RetryInfo.
 
@@ -203,8 +215,11 @@ def run_failed(
     kind = class_for_reason(reason)
     text = kind.text if issubclass(kind, RunFailed) else reason_name(reason)
     return kind.rebuilt(
-        _message(text, run_id, failed_step),
-        metadata=_metadata(run_id, _FAILED, failed_step, resumable, finished, causes),
+        _message(text, run_id, failed_step) + in_words(evidence or {}),
+        metadata={
+            **_metadata(run_id, _FAILED, failed_step, resumable, finished, causes),
+            **(evidence or {}),
+        },
         field_violations=field_violations,
     )
 
@@ -283,11 +298,11 @@ class LlmAuthentication(RunFailed):
 
 
 class LlmRequestRejected(RunFailed):
-    """The provider refused the request as malformed."""
+    """The provider refused the request; `cause` tells what a setting mends."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = ErrorReason.ERROR_REASON_LLM_REQUEST_REJECTED
-    text = "the model's provider refused the request as malformed"
+    text = "the model's provider refused the request"
 
 
 class LlmInvalidOutput(RunFailed):

@@ -1,9 +1,10 @@
 """The one interceptor of every server: it wraps each method's handler once, for all four kinds of call."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -37,9 +38,11 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         *,
         max_message_bytes: int,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
+        character_limits: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Shares its admission with the server that drains."""
         self._max_message_bytes = max_message_bytes
+        self._character_limits = character_limits
         self._first_request_seconds = first_request_seconds
         self._admission = admission
         self._metrics = metrics
@@ -66,7 +69,11 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         probes = ProbeStreams(path, self._metrics.counts) if is_probe(path) else None
         metrics = self._metrics.of_method(service, name, _kind(handler))
         method = Method(service, name, metrics, is_probe=probes is not None)
-        reader = RequestReader(handler.request_deserializer, max_bytes=self._max_message_bytes)
+        reader = RequestReader(
+            handler.request_deserializer,
+            max_bytes=self._max_message_bytes,
+            character_limits=self._character_limits,
+        )
         requests = Requests(reader, self._metrics.counts, seconds=self._first_request_seconds)
         return _wrapped_handler(handler, _Calls(method, self._admission, probes, self._unread, requests))
 

@@ -1,8 +1,10 @@
 """How a server listens: every gRPC option that is set on purpose, spelt once."""
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from consensus_rpc.process.place import Place, nth_address
@@ -39,6 +41,8 @@ class ServerOptions:
     slow_consumer_seconds: float = 30.0
     max_unread_bytes: int = 64 * 1024 * 1024
     tune_gc: bool = True
+    character_limits: Mapping[str, int] = field(default_factory=dict)
+    """Limits in force that are lower than the contract's, by the field's path: a refusal names them."""
     place: Place | None = None
 
     @classmethod
@@ -49,6 +53,7 @@ class ServerOptions:
         listen: str,
         port_file: Path | None = None,
         place: Place | None = None,
+        character_limits: Mapping[str, int] = MappingProxyType({}),
     ) -> Self:
         """The options that the settings say.
 
@@ -68,6 +73,7 @@ class ServerOptions:
             max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
             max_streams_per_connection=settings.max_streams_per_connection,
             slow_consumer_seconds=settings.slow_consumer_seconds,
+            character_limits=character_limits,
         )
 
     def channel_arguments(self) -> list[tuple[str, int]]:

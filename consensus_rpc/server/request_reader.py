@@ -1,11 +1,14 @@
 """A request from its bytes: bounded before they are parsed, then checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from consensus_rpc.errors import MessageTooLarge
+from consensus_contract.errors import FieldViolation
+from consensus_rpc.errors import InvalidField, MessageTooLarge
 from consensus_rpc.server.byte_caps import byte_cap
 from consensus_rpc.server.shapes import shape_of
 from consensus_rpc.server.survey import survey, unreadable
@@ -18,13 +21,21 @@ class RequestReader:
     """Reads the requests of one method.
 
     `parse` is a message type's `FromString`; `max_bytes` bounds what the contract does not.
+    `character_limits` are those in force, by field: a text beyond the contract's own is told the lower one.
     """
 
-    __slots__ = ("_cap", "_parse", "_shape", "_view")
+    __slots__ = ("_cap", "_limits", "_parse", "_shape", "_view")
 
-    def __init__(self, parse: Deserializer, *, max_bytes: int) -> None:
+    def __init__(
+        self,
+        parse: Deserializer,
+        *,
+        max_bytes: int,
+        character_limits: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         descriptor = parse.__self__.DESCRIPTOR  # type: ignore[attr-defined]  # bound to its class
         self._parse = parse
+        self._limits = character_limits
         self._cap = byte_cap(descriptor, max_bytes)
         self._shape = shape_of(descriptor)
         self._view = RuleView(descriptor) if self._shape.with_json else None
@@ -44,5 +55,16 @@ class RequestReader:
             seen = self._view.parse(raw) if has_json and self._view is not None else None
         except DecodeError:
             raise unreadable() from None
-        check_request(request, seen_by_rules=seen)
+        try:
+            check_request(request, seen_by_rules=seen)
+        except InvalidField as error:
+            raise InvalidField(violations=[self._in_force(each) for each in error.field_violations]) from None
         return request
+
+    def _in_force(self, violation: FieldViolation) -> FieldViolation:
+        """The violation with the limit that it would break next, once it keeps the contract's."""
+        limit = self._limits.get(violation.field)
+        if limit is None or violation.reason != "string.max_len":
+            return violation
+        _, _, sent = violation.description.partition("; ")
+        return replace(violation, description=f"must be at most {limit} characters; {sent}")

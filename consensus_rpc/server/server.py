@@ -74,6 +74,7 @@ class Server:
             unread,
             max_message_bytes=options.max_message_bytes,
             first_request_seconds=options.first_request_seconds,
+            character_limits=options.character_limits,
         )
         # No limit of gRPC's own: it would refuse without details, and health checks too.
         self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())

@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
+from persistence_service.schema.nesting import readable
 
 MAX_BYTES = 65_536
 """In canonical form."""
@@ -89,9 +90,9 @@ def _members(value: Value) -> Iterable[Value]:
 
 
 def json_struct(plain: dict[str, Any]) -> Struct:
-    """The object on the wire."""
+    """The object on the wire; what was stored before nesting was bounded is cut where no answer holds it."""
     struct = Struct()
-    struct.update(plain)
+    struct.update(readable(plain))
     return struct
 
 

@@ -2,6 +2,7 @@
 
 from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, FieldViolation, RunCancelled, reason_name, run_failed
+from consensus_contract.evidence import evidence
 
 
 def error_of_event(event: run_event_pb2.RunEvent) -> ConsensusError | None:
@@ -28,4 +29,5 @@ def error_of_failure(run_id: str, failure: run_pb2.RunFailure) -> ConsensusError
         finished=list(failure.finished_personas),
         causes={each.persona_id: reason_name(each.reason) for each in failure.persona_failures},
         field_violations=[FieldViolation(each.field, each.description) for each in failure.output_violations],
+        evidence=evidence(failure),
     )

@@ -15,6 +15,18 @@ from review_service.intake.specification import expansion_specification, run_spe
 from review_service.personas.panel import Panel
 
 
+def character_limits(settings: ReviewSettings) -> dict[str, int]:
+    """What texts of requests may have, by field; the contract's rules are ceilings above them."""
+    idea, context = settings.max_idea_characters, settings.max_context_characters
+    return {
+        "idea": idea,
+        "review.idea": idea,
+        "context.text": context,
+        "review.context.text": context,
+        "edit_notes": settings.max_edit_notes_characters,
+    }
+
+
 class Intake:
     """Turns requests into specifications; each method raises InvalidField with every rule that one breaks."""
 

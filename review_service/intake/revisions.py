@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from consensus.v1 import proposal_pb2, review_service_pb2
+from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_contract.errors import FieldViolation
 from consensus_decision.sections import FIELDS, TEXTS
 from consensus_rpc.errors import InvalidField
@@ -85,6 +86,12 @@ def _edited(edited: proposal_pb2.Proposal, limits: IntakeLimits) -> Iterator[Fie
             "edited_proposal",
             f"must have at most {most} characters serialised; {size} were sent",
             "edited_proposal.characters",
+        )
+    elif edited.ByteSize() > PROPOSAL_BYTES:
+        yield FieldViolation(
+            "edited_proposal",
+            f"must have at most {PROPOSAL_BYTES} bytes; {edited.ByteSize()} were sent",
+            "edited_proposal.bytes",
         )
 
 

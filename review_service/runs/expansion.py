@@ -12,6 +12,7 @@ from consensus_contract.errors import (
     RunFailed,
     class_for_reason,
 )
+from consensus_contract.evidence import evidence
 from consensus_contract.steps import EXPAND
 from consensus_rpc.errors import CallDeadlineExceeded, Overloaded
 from review_service.record.gateway import Caller, PersistenceGateway, Scope
@@ -99,4 +100,4 @@ def _error(failure: run_pb2.StepFailure) -> ConsensusError:
     if not issubclass(kind, RunFailed):
         return kind.rebuilt(failure.message)
     violations = [FieldViolation(each.field, each.description) for each in failure.output_violations]
-    return kind(failed_step=EXPAND, field_violations=violations)
+    return kind(failed_step=EXPAND, field_violations=violations, evidence=evidence(failure))

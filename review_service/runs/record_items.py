@@ -59,6 +59,9 @@ def expand_failed(outcome: GaveUp) -> list[RecordItem]:
         failed_step=EXPAND,
         resumable=outcome.resumable,
         output_violations=outcome.failure.output_violations,
+        cause=outcome.failure.cause,
+        provider_code=outcome.failure.provider_code,
+        provider_param=outcome.failure.provider_param,
     )
     return [_run_failed(failure)]
 

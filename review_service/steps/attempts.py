@@ -60,6 +60,10 @@ def failed_attempt(started: attempt_pb2.Attempt, failure: CallFailure) -> attemp
     attempt = _ended(started, failure.report, attempt_pb2.ATTEMPT_STATE_FAILED)
     attempt.reason = failure.reason
     attempt.message = failure.message
+    attempt.cause, attempt.uncounted = failure.cause, failure.is_local
+    provider = failure.provider
+    attempt.provider_code, attempt.provider_type = provider.code, provider.kind
+    attempt.provider_param, attempt.provider_message = provider.param, provider.message
     # NUL has no place in a database's text, half of a surrogate pair none in the contract's.
     raw = failure.raw_output.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace")
     attempt.raw_output = raw[:MAX_RAW_OUTPUT_BYTES].decode("utf-8", "ignore")
@@ -70,12 +74,20 @@ def failed_attempt(started: attempt_pb2.Attempt, failure: CallFailure) -> attemp
 
 def note_mended(attempt: attempt_pb2.Attempt, mended: Sequence[str], truncated: Sequence[str]) -> None:
     """Notes on an attempt that succeeded what of its answer was put right, and what was cut."""
-    notes = []
-    if mended:
-        notes.append(f"Mended without another call: {', '.join(mended)}.")
-    if truncated:
-        notes.append(f"Cut to their bounds: {', '.join(truncated)}.")
-    attempt.message = " ".join(notes)
+    attempt.mended.extend(mended)
+    attempt.truncated_fields.extend(truncated)
+
+
+def step_failure(failure: CallFailure, message: str) -> run_pb2.StepFailure:
+    """Why a step gave up whose last call failed; without content."""
+    return run_pb2.StepFailure(
+        reason=failure.reason,
+        message=message,
+        output_violations=failure.violations,
+        cause=failure.cause,
+        provider_code=failure.provider.code,
+        provider_param=failure.provider.param,
+    )
 
 
 def failed_event(

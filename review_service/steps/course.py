@@ -7,7 +7,13 @@ from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
 from consensus_rpc.telemetry.log import get_logger
 from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
-from review_service.steps.attempts import failed_attempt, failed_event, started_attempt, succeeded_attempt
+from review_service.steps.attempts import (
+    failed_attempt,
+    failed_event,
+    started_attempt,
+    step_failure,
+    succeeded_attempt,
+)
 from review_service.steps.outputs import OutputError
 from review_service.steps.prompts import repair_message
 from review_service.steps.retry import MIN_CALL_SECONDS, GiveUp, Retry, decide_retry, is_retryable
@@ -224,7 +230,7 @@ class Course(Generic[T]):
         self._log_failure(attempt, None)
         message = f"{failure.message} {why.value}".rstrip()
         return GaveUp(
-            run_pb2.StepFailure(reason=failure.reason, message=message, output_violations=failure.violations),
+            step_failure(failure, message),
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,

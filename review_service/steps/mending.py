@@ -28,7 +28,7 @@ _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _FENCE_BEGIN = re.compile(r"```[A-Za-z0-9_-]*\s*")
 _FENCE_END = "```"
 # Letters by their category that nobody can see: fillers of Hangul and Braille's empty cell.
-_UNSEEN = dict.fromkeys(map(ord, "\u115f\u1160\u2800\u3164\uffa0"))
+_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 class Notes:
@@ -133,7 +133,7 @@ def _says_nothing(entry: Any) -> bool:
 
 
 def _is_blank(value: Any) -> bool:
-    """Whether nobody could see anything of it; most texts show that by their first letter."""
+    """Whether nobody could see anything of it; looks no further than the first letter that can be seen."""
     if isinstance(value, str):
-        return not (value[:1].isascii() and value[:1].isalnum()) and not value.translate(_UNSEEN).strip()
+        return all(each.isspace() or each in _UNSEEN for each in value)
     return value is None

@@ -99,11 +99,13 @@ def step_budget(
 ) -> StepBudget:
     """The budget of a step that an earlier worker may have begun, from the run's recorded attempts.
 
-    Attempts that began before `budget_start_time` (the last resumption) do not count against it.
+    Attempts that began before `budget_start_time` (the last resumption) do not count against it, nor those
+    that never left this machine.
     """
     mine = [attempt for attempt in attempts if attempt.step == step]
     since = budget_start_time.ToNanoseconds() if budget_start_time is not None else None
-    counted = [a for a in mine if since is None or a.start_time.ToNanoseconds() >= since]
+    recent = [a for a in mine if since is None or a.start_time.ToNanoseconds() >= since]
+    counted = [a for a in recent if not a.uncounted]
     return StepBudget(
         deadline=deadline,
         used=len(counted),

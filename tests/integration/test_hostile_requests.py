@@ -19,7 +19,7 @@ from consensus_rpc.errors import InvalidField, MessageTooLarge
 from consensus_rpc.server.shapes import DURATION, TIMESTAMP
 from consensus_rpc.server.validation import check_request
 from tests.support.pair import REVIEW, Client, Pair
-from tests.unit.consensus_rpc.server.test_request_reader import deep, wide
+from tests.support.raw_messages import deep, wide
 
 
 class Channels(NamedTuple):

@@ -40,6 +40,29 @@ async def test_one_that_ends_later_keeps_its_start_and_has_all_of_its_end(servic
         assert await stored(service, worker.run_id) == {1: failed}
 
 
+async def test_what_was_said_of_its_failure_is_read_back_and_goes_with_a_later_end(service: Service) -> None:
+    said = attempt_pb2.Attempt(
+        cause="local_shortage",
+        provider_code="c",
+        provider_type="t",
+        provider_param="p",
+        provider_message="m",
+        uncounted=True,
+        mended=["code_fence"],
+        truncated_fields=["strengths", "concerns"],
+    )
+    async with service.created() as worker:
+        failed = ended(state=FAILED)
+        failed.MergeFrom(said)
+        await worker.record(record(2, attempts=[failed]))
+        found = (await stored(service, worker.run_id))[1]
+        failed.start_time.CopyFrom(found.start_time)
+        assert found == failed
+
+        await worker.record(record(3, attempts=[ended()]))
+        assert not (await stored(service, worker.run_id))[1].cause
+
+
 async def test_one_that_begins_and_ends_in_one_record_is_there_with_its_end(service: Service) -> None:
     async with service.created() as worker:
         await worker.record(record(2, attempts=[attempt(number=2), ended(2)]))

@@ -79,7 +79,12 @@ async def test_events_read_back_are_those_that_were_sent_byte_for_byte(service: 
                 run_event_pb2.StepFailed(
                     step="review_critic",
                     attempt_count=4,
-                    failure=run_pb2.StepFailure(reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT),
+                    failure=run_pb2.StepFailure(
+                        reason=errors_pb2.ERROR_REASON_LLM_TIMEOUT,
+                        cause="quota",
+                        provider_code="c",
+                        provider_param="p",
+                    ),
                 ),
             ),
             record(5, run_event_pb2.RunFailed(failure=failure())),

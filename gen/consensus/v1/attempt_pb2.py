@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63onsensus/v1/attempt.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x04\n\x07\x41ttempt\x12+\n\x04step\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12%\n\x0e\x61ttempt_number\x18\x02 \x01(\rB\r\xbaH\n*\x08\x18\xff\xff\xff\xff\x07(\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.consensus.v1.AttemptState\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12!\n\x0frequested_model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x0e\x61nswered_model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x0btemperature\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06repair\x18\x08 \x01(\x08\x12&\n\x11max_output_tokens\x18\t \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07latency\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12 \n\x0bhttp_status\x18\x0c \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x13provider_request_id\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\x05usage\x18\x0e \x01(\x0b\x32\x18.consensus.v1.TokenUsage\x12\x1d\n\nraw_output\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12\x19\n\x07message\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x42\x0e\n\x0c_temperature*\x9a\x01\n\x0c\x41ttemptState\x12\x1d\n\x19\x41TTEMPT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41TTEMPT_STATE_STARTED\x10\x01\x12\x1b\n\x17\x41TTEMPT_STATE_SUCCEEDED\x10\x02\x12\x18\n\x14\x41TTEMPT_STATE_FAILED\x10\x03\x12\x19\n\x15\x41TTEMPT_STATE_UNKNOWN\x10\x04\x42u\n\x16\x64\x65v.consensusengine.v1B\x0c\x41ttemptProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63onsensus/v1/attempt.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x06\n\x07\x41ttempt\x12+\n\x04step\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12%\n\x0e\x61ttempt_number\x18\x02 \x01(\rB\r\xbaH\n*\x08\x18\xff\xff\xff\xff\x07(\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.consensus.v1.AttemptState\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12!\n\x0frequested_model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x0e\x61nswered_model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x0btemperature\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06repair\x18\x08 \x01(\x08\x12&\n\x11max_output_tokens\x18\t \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07latency\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12 \n\x0bhttp_status\x18\x0c \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x13provider_request_id\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\x05usage\x18\x0e \x01(\x0b\x32\x18.consensus.v1.TokenUsage\x12\x1d\n\nraw_output\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12\x19\n\x07message\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\rprovider_code\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1f\n\rprovider_type\x18\x12 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x0eprovider_param\x18\x13 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\"\n\x10provider_message\x18\x14 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12$\n\x05\x63\x61use\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x18@2\x0c^[a-z0-9_]*$\x12\x1e\n\x06mended\x18\x16 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x14\"\x04r\x02\x18@\x12)\n\x10truncated_fields\x18\x17 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x11\n\tuncounted\x18\x18 \x01(\x08\x42\x0e\n\x0c_temperature*\x9a\x01\n\x0c\x41ttemptState\x12\x1d\n\x19\x41TTEMPT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41TTEMPT_STATE_STARTED\x10\x01\x12\x1b\n\x17\x41TTEMPT_STATE_SUCCEEDED\x10\x02\x12\x18\n\x14\x41TTEMPT_STATE_FAILED\x10\x03\x12\x19\n\x15\x41TTEMPT_STATE_UNKNOWN\x10\x04\x42u\n\x16\x64\x65v.consensusengine.v1B\x0c\x41ttemptProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,8 +55,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPT'].fields_by_name['raw_output']._serialized_options = b'\272H\006r\004\030\300\204='
   _globals['_ATTEMPT'].fields_by_name['message']._loaded_options = None
   _globals['_ATTEMPT'].fields_by_name['message']._serialized_options = b'\272H\005r\003\030\240\037'
-  _globals['_ATTEMPTSTATE']._serialized_start=805
-  _globals['_ATTEMPTSTATE']._serialized_end=959
+  _globals['_ATTEMPT'].fields_by_name['provider_code']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['provider_code']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ATTEMPT'].fields_by_name['provider_type']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['provider_type']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ATTEMPT'].fields_by_name['provider_param']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['provider_param']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ATTEMPT'].fields_by_name['provider_message']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['provider_message']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_ATTEMPT'].fields_by_name['cause']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['cause']._serialized_options = b'\272H\022r\020\030@2\014^[a-z0-9_]*$'
+  _globals['_ATTEMPT'].fields_by_name['mended']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['mended']._serialized_options = b'\272H\013\222\001\010\020\024\"\004r\002\030@'
+  _globals['_ATTEMPT'].fields_by_name['truncated_fields']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['truncated_fields']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
+  _globals['_ATTEMPTSTATE']._serialized_start=1073
+  _globals['_ATTEMPTSTATE']._serialized_end=1227
   _globals['_ATTEMPT']._serialized_start=192
-  _globals['_ATTEMPT']._serialized_end=802
+  _globals['_ATTEMPT']._serialized_end=1070
 # @@protoc_insertion_point(module_scope)

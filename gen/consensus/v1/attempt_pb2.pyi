@@ -3,12 +3,14 @@
 isort:skip_file
 Calls to the model."""
 
+from collections import abc as _abc
 from consensus.v1 import errors_pb2 as _errors_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -79,6 +81,14 @@ class Attempt(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     RAW_OUTPUT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    PROVIDER_CODE_FIELD_NUMBER: _builtins.int
+    PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_PARAM_FIELD_NUMBER: _builtins.int
+    PROVIDER_MESSAGE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    MENDED_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELDS_FIELD_NUMBER: _builtins.int
+    UNCOUNTED_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Name of the step that made the call: `expand` or `review_<persona id>`."""
     attempt_number: _builtins.int
@@ -109,6 +119,31 @@ class Attempt(_message.Message):
     """The answer as it came, where it was invalid. Content: never logged."""
     message: _builtins.str
     """What was wrong, in a sentence without content."""
+    provider_code: _builtins.str
+    """The provider's code of the error, such as `model_not_found`; empty when it named
+    none, or one that does not look like a name.
+    """
+    provider_type: _builtins.str
+    """The provider's type of the error, such as `invalid_request_error`; empty likewise."""
+    provider_param: _builtins.str
+    """The parameter of the request that the provider objects to, such as `temperature`;
+    empty likewise.
+    """
+    provider_message: _builtins.str
+    """The provider's text of the error, or of a refusal, or the system's of a connection
+    that failed, cleaned and cut to 1,000 characters; empty when there is none. It may
+    repeat what was sent: content, never logged.
+    """
+    cause: _builtins.str
+    """What happened, finer than `reason`: a word such as `model_not_found`,
+    `path_not_found`, `quota`, `region`, `bot_challenge`, `redirect`, `certificate`,
+    `name_not_resolved`, `connection_refused`, `proxy`, `local_shortage`; others may come.
+    Empty where the reason says it all.
+    """
+    uncounted: _builtins.bool
+    """Whether it counts against no budget: this machine fell short of what a connection
+    takes, and nothing left it.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, just before its bytes left; set by the persistence service."""
@@ -120,6 +155,16 @@ class Attempt(_message.Message):
     @_builtins.property
     def usage(self) -> _panel_pb2.TokenUsage:
         """Tokens that the provider says the call took; absent when it did not say."""
+
+    @_builtins.property
+    def mended(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Oddities of the answer that were put right without another call, such as
+        `code_fence`, each once; empty when there were none.
+        """
+
+    @_builtins.property
+    def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the answer that were cut to their bounds; empty when none was."""
 
     def __init__(
         self,
@@ -140,10 +185,18 @@ class Attempt(_message.Message):
         usage: _panel_pb2.TokenUsage | None = ...,
         raw_output: _builtins.str = ...,
         message: _builtins.str = ...,
+        provider_code: _builtins.str = ...,
+        provider_type: _builtins.str = ...,
+        provider_param: _builtins.str = ...,
+        provider_message: _builtins.str = ...,
+        cause: _builtins.str = ...,
+        mended: _abc.Iterable[_builtins.str] | None = ...,
+        truncated_fields: _abc.Iterable[_builtins.str] | None = ...,
+        uncounted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "latency", b"latency", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "message", b"message", "provider_request_id", b"provider_request_id", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "cause", b"cause", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "mended", b"mended", "message", b"message", "provider_code", b"provider_code", "provider_message", b"provider_message", "provider_param", b"provider_param", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "uncounted", b"uncounted", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

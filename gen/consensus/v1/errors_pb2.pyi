@@ -28,6 +28,15 @@ as after any cut of a stream whose run is known, one goes on with
 WatchRun(`after_sequence`). The status that ends the stream of a FAILED or CANCELLED run
 has `run_state` in its metadata and never RetryInfo, whatever its code: it is the run
 that failed, and not the call. Where `resumable` is `true`, ResumeRun goes on with it.
+Where one step's calls to the model ended it, or an ExpandIdea, metadata also has, each
+where there is one: `cause` (what happened, finer than the reason: the values are those
+of Attempt), `provider_code` and `provider_param` (the provider's own words for it).
+
+Requests. Whatever a field's own rules say, a request has at most 50,000 values and
+parts, and its JSON 32 levels of objects and lists; instants are of the years 1 to
+9999, to 9999-12-31T23:59:59.999999Z; spans are of at most 100 years. What is beyond is
+INVALID_FIELD, and a request of more than twice the bytes of the largest valid one
+MESSAGE_TOO_LARGE, before it costs anything.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -102,7 +111,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     on, unless it is cancelled with the stream that created it (ON_DISCONNECT_CANCEL).
     With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence of
     the last event that arrived. Metadata: `run_id` or `draft_id`, and `last_sequence`,
-    the last that was sent.
+    the last that was sent; none of them where the stream has no sequence (an export), or
+    one message was not taken. A reader that does not take this status either sees its
+    stream reset.
     """
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: a message is larger than the server takes; nothing was executed.
@@ -135,8 +146,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CALL_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 20
     """DEADLINE_EXCEEDED: the caller's deadline passed, or too little of it was left to
-    begin. A run that was begun goes on unless `on_disconnect` says otherwise. Metadata:
-    `run_id` where there is one.
+    begin, or no request came within 10 s of the call's beginning. A run that was begun
+    goes on unless `on_disconnect` says otherwise. Metadata: `run_id` where there is one.
     """
     ERROR_REASON_RUN_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 21
     """DEADLINE_EXCEEDED: the run FAILED, since its own deadline passed. Metadata: `run_id`,
@@ -177,9 +188,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     answer to ExpandIdea, which has no run, `failed_step` alone.
     """
     ERROR_REASON_LLM_REQUEST_REJECTED: _ErrorReason.ValueType  # 29
-    """FAILED_PRECONDITION: the run FAILED, since the provider refused the request as
-    malformed (another 4xx). Metadata as for RUN_DEADLINE_EXCEEDED; in an answer to
-    ExpandIdea, which has no run, `failed_step` alone.
+    """FAILED_PRECONDITION: the run FAILED, since the provider refused the request (another
+    4xx). Where a setting mends it, `cause` says which, and resuming helps
+    (`model_not_found`, `path_not_found`, `region`, `bot_challenge`, `redirect`); a
+    request that was refused for what it holds is not resumable. Metadata as for
+    RUN_DEADLINE_EXCEEDED; in an answer to ExpandIdea, which has no run, `failed_step`
+    alone.
     """
     ERROR_REASON_LLM_INVALID_OUTPUT: _ErrorReason.ValueType  # 30
     """INTERNAL: the run FAILED, since the model's answer is not JSON or breaks the schema,
@@ -318,7 +332,9 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 12
 on, unless it is cancelled with the stream that created it (ON_DISCONNECT_CANCEL).
 With google.rpc.RetryInfo. Go on with WatchRun, or WatchDraft, and the sequence of
 the last event that arrived. Metadata: `run_id` or `draft_id`, and `last_sequence`,
-the last that was sent.
+the last that was sent; none of them where the stream has no sequence (an export), or
+one message was not taken. A reader that does not take this status either sees its
+stream reset.
 """
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: a message is larger than the server takes; nothing was executed.
@@ -351,8 +367,8 @@ under the request id. Metadata of a run as for RUN_DEADLINE_EXCEEDED.
 """
 ERROR_REASON_CALL_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 20
 """DEADLINE_EXCEEDED: the caller's deadline passed, or too little of it was left to
-begin. A run that was begun goes on unless `on_disconnect` says otherwise. Metadata:
-`run_id` where there is one.
+begin, or no request came within 10 s of the call's beginning. A run that was begun
+goes on unless `on_disconnect` says otherwise. Metadata: `run_id` where there is one.
 """
 ERROR_REASON_RUN_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 21
 """DEADLINE_EXCEEDED: the run FAILED, since its own deadline passed. Metadata: `run_id`,
@@ -393,9 +409,12 @@ provider, or a wrong one (401, 403). Metadata as for RUN_DEADLINE_EXCEEDED; in a
 answer to ExpandIdea, which has no run, `failed_step` alone.
 """
 ERROR_REASON_LLM_REQUEST_REJECTED: ErrorReason.ValueType  # 29
-"""FAILED_PRECONDITION: the run FAILED, since the provider refused the request as
-malformed (another 4xx). Metadata as for RUN_DEADLINE_EXCEEDED; in an answer to
-ExpandIdea, which has no run, `failed_step` alone.
+"""FAILED_PRECONDITION: the run FAILED, since the provider refused the request (another
+4xx). Where a setting mends it, `cause` says which, and resuming helps
+(`model_not_found`, `path_not_found`, `region`, `bot_challenge`, `redirect`); a
+request that was refused for what it holds is not resumable. Metadata as for
+RUN_DEADLINE_EXCEEDED; in an answer to ExpandIdea, which has no run, `failed_step`
+alone.
 """
 ERROR_REASON_LLM_INVALID_OUTPUT: ErrorReason.ValueType  # 30
 """INTERNAL: the run FAILED, since the model's answer is not JSON or breaks the schema,

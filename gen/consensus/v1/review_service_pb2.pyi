@@ -923,7 +923,7 @@ class ReviseRunRequest(_message.Message):
     @_builtins.property
     def edited_proposal(self) -> _proposal_pb2.Proposal:
         """The proposal, whole, as its editor wants it; at most 100,000 characters as JSON.
-        Absent when there are only notes.
+        Absent when there are only notes. At most 262,144 bytes, like any proposal.
         """
 
     @_builtins.property

@@ -440,12 +440,21 @@ class StepFailure(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     OUTPUT_VIOLATIONS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    PROVIDER_CODE_FIELD_NUMBER: _builtins.int
+    PROVIDER_PARAM_FIELD_NUMBER: _builtins.int
     reason: _errors_pb2.ErrorReason.ValueType
     """What went wrong in its last call, such as LLM_TIMEOUT, or why there was none, such as
     ATTEMPTS_EXHAUSTED.
     """
     message: _builtins.str
     """The cause in a sentence, without content of prompts or answers."""
+    cause: _builtins.str
+    """What happened, finer than the reason: as in the last call's Attempt."""
+    provider_code: _builtins.str
+    """The provider's code of the error; as in the last call's Attempt."""
+    provider_param: _builtins.str
+    """The parameter that the provider objects to; as in the last call's Attempt."""
     @_builtins.property
     def output_violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputViolation]:
         """Which fields of the model's answer broke the schema, for LLM_INVALID_OUTPUT."""
@@ -456,10 +465,13 @@ class StepFailure(_message.Message):
         reason: _errors_pb2.ErrorReason.ValueType = ...,
         message: _builtins.str = ...,
         output_violations: _abc.Iterable[Global___OutputViolation] | None = ...,
+        cause: _builtins.str = ...,
+        provider_code: _builtins.str = ...,
+        provider_param: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "output_violations", b"output_violations", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "message", b"message", "output_violations", b"output_violations", "provider_code", b"provider_code", "provider_param", b"provider_param", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,6 +516,9 @@ class RunFailure(_message.Message):
     FINISHED_PERSONAS_FIELD_NUMBER: _builtins.int
     PERSONA_FAILURES_FIELD_NUMBER: _builtins.int
     OUTPUT_VIOLATIONS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    PROVIDER_CODE_FIELD_NUMBER: _builtins.int
+    PROVIDER_PARAM_FIELD_NUMBER: _builtins.int
     reason: _errors_pb2.ErrorReason.ValueType
     """The reason with which the run's streams end: that of the `expand` step,
     QUORUM_NOT_MET for the panel, RUN_DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED, INTERNAL, or
@@ -515,6 +530,14 @@ class RunFailure(_message.Message):
     """The step that ended it: `expand`, `review_<persona id>` or `aggregate_decision`."""
     resumable: _builtins.bool
     """Whether resuming it may succeed."""
+    cause: _builtins.str
+    """What happened, finer than the reason, where a single step ended the run: that of its
+    StepFailure; else empty.
+    """
+    provider_code: _builtins.str
+    """The provider's code of the error; that of the StepFailure."""
+    provider_param: _builtins.str
+    """The parameter that the provider objects to; that of the StepFailure."""
     @_builtins.property
     def finished_personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Personas whose reviews are recorded, in persona order."""
@@ -537,10 +560,13 @@ class RunFailure(_message.Message):
         finished_personas: _abc.Iterable[_builtins.str] | None = ...,
         persona_failures: _abc.Iterable[Global___PersonaFailure] | None = ...,
         output_violations: _abc.Iterable[Global___OutputViolation] | None = ...,
+        cause: _builtins.str = ...,
+        provider_code: _builtins.str = ...,
+        provider_param: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_step", b"failed_step", "finished_personas", b"finished_personas", "message", b"message", "output_violations", b"output_violations", "persona_failures", b"persona_failures", "reason", b"reason", "resumable", b"resumable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "failed_step", b"failed_step", "finished_personas", b"finished_personas", "message", b"message", "output_violations", b"output_violations", "persona_failures", b"persona_failures", "provider_code", b"provider_code", "provider_param", b"provider_param", "reason", b"reason", "resumable", b"resumable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

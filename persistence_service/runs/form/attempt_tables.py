@@ -1,11 +1,12 @@
 """Table of calls to the model."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema.base import Base, Identifier, UtcTime, core_table, text_column
+from persistence_service.schema.base import Base, Identifier, Json, UtcTime, core_table, text_column
 
 
 class AttemptRow(Base):
@@ -44,6 +45,8 @@ class AttemptRow(Base):
     # What was wrong. The raw output is content: the answer as it came, where it was invalid.
     message: Mapped[str | None] = mapped_column(Text)
     raw_output: Mapped[str | None] = mapped_column(Text)
+    # What was said of a failure, and what of an answer was put right; absent for a clean attempt. Content.
+    evidence: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 ATTEMPTS = core_table(AttemptRow)

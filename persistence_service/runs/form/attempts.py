@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from consensus.v1 import attempt_pb2
+from consensus_journal import canonical_json
 from persistence_service.runs.form import names
 from persistence_service.runs.form.payloads import NO_USAGE, usage_columns, usage_message
-from persistence_service.schema.scalars import from_duration, hundredths, storable, to_duration, to_timestamp
+from persistence_service.schema.scalars import (
+    from_duration,
+    hundredths,
+    storable,
+    storable_json,
+    to_duration,
+    to_timestamp,
+)
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
+_EVIDENCE = ("cause", "provider_code", "provider_type", "provider_param", "provider_message", "uncounted")
+_EVIDENCE_LISTS = ("mended", "truncated_fields")
 _NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
 # Nothing is NULL, which takes no room: as long as the attempt is in flight, and most often afterwards.
 _OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
@@ -36,9 +46,25 @@ def attempt_columns(attempt: attempt_pb2.Attempt) -> dict[str, Any]:
         from_duration(attempt.latency, "attempts.latency") if has_latency else None
     )
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
+    columns["evidence"] = _evidence(attempt)
     columns |= usage_columns(attempt.usage) if attempt.HasField("usage") else NO_USAGE
     columns |= {name: columns[name] or None for name in _OFTEN_NOTHING}
     return columns
+
+
+def _evidence(attempt: attempt_pb2.Attempt) -> dict[str, Any] | None:
+    """What the provider or this machine said, and what was put right; nothing of a clean attempt.
+
+    Raises:
+        InvalidField: for the character NUL.
+    """
+    said = {name: getattr(attempt, name) for name in _EVIDENCE}
+    said |= {name: list(getattr(attempt, name)) for name in _EVIDENCE_LISTS}
+    found = {name: value for name, value in said.items() if value}
+    if not found:
+        return None
+    storable_json(found, canonical_json(found), "attempts")
+    return found
 
 
 def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
@@ -52,6 +78,11 @@ def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
         **{name: row[name] for name in _TEXTS},
         **{name: row[name] for name in _NUMBERS},
     )
+    for name, value in (row["evidence"] or {}).items():
+        if isinstance(value, list):
+            getattr(attempt, name).extend(value)
+        else:
+            setattr(attempt, name, value)
     if row["reason"] is not None:
         attempt.reason = names.reason_number(row["reason"])
     if row["temperature"] is not None:

@@ -13,6 +13,7 @@ from persistence_service.runs.form.scores import found_score, score_columns, sto
 from persistence_service.schema.scalars import storable_json, ten_thousandths
 
 _SCORES = ("weight", "confidence_score", "contribution")
+_EVIDENCE = ("cause", "provider_code", "provider_param")
 _MINORITY_TEXTS = ("persona_id", "persona_name", "blocking_summary", "mitigation_recommendation")
 _MINORITY_LISTS = ("strengths", "concerns")
 
@@ -154,6 +155,7 @@ def run_failure_columns(failure: run_pb2.RunFailure) -> Columns:
         "finished_personas": list(failure.finished_personas),
         "persona_failures": _reasons(failure.persona_failures),
         "output_violations": _violations(failure.output_violations),
+        **_evidence(failure),
     }
     storable_json(columns, canonical_json(columns), "failure")
     return columns
@@ -173,6 +175,7 @@ def run_failure_message(columns: Columns) -> run_pb2.RunFailure:
         finished_personas=columns["finished_personas"],
         persona_failures=failures,
         output_violations=[run_pb2.OutputViolation(**entry) for entry in columns["output_violations"]],
+        **_evidence_of(columns),
     )
 
 
@@ -186,6 +189,7 @@ def step_failure_columns(failure: run_pb2.StepFailure) -> Columns:
         "reason": names.reason_text(failure.reason),
         "message": failure.message,
         "output_violations": _violations(failure.output_violations),
+        **_evidence(failure),
     }
     storable_json(columns, canonical_json(columns), "failure")
     return columns
@@ -197,7 +201,17 @@ def step_failure_message(columns: Columns) -> run_pb2.StepFailure:
         reason=names.reason_number(columns["reason"]),
         message=columns["message"],
         output_violations=[run_pb2.OutputViolation(**entry) for entry in columns["output_violations"]],
+        **_evidence_of(columns),
     )
+
+
+def _evidence(failure: run_pb2.RunFailure | run_pb2.StepFailure) -> Columns:
+    """What was said of the failure; what is empty is not stored, as before it was known."""
+    return {name: said for name in _EVIDENCE if (said := getattr(failure, name))}
+
+
+def _evidence_of(columns: Columns) -> Columns:
+    return {name: columns[name] for name in _EVIDENCE if name in columns}
 
 
 def _violations(violations: Iterable[run_pb2.OutputViolation]) -> list[Columns]:

@@ -198,3 +198,13 @@ def test_settings_lower_the_limits() -> None:
         "edited_proposal",
         "edit_notes",
     ]
+
+
+def test_an_edited_proposal_keeps_the_bytes_that_any_proposal_has() -> None:
+    edited = proposal()
+    edited.assumptions.extend(["\u4e16" * 4_000] * 24)
+    request = review_service_pb2.ReviseRunRequest(edited_proposal=edited)
+    with pytest.raises(InvalidField) as caught:
+        check_revise_request(request, PANEL.ids, LIMITS)
+    [violation] = caught.value.field_violations
+    assert (violation.field, violation.reason) == ("edited_proposal", "edited_proposal.bytes")

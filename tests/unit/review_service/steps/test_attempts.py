@@ -5,7 +5,14 @@ import pytest
 from consensus.v1 import errors_pb2
 from consensus_contract.steps import EXPAND
 from review_service.model.model_call import CallFailure, CallReport
-from review_service.steps.attempts import MAX_RAW_OUTPUT_BYTES, failed_attempt, note_mended, started_attempt
+from review_service.model.provider_error import ProviderError
+from review_service.steps.attempts import (
+    MAX_RAW_OUTPUT_BYTES,
+    failed_attempt,
+    note_mended,
+    started_attempt,
+    step_failure,
+)
 
 
 def failed(raw_output: str) -> tuple[str, str]:
@@ -34,19 +41,27 @@ def test_what_no_database_takes_is_replaced(raw: str, kept: str) -> None:
     assert failed(raw) == (kept, "Broken.")
 
 
-def test_what_was_mended_and_cut_is_noted_on_it() -> None:
+def test_what_was_mended_and_cut_is_noted_on_it_and_no_message_is_made_of_it() -> None:
     attempt = started_attempt(EXPAND, 1, "gpt", None, 8_000)
 
     note_mended(attempt, ("code_fence", "null_list"), ("strengths",))
 
-    assert attempt.message == (
-        "Mended without another call: code_fence, null_list. Cut to their bounds: strengths."
-    )
-
-
-def test_nothing_is_noted_where_nothing_was_mended() -> None:
-    attempt = started_attempt(EXPAND, 1, "gpt", None, 8_000)
-
-    note_mended(attempt, (), ())
-
+    assert list(attempt.mended) == ["code_fence", "null_list"]
+    assert list(attempt.truncated_fields) == ["strengths"]
     assert attempt.message == ""
+
+
+def test_what_the_provider_said_stands_with_the_attempt_and_without_content_with_the_step() -> None:
+    said = ProviderError("unsupported_value", "invalid_request_error", "temperature", "Yours was 3.")
+    reason = errors_pb2.ERROR_REASON_LLM_REQUEST_REJECTED
+    failure = CallFailure(CallReport(), reason, "Refused.", provider=said, cause="c", is_local=True)
+
+    attempt = failed_attempt(started_attempt(EXPAND, 1, "gpt", None, 8_000), failure)
+    step = step_failure(failure, "Refused. No more.")
+
+    assert attempt.provider_code == step.provider_code == "unsupported_value"
+    assert attempt.provider_param == step.provider_param == "temperature"
+    assert attempt.cause == step.cause == "c"
+    assert (attempt.provider_type, attempt.provider_message) == ("invalid_request_error", "Yours was 3.")
+    assert attempt.uncounted
+    assert "Yours" not in str(step)

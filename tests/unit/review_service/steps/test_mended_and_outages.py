@@ -35,13 +35,14 @@ async def test_a_review_that_is_mended_takes_one_call_and_says_so(desk: Desk, co
     assert (await control.counters())["total"]["started"] == 1
     assert outcome.result.estimated_effort == "not estimated"
     assert list(outcome.result.provenance.truncated_fields) == ["strengths"]
-    assert outcome.attempt.message == (
-        "Mended without another call: extra_fields, blank_required. Cut to their bounds: strengths."
-    )
+    assert list(outcome.attempt.mended) == ["extra_fields", "blank_required"]
+    assert list(outcome.attempt.truncated_fields) == ["strengths"]
 
 
 async def test_a_plain_review_has_nothing_to_say(desk: Desk) -> None:
-    assert succeeded(await desk.review()).attempt.message == ""
+    attempt = succeeded(await desk.review()).attempt
+
+    assert (list(attempt.mended), list(attempt.truncated_fields), attempt.message) == ([], [], "")
 
 
 async def test_the_review_of_one_persona_cannot_take_the_room_of_all(

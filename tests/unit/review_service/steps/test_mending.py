@@ -1,12 +1,14 @@
 """Oddities whose meaning is plain cost no call: they are put right, and noted."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from review_service.steps.mending import Notes, mended
 from review_service.steps.outputs import (
     NOT_ESTIMATED,
     OutputError,
@@ -91,6 +93,14 @@ def test_a_blank_blocking_issue_that_is_critical_is_not_dropped() -> None:
 def test_what_a_proposal_cannot_do_without_is_not_made_up(field: str) -> None:
     with pytest.raises(OutputError):
         read_output(ProposalOutput, json.dumps(PROPOSAL | {field: " "}))
+
+
+def test_a_long_text_is_not_walked_through_to_see_that_it_says_something() -> None:
+    value = REVIEW | {"strengths": ["\u4e16" * 1_300_000]}
+    began = time.thread_time()
+    mended(PersonaReviewOutput, value, {}, Notes())
+
+    assert time.thread_time() - began < 0.01
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(

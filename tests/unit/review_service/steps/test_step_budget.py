@@ -80,3 +80,12 @@ async def test_a_taken_over_step_goes_on_where_its_record_stands(desk: Desk, con
     assert outcome.attempt.attempt_number == 3
     assert outcome.attempt.max_output_tokens == 16000
     assert "It is not valid JSON." in (await control.requests())[0]["body"]["input"][-1]["content"]
+
+
+def test_what_never_left_this_machine_does_not_count_for_the_next_worker_either() -> None:
+    short = recorded(1, FAILED, reason=errors_pb2.ERROR_REASON_LLM_UNAVAILABLE)
+    short.uncounted = True
+
+    budget = step_budget(STEP, [short, recorded(2, UNKNOWN)], 600.0)
+
+    assert (budget.used, budget.next_number) == (1, 3)

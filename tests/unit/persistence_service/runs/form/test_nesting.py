@@ -2,7 +2,7 @@ from typing import Any
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus_rpc.server.survey import MAX_LEVELS
-from persistence_service.runs.form.nesting import CUT, readable
+from persistence_service.schema.nesting import CUT, readable
 
 
 def nested(levels: int) -> Any:

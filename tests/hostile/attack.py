@@ -1,0 +1,38 @@
+"""What an attack is: what it sends, for how long, and how each of its calls may end."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc
+
+from tests.support.hostile_provider import HostileProvider
+from tests.support.pair import Pair
+
+NEVER_ENDED = "never ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The pair, a channel of the attackers' own to each service, and the provider that is the model."""
+
+    pair: Pair
+    review: grpc.aio.Channel
+    persistence: grpc.aio.Channel
+    provider: HostileProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Rounds of calls; `act` makes one round and says how its calls ended.
+
+    `may_end` are the only ends that are right. `documented_mib` is memory that docs allow beyond the 64 MiB
+    of any attack. A round that waits for a server's own bound `is_slow`: the quick form leaves it out.
+    """
+
+    name: str
+    sends: str
+    act: Callable[[Target], Awaitable[Counter[str]]]
+    may_end: frozenset[str]
+    documented_mib: int = 0
+    is_slow: bool = False
