@@ -230,11 +230,13 @@ class Database:
         read_only: bool = False,
         resource: str = "database",
         rerun_when_lost: bool = False,
+        answers_commit: bool = False,
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
         A cancelled caller ends a unit that reads; one that writes and has begun goes on. What cannot finish
-        before the caller's deadline is not begun, so that those who come after it still can.
+        before the caller's deadline is not begun, so that those who come after it still can; but for what
+        `answers_commit`, whose caller must not be told that nothing was executed.
 
         Raises:
             Overloaded: too much is waiting for the time that the caller has.
@@ -242,7 +244,7 @@ class Database:
         watch = Watch(is_read=read_only)
         terms = Terms(isolation, read_only, resource, rerun_when_lost, watch=watch)
         self._check(terms)
-        turn = self._turns.take(kind_of(resource, read_only=read_only))
+        turn = self._turns.take(kind_of(resource, read_only=read_only), is_due=answers_commit)
 
         def unit() -> Result:
             with turn.begun():

@@ -20,6 +20,9 @@ CUT_AFTER_SECONDS = 0.2
 STUCK_AFTER_SECONDS = 0.5
 """From then to giving the unit up: neither has freed its thread."""
 
+STOPPED_SECONDS = 1.0
+"""Nothing else takes so long from one look to the next."""
+
 log = get_logger()
 
 
@@ -194,8 +197,11 @@ class Overseer:
     def _oversee(self) -> None:
         while not self._stopping:
             self._wanted.wait()
+            looked_at = monotonic()
             self._look()
             sleep(TICK_SECONDS)
+            if monotonic() > looked_at + STOPPED_SECONDS:
+                sleep(TICK_SECONDS)  # this process was stopped: answers may be waiting
 
     def _look(self) -> None:
         with self._lock:

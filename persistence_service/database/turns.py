@@ -30,13 +30,13 @@ class Turns:
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
 
-    def take(self, kind: str) -> "Turn":
-        """A place among those who wait.
+    def take(self, kind: str, *, is_due: bool = False) -> "Turn":
+        """A place among those who wait; what `is_due` is never refused.
 
         Raises:
             Overloaded: it would be over too late for the caller.
         """
-        turn = Turn(self, kind, callers_seconds_left(), monotonic())
+        turn = Turn(self, kind, None if is_due else callers_seconds_left(), monotonic())
         wait = self._threads.ahead * self.expected(kind) / self._threads.limit
         if self._threads.ahead and not turn.has_time_for(wait + self.expected(kind)):
             raise self.refusal(wait)

@@ -116,7 +116,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         answer = await self._runs.writer.write(operation)
         followed = isinstance(answer, Follow)
         run_id = answer.run_id if followed else request.run_id
-        run = await self._runs.reader.whole_run((request.scope.tenant, run_id))
+        run = await self._runs.reader.whole_run((request.scope.tenant, run_id), answers_commit=True)
         return persistence_service_pb2.CreateRunResponse(run=run, created=not followed)
 
     async def ClaimRuns(
@@ -176,7 +176,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         await self._runs.writer.write(
             Cancel(scope=scope, run_id=request.run_id, key_use=key_use_of(request, CANCEL))
         )
-        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), answers_commit=True)
         return persistence_service_pb2.CancelRunResponse(run=run)
 
     async def ResumeRun(
@@ -186,7 +186,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         await self._runs.writer.write(
             Resume(scope=scope, run_id=request.run_id, key_use=key_use_of(request, RESUME))
         )
-        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), answers_commit=True)
         return persistence_service_pb2.ResumeRunResponse(run=run)
 
     async def DeleteRun(
@@ -201,7 +201,9 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
                 deletion_id=str(uuid7()),
             )
         )
-        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        run = await self._runs.reader.whole_run(
+            (scope.tenant, request.run_id), show_deleted=True, answers_commit=True
+        )
         return persistence_service_pb2.DeleteRunResponse(run=run)
 
     async def UndeleteRun(
@@ -210,7 +212,9 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         scope = scope_of(request.scope)
         use = key_use_of(request, UNDELETE)
         await self._runs.writer.write(Undelete(scope=scope, run_id=request.run_id, key_use=use))
-        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), show_deleted=True)
+        run = await self._runs.reader.whole_run(
+            (scope.tenant, request.run_id), show_deleted=True, answers_commit=True
+        )
         return persistence_service_pb2.UndeleteRunResponse(run=run)
 
     async def DeleteUserData(
@@ -235,7 +239,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
                 notes=storable(request.decision_notes, "decision_notes"),
             )
         )
-        run = await self._runs.reader.whole_run((scope.tenant, request.run_id))
+        run = await self._runs.reader.whole_run((scope.tenant, request.run_id), answers_commit=True)
         return persistence_service_pb2.AnnotateDecisionResponse(run=run)
 
     async def GetDraftText(

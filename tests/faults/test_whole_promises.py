@@ -49,12 +49,16 @@ async def test_fifty_starts_with_one_key_at_three_processes_make_one_run(postgre
         case.stack.dismiss(third)
 
 
-@pytest.fixture
-async def own_case(tmp_path: Path, mark: str) -> AsyncIterator[tuple[Case, Cluster]]:
-    """A case with the default lease, on a PostgreSQL server of its own."""
+@pytest.fixture(params=["15"])
+async def own_case(
+    request: pytest.FixtureRequest, tmp_path: Path, mark: str
+) -> AsyncIterator[tuple[Case, Cluster]]:
+    """A case with a lease of so many seconds, by default the service's own, on a PostgreSQL of its own."""
     with Cluster() as cluster:
         url = with_password(cluster.create_database())
-        stack = Stack(tmp_path, url, persistence_count=2, persistence_settings={"LEASE_SECONDS": "15"})
+        stack = Stack(
+            tmp_path, url, persistence_count=2, persistence_settings={"LEASE_SECONDS": request.param}
+        )
         with running_stack(stack):
             async with running_case(stack, mark) as case:
                 yield case, cluster
@@ -103,3 +107,22 @@ async def test_ten_seconds_without_a_database_under_fifty_reviews(
         for persona in caller.reviewed():
             counted = await case.model_wait({}, run_id=caller.run_id, persona=persona)
             assert counted["total"]["started"] == 1
+
+
+@pytest.mark.slow_fault
+@pytest.mark.parametrize("own_case", ["2"], indirect=True)
+async def test_answers_in_hand_outlast_three_leases_without_a_database(
+    own_case: tuple[Case, Cluster],
+) -> None:
+    case, cluster = own_case
+    await case.hold("architect", "critic", "optimist", "security_guardian", "user_advocate")
+    callers = [await case.stream(case.stack.reviews[n % 2]) for n in range(4)]
+    await asyncio.gather(*(caller.until("proposal_ready") for caller in callers))
+    await asyncio.to_thread(cluster.stop, "fast")
+    await case.release()
+    await asyncio.sleep(3 * 2.0)
+    await asyncio.to_thread(cluster.start)
+    ends = await asyncio.gather(*(case.finish(caller.run_id, caller.last) for caller in callers))
+    assert Counter(kinds(events)[-1] for events in ends) == {"run_completed": 4}
+    for caller in callers:
+        assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 6

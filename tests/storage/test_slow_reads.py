@@ -96,3 +96,13 @@ async def test_what_writes_goes_on_without_its_caller(database: Database) -> Non
         read_only=True,
     )
     assert stored == "0.0.7"
+
+
+async def test_what_answers_a_commit_is_not_refused(database: Database) -> None:
+    """Its caller would be told that nothing was executed."""
+    await asyncio.gather(*(asyncio.create_task(call(database)) for _ in range(3)))
+    waiting = [asyncio.create_task(call(database)) for _ in range(3)]
+    await asyncio.sleep(0)
+    bind_deadline(SLOW_SECONDS / 2)
+    assert await database.run(slow, read_only=True, resource="runs/7", answers_commit=True) == "read"
+    await asyncio.gather(*waiting)

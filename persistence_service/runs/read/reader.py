@@ -28,9 +28,11 @@ class RunReader:
         self._database = database
         self.options = options
 
-    async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
-        """What `fn` reads, from one snapshot."""
-        return await self._database.run(fn, read_only=True, resource=resource)
+    async def read(
+        self, fn: Callable[[Connection], Result], resource: str, *, answers_commit: bool = False
+    ) -> Result:
+        """What `fn` reads, from one snapshot; what `answers_commit` is not refused for want of time."""
+        return await self._database.run(fn, read_only=True, resource=resource, answers_commit=answers_commit)
 
     async def has_key(self, use: KeyUse | None) -> bool:
         """Whether the caller's key is taken, by whatever request."""
@@ -40,7 +42,9 @@ class RunReader:
             await self.read(lambda connection: find_holders(connection, [use.scope]), "idempotency_keys")
         )
 
-    async def whole_run(self, key: RunKey, *, show_deleted: bool = False) -> run_pb2.Run:
+    async def whole_run(
+        self, key: RunKey, *, show_deleted: bool = False, answers_commit: bool = False
+    ) -> run_pb2.Run:
         """The run with all that is recorded of it, as far as an answer has room for it.
 
         Raises:
@@ -49,6 +53,7 @@ class RunReader:
         rows = await self.read(
             lambda connection: repository.find_run(connection, *key, show_deleted=show_deleted),
             f"runs/{key[1]}",
+            answers_commit=answers_commit,
         )
         return answerable(whole_run(rows, self.options.retention))
 
@@ -65,4 +70,4 @@ class RunReader:
             rows = find_attempts(connection, *key, step_names(panel))
             return run, [attempt_message(row) for row in rows]
 
-        return await self.read(find, f"runs/{key[1]}")
+        return await self.read(find, f"runs/{key[1]}", answers_commit=True)
