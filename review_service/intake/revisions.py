@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from consensus.v1 import proposal_pb2, review_service_pb2
-from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_contract.errors import FieldViolation
+from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_decision.sections import FIELDS, TEXTS
 from consensus_rpc.errors import InvalidField
 from review_service.intake.requests import IntakeLimits, check_options

@@ -15,10 +15,10 @@ from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.sizes import INPUT_BYTES
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
-from persistence_service.schema.nesting import readable
 from persistence_service.runs.form.panel import Panel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
+from persistence_service.schema.nesting import readable
 from persistence_service.schema.scalars import (
     MICROSECOND,
     from_duration,
