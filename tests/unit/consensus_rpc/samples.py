@@ -27,6 +27,9 @@ SAMPLES: list[ConsensusError] = [
     nouns.IdempotencyKeyReused(idempotency_key="k1", run_id="r1"),
     nouns.IllegalState(run_id="r1", state="COMPLETED", operation="cancel"),
     nouns.LeaseLost(run_id="r1"),
+    nouns.SequenceOutOfRange(run_id="r1", after_sequence=9, last_sequence=7),
+    nouns.PolicyUnknown(policy_version="9.0.0"),
+    nouns.DeletionNotFound(deletion_id="x1"),
     errors.PermissionDenied(method="consensus.v1.ReviewService/GetRun"),
     errors.Unauthenticated(),
     errors.Overloaded(subject="runs in flight", limit=2000, retry_after_seconds=0.3),
@@ -42,6 +45,7 @@ SAMPLES: list[ConsensusError] = [
     nouns.MetricNotFound(metric_id="m1"),
     nouns.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
     nouns.DraftNotActive(draft_id="d1", state="LOCKED"),
+    nouns.DraftIllegalState(draft_id="d1", state="LOCKED", operation="submit"),
     nouns.DraftFull(draft_id="d1", subject="segments", limit=800),
     *(
         kind(draft_id="d1")
