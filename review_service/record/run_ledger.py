@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2
-from consensus_contract.errors import ConsensusError, InternalError, PersistenceUnavailable
+from consensus_contract.errors import ConsensusError, InternalError, PersistenceUnavailable, PolicyUnknown
 from consensus_rpc.backoff import Clock, Patience
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
@@ -217,6 +217,8 @@ class RunLedger:
         """
         gives_up_in = max(self._lease.ends_at, self._deadline) + self._lease.length_seconds - self._clock()
         patience = Patience(RECONNECTING, max(gives_up_in, _LEAST_PATIENCE_SECONDS), clock=self._clock)
+        if isinstance(cut, PolicyUnknown):  # the connection is as good as ever: it is the record that waits
+            await asyncio.sleep(min(cut.retry_after_seconds or 0, self._lease.renewal_seconds))
         while (wait := patience.wait_seconds()) is not None:
             await asyncio.sleep(wait)
             sent_at = self._clock()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
-from consensus.v1 import run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import LeaseLost, PersistenceUnavailable, RunCancelled
 from consensus_contract.spans import duration
 from consensus_rpc.channel.channels import open_channel
@@ -18,6 +19,7 @@ from review_service.personas.panel import load_panel
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.runs.record_items import decided as items_of_decision
 from review_service.runs.record_items import step_started
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import PERSISTENCE, wait_serving
@@ -26,6 +28,7 @@ from tests.support.processes import Process, clean_environment, start_process, w
 SCOPE = persistence_service_pb2.CallScope(tenant="default", caller="tester", request_id="r-1")
 STEPS = ["expand", "review_architect", "review_critic", "review_optimist", "review_user_advocate"]
 LEASE_SECONDS = 1.0
+CLAIM = persistence_service_pb2.ClaimRunsRequest(lease_owner="other", max_count=100)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,12 @@ class Run:
 
 @pytest.fixture
 async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
+    async with begun_run(proxy) as begun:
+        yield begun
+
+
+@asynccontextmanager
+async def begun_run(proxy: FaultProxy, **more: Any) -> AsyncIterator[Run]:
     async with open_channel(proxy.address) as channel:
         begun = Run(str(uuid7()))
         stub: Any = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
@@ -82,7 +91,7 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
             scope=SCOPE,
             run_id=begun.run_id,
             specification=run_pb2.RunSpecification(
-                idea="A rota.", personas=load_panel().personas, run_timeout=duration(60)
+                idea="A rota.", personas=load_panel().personas, run_timeout=duration(60), **more
             ),
             idempotency=None,
             first_attempts=[],
@@ -254,6 +263,21 @@ async def test_a_released_run_can_be_claimed_at_once(run: Run, service: Any) -> 
 
     assert recorded.done()
     assert run.run_id in [each.run_id for each in claimed.runs]
+
+
+async def test_a_decision_under_a_policy_that_persistence_does_not_know_waits_for_its_replacement(
+    proxy: FaultProxy, service: Any
+) -> None:
+    newer = decision_pb2.Decision(label=decision_pb2.DECISION_LABEL_APPROVE, policy_version="9.0.0")
+    async with begun_run(proxy, policy_version="9.0.0") as run:
+        decided = run.ledger.record([], items_of_decision(newer))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3 * LEASE_SECONDS):
+                await asyncio.shield(decided)
+        assert not run.ledger.lost.done()
+        claimed = (await service.ClaimRuns(CLAIM)).runs
+        assert run.run_id not in {each.run_id for each in claimed}
+        assert (await journal(service, run.run_id))[-1] == (3, "expand")
 
 
 async def test_what_is_given_to_a_ledger_that_has_ended_is_refused(run: Run) -> None:
