@@ -1,8 +1,8 @@
 """The versions of the rule that this release can apply: its own, and the one before. Pure.
 
 A run names its version when it is created, and is decided under it for good: by whichever release takes it
-over, and by whoever computes the decision again. When POLICY_VERSION rises, the rule that was stays here
-under its number until the next one, so that runs under way across a release are decided as they began.
+over, and by whoever computes the decision again. When POLICY_VERSION rises, the rule that was stays among
+POLICY_VERSIONS until the next one, so that runs under way across a release are decided as they began.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,17 +10,14 @@ from typing import TypeAlias
 
 from consensus.v1 import decision_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import Reason
-from consensus_decision.decision import POLICY_VERSION, decide
+from consensus_decision.decision import POLICY_VERSIONS, decide
 
 Rule: TypeAlias = Callable[
     [run_pb2.RunSpecification, Iterable[panel_pb2.PersonaReview], Mapping[str, Reason] | None],
     decision_pb2.Decision,
 ]
 
-# 1.0.0 is the first: there is none before it yet.
-_RULES: Mapping[str, Rule] = {POLICY_VERSION: decide}
-
 
 def rule_of(policy_version: str) -> Rule | None:
-    """The rule of a version; None for one that this release does not know."""
-    return _RULES.get(policy_version)
+    """The rule of a version, for runs that name it; None for one that this release does not know."""
+    return decide if policy_version in POLICY_VERSIONS else None

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import panel_pb2, proposal_pb2, run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, IdempotencyKeyReused, IllegalState, RunNotFound
-from consensus_decision.decision import decide
+from consensus_decision.decision import POLICY_VERSION, decide
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.records import (
@@ -49,8 +49,9 @@ async def revise(
     key: persistence_service_pb2.IdempotencyClaim | None = None,
     tenant: str = "default",
     revision: dict[str, Any] | None = None,
+    spec: run_pb2.RunSpecification | None = None,
 ) -> run_pb2.Run:
-    spec = specification()
+    spec = spec or specification()
     given = {"edit_notes": "Shorter.", "parent_proposal": proposal()} if revision is None else revision
     spec.revision.CopyFrom(run_pb2.RevisionSpecification(parent_run_id=parent, **given))
     request = persistence_service_pb2.CreateRunRequest(
@@ -116,8 +117,32 @@ async def test_a_persona_whose_review_was_carried_over_is_not_recorded_again(ser
     run = await revise(service, await finished(service), carried("critic", "origin"))
     (granted,) = await service.claim()
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
-        with pytest.raises(DuplicateId):
-            await worker.record(record(1, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+        await worker.record(record(1, run_event_pb2.ProposalReady(proposal=proposal())))
+        with pytest.raises(DuplicateId, match="persona_reviews/critic exists already"):
+            await worker.record(record(2, run_event_pb2.PersonaReviewReady(persona_review=review("critic"))))
+
+
+async def test_a_decision_of_reviews_of_an_earlier_text_says_how_much_of_the_panel_read_this_one(
+    service: Service,
+) -> None:
+    parent = await finished(service)
+    spec = specification(policy_version=POLICY_VERSION)
+    run = await revise(service, parent, *(carried(each, parent) for each in PERSONAS), spec=spec)
+    (granted,) = await service.claim()
+    changed = proposal()
+    changed.proposed_solution = "Passwords in plain text."
+    async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
+        await worker.record(record(1, run_event_pb2.ProposalReady(proposal=changed)))
+        reviews = (await service.run(run.run_id)).persona_reviews
+        decided = decide(run.specification, reviews)
+        assert decided.fresh_weight == 0
+        forged = decision_pb2.Decision.FromString(decided.SerializeToString())
+        forged.ClearField("fresh_weight")
+        with pytest.raises(InvalidField, match="fresh_weight"):
+            await worker.record(record(2, run_event_pb2.DecisionReady(decision=forged)))
+    async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
+        await worker.record(record(2, run_event_pb2.DecisionReady(decision=decided)))
+    assert (await service.run(run.run_id)).decision == decided
 
 
 async def test_the_diff_of_a_proposal_is_stored_and_replayed(service: Service) -> None:
@@ -239,9 +264,10 @@ async def test_a_revision_of_a_revision_is_a_revision(service: Service) -> None:
         run = await revise(service, parent, *(carried(persona, parent) for persona in PERSONAS))
         (granted,) = await service.claim()
         async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
+            await worker.record(record(1, run_event_pb2.ProposalReady(proposal=proposal())))
             decided = decide(run.specification, (await service.run(run.run_id)).persona_reviews)
             await worker.record(
-                record(1, run_event_pb2.DecisionReady(decision=decided), run_event_pb2.RunCompleted())
+                record(2, run_event_pb2.DecisionReady(decision=decided), run_event_pb2.RunCompleted())
             )
         assert (await service.run(run.run_id)).parent_run_id == parent
         parent = run.run_id

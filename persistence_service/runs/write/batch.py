@@ -48,7 +48,7 @@ from persistence_service.runs.write.outcomes import (
     Follow,
     Repeated,
 )
-from persistence_service.runs.write.recomputing import ReviewRow
+from persistence_service.runs.write.recomputing import Recorded
 from persistence_service.runs.write.unfinished import unfinished_work
 from persistence_service.runs.write.writing import Outage
 
@@ -95,7 +95,7 @@ class _Batch:
         self._lock_runs()
         now = self._now or self._terms.clock(self._connection)
         self._changes = Changes()
-        self._fold = Fold(self._terms.rules, now, self._changes, self._find_reviews())
+        self._fold = Fold(self._terms.rules, now, self._changes, self._find_recorded())
         self._find_work(now)
         self._find_repeated()
         self._find_proposals()
@@ -128,10 +128,13 @@ class _Batch:
             rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
             self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
 
-    def _find_reviews(self) -> dict[RunKey, list[ReviewRow]]:
+    def _find_recorded(self) -> dict[RunKey, Recorded]:
         """What the decisions of this batch are computed from; read once, and only for those."""
         decided = sorted(set(self._decided_keys()))
-        return repository.find_reviews(self._connection, decided) if decided else {}
+        if not decided:
+            return {}
+        parents = {key: self._runs[key].run.parent_run_id or "" for key in decided}
+        return repository.find_recorded(self._connection, parents)
 
     def _decided_keys(self) -> Iterator[RunKey]:
         for op in self._operations:

@@ -5,8 +5,8 @@ Every rule on states, tokens and records stands here and in the modules beside i
 the contract before anything is changed; the batch turns it into the operation's answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from consensus.v1 import run_pb2
@@ -24,7 +24,7 @@ from persistence_service.runs.write.interventions import fail_run
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import Append, Attach, Create, EndRefused, Release, Renew
 from persistence_service.runs.write.outcomes import Ack, Created, Done, Follow, Granted, Released, Repeated
-from persistence_service.runs.write.recomputing import ReviewRow, check_claims
+from persistence_service.runs.write.recomputing import NOTHING, Recorded, Row, check_claims
 from persistence_service.runs.write.record_effects import check_record, write_record
 
 
@@ -43,8 +43,8 @@ class Fold:
     rules: Rules
     now: datetime
     changes: Changes
-    reviews: Mapping[RunKey, Sequence[ReviewRow]] = field(default_factory=dict)
-    """Rows of earlier commits, of the runs that this batch decides."""
+    recorded: Mapping[RunKey, Recorded] = field(default_factory=dict)
+    """What earlier commits left of the runs that this batch decides."""
 
     def create(self, operation: Create) -> tuple[Tracked, Created]:
         """A run that does not exist yet."""
@@ -120,15 +120,22 @@ class Fold:
             raise InvalidField(field="record.record_id", description=above)
         run.require(names.RUNNING, "record")
         check_record(run, record)
-        check_claims(run.run_id, operation.panel, record.entries, self._reviews_of(run.key))
+        check_claims(run.run_id, operation.panel, record.entries, self._recorded(run.key))
         return write_record(self.changes, tracked, record, operation.scope, run.moment(self.now))
 
-    def _reviews_of(self, key: RunKey) -> Iterator[ReviewRow]:
-        """The reviews of a run as far as they were read, and those that the batch adds."""
-        yield from self.reviews.get(key, ())
-        for row in self.changes.payloads.get(event_types.REVIEW, ()):
-            if (row["tenant"], row["run_id"]) == key:
-                yield row
+    def _recorded(self, key: RunKey) -> Recorded:
+        """What stands of a run as far as it was read, with what the batch adds."""
+        recorded = self.recorded.get(key, NOTHING)
+        reviews = self._added(key, event_types.REVIEW)
+        proposals = self._added(key, event_types.PROPOSAL)
+        if not reviews and not proposals:
+            return recorded
+        proposal = proposals[0] if proposals else recorded.proposal
+        return replace(recorded, reviews=[*recorded.reviews, *reviews], proposal=proposal)
+
+    def _added(self, key: RunKey, event_type: str) -> list[Row]:
+        rows = self.changes.payloads.get(event_type, ())
+        return [row for row in rows if (row["tenant"], row["run_id"]) == key]
 
     def renew(self, tracked: Tracked, operation: Renew) -> Granted:
         """The lease, for longer."""

@@ -5,31 +5,46 @@ a worker, and nobody who speaks in its place, leaves a decision that its reviews
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from consensus.v1 import run_pb2
+from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, PolicyUnknown
 from consensus_decision.policies import rule_of
 from consensus_decision.quorum import has_quorum
+from consensus_decision.sections import mark_stale
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.decisions import decision_columns
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.panel import Panel
-from persistence_service.runs.form.payloads import verdict_message
+from persistence_service.runs.form.payloads import proposal_message, verdict_message
 
-ReviewRow: TypeAlias = Mapping[Any, Any]
+Row: TypeAlias = Mapping[Any, Any]
 
 _REVIEW = "persona_review"
 _DECISION = "decision"
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What stands of a run already, by its rows; complete only for one that is decided, and its texts only
+    where a review was carried over.
+    """
+
+    reviews: Sequence[Row] = ()
+    proposal: Row | None = None
+    revision: run_pb2.RevisionSpecification | None = None
+
+
+NOTHING = Recorded()
+
+
 def check_claims(
-    run_id: str, panel: Panel, entries: Sequence[NewRunEntry], recorded: Iterable[ReviewRow] = ()
+    run_id: str, panel: Panel, entries: Sequence[NewRunEntry], recorded: Recorded = NOTHING
 ) -> None:
-    """Nothing, unless a review or a decision among the entries cannot be; `recorded` are the rows of the
-    reviews that stand already, which need be complete only where there is a decision.
+    """Nothing, unless a review or a decision among the entries cannot be.
 
     Raises:
         InvalidField: a review of nobody on the panel; marks that its issues do not bear out; a decision
@@ -37,18 +52,20 @@ def check_claims(
         DuplicateId: a second review of a persona.
         PolicyUnknown: the run is to be decided under a policy that this release does not know.
     """
-    rows = list(recorded)
     for new in entries:
         if new.payload is None:
             continue
-        if new.entry.event_type == event_types.REVIEW:
-            _check_review(run_id, panel, new.payload, rows)
-            rows.append(new.payload)
-        elif new.entry.event_type == event_types.DECISION:
-            _check_decision(panel.specification, new.payload, rows)
+        match new.entry.event_type:
+            case event_types.PROPOSAL:
+                recorded = replace(recorded, proposal=new.payload)
+            case event_types.REVIEW:
+                _check_review(run_id, panel, new.payload, recorded.reviews)
+                recorded = replace(recorded, reviews=[*recorded.reviews, new.payload])
+            case event_types.DECISION:
+                _check_decision(panel.specification, new.payload, recorded)
 
 
-def _check_review(run_id: str, panel: Panel, review: ReviewRow, before: Iterable[ReviewRow]) -> None:
+def _check_review(run_id: str, panel: Panel, review: Row, before: Iterable[Row]) -> None:
     persona_id = review["persona_id"]
     if persona_id not in panel.persona_ids:
         raise InvalidField(field=f"{_REVIEW}.persona_id", description="is one of the run's personas")
@@ -73,25 +90,24 @@ def second_review(run_id: str, persona_ids: Iterable[str]) -> DuplicateId:
     return DuplicateId(resource=f"runs/{run_id}/persona_reviews/{','.join(persona_ids)}")
 
 
-def _check_decision(
-    specification: run_pb2.RunSpecification, decision: Columns, rows: Sequence[ReviewRow]
-) -> None:
+def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, recorded: Recorded) -> None:
     version = specification.policy_version
     if decision["policy_version"] != version:
         raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
     rule = rule_of(version)
     if rule is None:
         raise PolicyUnknown(policy_version=version)
-    if not has_quorum(specification, {row["persona_id"] for row in rows}):
+    present = {row["persona_id"] for row in recorded.reviews}
+    if not has_quorum(specification, present):
         raise InvalidField(
-            field=_DECISION, description=f"needs the reviews of the run's quorum; {len(rows)} are recorded"
+            field=_DECISION, description=f"needs the reviews of the run's quorum; {len(present)} are recorded"
         )
     missing = {
         each["persona_id"]: names.reason_number(each["reason"])
         for each in decision["content"].get("completeness", {}).get("missing_personas", ())
     }
     try:
-        given = rule(specification, [verdict_message(row) for row in rows], missing)
+        given = rule(specification, _reviews(recorded), missing)
     except ValueError as error:
         raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
     for name in _differences(decision, decision_columns(given)):
@@ -101,12 +117,23 @@ def _check_decision(
         )
 
 
+def _reviews(recorded: Recorded) -> list[panel_pb2.PersonaReview]:
+    """The reviews, those that were carried over with the sections that their personas did not read."""
+    reviews = [verdict_message(row) for row in recorded.reviews]
+    if any(review.reused_from_run_id for review in reviews):
+        if recorded.proposal is None:
+            raise InvalidField(field=_DECISION, description="needs the proposal that it is about")
+        revised = run_pb2.RunSpecification(revision=recorded.revision)
+        mark_stale(reviews, revised, proposal_message(recorded.proposal))
+    return reviews
+
+
 def _differences(claimed: Columns, given: Columns) -> Iterator[str]:
     """The names of what is not equal; notes are none of a decision's yet."""
     if claimed["label"] != given["label"]:
         yield "label"
     if claimed["confidence"] != given["confidence"]:
         yield "overall_weighted_confidence"
-    for name, value in given["content"].items():
-        if claimed["content"].get(name) != value:
+    for name in sorted(given["content"].keys() | claimed["content"].keys()):
+        if claimed["content"].get(name) != given["content"].get(name):
             yield name

@@ -1,6 +1,6 @@
 """Writes what a batch changed: a statement per table, each with many rows, all in one round trip."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,11 +13,12 @@ from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.packing import pack
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import PreparedRecord
 from persistence_service.runs.write.outcomes import Ack, Conflicted
-from persistence_service.runs.write.recomputing import ReviewRow, second_review
+from persistence_service.runs.write.recomputing import Recorded, Row, second_review
 
 
 def take_keys(
@@ -51,11 +52,18 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
     return acks
 
 
-def find_reviews(connection: Connection, keys: Sequence[RunKey]) -> dict[RunKey, list[ReviewRow]]:
-    """What decisions are computed from: the verdicts of some runs, which are locked."""
-    found: dict[RunKey, list[ReviewRow]] = {}
-    for row in connection.execute(statements.VERDICTS, {"keys": keys}).mappings():
-        found.setdefault((row["tenant"], row["run_id"]), []).append(row)
+def find_recorded(connection: Connection, parents: Mapping[RunKey, str]) -> dict[RunKey, Recorded]:
+    """What decisions are computed from, of runs that are locked; each with the run that it revises."""
+    reviews: dict[RunKey, list[Row]] = {key: [] for key in parents}
+    for row in connection.execute(statements.VERDICTS, {"keys": list(parents)}).mappings():
+        reviews[(row["tenant"], row["run_id"])].append(row)
+    found = {key: Recorded(rows) for key, rows in reviews.items()}
+    carried = [key for key, rows in reviews.items() if any(row["reused_from_run_id"] for row in rows)]
+    if carried:
+        for row in connection.execute(statements.REVISED, {"keys": carried}).mappings():
+            key = (row["tenant"], row["run_id"])
+            proposal = None if row["problem_statement"] is None else row
+            found[key] = Recorded(reviews[key], proposal, revision_message(parents[key], row))
     return found
 
 

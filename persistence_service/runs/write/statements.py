@@ -22,7 +22,7 @@ from persistence_service.database.many import ForRows
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
-from persistence_service.runs.form.payloads import VERDICT_COLUMNS
+from persistence_service.runs.form.payloads import PROPOSAL_COLUMNS, VERDICT_COLUMNS
 from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
@@ -101,6 +101,16 @@ VERDICTS = everything(
     select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, *(_REVIEWS.c[name] for name in VERDICT_COLUMNS)).where(
         tuple_(_REVIEWS.c.tenant, _REVIEWS.c.run_id).in_(bindparam("keys", expanding=True))
     ),
+    "their runs are locked, and were judged",
+)
+
+REVISED = everything(
+    select(REVISIONS, *(_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS))
+    .select_from(REVISIONS)
+    .outerjoin(
+        _PROPOSALS, (_PROPOSALS.c.tenant == REVISIONS.c.tenant) & (_PROPOSALS.c.run_id == REVISIONS.c.run_id)
+    )
+    .where(tuple_(REVISIONS.c.tenant, REVISIONS.c.run_id).in_(bindparam("keys", expanding=True))),
     "their runs are locked, and were judged",
 )
 

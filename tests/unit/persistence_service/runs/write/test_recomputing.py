@@ -6,16 +6,21 @@ import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import PolicyUnknown
-from consensus_decision.decision import decide
+from consensus_decision.decision import POLICY_VERSION, decide
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.panel import panel_of
-from persistence_service.runs.write.recomputing import check_claims
+from persistence_service.runs.form.payloads import proposal_columns
+from persistence_service.runs.write.recomputing import Recorded, check_claims
 from tests.support.decisions import GOLDEN_CASES, GoldenCase
-from tests.support.records import PERSONAS, decision, item_of, review, specification
+from tests.support.records import PERSONAS, decision, item_of, proposal, review, specification
 
 Change = Callable[[decision_pb2.Decision], object]
+
+# Of a parent whose proposal had another solution.
+REVISION = run_pb2.RevisionSpecification(parent_run_id="parent", parent_proposal=proposal())
+REVISION.parent_proposal.proposed_solution = "Another."
 
 
 def entries(*payloads: object) -> list[NewRunEntry]:
@@ -39,7 +44,7 @@ def check(
         "r",
         panel_of(run or specification()),
         entries(run_event_pb2.DecisionReady(decision=decided)),
-        rows(reviews),
+        Recorded(rows(reviews), proposal_columns(proposal()), REVISION),
     )
 
 
@@ -83,11 +88,26 @@ def test_a_decision_needs_the_reviews_of_the_quorum() -> None:
 
 def test_a_policy_that_this_release_does_not_know_is_waited_for() -> None:
     newer, reviews = specification(policy_version="9.0.0"), [review(persona) for persona in PERSONAS]
-    decided = decide(newer, reviews)
+    decided = decision()
     decided.policy_version = "9.0.0"
     with pytest.raises(PolicyUnknown, match=r"policy 9\.0\.0") as caught:
         check(decided, reviews, newer)
     assert caught.value.retryable
+
+
+def test_a_review_of_an_earlier_text_is_stale_whatever_the_worker_says() -> None:
+    carried = [review(persona, 0.95) for persona in PERSONAS]
+    for each in carried:
+        each.ClearField("blocking_issues")
+        each.blocking_issues_present = False
+        each.reused_from_run_id = "parent"
+    newest = specification(policy_version=POLICY_VERSION)
+    decided = decide(newest, carried)  # as if all had read the text
+    assert decided.label == decision_pb2.DECISION_LABEL_APPROVE
+    with pytest.raises(InvalidField, match=r"decision\.label"):
+        check(decided, carried, newest)
+    decided = decide(specification(policy_version="1.0.0"), carried)
+    check(decided, carried, specification(policy_version="1.0.0"))
 
 
 def test_a_panel_without_weight_decides_nothing() -> None:
