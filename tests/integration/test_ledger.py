@@ -83,7 +83,7 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
 
 
 @asynccontextmanager
-async def begun_run(proxy: FaultProxy, **more: Any) -> AsyncIterator[Run]:
+async def begun_run(proxy: FaultProxy, run_seconds: int = 60, **more: Any) -> AsyncIterator[Run]:
     async with open_channel(proxy.address) as channel:
         begun = Run(str(uuid7()))
         stub: Any = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
@@ -91,7 +91,7 @@ async def begun_run(proxy: FaultProxy, **more: Any) -> AsyncIterator[Run]:
             scope=SCOPE,
             run_id=begun.run_id,
             specification=run_pb2.RunSpecification(
-                idea="A rota.", personas=load_panel().personas, run_timeout=duration(60), **more
+                idea="A rota.", personas=load_panel().personas, run_timeout=duration(run_seconds), **more
             ),
             idempotency=None,
             first_attempts=[],
@@ -242,14 +242,15 @@ async def test_a_cancelled_run_is_noticed_without_a_write(run: Run, service: Any
     assert time.monotonic() - began < 1.0
 
 
-async def test_a_run_whose_service_stays_away_is_left_in_the_end(run: Run, proxy: FaultProxy) -> None:
-    proxy.refuse()
+async def test_a_run_whose_service_stays_away_is_left_once_its_time_is_over(proxy: FaultProxy) -> None:
+    async with begun_run(proxy, run_seconds=2) as run:
+        proxy.refuse()
 
-    recorded = run.ledger.record([], [step_started("review_architect")])
+        recorded = run.ledger.record([], [step_started("review_architect")])
 
-    async with asyncio.timeout(10 * LEASE_SECONDS):
-        with pytest.raises(RecordingEnded) as caught:
-            await recorded
+        async with asyncio.timeout(10 * LEASE_SECONDS):
+            with pytest.raises(RecordingEnded) as caught:
+                await recorded
     assert isinstance(caught.value.error, PersistenceUnavailable)
 
 
