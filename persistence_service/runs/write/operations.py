@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self, TypeAlias
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1.errors_pb2 import ErrorReason
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import ConsensusError, Reason
 from consensus_contract.steps import AGGREGATE
 from consensus_rpc.errors import InvalidField
 from persistence_service.idempotency.keys import KeyUse
@@ -113,7 +112,7 @@ class EndRefused(RunOperation):
 
     fencing_token: int
     step: str
-    reason: ErrorReason.ValueType
+    reason: Reason
     message: str
     abandons: bool = True
     """Whether attempts in flight become UNKNOWN."""

@@ -92,7 +92,6 @@ WRONG = {
     "audit verify of a stream of a file": (
         ["audit", "verify", "f", "--stream", "runs/1"], "do not go together"
     ),
-    "audit verify of the server with a key": (["audit", "verify", "--public-key", "00"], "go with EXPORT"),
     "audit export with an argument": (["audit", "export", "file"], "unexpected extra argument"),
     "audit checkpoint with an argument": (["audit", "checkpoint", "file"], "unexpected extra argument"),
     "draft of nothing": (["draft", "write"], "No such command"),
