@@ -18,7 +18,7 @@ Unimplemented: Any = audit_service_pb2_grpc.AuditServiceServicer
 class OneEntry(Unimplemented):  # type: ignore[misc]  # what no test here calls stays unimplemented
     """A trail of one entry, of a time when such users were taken."""
 
-    async def ExportAudit(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def ExportAudit(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         entry = audit_service_pb2.AuditEntry(
             tenant="default", stream="runs/r", sequence=1, event_type="run.created", user=HOSTILE
         )
