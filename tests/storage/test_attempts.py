@@ -142,7 +142,7 @@ async def test_one_in_flight_goes_on_over_a_stream_that_was_cut(service: Service
     async with service.created() as worker:
         await worker.record(record(2, attempts=[attempt(number=2)]))
     async with Worker(service) as again:
-        await again.attach(worker.run_id, worker.token)
+        await again.attach(worker.run_id, worker.token, "me")
         await again.record(record(2, attempts=[attempt(number=2)]))
         await again.record(record(3, attempts=[ended(2)]))
     assert await states(service, worker.run_id) == {1: STARTED, 2: SUCCEEDED}

@@ -5,6 +5,7 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2, run_pb2
 from consensus_contract.sizes import DECISION_BYTES, RUN_ANSWER_BYTES
+from consensus_decision.decision import decide
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import entries
@@ -20,6 +21,7 @@ from tests.support.records import (
     record,
     review,
     scope,
+    specification,
 )
 
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -41,6 +43,13 @@ def large_records() -> list[persistence_service_pb2.Record]:
         for texts in (said.strengths, said.recommendations, said.dependency_risks):
             texts[:] = TOLD
         each.attempts[0].raw_output = "x" * 1_000_000
+    return decided(records)
+
+
+def decided(records: list[persistence_service_pb2.Record]) -> list[persistence_service_pb2.Record]:
+    """The same, with the decision that their reviews give."""
+    reviews = [each.items[0].persona_review_ready.persona_review for each in records[1:-1]]
+    records[-1].items[1].decision_ready.decision.CopyFrom(decide(specification(), reviews))
     return records
 
 
@@ -56,7 +65,7 @@ async def test_a_worker_attaches_to_it_and_has_all_that_is_recorded(service: Ser
         for each in sent:
             await worker.record(each)
     async with Worker(service) as again:
-        attached = await again.attach(worker.run_id, worker.token)
+        attached = await again.attach(worker.run_id, worker.token, "me")
         parts = [(await again.answer()).attached_part for _ in range(attached.part_count)]
         assert (await again.record(end)).record_id == end.record_id
     reviews = [each for part in parts for each in part.persona_reviews]
@@ -74,7 +83,7 @@ async def test_it_is_read_in_part_said_so_and_the_rest_by_its_list(service: Serv
         for each in large_records():
             await worker.record(each)
     run = await service.run(worker.run_id)
-    assert list(run.omitted_fields) == ["persona_reviews"]
+    assert list(run.omitted_fields) == ["persona_reviews", "decision.minority_reports"]
     assert run.HasField("decision")
     assert run.ByteSize() <= RUN_ANSWER_BYTES
     exported = service.stub.ExportRuns(persistence_service_pb2.ExportRunsRequest(scope=scope()))
@@ -157,10 +166,8 @@ async def test_a_run_that_takes_all_of_its_budgets_is_read_whole(service: Servic
     for each in reviews:
         said = each.items[0].persona_review_ready.persona_review
         said.strengths[:] = ["x" * 3900] * 50
-    decided = end.items[1].decision_ready.decision
-    decided.minority_reports[0].strengths[:] = texts_of(DECISION_BYTES - 4_000)
     async with service.created() as worker:
-        for each in (proposal_first, *reviews, end):
+        for each in decided([proposal_first, *reviews, end]):
             await worker.record(each)
     run = await service.run(worker.run_id)
     assert not run.omitted_fields

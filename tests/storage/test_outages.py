@@ -50,7 +50,7 @@ async def test_the_returning_owner_records_what_it_has_in_hand(
     async with service.created() as worker:
         await outage(service, monkeypatch, 3 * LEASE_SECONDS)
         assert await service.claim() == []
-        async with service.attached(worker.run_id, worker.token) as returned:
+        async with service.attached(worker.run_id, worker.token, "me") as returned:
             assert (await returned.record(happy_records()[0])).record_id == 2
 
 

@@ -135,5 +135,5 @@ async def test_a_commit_that_hangs_is_given_up_and_never_asked_to_end(
         cluster.require_no_standby()
         while not await asyncio.to_thread(changes.get, timeout=10):
             pass
-    async with service.attached(worker.run_id, worker.token) as again:
+    async with service.attached(worker.run_id, worker.token, "me") as again:
         assert (await again.record(happy_records()[0])).last_sequence == 10

@@ -10,6 +10,7 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import proposal_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound, SequenceOutOfRange
+from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
 from persistence_service.database import Database
 from persistence_service.journal.following import PAGE
@@ -107,7 +108,9 @@ async def test_what_is_ready_comes_in_one_message(service: Service) -> None:
 async def test_an_event_that_fills_a_message_goes_alone(service: Service) -> None:
     text = "x" * 4000
     large = proposal()
-    large.MergeFrom(proposal_pb2.Proposal(assumptions=[text] * 48, scope_non_goals=[text] * 48))
+    large.MergeFrom(proposal_pb2.Proposal(assumptions=[text] * 48, scope_non_goals=[text] * 17))
+    large.raw_expanded_proposal = ""
+    large.raw_expanded_proposal = "x" * (PROPOSAL_BYTES - large.ByteSize() - 3)
     async with service.created() as worker:
         ready = run_event_pb2.ProposalReady(proposal=large)
         await worker.record(record(2, ready, run_event_pb2.RunFailed(failure=failure())))

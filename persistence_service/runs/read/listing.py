@@ -16,7 +16,7 @@ from persistence_service.paging.tokens import Signer
 from persistence_service.runs.form import names
 from persistence_service.runs.form.attempts import attempt_message
 from persistence_service.runs.form.events import RecordedRunEvent
-from persistence_service.runs.form.run_message import listed_run
+from persistence_service.runs.form.run_message import listed_run, whole_run
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
@@ -172,7 +172,11 @@ async def list_persona_reviews(
     binding = ["persona_reviews", tenant, run_id]
     after = signer.position(binding, request.page_token)[0] if request.page_token else ""
 
-    run = await reader.whole_run((tenant, run_id), show_deleted=request.show_deleted)
+    rows = await reader.read(
+        lambda connection: repository.find_run(connection, tenant, run_id, show_deleted=request.show_deleted),
+        f"runs/{run_id}",
+    )
+    run = whole_run(rows)  # however large: which reviews are stale is told by all of it
     place = {persona.persona_id: index for index, persona in enumerate(run.specification.personas)}
     behind = place.get(after, -1)
     left = [each for each in run.persona_reviews if place[each.persona_id] > behind]
