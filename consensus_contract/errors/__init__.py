@@ -29,18 +29,11 @@ from consensus_contract.errors.drafts import (
     NotRingHolder,
     RecipientNotCollaborator,
 )
-from consensus_contract.errors.resources import (
-    DeletionNotFound,
-    DuplicateId,
-    IdempotencyKeyReused,
-    MetricNotFound,
-)
-from consensus_contract.errors.runs import (
-    AttemptsExhausted,
-    IllegalState,
-    LeaseLost,
+from consensus_contract.errors.llm import (
     LlmAuthentication,
+    LlmContextTooLong,
     LlmInvalidOutput,
+    LlmPromptCut,
     LlmQuotaExhausted,
     LlmRateLimited,
     LlmRefused,
@@ -48,6 +41,18 @@ from consensus_contract.errors.runs import (
     LlmTimeout,
     LlmTruncatedOutput,
     LlmUnavailable,
+)
+from consensus_contract.errors.resources import (
+    DeletionNotFound,
+    DuplicateId,
+    IdempotencyKeyReused,
+    MetricNotFound,
+    PanelNotFound,
+)
+from consensus_contract.errors.runs import (
+    AttemptsExhausted,
+    IllegalState,
+    LeaseLost,
     PolicyUnknown,
     QuorumNotMet,
     RunCancelled,
@@ -91,7 +96,9 @@ __all__ = [
     "InvitationNotPending",
     "LeaseLost",
     "LlmAuthentication",
+    "LlmContextTooLong",
     "LlmInvalidOutput",
+    "LlmPromptCut",
     "LlmQuotaExhausted",
     "LlmRateLimited",
     "LlmRefused",
@@ -104,6 +111,7 @@ __all__ = [
     "NotAWriter",
     "NotDraftOwner",
     "NotRingHolder",
+    "PanelNotFound",
     "PersistenceUnavailable",
     "PolicyUnknown",
     "QuorumNotMet",

@@ -52,3 +52,17 @@ class MetricNotFound(ConsensusError):
 
     def __init__(self, *, metric_id: str) -> None:
         super().__init__(f"metric {metric_id} was not found", metadata={"metric_id": metric_id})
+
+
+class PanelNotFound(ConsensusError):
+    """No such panel, or no such revision of it, for this tenant; deleted and foreign panels look the same."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_PANEL_NOT_FOUND
+
+    def __init__(self, *, panel_id: str, revision: str = "") -> None:
+        metadata = {"panel_id": panel_id}
+        if revision:
+            metadata["revision"] = revision
+        which = f"panel {panel_id}" + (f", revision {revision}," if revision else "")
+        super().__init__(f"{which} was not found", metadata=metadata)

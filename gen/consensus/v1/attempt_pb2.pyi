@@ -16,10 +16,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -89,6 +89,11 @@ class Attempt(_message.Message):
     MENDED_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELDS_FIELD_NUMBER: _builtins.int
     UNCOUNTED_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Name of the step that made the call: `expand` or `review_<persona id>`."""
     attempt_number: _builtins.int
@@ -144,6 +149,12 @@ class Attempt(_message.Message):
     """Whether it counts against no budget: this machine fell short of what a connection
     takes, and nothing left it.
     """
+    route: _builtins.str
+    """Id of the route that was asked; empty for `default`."""
+    protocol: _builtins.str
+    """How the route was spoken to: `responses` or `chat_completions`; empty for `responses`."""
+    estimated_input_tokens: _builtins.int
+    """Tokens of the prompt as they were estimated before the call; 0 where they were not."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, just before its bytes left; set by the persistence service."""
@@ -165,6 +176,16 @@ class Attempt(_message.Message):
     @_builtins.property
     def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Fields of the answer that were cut to their bounds; empty when none was."""
+
+    @_builtins.property
+    def dropped_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parameters that the route was found not to take and that were left out, such as
+        `temperature`.
+        """
+
+    @_builtins.property
+    def cost(self) -> Global___Cost:
+        """What the call costs by the route's price table; absent where it has none."""
 
     def __init__(
         self,
@@ -193,13 +214,44 @@ class Attempt(_message.Message):
         mended: _abc.Iterable[_builtins.str] | None = ...,
         truncated_fields: _abc.Iterable[_builtins.str] | None = ...,
         uncounted: _builtins.bool = ...,
+        route: _builtins.str = ...,
+        protocol: _builtins.str = ...,
+        dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
+        estimated_input_tokens: _builtins.int = ...,
+        cost: Global___Cost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "latency", b"latency", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "cost", b"cost", "latency", b"latency", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "cause", b"cause", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "mended", b"mended", "message", b"message", "provider_code", b"provider_code", "provider_message", b"provider_message", "provider_param", b"provider_param", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "uncounted", b"uncounted", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "cause", b"cause", "cost", b"cost", "dropped_parameters", b"dropped_parameters", "estimated_input_tokens", b"estimated_input_tokens", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "mended", b"mended", "message", b"message", "protocol", b"protocol", "provider_code", b"provider_code", "provider_message", b"provider_message", "provider_param", b"provider_param", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "route", b"route", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "uncounted", b"uncounted", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class Cost(_message.Message):
+    """An amount of money."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    MICROS_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code of the currency, such as `USD`."""
+    micros: _builtins.int
+    """Millionths of it."""
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "micros", b"micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cost: _TypeAlias = Cost  # noqa: Y015

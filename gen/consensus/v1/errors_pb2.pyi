@@ -272,6 +272,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     that is LOCKED is not submitted, one that is COMPLETED takes no other state. Nothing
     was written. Metadata: `draft_id`, `state`, `operation`.
     """
+    ERROR_REASON_LLM_CONTEXT_TOO_LONG: _ErrorReason.ValueType  # 50
+    """FAILED_PRECONDITION: the run FAILED, since the prompt does not fit into the model's
+    window: the provider said so, or it was estimated before the call. Resuming helps once
+    the route's window is larger. Metadata as for RUN_DEADLINE_EXCEEDED; in an answer to
+    ExpandIdea, which has no run, `failed_step` alone.
+    """
+    ERROR_REASON_LLM_PROMPT_CUT: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION: the run FAILED, since the server read far fewer tokens than the
+    prompt has: it cut the prompt and said nothing. Metadata as for RUN_DEADLINE_EXCEEDED; in
+    an answer to ExpandIdea, which has no run, `failed_step` alone.
+    """
+    ERROR_REASON_PANEL_NOT_FOUND: _ErrorReason.ValueType  # 52
+    """NOT_FOUND: no such panel, or no such revision of it, for this tenant; deleted panels and
+    other tenants' look the same. Metadata: `panel_id`, and `revision` where one was named.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -492,5 +507,20 @@ ERROR_REASON_DRAFT_ILLEGAL_STATE: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION: the draft is in a state that does not allow the operation: one
 that is LOCKED is not submitted, one that is COMPLETED takes no other state. Nothing
 was written. Metadata: `draft_id`, `state`, `operation`.
+"""
+ERROR_REASON_LLM_CONTEXT_TOO_LONG: ErrorReason.ValueType  # 50
+"""FAILED_PRECONDITION: the run FAILED, since the prompt does not fit into the model's
+window: the provider said so, or it was estimated before the call. Resuming helps once
+the route's window is larger. Metadata as for RUN_DEADLINE_EXCEEDED; in an answer to
+ExpandIdea, which has no run, `failed_step` alone.
+"""
+ERROR_REASON_LLM_PROMPT_CUT: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION: the run FAILED, since the server read far fewer tokens than the
+prompt has: it cut the prompt and said nothing. Metadata as for RUN_DEADLINE_EXCEEDED; in
+an answer to ExpandIdea, which has no run, `failed_step` alone.
+"""
+ERROR_REASON_PANEL_NOT_FOUND: ErrorReason.ValueType  # 52
+"""NOT_FOUND: no such panel, or no such revision of it, for this tenant; deleted panels and
+other tenants' look the same. Metadata: `panel_id`, and `revision` where one was named.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

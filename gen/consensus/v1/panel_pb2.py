@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from consensus.v1 import document_pb2 as consensus_dot_v1_dot_document__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63onsensus/v1/panel.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd3\x01\n\x07Persona\x12\x31\n\npersona_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0c\x64isplay_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\'\n\x06weight\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x17\n\x05\x66ocus\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x12\n\nholds_veto\x18\x05 \x01(\x08\x12\x1e\n\rprompt_digest\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x07\x43oncern\x12$\n\x04text\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x10\n\x08\x62locking\x18\x02 \x01(\x08\"k\n\rBlockingIssue\x12$\n\x04text\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x1e\n\x11security_critical\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\x14\n\x12_security_critical\"\x95\x06\n\rPersonaReview\x12\x31\n\npersona_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0cpersona_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x31\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x30\n\tstrengths\x18\x04 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x08\x63oncerns\x18\x05 \x03(\x0b\x32\x15.consensus.v1.ConcernB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x36\n\x0frecommendations\x18\x06 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12>\n\x0f\x62locking_issues\x18\x07 \x03(\x0b\x32\x1b.consensus.v1.BlockingIssueB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x30\n\x10\x65stimated_effort\x18\x08 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x37\n\x10\x64\x65pendency_risks\x18\t \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x1f\n\x17\x62locking_issues_present\x18\n \x01(\x08\x12(\n security_critical_issues_present\x18\x0b \x01(\x08\x12\x32\n\nprovenance\x18\x0c \x01(\x0b\x32\x1e.consensus.v1.ReviewProvenance\x12\x38\n\x12reused_from_run_id\x18\r \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12>\n\x0fsection_digests\x18\x0e \x03(\x0b\x32\x1b.consensus.v1.SectionDigestB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12<\n\x0estale_sections\x18\x0f \x03(\tB$\xbaH!\x92\x01\x1e\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\"X\n\rSectionDigest\x12.\n\x07section\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x17\n\x06sha256\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x9d\x03\n\x10ReviewProvenance\x12!\n\x0frequested_model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x0e\x61nswered_model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x36\n\x18persona_template_version\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{0,50}$\x12\x1e\n\rprompt_digest\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\"\n\rattempt_count\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x13provider_request_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.consensus.v1.TokenUsage\x12*\n\x07latency\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\"\n\x10truncated_fields\x18\n \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x42\x0e\n\x0c_temperature\"\xc7\x01\n\nTokenUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\"\n\rcached_tokens\x18\x02 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\'\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\"\n\routput_tokens\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x10reasoning_tokens\x18\x05 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x42s\n\x16\x64\x65v.consensusengine.v1B\nPanelProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63onsensus/v1/panel.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63onsensus/v1/document.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc5\x03\n\x07Persona\x12\x31\n\npersona_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0c\x64isplay_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\'\n\x06weight\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x17\n\x05\x66ocus\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x12\n\nholds_veto\x18\x05 \x01(\x08\x12\x1e\n\rprompt_digest\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12*\n\x0cinstructions\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x18\xc0>2\n^[^\\x00]*$\x12\x31\n\x0btemperature\x18\x08 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x30\n\x05model\x18\t \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[0-9A-Za-z._:/@-]{0,200}$\x12\x10\n\x08optional\x18\n \x01(\x08\x12=\n\ntime_limit\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05*\x00\x42\x0e\n\x0c_temperature\"x\n\x07\x43oncern\x12$\n\x04text\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x10\n\x08\x62locking\x18\x02 \x01(\x08\x12\x35\n\nquotations\x18\x03 \x03(\x0b\x32\x17.consensus.v1.QuotationB\x08\xbaH\x05\x92\x01\x02\x10\n\"\xa2\x01\n\rBlockingIssue\x12$\n\x04text\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x1e\n\x11security_critical\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x35\n\nquotations\x18\x03 \x03(\x0b\x32\x17.consensus.v1.QuotationB\x08\xbaH\x05\x92\x01\x02\x10\nB\x14\n\x12_security_critical\"\xba\x06\n\rPersonaReview\x12\x31\n\npersona_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0cpersona_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x31\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x30\n\tstrengths\x18\x04 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x31\n\x08\x63oncerns\x18\x05 \x03(\x0b\x32\x15.consensus.v1.ConcernB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x36\n\x0frecommendations\x18\x06 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12>\n\x0f\x62locking_issues\x18\x07 \x03(\x0b\x32\x1b.consensus.v1.BlockingIssueB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x30\n\x10\x65stimated_effort\x18\x08 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x37\n\x10\x64\x65pendency_risks\x18\t \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\x1f\n\x17\x62locking_issues_present\x18\n \x01(\x08\x12(\n security_critical_issues_present\x18\x0b \x01(\x08\x12\x32\n\nprovenance\x18\x0c \x01(\x0b\x32\x1e.consensus.v1.ReviewProvenance\x12\x38\n\x12reused_from_run_id\x18\r \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12?\n\x0fsection_digests\x18\x0e \x03(\x0b\x32\x1b.consensus.v1.SectionDigestB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12(\n\x0estale_sections\x18\x0f \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\x18\xe8\x07\x12\x36\n\x0bshown_texts\x18\x10 \x03(\x0b\x32\x17.consensus.v1.ShownTextB\x08\xbaH\x05\x92\x01\x02\x10\x19\"E\n\rSectionDigest\x12\x1b\n\x07section\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x17\n\x06sha256\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xaa\x04\n\x10ReviewProvenance\x12!\n\x0frequested_model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x0e\x61nswered_model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x36\n\x18persona_template_version\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{0,50}$\x12\x1e\n\rprompt_digest\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\"\n\rattempt_count\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x13provider_request_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.consensus.v1.TokenUsage\x12*\n\x07latency\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\"\n\x10truncated_fields\x18\n \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x30\n\x05route\x18\x0b \x01(\tB!\xbaH\x1er\x1c\x32\x1a^([a-z][a-z0-9_-]{0,62})?$\x12+\n\x12\x64ropped_parameters\x18\x0c \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x14\"\x05r\x03\x18\xc8\x01\x12,\n\x17\x64ropped_quotation_count\x18\r \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x42\x0e\n\x0c_temperature\"\xc7\x01\n\nTokenUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\"\n\rcached_tokens\x18\x02 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\'\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12\"\n\routput_tokens\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x12%\n\x10reasoning_tokens\x18\x05 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x42s\n\x16\x64\x65v.consensusengine.v1B\nPanelProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,15 +40,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONA'].fields_by_name['display_name']._loaded_options = None
   _globals['_PERSONA'].fields_by_name['display_name']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_PERSONA'].fields_by_name['weight']._loaded_options = None
-  _globals['_PERSONA'].fields_by_name['weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_PERSONA'].fields_by_name['weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\200\204.A)\000\000\000\000\000\000\000\000'
   _globals['_PERSONA'].fields_by_name['focus']._loaded_options = None
   _globals['_PERSONA'].fields_by_name['focus']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_PERSONA'].fields_by_name['prompt_digest']._loaded_options = None
   _globals['_PERSONA'].fields_by_name['prompt_digest']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_PERSONA'].fields_by_name['instructions']._loaded_options = None
+  _globals['_PERSONA'].fields_by_name['instructions']._serialized_options = b'\272H\021r\017\030\300>2\n^[^\\x00]*$'
+  _globals['_PERSONA'].fields_by_name['temperature']._loaded_options = None
+  _globals['_PERSONA'].fields_by_name['temperature']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\000@)\000\000\000\000\000\000\000\000'
+  _globals['_PERSONA'].fields_by_name['model']._loaded_options = None
+  _globals['_PERSONA'].fields_by_name['model']._serialized_options = b'\272H\036r\0342\032^[0-9A-Za-z._:/@-]{0,200}$'
+  _globals['_PERSONA'].fields_by_name['time_limit']._loaded_options = None
+  _globals['_PERSONA'].fields_by_name['time_limit']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\243\005*\000'
   _globals['_CONCERN'].fields_by_name['text']._loaded_options = None
   _globals['_CONCERN'].fields_by_name['text']._serialized_options = b'\272H\023r\021\020\001\030\240\0372\n^[^\\x00]*$'
+  _globals['_CONCERN'].fields_by_name['quotations']._loaded_options = None
+  _globals['_CONCERN'].fields_by_name['quotations']._serialized_options = b'\272H\005\222\001\002\020\n'
   _globals['_BLOCKINGISSUE'].fields_by_name['text']._loaded_options = None
   _globals['_BLOCKINGISSUE'].fields_by_name['text']._serialized_options = b'\272H\023r\021\020\001\030\240\0372\n^[^\\x00]*$'
+  _globals['_BLOCKINGISSUE'].fields_by_name['quotations']._loaded_options = None
+  _globals['_BLOCKINGISSUE'].fields_by_name['quotations']._serialized_options = b'\272H\005\222\001\002\020\n'
   _globals['_PERSONAREVIEW'].fields_by_name['persona_id']._loaded_options = None
   _globals['_PERSONAREVIEW'].fields_by_name['persona_id']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
   _globals['_PERSONAREVIEW'].fields_by_name['persona_name']._loaded_options = None
@@ -69,11 +82,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONAREVIEW'].fields_by_name['reused_from_run_id']._loaded_options = None
   _globals['_PERSONAREVIEW'].fields_by_name['reused_from_run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{0,64}$'
   _globals['_PERSONAREVIEW'].fields_by_name['section_digests']._loaded_options = None
-  _globals['_PERSONAREVIEW'].fields_by_name['section_digests']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_PERSONAREVIEW'].fields_by_name['section_digests']._serialized_options = b'\272H\006\222\001\003\020\364\003'
   _globals['_PERSONAREVIEW'].fields_by_name['stale_sections']._loaded_options = None
-  _globals['_PERSONAREVIEW'].fields_by_name['stale_sections']._serialized_options = b'\272H!\222\001\036\020\024\"\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_PERSONAREVIEW'].fields_by_name['stale_sections']._serialized_options = b'\272H\r\222\001\n\020\350\007\"\005r\003\030\350\007'
+  _globals['_PERSONAREVIEW'].fields_by_name['shown_texts']._loaded_options = None
+  _globals['_PERSONAREVIEW'].fields_by_name['shown_texts']._serialized_options = b'\272H\005\222\001\002\020\031'
   _globals['_SECTIONDIGEST'].fields_by_name['section']._loaded_options = None
-  _globals['_SECTIONDIGEST'].fields_by_name['section']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_SECTIONDIGEST'].fields_by_name['section']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
   _globals['_SECTIONDIGEST'].fields_by_name['sha256']._loaded_options = None
   _globals['_SECTIONDIGEST'].fields_by_name['sha256']._serialized_options = b'\272H\004z\002h '
   _globals['_REVIEWPROVENANCE'].fields_by_name['requested_model']._loaded_options = None
@@ -90,6 +105,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEWPROVENANCE'].fields_by_name['provider_request_id']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_REVIEWPROVENANCE'].fields_by_name['truncated_fields']._loaded_options = None
   _globals['_REVIEWPROVENANCE'].fields_by_name['truncated_fields']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_REVIEWPROVENANCE'].fields_by_name['route']._loaded_options = None
+  _globals['_REVIEWPROVENANCE'].fields_by_name['route']._serialized_options = b'\272H\036r\0342\032^([a-z][a-z0-9_-]{0,62})?$'
+  _globals['_REVIEWPROVENANCE'].fields_by_name['dropped_parameters']._loaded_options = None
+  _globals['_REVIEWPROVENANCE'].fields_by_name['dropped_parameters']._serialized_options = b'\272H\014\222\001\t\020\024\"\005r\003\030\310\001'
+  _globals['_REVIEWPROVENANCE'].fields_by_name['dropped_quotation_count']._loaded_options = None
+  _globals['_REVIEWPROVENANCE'].fields_by_name['dropped_quotation_count']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
   _globals['_TOKENUSAGE'].fields_by_name['input_tokens']._loaded_options = None
   _globals['_TOKENUSAGE'].fields_by_name['input_tokens']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
   _globals['_TOKENUSAGE'].fields_by_name['cached_tokens']._loaded_options = None
@@ -100,18 +121,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENUSAGE'].fields_by_name['output_tokens']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
   _globals['_TOKENUSAGE'].fields_by_name['reasoning_tokens']._loaded_options = None
   _globals['_TOKENUSAGE'].fields_by_name['reasoning_tokens']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
-  _globals['_PERSONA']._serialized_start=104
-  _globals['_PERSONA']._serialized_end=315
-  _globals['_CONCERN']._serialized_start=317
-  _globals['_CONCERN']._serialized_end=382
-  _globals['_BLOCKINGISSUE']._serialized_start=384
-  _globals['_BLOCKINGISSUE']._serialized_end=491
-  _globals['_PERSONAREVIEW']._serialized_start=494
-  _globals['_PERSONAREVIEW']._serialized_end=1283
-  _globals['_SECTIONDIGEST']._serialized_start=1285
-  _globals['_SECTIONDIGEST']._serialized_end=1373
-  _globals['_REVIEWPROVENANCE']._serialized_start=1376
-  _globals['_REVIEWPROVENANCE']._serialized_end=1789
-  _globals['_TOKENUSAGE']._serialized_start=1792
-  _globals['_TOKENUSAGE']._serialized_end=1991
+  _globals['_PERSONA']._serialized_start=133
+  _globals['_PERSONA']._serialized_end=586
+  _globals['_CONCERN']._serialized_start=588
+  _globals['_CONCERN']._serialized_end=708
+  _globals['_BLOCKINGISSUE']._serialized_start=711
+  _globals['_BLOCKINGISSUE']._serialized_end=873
+  _globals['_PERSONAREVIEW']._serialized_start=876
+  _globals['_PERSONAREVIEW']._serialized_end=1702
+  _globals['_SECTIONDIGEST']._serialized_start=1704
+  _globals['_SECTIONDIGEST']._serialized_end=1773
+  _globals['_REVIEWPROVENANCE']._serialized_start=1776
+  _globals['_REVIEWPROVENANCE']._serialized_end=2330
+  _globals['_TOKENUSAGE']._serialized_start=2333
+  _globals['_TOKENUSAGE']._serialized_end=2532
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 The personas of the panel and what they answer."""
 
 from collections import abc as _abc
+from consensus.v1 import document_pb2 as _document_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -31,6 +32,11 @@ class Persona(_message.Message):
     FOCUS_FIELD_NUMBER: _builtins.int
     HOLDS_VETO_FIELD_NUMBER: _builtins.int
     PROMPT_DIGEST_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    OPTIONAL_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Stable id, such as `architect`: a lowercase letter, then up to 62 lowercase letters,
     digits and `_`.
@@ -38,8 +44,10 @@ class Persona(_message.Message):
     display_name: _builtins.str
     """Name for people, such as `Architect`."""
     weight: _builtins.float
-    """Share of this persona in the decision, 0 to 1, exact to four decimals. The
-    weights of a panel sum to 1 within 0.0001.
+    """Share of this persona in the decision, 0 to 1, exact to four decimals; the weights of a
+    panel sum to 1. In a panel that a caller puts or brings, any positive number up to
+    1,000,000: weights are normalised to ten-thousandths, those with the largest remainders
+    rounded up.
     """
     focus: _builtins.str
     """What the persona looks at, in one line."""
@@ -50,6 +58,23 @@ class Persona(_message.Message):
     """
     prompt_digest: _builtins.str
     """SHA-256, in lowercase hexadecimal, of the persona's instructions."""
+    instructions: _builtins.str
+    """How the persona is to judge, in the words that the model is given, 1 to 8,000
+    characters. Empty in lists, and in runs of the built-in panel, whose instructions
+    `prompt_digest` names.
+    """
+    temperature: _builtins.float
+    """Temperature of its calls, 0 to 2 in hundredths; absent for the run's."""
+    model: _builtins.str
+    """The model that it is asked from, `<model>` or `<route>:<model>`; empty for the run's."""
+    optional: _builtins.bool
+    """Whether a decision can do without its review: it is not among those whom the quorum
+    counts where it asks for all. Whoever holds a veto is not optional.
+    """
+    @_builtins.property
+    def time_limit(self) -> _duration_pb2.Duration:
+        """Time that its step may take in all, from its first call, above 0; absent for the run's."""
+
     def __init__(
         self,
         *,
@@ -59,12 +84,19 @@ class Persona(_message.Message):
         focus: _builtins.str = ...,
         holds_veto: _builtins.bool = ...,
         prompt_digest: _builtins.str = ...,
+        instructions: _builtins.str = ...,
+        temperature: _builtins.float | None = ...,
+        model: _builtins.str = ...,
+        optional: _builtins.bool = ...,
+        time_limit: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature", "time_limit", b"time_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "focus", b"focus", "holds_veto", b"holds_veto", "persona_id", b"persona_id", "prompt_digest", b"prompt_digest", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "display_name", b"display_name", "focus", b"focus", "holds_veto", b"holds_veto", "instructions", b"instructions", "model", b"model", "optional", b"optional", "persona_id", b"persona_id", "prompt_digest", b"prompt_digest", "temperature", b"temperature", "time_limit", b"time_limit", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___Persona: _TypeAlias = Persona  # noqa: Y015
 
@@ -76,19 +108,25 @@ class Concern(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     BLOCKING_FIELD_NUMBER: _builtins.int
+    QUOTATIONS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What it is. Never blank."""
     blocking: _builtins.bool
     """Whether the persona thinks that it should stop the proposal."""
+    @_builtins.property
+    def quotations(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Quotation]:
+        """Where the text says so, in its own words; each is really there. At most 10."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         blocking: _builtins.bool = ...,
+        quotations: _abc.Iterable[_document_pb2.Quotation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "quotations", b"quotations", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,19 +140,25 @@ class BlockingIssue(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     SECURITY_CRITICAL_FIELD_NUMBER: _builtins.int
+    QUOTATIONS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What it is. Never blank."""
     security_critical: _builtins.bool
     """Whether it endangers security; absent when the persona did not say."""
+    @_builtins.property
+    def quotations(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Quotation]:
+        """Where the text says so, in its own words; each is really there. At most 10."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         security_critical: _builtins.bool | None = ...,
+        quotations: _abc.Iterable[_document_pb2.Quotation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "security_critical", b"security_critical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "security_critical", b"security_critical", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "quotations", b"quotations", "security_critical", b"security_critical", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__security_critical: _TypeAlias = _typing.Literal["security_critical"]  # noqa: Y015
     _WhichOneofArgType__security_critical: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical"]  # noqa: Y015
@@ -143,6 +187,7 @@ class PersonaReview(_message.Message):
     REUSED_FROM_RUN_ID_FIELD_NUMBER: _builtins.int
     SECTION_DIGESTS_FIELD_NUMBER: _builtins.int
     STALE_SECTIONS_FIELD_NUMBER: _builtins.int
+    SHOWN_TEXTS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Which persona; set by the service, never taken from the model."""
     persona_name: _builtins.str
@@ -189,14 +234,21 @@ class PersonaReview(_message.Message):
     def section_digests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SectionDigest]:
         """What the persona was shown, where that need not be this run's proposal: a digest of
         each section, in the order of Proposal's fields. Empty when the persona was asked in
-        this run, and so read its whole proposal, and in what earlier releases carried over.
+        this run, and so read its whole proposal, and in what earlier releases carried over. Of
+        a document, each section in its order.
         """
 
     @_builtins.property
     def stale_sections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The sections of this run's proposal that are not those that the persona read, in the
-        order of Proposal's fields: with any, the review is stale. Derived; empty until the
-        proposal is recorded, and in events.
+        """The sections of this run's proposal, or document, that are not those that the persona
+        read, in their order: with any, the review is stale. Derived; empty until the proposal
+        is recorded, and in events.
+        """
+
+    @_builtins.property
+    def shown_texts(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.ShownText]:
+        """The texts that the persona was shown, in the order in which it saw them. Empty where
+        that was the run's proposal alone.
         """
 
     def __init__(
@@ -217,10 +269,11 @@ class PersonaReview(_message.Message):
         reused_from_run_id: _builtins.str = ...,
         section_digests: _abc.Iterable[Global___SectionDigest] | None = ...,
         stale_sections: _abc.Iterable[_builtins.str] | None = ...,
+        shown_texts: _abc.Iterable[_document_pb2.ShownText] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "section_digests", b"section_digests", "security_critical_issues_present", b"security_critical_issues_present", "stale_sections", b"stale_sections", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "section_digests", b"section_digests", "security_critical_issues_present", b"security_critical_issues_present", "shown_texts", b"shown_texts", "stale_sections", b"stale_sections", "strengths", b"strengths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,10 +288,13 @@ class SectionDigest(_message.Message):
     SECTION_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """Name of Proposal's field, such as `proposed_solution`."""
+    """Name of Proposal's field, such as `proposed_solution`; of a document the section's
+    headings from the outermost, with ` > ` between them, and ` (2)` and so on behind those
+    that were there before.
+    """
     sha256: _builtins.bytes
     """SHA-256 over the JSON array of its entries, of which a text has one or, when it is
-    absent, none.
+    absent, none; of a document's section over its text.
     """
     def __init__(
         self,
@@ -270,6 +326,9 @@ class ReviewProvenance(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELDS_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
+    DROPPED_QUOTATION_COUNT_FIELD_NUMBER: _builtins.int
     requested_model: _builtins.str
     """The model that was asked for."""
     answered_model: _builtins.str
@@ -284,6 +343,10 @@ class ReviewProvenance(_message.Message):
     """How many calls to the model the step took, failed ones included; at least 1."""
     provider_request_id: _builtins.str
     """The provider's id of the call that succeeded."""
+    route: _builtins.str
+    """Id of the route that answered; empty for `default`."""
+    dropped_quotation_count: _builtins.int
+    """How many quotations the model gave that are not in the text, and were left out."""
     @_builtins.property
     def usage(self) -> Global___TokenUsage:
         """Tokens of that call."""
@@ -295,6 +358,10 @@ class ReviewProvenance(_message.Message):
     @_builtins.property
     def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of this review's fields that were cut to their bounds; empty when none was."""
+
+    @_builtins.property
+    def dropped_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parameters that the route does not take and that were left out, such as `temperature`."""
 
     def __init__(
         self,
@@ -309,10 +376,13 @@ class ReviewProvenance(_message.Message):
         usage: Global___TokenUsage | None = ...,
         latency: _duration_pb2.Duration | None = ...,
         truncated_fields: _abc.Iterable[_builtins.str] | None = ...,
+        route: _builtins.str = ...,
+        dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
+        dropped_quotation_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "latency", b"latency", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_count", b"attempt_count", "latency", b"latency", "persona_template_version", b"persona_template_version", "prompt_digest", b"prompt_digest", "provider_request_id", b"provider_request_id", "requested_model", b"requested_model", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_count", b"attempt_count", "dropped_parameters", b"dropped_parameters", "dropped_quotation_count", b"dropped_quotation_count", "latency", b"latency", "persona_template_version", b"persona_template_version", "prompt_digest", b"prompt_digest", "provider_request_id", b"provider_request_id", "requested_model", b"requested_model", "route", b"route", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

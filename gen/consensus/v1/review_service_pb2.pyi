@@ -6,8 +6,11 @@ The public service: ideas in, reviews and decisions out."""
 from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import decision_pb2 as _decision_pb2
+from consensus.v1 import document_pb2 as _document_pb2
+from consensus.v1 import errors_pb2 as _errors_pb2
 from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
+from consensus.v1 import panel_service_pb2 as _panel_service_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_event_pb2 as _run_event_pb2
 from consensus.v1 import run_pb2 as _run_pb2
@@ -118,9 +121,13 @@ class ReviewInput(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IDEA_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_EXPANSION_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
     """The idea: 1 to 10,000 characters and 1 to 10 sentences after trimming, with at
     least one letter or digit. The rule here is a ceiling before trimming.
@@ -129,6 +136,16 @@ class ReviewInput(_message.Message):
     """The person for whom the caller acts; stored with the run. At most 255 characters,
     none of them invisible.
     """
+    document_expansion: _document_pb2.DocumentExpansion.ValueType
+    """Whether a document is expanded too; UNSPECIFIED for anything else."""
+    @_builtins.property
+    def document(self) -> _document_pb2.Document:
+        """A document: a text that is reviewed as it stands."""
+
+    @_builtins.property
+    def proposal(self) -> _proposal_pb2.Proposal:
+        """A proposal that the caller wrote, at most 262,144 bytes: it is not expanded."""
+
     @_builtins.property
     def context(self) -> _run_pb2.ExtraContext:
         """What else the model should know; absent when there is nothing."""
@@ -137,19 +154,27 @@ class ReviewInput(_message.Message):
     def options(self) -> Global___ReviewOptions:
         """What to do otherwise than the settings say; absent for the settings."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Attachment]:
+        """What the panel is shown beside the subject, as evidence; names differ."""
+
     def __init__(
         self,
         *,
         idea: _builtins.str = ...,
+        document: _document_pb2.Document | None = ...,
+        proposal: _proposal_pb2.Proposal | None = ...,
         context: _run_pb2.ExtraContext | None = ...,
         user: _builtins.str = ...,
         options: Global___ReviewOptions | None = ...,
+        attachments: _abc.Iterable[_document_pb2.Attachment] | None = ...,
+        document_expansion: _document_pb2.DocumentExpansion.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "idea", b"idea", "options", b"options", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "document", b"document", "idea", b"idea", "options", b"options", "proposal", b"proposal", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "idea", b"idea", "options", b"options", "subject", b"subject", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "context", b"context", "document", b"document", "document_expansion", b"document_expansion", "idea", b"idea", "options", b"options", "proposal", b"proposal", "subject", b"subject", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea", "document", "proposal"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
@@ -169,6 +194,10 @@ class ReviewOptions(_message.Message):
     RETRY_INITIAL_BACKOFF_FIELD_NUMBER: _builtins.int
     RETRY_BACKOFF_MULTIPLIER_FIELD_NUMBER: _builtins.int
     QUORUM_FIELD_NUMBER: _builtins.int
+    PANEL_FIELD_NUMBER: _builtins.int
+    INLINE_PANEL_FIELD_NUMBER: _builtins.int
+    OMIT_EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    OMIT_REVIEW_TEMPERATURE_FIELD_NUMBER: _builtins.int
     expand_model: _builtins.str
     """The model that expands; empty for the setting."""
     review_model: _builtins.str
@@ -181,15 +210,27 @@ class ReviewOptions(_message.Message):
     """Calls after a step's first, 1 to 10; absent for the setting."""
     retry_backoff_multiplier: _builtins.float
     """Factor from one wait to the next, 1 to 10; absent for the setting."""
+    panel: _builtins.str
+    """A panel of PanelService: `<panel id>`, or `<panel id>@<revision>` with at least 8
+    characters of the revision.
+    """
+    omit_expand_temperature: _builtins.bool
+    """Whether no temperature is sent for expanding; not together with `expand_temperature`."""
+    omit_review_temperature: _builtins.bool
+    """Whether no temperature is sent for reviewing; not together with `review_temperature`."""
     @_builtins.property
     def retry_initial_backoff(self) -> _duration_pb2.Duration:
         """Wait before the first retry, 0.1 to 60 s; absent for the setting."""
 
     @_builtins.property
     def quorum(self) -> _run_pb2.Quorum:
-        """How many must have answered for a decision, and who for an approval; absent for the
-        whole panel.
+        """How many must have answered for a decision, and who for an approval; absent for what
+        the panel says, which is everybody who is not optional where it says nothing.
         """
+
+    @_builtins.property
+    def inline_panel(self) -> _panel_service_pb2.Panel:
+        """A panel for this request alone."""
 
     def __init__(
         self,
@@ -202,10 +243,14 @@ class ReviewOptions(_message.Message):
         retry_initial_backoff: _duration_pb2.Duration | None = ...,
         retry_backoff_multiplier: _builtins.float | None = ...,
         quorum: _run_pb2.Quorum | None = ...,
+        panel: _builtins.str = ...,
+        inline_panel: _panel_service_pb2.Panel | None = ...,
+        omit_expand_temperature: _builtins.bool = ...,
+        omit_review_temperature: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_temperature", b"expand_temperature", "max_retries_per_persona", b"max_retries_per_persona", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_temperature", b"review_temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_temperature", b"expand_temperature", "inline_panel", b"inline_panel", "max_retries_per_persona", b"max_retries_per_persona", "panel", b"panel", "panel_choice", b"panel_choice", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_temperature", b"review_temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "max_retries_per_persona", b"max_retries_per_persona", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "inline_panel", b"inline_panel", "max_retries_per_persona", b"max_retries_per_persona", "omit_expand_temperature", b"omit_expand_temperature", "omit_review_temperature", b"omit_review_temperature", "panel", b"panel", "panel_choice", b"panel_choice", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
@@ -215,6 +260,8 @@ class ReviewOptions(_message.Message):
     _WhichOneofArgType__retry_backoff_multiplier: _TypeAlias = _typing.Literal["_retry_backoff_multiplier", b"_retry_backoff_multiplier"]  # noqa: Y015
     _WhichOneofReturnType__review_temperature: _TypeAlias = _typing.Literal["review_temperature"]  # noqa: Y015
     _WhichOneofArgType__review_temperature: _TypeAlias = _typing.Literal["_review_temperature", b"_review_temperature"]  # noqa: Y015
+    _WhichOneofReturnType_panel_choice: _TypeAlias = _typing.Literal["panel", "inline_panel"]  # noqa: Y015
+    _WhichOneofArgType_panel_choice: _TypeAlias = _typing.Literal["panel_choice", b"panel_choice"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expand_temperature) -> _WhichOneofReturnType__expand_temperature | None: ...
     @_typing.overload
@@ -223,6 +270,8 @@ class ReviewOptions(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_backoff_multiplier) -> _WhichOneofReturnType__retry_backoff_multiplier | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__review_temperature) -> _WhichOneofReturnType__review_temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_panel_choice) -> _WhichOneofReturnType_panel_choice | None: ...
 
 Global___ReviewOptions: _TypeAlias = ReviewOptions  # noqa: Y015
 
@@ -892,7 +941,9 @@ Global___SubmitDraftResponse: _TypeAlias = SubmitDraftResponse  # noqa: Y015
 
 @_typing.final
 class ReviseRunRequest(_message.Message):
-    """Revises a run. At least one of the two edits is given."""
+    """Revises a run. At least one of the edits is given; for a run over a document that is
+    `edited_document`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -904,6 +955,8 @@ class ReviseRunRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EDITED_DOCUMENT_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     parent_run_id: _builtins.str
     """The run to revise; it must be COMPLETED."""
     edit_notes: _builtins.str
@@ -942,6 +995,16 @@ class ReviseRunRequest(_message.Message):
         taken from the parent.
         """
 
+    @_builtins.property
+    def edited_document(self) -> _document_pb2.Document:
+        """The document, whole, as its editor wants it, for a run over a document and only then;
+        `edit_notes` may go with it, and alone are refused.
+        """
+
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Attachment]:
+        """What the panel is shown beside it; the parent's attachments are not taken over."""
+
     def __init__(
         self,
         *,
@@ -953,10 +1016,12 @@ class ReviseRunRequest(_message.Message):
         user: _builtins.str = ...,
         options: Global___ReviewOptions | None = ...,
         idempotency_key: _builtins.str = ...,
+        edited_document: _document_pb2.Document | None = ...,
+        attachments: _abc.Iterable[_document_pb2.Attachment] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["edited_proposal", b"edited_proposal", "options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edited_document", b"edited_document", "edited_proposal", b"edited_proposal", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_personas", b"all_personas", "edit_notes", b"edit_notes", "edited_proposal", b"edited_proposal", "idempotency_key", b"idempotency_key", "options", b"options", "parent_run_id", b"parent_run_id", "personas", b"personas", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_personas", b"all_personas", "attachments", b"attachments", "edit_notes", b"edit_notes", "edited_document", b"edited_document", "edited_proposal", b"edited_proposal", "idempotency_key", b"idempotency_key", "options", b"options", "parent_run_id", b"parent_run_id", "personas", b"personas", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1043,7 +1108,10 @@ class DiffRunsResponse(_message.Message):
     """Token of the next page of lines; empty when this is the last."""
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposalSectionDiff]:
-        """The sections of the proposals, in the order of Proposal's fields."""
+        """The sections of the proposals, in the order of Proposal's fields. Where both runs are over
+        documents, the sections of these, matched by headings, in the order of `b`; those that
+        only `a` has come last.
+        """
 
     @_builtins.property
     def personas(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaDiff]:
@@ -1080,7 +1148,9 @@ class ProposalSectionDiff(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     UNIFIED_DIFF_LINES_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """Name of Proposal's field, such as `proposed_solution`."""
+    """Name of Proposal's field, such as `proposed_solution`; of a document as in
+    SectionDigest.
+    """
     change: Global___DiffChange.ValueType
     """What became of the section from `a` to `b`."""
     @_builtins.property
@@ -1717,6 +1787,7 @@ class GetServiceInfoResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     MODEL_ROUTE_FIELD_NUMBER: _builtins.int
     RETRY_POLICY_FIELD_NUMBER: _builtins.int
+    ROUTES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Release of the service, such as `1.0.0`."""
     persona_template_version: _builtins.str
@@ -1739,6 +1810,10 @@ class GetServiceInfoResponse(_message.Message):
     def retry_policy(self) -> _run_pb2.RetryPolicy:
         """How failed calls are tried again."""
 
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRoute]:
+        """All routes to models, `default` first."""
+
     def __init__(
         self,
         *,
@@ -1749,10 +1824,11 @@ class GetServiceInfoResponse(_message.Message):
         limits: Global___ServiceLimits | None = ...,
         model_route: Global___ModelRoute | None = ...,
         retry_policy: _run_pb2.RetryPolicy | None = ...,
+        routes: _abc.Iterable[Global___ModelRoute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model_route", b"model_route", "retry_policy", b"retry_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model_route", b"model_route", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "retry_policy", b"retry_policy", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model_route", b"model_route", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "retry_policy", b"retry_policy", "routes", b"routes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1775,6 +1851,10 @@ class ServiceLimits(_message.Message):
     MAX_EDITED_PROPOSAL_CHARACTERS_FIELD_NUMBER: _builtins.int
     MAX_EDIT_NOTES_CHARACTERS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENT_CHARACTERS_FIELD_NUMBER: _builtins.int
+    MAX_ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    MAX_INPUT_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PANEL_PERSONAS_FIELD_NUMBER: _builtins.int
     max_idea_characters: _builtins.int
     """Characters of an idea, after trimming."""
     max_idea_sentences: _builtins.int
@@ -1793,6 +1873,14 @@ class ServiceLimits(_message.Message):
     """Characters of an edited proposal as JSON."""
     max_edit_notes_characters: _builtins.int
     """Characters of edit notes, after trimming."""
+    max_document_characters: _builtins.int
+    """Characters of a document."""
+    max_attachments: _builtins.int
+    """Attachments of a request."""
+    max_input_bytes: _builtins.int
+    """Bytes of what a request gives a run to work on, attachments included."""
+    max_panel_personas: _builtins.int
+    """Personas of a panel."""
     @_builtins.property
     def run_timeout(self) -> _duration_pb2.Duration:
         """Time that a run may take."""
@@ -1817,10 +1905,14 @@ class ServiceLimits(_message.Message):
         max_edited_proposal_characters: _builtins.int = ...,
         max_edit_notes_characters: _builtins.int = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
+        max_document_characters: _builtins.int = ...,
+        max_attachments: _builtins.int = ...,
+        max_input_bytes: _builtins.int = ...,
+        max_panel_personas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "run_timeout", b"run_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "max_context_characters", b"max_context_characters", "max_edit_notes_characters", b"max_edit_notes_characters", "max_edited_proposal_characters", b"max_edited_proposal_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "max_attachments", b"max_attachments", "max_context_characters", b"max_context_characters", "max_document_characters", b"max_document_characters", "max_edit_notes_characters", b"max_edit_notes_characters", "max_edited_proposal_characters", b"max_edited_proposal_characters", "max_idea_characters", b"max_idea_characters", "max_idea_sentences", b"max_idea_sentences", "max_idempotency_key_characters", b"max_idempotency_key_characters", "max_input_bytes", b"max_input_bytes", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_panel_personas", b"max_panel_personas", "max_runs_in_flight", b"max_runs_in_flight", "run_timeout", b"run_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1838,6 +1930,11 @@ class ModelRoute(_message.Message):
     EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
     REVIEW_TEMPERATURE_FIELD_NUMBER: _builtins.int
     API_KEY_CONFIGURED_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
+    FALLBACK_ROUTES_FIELD_NUMBER: _builtins.int
+    CIRCUIT_OPEN_FIELD_NUMBER: _builtins.int
     base_url: _builtins.str
     """Scheme, host and path of the provider's API; empty for the provider's own."""
     expand_model: _builtins.str
@@ -1850,6 +1947,20 @@ class ModelRoute(_message.Message):
     """Temperature of reviewing; absent when none is sent."""
     api_key_configured: _builtins.bool
     """Whether the service has a key."""
+    route: _builtins.str
+    """The route's id; empty for `default`."""
+    protocol: _builtins.str
+    """How it is spoken to: `responses`, `chat_completions`, or `auto` until that is found out."""
+    circuit_open: _builtins.bool
+    """Whether this process asks it nothing for now, since its calls kept failing."""
+    @_builtins.property
+    def dropped_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parameters that it was found not to take, by this process, such as `temperature`."""
+
+    @_builtins.property
+    def fallback_routes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the routes that are asked when this one fails, in that order."""
+
     def __init__(
         self,
         *,
@@ -1859,10 +1970,15 @@ class ModelRoute(_message.Message):
         expand_temperature: _builtins.float | None = ...,
         review_temperature: _builtins.float | None = ...,
         api_key_configured: _builtins.bool = ...,
+        route: _builtins.str = ...,
+        protocol: _builtins.str = ...,
+        dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
+        fallback_routes: _abc.Iterable[_builtins.str] | None = ...,
+        circuit_open: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "expand_temperature", b"expand_temperature", "review_temperature", b"review_temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "api_key_configured", b"api_key_configured", "base_url", b"base_url", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "api_key_configured", b"api_key_configured", "base_url", b"base_url", "circuit_open", b"circuit_open", "dropped_parameters", b"dropped_parameters", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "fallback_routes", b"fallback_routes", "protocol", b"protocol", "review_model", b"review_model", "review_temperature", b"review_temperature", "route", b"route"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
@@ -1874,3 +1990,144 @@ class ModelRoute(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__review_temperature) -> _WhichOneofReturnType__review_temperature | None: ...
 
 Global___ModelRoute: _TypeAlias = ModelRoute  # noqa: Y015
+
+@_typing.final
+class ProbeModelRoutesRequest(_message.Message):
+    """Asks routes to models whether they work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of routes, at most 50; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        routes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeModelRoutesRequest: _TypeAlias = ProbeModelRoutesRequest  # noqa: Y015
+
+@_typing.final
+class ProbeModelRoutesResponse(_message.Message):
+    """What the routes answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def probes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRouteProbe]:
+        """Each route that was asked, `default` first."""
+
+    def __init__(
+        self,
+        *,
+        probes: _abc.Iterable[Global___ModelRouteProbe] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probes", b"probes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeModelRoutesResponse: _TypeAlias = ProbeModelRoutesResponse  # noqa: Y015
+
+@_typing.final
+class ModelRouteProbe(_message.Message):
+    """What one small call to a route came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTE_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
+    ANSWERED_MODEL_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    USABLE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    SCHEMA_ENFORCED_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_TAKEN_FIELD_NUMBER: _builtins.int
+    DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
+    LATENCY_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    route: _builtins.str
+    """The route's id."""
+    base_url: _builtins.str
+    """Scheme, host and path of its API; empty for the provider's own."""
+    requested_model: _builtins.str
+    """The model that was asked for."""
+    answered_model: _builtins.str
+    """The model that says it answered; empty when none did."""
+    reachable: _builtins.bool
+    """Whether the server answered at all, be it with an error."""
+    usable: _builtins.bool
+    """Whether the answer was what was asked for."""
+    protocol: _builtins.str
+    """How it was spoken to: `responses` or `chat_completions`."""
+    schema_enforced: _builtins.bool
+    """Whether the server kept the answer to the schema although the prompt did not describe it;
+    absent when that is not known.
+    """
+    temperature_taken: _builtins.bool
+    """Whether it takes a temperature; absent when that is not known."""
+    reason: _errors_pb2.ErrorReason.ValueType
+    """Why there is no usable answer; UNSPECIFIED where there is."""
+    cause: _builtins.str
+    """What happened, finer than the reason, as in Attempt."""
+    message: _builtins.str
+    """The cause in a sentence, without content."""
+    @_builtins.property
+    def dropped_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parameters that it does not take."""
+
+    @_builtins.property
+    def latency(self) -> _duration_pb2.Duration:
+        """Time from sending to the whole answer; absent without one."""
+
+    @_builtins.property
+    def cost(self) -> _attempt_pb2.Cost:
+        """What the call cost by the route's price table; absent where it has none."""
+
+    def __init__(
+        self,
+        *,
+        route: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+        requested_model: _builtins.str = ...,
+        answered_model: _builtins.str = ...,
+        reachable: _builtins.bool = ...,
+        usable: _builtins.bool = ...,
+        protocol: _builtins.str = ...,
+        schema_enforced: _builtins.bool | None = ...,
+        temperature_taken: _builtins.bool | None = ...,
+        dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
+        latency: _duration_pb2.Duration | None = ...,
+        cost: _attempt_pb2.Cost | None = ...,
+        reason: _errors_pb2.ErrorReason.ValueType = ...,
+        cause: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_schema_enforced", b"_schema_enforced", "_temperature_taken", b"_temperature_taken", "cost", b"cost", "latency", b"latency", "schema_enforced", b"schema_enforced", "temperature_taken", b"temperature_taken"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_schema_enforced", b"_schema_enforced", "_temperature_taken", b"_temperature_taken", "answered_model", b"answered_model", "base_url", b"base_url", "cause", b"cause", "cost", b"cost", "dropped_parameters", b"dropped_parameters", "latency", b"latency", "message", b"message", "protocol", b"protocol", "reachable", b"reachable", "reason", b"reason", "requested_model", b"requested_model", "route", b"route", "schema_enforced", b"schema_enforced", "temperature_taken", b"temperature_taken", "usable", b"usable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__schema_enforced: _TypeAlias = _typing.Literal["schema_enforced"]  # noqa: Y015
+    _WhichOneofArgType__schema_enforced: _TypeAlias = _typing.Literal["_schema_enforced", b"_schema_enforced"]  # noqa: Y015
+    _WhichOneofReturnType__temperature_taken: _TypeAlias = _typing.Literal["temperature_taken"]  # noqa: Y015
+    _WhichOneofArgType__temperature_taken: _TypeAlias = _typing.Literal["_temperature_taken", b"_temperature_taken"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__schema_enforced) -> _WhichOneofReturnType__schema_enforced | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature_taken) -> _WhichOneofReturnType__temperature_taken | None: ...
+
+Global___ModelRouteProbe: _TypeAlias = ModelRouteProbe  # noqa: Y015

@@ -165,6 +165,11 @@ class ReviewServiceStub:
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.ListPersonasRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_review__service__pb2.ListPersonasResponse.FromString,
                 _registered_method=True)
+        self.ProbeModelRoutes = channel.unary_unary(
+                '/consensus.v1.ReviewService/ProbeModelRoutes',
+                request_serializer=consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesResponse.FromString,
+                _registered_method=True)
         self.GetServiceInfo = channel.unary_unary(
                 '/consensus.v1.ReviewService/GetServiceInfo',
                 request_serializer=consensus_dot_v1_dot_review__service__pb2.GetServiceInfoRequest.SerializeToString,
@@ -387,6 +392,15 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProbeModelRoutes(self, request, context):
+        """Makes one small structured call to the model on each route, and says what came of it.
+        These calls are paid for like any other; of calls at the same time one asks, and the others
+        are given its answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServiceInfo(self, request, context):
         """Says which versions, limits and models are in force.
         """
@@ -496,6 +510,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.ListPersonas,
                     request_deserializer=consensus_dot_v1_dot_review__service__pb2.ListPersonasRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_review__service__pb2.ListPersonasResponse.SerializeToString,
+            ),
+            'ProbeModelRoutes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbeModelRoutes,
+                    request_deserializer=consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesResponse.SerializeToString,
             ),
             'GetServiceInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServiceInfo,
@@ -1074,6 +1093,33 @@ class ReviewService:
             '/consensus.v1.ReviewService/ListPersonas',
             consensus_dot_v1_dot_review__service__pb2.ListPersonasRequest.SerializeToString,
             consensus_dot_v1_dot_review__service__pb2.ListPersonasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeModelRoutes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.ReviewService/ProbeModelRoutes',
+            consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesRequest.SerializeToString,
+            consensus_dot_v1_dot_review__service__pb2.ProbeModelRoutesResponse.FromString,
             options,
             channel_credentials,
             insecure,

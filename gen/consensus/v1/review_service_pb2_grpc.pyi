@@ -160,6 +160,11 @@ class ReviewServiceStub:
     """
     ListPersonas: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]
     """Lists the personas of the panel, in persona order."""
+    ProbeModelRoutes: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ProbeModelRoutesRequest, _review_service_pb2.ProbeModelRoutesResponse]
+    """Makes one small structured call to the model on each route, and says what came of it.
+    These calls are paid for like any other; of calls at the same time one asks, and the others
+    are given its answer.
+    """
     GetServiceInfo: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetServiceInfoRequest, _review_service_pb2.GetServiceInfoResponse]
     """Says which versions, limits and models are in force."""
 
@@ -295,6 +300,11 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """
     ListPersonas: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListPersonasRequest, _review_service_pb2.ListPersonasResponse]  # type: ignore[assignment]
     """Lists the personas of the panel, in persona order."""
+    ProbeModelRoutes: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ProbeModelRoutesRequest, _review_service_pb2.ProbeModelRoutesResponse]  # type: ignore[assignment]
+    """Makes one small structured call to the model on each route, and says what came of it.
+    These calls are paid for like any other; of calls at the same time one asks, and the others
+    are given its answer.
+    """
     GetServiceInfo: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetServiceInfoRequest, _review_service_pb2.GetServiceInfoResponse]  # type: ignore[assignment]
     """Says which versions, limits and models are in force."""
 
@@ -547,6 +557,17 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ListPersonasResponse, _abc.Awaitable[_review_service_pb2.ListPersonasResponse]]:
         """Lists the personas of the panel, in persona order."""
+
+    @_abc_1.abstractmethod
+    def ProbeModelRoutes(
+        self,
+        request: _review_service_pb2.ProbeModelRoutesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ProbeModelRoutesResponse, _abc.Awaitable[_review_service_pb2.ProbeModelRoutesResponse]]:
+        """Makes one small structured call to the model on each route, and says what came of it.
+        These calls are paid for like any other; of calls at the same time one asks, and the others
+        are given its answer.
+        """
 
     @_abc_1.abstractmethod
     def GetServiceInfo(

@@ -377,6 +377,8 @@ class AttemptFailed(_message.Message):
     ATTEMPT_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_DELAY_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    FALLBACK_ROUTE_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Name of the step that made the call: `expand` or `review_<persona id>`."""
     persona_id: _builtins.str
@@ -385,6 +387,10 @@ class AttemptFailed(_message.Message):
     """Which call of the step, from 1."""
     reason: _errors_pb2.ErrorReason.ValueType
     """What went wrong with this call, such as LLM_RATE_LIMITED."""
+    route: _builtins.str
+    """Id of the route that failed; empty for `default`."""
+    fallback_route: _builtins.str
+    """Id of the route that the next call falls back on; empty where it is the same."""
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
         """Wait before the next call; absent when there will be none."""
@@ -397,10 +403,12 @@ class AttemptFailed(_message.Message):
         attempt_number: _builtins.int = ...,
         reason: _errors_pb2.ErrorReason.ValueType = ...,
         retry_delay: _duration_pb2.Duration | None = ...,
+        route: _builtins.str = ...,
+        fallback_route: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retry_delay", b"retry_delay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_number", b"attempt_number", "persona_id", b"persona_id", "reason", b"reason", "retry_delay", b"retry_delay", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_number", b"attempt_number", "fallback_route", b"fallback_route", "persona_id", b"persona_id", "reason", b"reason", "retry_delay", b"retry_delay", "route", b"route", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

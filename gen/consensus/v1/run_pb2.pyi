@@ -5,6 +5,7 @@ Runs: one pass of the pipeline over one input."""
 
 from collections import abc as _abc
 from consensus.v1 import decision_pb2 as _decision_pb2
+from consensus.v1 import document_pb2 as _document_pb2
 from consensus.v1 import errors_pb2 as _errors_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
@@ -299,6 +300,7 @@ class PanelTurnout(_message.Message):
     FAILED_COUNT_FIELD_NUMBER: _builtins.int
     RETURNED_WEIGHT_FIELD_NUMBER: _builtins.int
     PERSONAS_FIELD_NUMBER: _builtins.int
+    FELL_ONTO_ONE_MODEL_FIELD_NUMBER: _builtins.int
     expected_count: _builtins.int
     """Personas of the panel."""
     launched_count: _builtins.int
@@ -310,6 +312,10 @@ class PanelTurnout(_message.Message):
     returned_weight: _builtins.float
     """Share of the panel's weight, 0 to 1, rounded half-up to four decimals, of those with a
     review.
+    """
+    fell_onto_one_model: _builtins.bool
+    """Whether personas that were to be asked from several models were all answered by one, since
+    a route fell back on another. False in lists.
     """
     @_builtins.property
     def personas(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaTurnout]:
@@ -324,10 +330,11 @@ class PanelTurnout(_message.Message):
         failed_count: _builtins.int = ...,
         returned_weight: _builtins.float = ...,
         personas: _abc.Iterable[Global___PersonaTurnout] | None = ...,
+        fell_onto_one_model: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_count", b"expected_count", "failed_count", b"failed_count", "launched_count", b"launched_count", "personas", b"personas", "returned_count", b"returned_count", "returned_weight", b"returned_weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_count", b"expected_count", "failed_count", b"failed_count", "fell_onto_one_model", b"fell_onto_one_model", "launched_count", b"launched_count", "personas", b"personas", "returned_count", b"returned_count", "returned_weight", b"returned_weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,12 +352,23 @@ class PersonaTurnout(_message.Message):
     RETURN_TIME_FIELD_NUMBER: _builtins.int
     FAIL_TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
+    ANSWERED_MODEL_FIELD_NUMBER: _builtins.int
+    OPTIONAL_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Id of the persona, such as `critic`."""
     weight: _builtins.float
     """Its weight in the panel, 0 to 1, exact to four decimals."""
     reason: _errors_pb2.ErrorReason.ValueType
     """Why it gave up, such as LLM_TIMEOUT; UNSPECIFIED unless it did."""
+    requested_model: _builtins.str
+    """The model that it was to be asked from, with its route where one was named; empty in
+    lists and until it answered.
+    """
+    answered_model: _builtins.str
+    """The model that says it answered; empty likewise."""
+    optional: _builtins.bool
+    """Whether a decision can do without it."""
     @_builtins.property
     def launch_time(self) -> _timestamp_pb2.Timestamp:
         """When it was asked; absent until it is, and where its review was carried over."""
@@ -372,10 +390,13 @@ class PersonaTurnout(_message.Message):
         return_time: _timestamp_pb2.Timestamp | None = ...,
         fail_time: _timestamp_pb2.Timestamp | None = ...,
         reason: _errors_pb2.ErrorReason.ValueType = ...,
+        requested_model: _builtins.str = ...,
+        answered_model: _builtins.str = ...,
+        optional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fail_time", b"fail_time", "launch_time", b"launch_time", "return_time", b"return_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fail_time", b"fail_time", "launch_time", b"launch_time", "persona_id", b"persona_id", "reason", b"reason", "return_time", b"return_time", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_model", b"answered_model", "fail_time", b"fail_time", "launch_time", b"launch_time", "optional", b"optional", "persona_id", b"persona_id", "reason", b"reason", "requested_model", b"requested_model", "return_time", b"return_time", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -580,19 +601,23 @@ class PersonaFailure(_message.Message):
 
     PERSONA_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Id of the persona that gave up, such as `critic`."""
     reason: _errors_pb2.ErrorReason.ValueType
     """That of its step's failure."""
+    cause: _builtins.str
+    """What happened, finer than the reason; that of its step's failure."""
     def __init__(
         self,
         *,
         persona_id: _builtins.str = ...,
         reason: _errors_pb2.ErrorReason.ValueType = ...,
+        cause: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["persona_id", b"persona_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "persona_id", b"persona_id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -607,6 +632,8 @@ class RunSpecification(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IDEA_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     EXPAND_MODEL_FIELD_NUMBER: _builtins.int
@@ -621,6 +648,11 @@ class RunSpecification(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     DRAFT_ID_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_EXPANSION_FIELD_NUMBER: _builtins.int
+    PANEL_ID_FIELD_NUMBER: _builtins.int
+    PANEL_REVISION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
     """The idea as it came, trimmed; of a draft its segments in order, a line each. 1 to
     10,000 characters.
@@ -643,6 +675,24 @@ class RunSpecification(_message.Message):
     """The draft that was submitted; empty unless the idea comes from one. A revision has
     its parent's.
     """
+    document_expansion: _document_pb2.DocumentExpansion.ValueType
+    """Whether a document is expanded too; SKIP or SUMMARISE for a document, else UNSPECIFIED."""
+    panel_id: _builtins.str
+    """Id of the panel; empty for the built-in one, and for one that the request brought."""
+    panel_revision: _builtins.str
+    """The panel's revision that the run pinned: SHA-256 in lowercase hexadecimal; empty for the
+    built-in one.
+    """
+    language: _builtins.str
+    """Language of the answers, a tag such as `de` (RFC 5646); empty for that of the text."""
+    @_builtins.property
+    def document(self) -> _document_pb2.Document:
+        """The document as it came. In lists without its text."""
+
+    @_builtins.property
+    def proposal(self) -> _proposal_pb2.Proposal:
+        """A proposal that the caller wrote; the step `expand` is SKIPPED."""
+
     @_builtins.property
     def context(self) -> Global___ExtraContext:
         """What the caller adds to the idea; absent when there is nothing."""
@@ -667,10 +717,16 @@ class RunSpecification(_message.Message):
     def revision(self) -> Global___RevisionSpecification:
         """What to do to which proposal; absent unless the run is a revision; absent in lists."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Attachment]:
+        """What the panel is shown beside the subject, at most 20. In lists without their texts."""
+
     def __init__(
         self,
         *,
         idea: _builtins.str = ...,
+        document: _document_pb2.Document | None = ...,
+        proposal: _proposal_pb2.Proposal | None = ...,
         context: Global___ExtraContext | None = ...,
         user: _builtins.str = ...,
         expand_model: _builtins.str = ...,
@@ -685,16 +741,21 @@ class RunSpecification(_message.Message):
         policy_version: _builtins.str = ...,
         revision: Global___RevisionSpecification | None = ...,
         draft_id: _builtins.str = ...,
+        attachments: _abc.Iterable[_document_pb2.Attachment] | None = ...,
+        document_expansion: _document_pb2.DocumentExpansion.ValueType = ...,
+        panel_id: _builtins.str = ...,
+        panel_revision: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "idea", b"idea", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "document", b"document", "expand_temperature", b"expand_temperature", "idea", b"idea", "proposal", b"proposal", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "attachments", b"attachments", "context", b"context", "document", b"document", "document_expansion", b"document_expansion", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "language", b"language", "panel_id", b"panel_id", "panel_revision", b"panel_revision", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy_version", b"policy_version", "proposal", b"proposal", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015
     _WhichOneofReturnType__review_temperature: _TypeAlias = _typing.Literal["review_temperature"]  # noqa: Y015
     _WhichOneofArgType__review_temperature: _TypeAlias = _typing.Literal["_review_temperature", b"_review_temperature"]  # noqa: Y015
-    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["idea", "document", "proposal"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expand_temperature) -> _WhichOneofReturnType__expand_temperature | None: ...
@@ -722,11 +783,13 @@ class RevisionSpecification(_message.Message):
     """Id of the run that is revised, which was COMPLETED."""
     edit_notes: _builtins.str
     """What its editor says about the change, 1 to 10,000 characters; empty when only an
-    edited proposal was given.
+    edited proposal or document was given.
     """
     @_builtins.property
     def parent_proposal(self) -> _proposal_pb2.Proposal:
-        """The parent's proposal as it stood. A run without one is refused."""
+        """The parent's proposal as it stood; absent where the run's subject is a document, which
+        is then the edited one, whole.
+        """
 
     @_builtins.property
     def edited_proposal(self) -> _proposal_pb2.Proposal:
@@ -836,7 +899,9 @@ class Quorum(_message.Message):
     MIN_PERSONAS_FIELD_NUMBER: _builtins.int
     REQUIRED_PERSONAS_FIELD_NUMBER: _builtins.int
     min_personas: _builtins.int
-    """How many personas at least, 1 to the size of the panel; 0 means all of them."""
+    """How many personas at least, 1 to the size of the panel; 0 means all that are not
+    optional.
+    """
     @_builtins.property
     def required_personas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of personas without which there is no approval. Those that hold a veto are always

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
+from consensus.v1 import panel_service_pb2 as _panel_service_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_event_pb2 as _run_event_pb2
 from consensus.v1 import run_pb2 as _run_pb2
@@ -328,8 +329,8 @@ class RecordItem(_message.Message):
 
     @_builtins.property
     def persona_review_ready(self) -> _run_event_pb2.PersonaReviewReady:
-        """A persona's review. A second one of the same persona is refused, and one before the
-        proposal.
+        """A persona's review. A second one of the same persona is refused, and, where the run has
+        or makes a proposal, one before it.
         """
 
     @_builtins.property
@@ -1790,3 +1791,59 @@ class GetDraftTextResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
 
 Global___GetDraftTextResponse: _TypeAlias = GetDraftTextResponse  # noqa: Y015
+
+@_typing.final
+class GetPanelRequest(_message.Message):
+    """Asks for a panel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    PANEL_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    panel_id: _builtins.str
+    """Its id."""
+    revision: _builtins.str
+    """The revision: its digest, or the first 8 or more characters of it; empty for the current."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """Whose panel."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        panel_id: _builtins.str = ...,
+        revision: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["panel_id", b"panel_id", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPanelRequest: _TypeAlias = GetPanelRequest  # noqa: Y015
+
+@_typing.final
+class GetPanelResponse(_message.Message):
+    """A panel, whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PANEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def panel(self) -> _panel_service_pb2.Panel:
+        """The revision that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        panel: _panel_service_pb2.Panel | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["panel", b"panel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["panel", b"panel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPanelResponse: _TypeAlias = GetPanelResponse  # noqa: Y015

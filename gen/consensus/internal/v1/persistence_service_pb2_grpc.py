@@ -147,6 +147,11 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
                 response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
                 _registered_method=True)
+        self.GetPanel = channel.unary_unary(
+                '/consensus.internal.v1.PersistenceService/GetPanel',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.FromString,
+                _registered_method=True)
         self.RecordExpansion = channel.unary_unary(
                 '/consensus.internal.v1.PersistenceService/RecordExpansion',
                 request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
@@ -320,6 +325,13 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPanel(self, request, context):
+        """Answers with a panel, whole, in its current revision or in the one that is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordExpansion(self, request, context):
         """Records attempts of an expansion, which belongs to no run. The same attempt may be
         sent again.
@@ -415,6 +427,11 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.GetDraftText,
                     request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.FromString,
                     response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.SerializeToString,
+            ),
+            'GetPanel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPanel,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.SerializeToString,
             ),
             'RecordExpansion': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExpansion,
@@ -909,6 +926,33 @@ class PersistenceService:
             '/consensus.internal.v1.PersistenceService/GetDraftText',
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextRequest.SerializeToString,
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetDraftTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPanel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.PersistenceService/GetPanel',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -118,6 +118,8 @@ class PersistenceServiceStub:
     """Answers with what a draft says, for a user who wants it reviewed and may write in it,
     or with the run that the user's key has started from it before.
     """
+    GetPanel: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPanelRequest, _persistence_service_pb2.GetPanelResponse]
+    """Answers with a panel, whole, in its current revision or in the one that is asked for."""
     RecordExpansion: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -213,6 +215,8 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     """Answers with what a draft says, for a user who wants it reviewed and may write in it,
     or with the run that the user's key has started from it before.
     """
+    GetPanel: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPanelRequest, _persistence_service_pb2.GetPanelResponse]  # type: ignore[assignment]
+    """Answers with a panel, whole, in its current revision or in the one that is asked for."""
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -407,6 +411,14 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers with what a draft says, for a user who wants it reviewed and may write in it,
         or with the run that the user's key has started from it before.
         """
+
+    @_abc_1.abstractmethod
+    def GetPanel(
+        self,
+        request: _persistence_service_pb2.GetPanelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.GetPanelResponse, _abc.Awaitable[_persistence_service_pb2.GetPanelResponse]]:
+        """Answers with a panel, whole, in its current revision or in the one that is asked for."""
 
     @_abc_1.abstractmethod
     def RecordExpansion(
