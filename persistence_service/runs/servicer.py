@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus_contract.errors import PanelNotFound
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.context import Context
 from persistence_service.idempotency.keys import (
@@ -260,6 +261,11 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             return persistence_service_pb2.GetDraftTextResponse(text=text)
 
         return await self._runs.reader.read(find, f"drafts/{draft_id}")
+
+    async def GetPanel(
+        self, request: persistence_service_pb2.GetPanelRequest, context: Context
+    ) -> persistence_service_pb2.GetPanelResponse:
+        raise PanelNotFound(panel_id=request.panel_id, revision=request.revision)
 
     async def RecordExpansion(
         self, request: persistence_service_pb2.RecordExpansionRequest, context: Context

@@ -246,6 +246,11 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.ListPersonasResponse:
         return review_service_pb2.ListPersonasResponse(personas=self._personas)
 
+    async def ProbeModelRoutes(
+        self, _request: review_service_pb2.ProbeModelRoutesRequest, _context: HasTimeRemaining
+    ) -> review_service_pb2.ProbeModelRoutesResponse:
+        return review_service_pb2.ProbeModelRoutesResponse()
+
     async def GetServiceInfo(
         self, _request: review_service_pb2.GetServiceInfoRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.GetServiceInfoResponse:
