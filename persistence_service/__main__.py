@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from consensus.v1 import (
     event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
     metric_service_pb2_grpc,
+    panel_service_pb2_grpc,
 )
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
@@ -40,6 +42,8 @@ from persistence_service.idempotency.once import OncePerKey
 from persistence_service.idempotency.servicer import IdempotencyServicer
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
+from persistence_service.panels.access import find_panel
+from persistence_service.panels.servicer import PanelServicer
 from persistence_service.readiness import follow_database
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
@@ -54,6 +58,7 @@ SERVICES = (
     "consensus.v1.DraftService",
     "consensus.v1.EventService",
     "consensus.v1.MetricService",
+    "consensus.v1.PanelService",
     "consensus.internal.v1.DiagnosticsService",
 )
 
@@ -99,6 +104,9 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
         MetricServicer(database, signing, once), server.grpc
     )
+    panel_service_pb2_grpc.add_PanelServiceServicer_to_server(
+        PanelServicer(database, signing, once), server.grpc
+    )
     draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
     async def report(serving: bool) -> None:
@@ -135,10 +143,16 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
 def _run_servicer(
     settings: PersistenceSettings, database: Database, runs: RunAccess, signing: Signing, user_data: UserData
 ) -> RunServicer:
+    find = partial(find_panel, database)
     if not settings.audit_reads:
-        return RunServicer(runs, signing, submitted_text=submitted_text, user_data=user_data)
+        return RunServicer(runs, signing, submitted_text=submitted_text, user_data=user_data, find_panel=find)
     return AuditedRunServicer(
-        runs, signing, submitted_text=submitted_text, user_data=user_data, database=database
+        runs,
+        signing,
+        submitted_text=submitted_text,
+        user_data=user_data,
+        find_panel=find,
+        database=database,
     )
 
 

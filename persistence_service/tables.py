@@ -9,6 +9,7 @@ from persistence_service.idempotency import tables as idempotency
 from persistence_service.journal import tables as journal
 from persistence_service.metrics import tables as metrics
 from persistence_service.paging import tables as paging
+from persistence_service.panels import tables as panels
 from persistence_service.runs.form import attempt_tables as attempts
 from persistence_service.runs.form import tables as runs
 from persistence_service.schema.base import metadata
@@ -24,6 +25,7 @@ __all__ = [
     "metadata",
     "metrics",
     "paging",
+    "panels",
     "runs",
 ]
 
@@ -36,6 +38,7 @@ _CHANGED = {
     "drafts",
     "idempotency_keys",
     "metrics",
+    "panels",
     "runs",
     "stream_heads",
 }

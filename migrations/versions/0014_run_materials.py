@@ -1,7 +1,7 @@
 """What runs work on beside an idea: documents, proposals, attachments.
 
 Revision: 0014
-Revises: 0012
+Revises: 0013
 
 Does the release before work on this schema, reading and writing?
     Yes: it writes runs over ideas alone, which have no row here. It shows a run over a document with an empty
@@ -22,7 +22,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0014"
-down_revision: str | None = "0012"
+down_revision: str | None = "0013"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

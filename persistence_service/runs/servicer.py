@@ -2,7 +2,7 @@
 # ruff: noqa: ARG002, N802 - names and arguments are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Protocol, TypeAlias
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
-from consensus_contract.errors import PanelNotFound
+from consensus.v1 import panel_service_pb2
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.context import Context
 from persistence_service.idempotency.keys import (
@@ -51,6 +51,10 @@ SubmittedText: TypeAlias = Callable[[Connection, tuple[str, str], str], str]
 """What the draft with this tenant and id says, for this user."""
 
 
+FindPanel: TypeAlias = Callable[[str, str, str], Awaitable[panel_service_pb2.Panel]]
+"""The panel of this tenant with this id, in its current revision or in the one that begins so."""
+
+
 class UserDataDeletion(Protocol):
     """Who deletes and restores all that belongs to a user, whichever concept it belongs to."""
 
@@ -77,12 +81,14 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         *,
         submitted_text: SubmittedText,
         user_data: UserDataDeletion,
+        find_panel: FindPanel,
     ) -> None:
-        """Needs a running loop. The last two are what other concepts have to do with runs."""
+        """Needs a running loop. The last three are what other concepts have to do with runs."""
         self._runs = runs
         self._signing = signing
         self._submitted_text = submitted_text
         self._user_data = user_data
+        self._find_panel = find_panel
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def drain(self) -> None:
@@ -265,7 +271,8 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     async def GetPanel(
         self, request: persistence_service_pb2.GetPanelRequest, context: Context
     ) -> persistence_service_pb2.GetPanelResponse:
-        raise PanelNotFound(panel_id=request.panel_id, revision=request.revision)
+        panel = await self._find_panel(request.scope.tenant, request.panel_id, request.revision)
+        return persistence_service_pb2.GetPanelResponse(panel=panel)
 
     async def RecordExpansion(
         self, request: persistence_service_pb2.RecordExpansionRequest, context: Context

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -30,6 +31,7 @@ from persistence_service.database import Database
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.housekeeping.user_data import UserData
 from persistence_service.paging.tokens import Signing
+from persistence_service.panels.access import find_panel
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.form.tables import RunRow
@@ -262,6 +264,7 @@ class Service:
             Signing(self.database),
             submitted_text=submitted_text,
             user_data=UserData(once_per_key(self.database), self.database.now),
+            find_panel=partial(find_panel, self.database),
         )
         self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])
         persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)

@@ -132,7 +132,7 @@ class PutPanelResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     created: _builtins.bool
-    """Whether this call added a revision; false where the content was current before."""
+    """Whether this call made another revision current; false where the content was before."""
     @_builtins.property
     def panel(self) -> Global___Panel:
         """With its revision, and with its weights normalised."""

@@ -1,0 +1,1 @@
+"""Panels: who reviews, kept as data; every revision stays."""
