@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from grpc_reflection.v1alpha import reflection
 
+from consensus_rpc.process.memory import return_large_buffers
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
@@ -218,11 +219,12 @@ def tune_garbage_collection() -> None:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a process's main coroutine, on uvloop where it is installed.
+    """Runs a process's main coroutine, on uvloop where it is installed; large buffers are given back.
 
     Raises:
         SystemExit: 1, after a line in the log, when the server cannot listen.
     """
+    return_large_buffers()
     try:
         _run(main)
     except CannotListenError as refusal:
