@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 from consensus.v1 import proposal_pb2, review_service_pb2
 from consensus_contract.errors import FieldViolation
-from consensus_contract.sizes import PROPOSAL_BYTES
-from consensus_decision.sections import FIELDS, TEXTS
 from consensus_rpc.errors import InvalidField
+from review_service.intake.proposals import blank_violations, size_violations, trimmed_proposal
 from review_service.intake.requests import IntakeLimits, check_options
 from review_service.intake.sentences import has_letter_or_digit
 from review_service.steps.prompts import proposal_text
-
-_REQUIRED = frozenset({"problem_statement", "proposed_solution"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ def check_revise_request(
     Raises:
         InvalidField: with every rule that the request breaks.
     """
-    edited = _trimmed(request.edited_proposal) if request.HasField("edited_proposal") else None
+    edited = trimmed_proposal(request.edited_proposal) if request.HasField("edited_proposal") else None
     violations = [
         *_given(request),
         *([] if edited is None else _edited(edited, limits)),
@@ -72,14 +69,7 @@ def _notes(notes: str, limits: IntakeLimits) -> Iterator[FieldViolation]:
 
 def _edited(edited: proposal_pb2.Proposal, limits: IntakeLimits) -> Iterator[FieldViolation]:
     """Required texts and entries of lists say something; the whole has at most so many characters as JSON."""
-    for field in FIELDS:
-        value = getattr(edited, field)
-        if field in TEXTS:
-            if field in _REQUIRED and not value:
-                yield _blank(f"edited_proposal.{field}")
-        else:
-            blank = (index for index, entry in enumerate(value) if not entry)
-            yield from (_blank(f"edited_proposal.{field}[{index}]") for index in blank)
+    yield from blank_violations(edited, "edited_proposal", "edited_proposal.blank")
     size, most = len(proposal_text(edited)), limits.max_edited_proposal_characters
     if size > most:
         yield FieldViolation(
@@ -87,16 +77,8 @@ def _edited(edited: proposal_pb2.Proposal, limits: IntakeLimits) -> Iterator[Fie
             f"must have at most {most} characters serialised; {size} were sent",
             "edited_proposal.characters",
         )
-    elif edited.ByteSize() > PROPOSAL_BYTES:
-        yield FieldViolation(
-            "edited_proposal",
-            f"must have at most {PROPOSAL_BYTES} bytes; {edited.ByteSize()} were sent",
-            "edited_proposal.bytes",
-        )
-
-
-def _blank(field: str) -> FieldViolation:
-    return FieldViolation(field, "must not be blank", "edited_proposal.blank")
+    else:
+        yield from size_violations(edited, "edited_proposal", "edited_proposal.bytes")
 
 
 def _personas(
@@ -108,15 +90,3 @@ def _personas(
         if persona_id not in panel:
             known = ", ".join(panel)
             yield FieldViolation(f"personas[{index}]", f"must be one of {known}", "personas.known")
-
-
-def _trimmed(proposal: proposal_pb2.Proposal) -> proposal_pb2.Proposal:
-    """The proposal with every string trimmed, so that a blank optional one is absent."""
-    trimmed = proposal_pb2.Proposal()
-    for field in FIELDS:
-        value = getattr(proposal, field)
-        if field in TEXTS:
-            setattr(trimmed, field, value.strip())
-        else:
-            getattr(trimmed, field).extend(entry.strip() for entry in value)
-    return trimmed
