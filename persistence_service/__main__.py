@@ -175,6 +175,7 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         watch_poll_seconds=settings.watch_poll_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         slow_consumer_seconds=settings.slow_consumer_seconds,
+        batch_timeout_seconds=settings.db_batch_timeout_seconds,
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
         retention_days=settings.retention_days,
     )

@@ -66,6 +66,12 @@ class PersistenceSettings(ServerSettings):
     db_statement_timeout_seconds: Seconds = Field(
         10.0, ge=0.1, le=600, description="PostgreSQL gives a statement up after it: UNAVAILABLE."
     )
+    db_batch_timeout_seconds: Seconds = Field(
+        2.0,
+        ge=0.5,
+        le=60,
+        description="For what is committed together for many runs; then its connection is cut: UNAVAILABLE.",
+    )
     lease_seconds: Seconds = Field(15.0, ge=1, le=300, description="How long a lease on a run lasts.")
     run_timeout_seconds: Seconds = Field(
         600.0, ge=1, le=86_400, description="How long a run may take where its specification does not say."

@@ -17,6 +17,7 @@ from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_cli.view.verdict import is_whole, verdict_caveats, verdict_lines, verdict_message
 from consensus_client import AuditClient
 from consensus_contract.characters import escaped_json
 from consensus_journal import (
@@ -31,6 +32,7 @@ from consensus_journal import (
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 _PROGRESS_EVERY_STREAMS = 10_000
+_PUBLIC_KEY_BYTES = 32
 
 
 class SeverityChoice(StrEnum):
@@ -133,7 +135,8 @@ def verify(
     """
     if export is not None:
         inputs.refuse_together([("EXPORT", True), ("--stream", bool(stream))])
-        _end(_verify_offline(export, checkpoints, public_key))
+        verdict = _verify_offline(export, checkpoints, public_key)
+        raise typer.Exit(_report(verdict_message(verdict), None))
     if checkpoints is not None:
         raise typer.BadParameter("--checkpoints goes with EXPORT")
     key = _key(public_key)
@@ -147,7 +150,7 @@ def verify(
             ):
                 told = message.progress.stream_count
                 complain(f"{told} streams so far")
-        return _report(message.verdict, wanted_key=key)
+        return _report(message.verdict, key)
 
     CommandSession(persistence).run_with(AuditClient, ask)
 
@@ -232,10 +235,16 @@ def _verify_offline(export: Path, checkpoints: Path | None, public_key: str) -> 
 
 
 def _key(given: str) -> bytes | None:
+    """The key as bytes; refused before anything is asked or read."""
     try:
-        return bytes.fromhex(given) or None
+        key = bytes.fromhex(given)
     except ValueError as error:
         raise typer.BadParameter(f"--public-key is no hexadecimal number: {error}") from error
+    if key and len(key) != _PUBLIC_KEY_BYTES:
+        raise typer.BadParameter(
+            f"--public-key has {len(key)} bytes, and an Ed25519 key has {_PUBLIC_KEY_BYTES}"
+        )
+    return key or None
 
 
 def _checkpoints_in(path: Path) -> list[Checkpoint]:
@@ -250,57 +259,12 @@ def _lines(path: Path) -> Iterable[str]:
         raise typer.BadParameter(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
 
-def _end(verdict: Verdict) -> None:
-    message = audit_service_pb2.AuditVerdict(
-        stream_count=verdict.stream_count,
-        entry_count=verdict.entry_count,
-        checkpoint_count=verdict.checkpoint_count,
-        payload_count=verdict.payload_count,
-        unchecked_payload_count=verdict.unchecked_payload_count,
-        public_key=verdict.public_key or b"",
-        findings=[
-            audit_service_pb2.AuditFinding(
-                stream=each.stream,
-                sequence=each.sequence,
-                fault=audit_service_pb2.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
-            )
-            for each in verdict.findings
-        ],
-    )
-    raise typer.Exit(_report(message))
-
-
-def _report(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None = None) -> int:
-    for each in verdict.findings:
-        what = text.word(audit_service_pb2.AuditFault, each.fault, "AUDIT_FAULT_")
-        where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
-        say(f"{where}: {what}")
-    is_foreign = wanted_key is not None and verdict.public_key != wanted_key
-    if is_foreign:
-        held = verdict.public_key.hex() or "none"
-        say(f"the checkpoints were held against another key than the one given: {held}")
-    elif not verdict.checkpoint_count:
-        complain("no checkpoint: a tail that was cut off, or a chain computed anew, would not show")
-    elif not verdict.public_key:
-        complain("no public key: the one that the first checkpoint names was believed")
-    if verdict.unchecked_payload_count:
-        complain(
-            f"not compared: {text.count(verdict.unchecked_payload_count, 'digest')} of what is not at hand"
-        )
-    is_whole = not verdict.findings and not is_foreign
-    say(f"{'whole' if is_whole else 'NOT whole'}: {_checked(verdict)}")
-    return exits.OK if is_whole else exits.FAILED
-
-
-def _checked(verdict: audit_service_pb2.AuditVerdict) -> str:
-    counts = [
-        text.count(verdict.stream_count, "stream"),
-        text.count(verdict.entry_count, "entry").replace("entrys", "entries"),
-        text.count(verdict.checkpoint_count, "checkpoint"),
-    ]
-    if verdict.payload_count:
-        counts.append(text.count(verdict.payload_count, "digest"))
-    return ", ".join(counts)
+def _report(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> int:
+    """Prints the verdict, and answers with the exit code; `wanted_key` is the one that must have signed."""
+    for caveat in verdict_caveats(verdict, wanted_key):
+        complain(caveat)
+    say(*verdict_lines(verdict, wanted_key))
+    return exits.OK if is_whole(verdict, wanted_key) else exits.FAILED
 
 
 def _sink(output: Path | None) -> tuple[Callable[[str], object], Callable[[], None]]:

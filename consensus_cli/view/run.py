@@ -161,10 +161,12 @@ def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
 def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     """Why a run failed, what is finished, and whether resuming may help."""
     step = text.clean(failure.failed_step) or "no step"
-    cause = f" ({text.clean(failure.cause)})" if failure.cause else ""
-    lines = [f"{reason(failure.reason)}{cause} in {step}: {text.clean(failure.message)}"]
+    lines = [
+        f"{reason(failure.reason)}{_in_brackets(failure.cause)} in {step}: {text.clean(failure.message)}"
+    ]
     lines += [
-        f"{text.persona_name(each.persona_id)}: {reason(each.reason)}" for each in failure.persona_failures
+        f"{text.persona_name(each.persona_id)}: {reason(each.reason)}{_in_brackets(each.cause)}"
+        for each in failure.persona_failures
     ]
     lines += [
         f"{text.clean(each.field)}: {text.clean(each.description)}" for each in failure.output_violations
@@ -188,3 +190,7 @@ def _section(name: str, lines: Sequence[str]) -> Iterator[Block]:
     yield Block(0, name, "bold")
     for line in lines:
         yield Block(2, line)
+
+
+def _in_brackets(cause: str) -> str:
+    return f" ({text.clean(cause)})" if cause else ""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, QueuePool, event, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from consensus_contract.errors import DatabaseUnavailable
+from consensus_contract.errors import DatabaseError, DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
 from persistence_service.database.connections import Connections
@@ -248,7 +248,11 @@ class Database:
 
         def unit() -> Result:
             with turn.begun():
-                return self._units.run(fn, terms, self._engine.connect)
+                try:
+                    return self._units.run(fn, terms, self._engine.connect)
+                except DatabaseError as error:  # here, where the request's id is known
+                    log.error("database_refused", resource=resource, cause=str(error.__cause__))  # noqa: TRY400 - a trace quotes rows
+                    raise
 
         try:
             return await self._threads.run(unit)

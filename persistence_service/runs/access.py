@@ -44,7 +44,9 @@ class RunAccess:
             database,
             lambda connection, operations: run_batch(connection, operations, terms),
             on_commit=lambda result: notifier.wake_from_thread(result.heads),
-            limits=WriterLimits(timeout_seconds=options.write_timeout_seconds),
+            limits=WriterLimits(
+                timeout_seconds=options.write_timeout_seconds, batch_seconds=options.batch_timeout_seconds
+            ),
             writing=writing,
             lease=lease,
         )

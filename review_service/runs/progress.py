@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, document_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, document_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus_contract.errors import Reason
 from consensus_contract.steps import EXPAND, review_step
 from consensus_decision.sections import mark_stale
 from review_service.steps.step import StepBudget, step_budget
@@ -32,7 +33,7 @@ class RunProgress:
     has_proposal: bool = False
     proposal: proposal_pb2.Proposal | None = None
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
-    failures: dict[str, errors_pb2.ErrorReason.ValueType] = field(default_factory=dict)
+    failures: dict[str, run_pb2.StepFailure] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)  # a set of six takes 700 bytes
     attempts: Sequence[attempt_pb2.Attempt] = ()
     budget_start_time: Timestamp | None = None
@@ -41,6 +42,11 @@ class RunProgress:
     def persona_ids(self) -> list[str]:
         """The panel, in persona order."""
         return [persona.persona_id for persona in self.specification.personas]
+
+    @property
+    def reasons(self) -> dict[str, Reason]:
+        """Why personas gave up."""
+        return {persona_id: failure.reason for persona_id, failure in self.failures.items()}
 
     @property
     def to_ask(self) -> list[str]:
@@ -56,7 +62,7 @@ class RunProgress:
         """Notes that `expand` is recorded as SKIPPED, and what the panel reads instead."""
         if self.specification.HasField("document"):
             self.is_expanded = True
-            mark_stale(self.reviews.values(), self.specification, None)
+            mark_stale(self.reviews.values(), self.specification, proposal_pb2.Proposal())
         else:
             self.expanded(self.specification.proposal)
 
@@ -102,7 +108,7 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
     run = recorded.run
     steps = {step.name: step for step in run.steps}
     failed = {
-        persona.persona_id: steps[review_step(persona.persona_id)].failure.reason
+        persona.persona_id: steps[review_step(persona.persona_id)].failure
         for persona in run.specification.personas
         if steps[review_step(persona.persona_id)].state == run_pb2.STEP_STATE_FAILED
     }

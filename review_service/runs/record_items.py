@@ -75,11 +75,11 @@ def expand_failed(outcome: GaveUp) -> list[RecordItem]:
 
 
 def quorum_missed(
-    persona_ids: Sequence[str], finished: Sequence[str], failures: Mapping[str, Reason]
+    persona_ids: Sequence[str], finished: Sequence[str], failures: Mapping[str, run_pb2.StepFailure]
 ) -> list[RecordItem]:
     """The run ends because too few personas answered, be it that its deadline passed meanwhile."""
     gave_up_ids = [each for each in persona_ids if each in failures]
-    is_late = DEADLINE in failures.values()
+    is_late = any(failure.reason == DEADLINE for failure in failures.values())
     failure = run_pb2.RunFailure(
         reason=DEADLINE if is_late else errors_pb2.ERROR_REASON_QUORUM_NOT_MET,
         message=(
@@ -91,7 +91,8 @@ def quorum_missed(
         resumable=True,
         finished_personas=[each for each in persona_ids if each in finished],
         persona_failures=[
-            run_pb2.PersonaFailure(persona_id=each, reason=failures[each]) for each in gave_up_ids
+            run_pb2.PersonaFailure(persona_id=each, reason=failures[each].reason, cause=failures[each].cause)
+            for each in gave_up_ids
         ],
     )
     skipped = RecordItem(step_skipped=run_event_pb2.StepSkipped(step=AGGREGATE))

@@ -139,7 +139,7 @@ class ReviewRun:
             _log.error("policy_unknown", policy_version=progress.specification.policy_version)
             return self._cut_short(errors_pb2.ERROR_REASON_INTERNAL, "its policy is of a newer release")
         reviews = list(progress.reviews.values())
-        return items.decided(rule(progress.specification, reviews, progress.failures))
+        return items.decided(rule(progress.specification, reviews, progress.reasons))
 
     async def _expand(self) -> GaveUp | None:
         """Expands the idea and starts the panel in the commit that records the proposal."""
@@ -180,7 +180,7 @@ class ReviewRun:
         outcome = await self._steps.reviewer.review(task, persona_id, self._progress.budget(step), self._book)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(step, outcome)
-            self._progress.failures[persona_id] = outcome.failure.reason
+            self._progress.failures[persona_id] = outcome.failure
             return
         count = outcome.attempt.attempt_number
         await self._book.record([outcome.attempt], items.review_ready(outcome.result, count))

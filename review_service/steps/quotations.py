@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consensus.v1 import document_pb2, panel_pb2
+from consensus_documents import words_of
 from review_service.steps.outputs import (
     BlockingIssueOutput,
     ConcernOutput,
@@ -94,7 +95,7 @@ class Quotable:
         """From section, heading and text of each."""
         return cls(
             {
-                section: QuotableText(section, _spaced(heading), _spaced(text))
+                section: QuotableText(section, words_of(heading), words_of(text))
                 for section, heading, text in texts
             }
         )
@@ -118,7 +119,7 @@ class Quotable:
 
     def _named(self, named: str) -> QuotableText | None:
         """The text that the model means, by its number or its heading."""
-        named = _spaced(named)
+        named = words_of(named)
         if named in self.texts:
             return self.texts[named]
         number = _NUMBER.match(named)
@@ -184,13 +185,9 @@ def _quote(entry: Any) -> dict[str, str]:
 
 def _readings(text: str) -> list[str]:
     """The quote's words, and those without the marks that models put around a quote."""
-    words = _spaced(text)
+    words = words_of(text)
     bare = words.strip(_AROUND).removeprefix(_DOTS).removesuffix(_DOTS).strip(_AROUND)
     return [words] if bare == words else [words, bare]
-
-
-def _spaced(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _cut(words: str) -> str:

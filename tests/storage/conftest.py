@@ -66,7 +66,10 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-QUICK = RunOptions(watch_poll_seconds=0.05, heartbeat_seconds=0.1)
+# Quick to notice, and patient where the machine that tests run on stalls for seconds.
+QUICK = RunOptions(
+    watch_poll_seconds=0.05, heartbeat_seconds=0.1, batch_timeout_seconds=20.0, write_timeout_seconds=30.0
+)
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ async def test_a_review_of_nobody_on_the_panel_is_refused(service: Service) -> N
         await worker.record(record(2, run_event_pb2.ProposalReady(proposal=proposal())))
         with pytest.raises(InvalidField, match="is one of the run's personas"):
             await worker.record(record(3, ready))
-        assert (await service.run(worker.run_id)).last_sequence == 4
+        assert not (await service.run(worker.run_id)).persona_reviews
 
 
 async def test_a_decision_without_a_review_is_refused(service: Service) -> None:
@@ -219,6 +219,31 @@ async def test_a_decision_other_than_the_stored_reviews_give_is_refused(service:
         with pytest.raises(InvalidField, match=r"decision\.label"):
             await worker.record(record(9, run_event_pb2.DecisionReady(decision=approved)))
         assert not (await service.run(worker.run_id)).HasField("decision")
+
+
+async def test_a_record_that_is_refused_for_what_it_says_ends_its_run(service: Service) -> None:
+    approved = decision()
+    approved.label = decision_pb2.DECISION_LABEL_APPROVE
+    async with service.created() as worker:
+        for each in happy_records()[:-1]:
+            await worker.record(each)
+        with pytest.raises(InvalidField):
+            await worker.record(
+                record(
+                    9,
+                    run_event_pb2.StepStarted(step="aggregate_decision"),
+                    run_event_pb2.DecisionReady(decision=approved),
+                )
+            )
+    run = await service.run(worker.run_id)
+    assert (run.state, run.failure.reason, run.failure.failed_step, run.failure.resumable) == (
+        run_pb2.RUN_STATE_FAILED,
+        errors_pb2.ERROR_REASON_INVALID_FIELD,
+        "aggregate_decision",
+        True,
+    )
+    assert sorted(run.failure.finished_personas) == sorted(PERSONAS)
+    assert await service.claim() == []
 
 
 async def test_reviews_of_another_worker_and_of_the_same_batch_count(service: Service) -> None:
@@ -299,6 +324,7 @@ async def test_scores_of_more_than_four_decimals_are_refused(service: Service) -
     async with service.created() as worker:
         with pytest.raises(InvalidField):
             await worker.record(record(2, ready))
+    assert (await service.run(worker.run_id)).failure.failed_step == "expand"
 
 
 async def test_the_largest_counts_read_back_and_those_beyond_are_refused(service: Service) -> None:

@@ -88,6 +88,19 @@ async def test_a_resumed_run_has_what_was_recorded_before(database: Database, se
         assert (await heir.record(second)).record_id == 4
 
 
+async def test_a_statement_outside_of_runs_that_is_refused_leaves_its_cause_in_the_log(
+    database: Database,
+) -> None:
+    with capture_logs() as logs, pytest.raises(DatabaseError):
+        await database.run(
+            lambda c: c.execute(text("INSERT INTO no_such_table VALUES ('secret')")).close(),
+            resource="drafts/7",
+        )
+    (refusal,) = [each for each in logs if each["event"] == "database_refused"]
+    assert "no_such_table" in refusal["cause"]
+    assert refusal["resource"] == "drafts/7"
+
+
 async def test_a_text_is_stored_whatever_encoding_the_environment_names(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import Queue
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from consensus_contract.errors import ConsensusError
 from persistence_service.database import Database, DedicatedConnection
 from persistence_service.database.connections import PostgresConnection
-from tests.storage.conftest import options_for
+from tests.storage.conftest import QUICK, options_for
 from tests.support import postgres
 from tests.support.records import Service, happy_records
 
@@ -56,6 +56,15 @@ def database(kept: list[DedicatedConnection], database_url: str) -> Iterator[Dat
     database.open()
     yield database
     database.close()
+
+
+@pytest.fixture
+async def service(database: Database) -> AsyncIterator[Service]:
+    """A service that is as patient as it is by default."""
+    async with Service(
+        database, replace(QUICK, batch_timeout_seconds=2.0, write_timeout_seconds=10.0)
+    ) as service:
+        yield service
 
 
 def backend(connection: DedicatedConnection) -> int:

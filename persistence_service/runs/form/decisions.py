@@ -118,7 +118,7 @@ def _completeness(completeness: decision_pb2.Completeness) -> Columns:
         "is_complete": completeness.complete,
         "expected_count": completeness.expected_count,
         "present_count": completeness.present_count,
-        "missing_personas": _reasons(completeness.missing_personas),
+        "missing_personas": [_reason(each) for each in completeness.missing_personas],
     }
 
 
@@ -137,8 +137,8 @@ def _completeness_message(columns: Columns) -> decision_pb2.Completeness:
     )
 
 
-def _reasons(entries: Iterable[decision_pb2.MissingPersona | run_pb2.PersonaFailure]) -> list[Columns]:
-    return [{"persona_id": entry.persona_id, "reason": names.reason_text(entry.reason)} for entry in entries]
+def _reason(entry: decision_pb2.MissingPersona | run_pb2.PersonaFailure) -> Columns:
+    return {"persona_id": entry.persona_id, "reason": names.reason_text(entry.reason)}
 
 
 def run_failure_columns(failure: run_pb2.RunFailure) -> Columns:
@@ -153,7 +153,10 @@ def run_failure_columns(failure: run_pb2.RunFailure) -> Columns:
         "failed_step": failure.failed_step,
         "resumable": failure.resumable,
         "finished_personas": list(failure.finished_personas),
-        "persona_failures": _reasons(failure.persona_failures),
+        "persona_failures": [
+            {**_reason(each), **({"cause": each.cause} if each.cause else {})}
+            for each in failure.persona_failures
+        ],
         "output_violations": _violations(failure.output_violations),
         **_evidence(failure),
     }
@@ -164,7 +167,11 @@ def run_failure_columns(failure: run_pb2.RunFailure) -> Columns:
 def run_failure_message(columns: Columns) -> run_pb2.RunFailure:
     """The failure that the data was made of."""
     failures = [
-        run_pb2.PersonaFailure(persona_id=entry["persona_id"], reason=names.reason_number(entry["reason"]))
+        run_pb2.PersonaFailure(
+            persona_id=entry["persona_id"],
+            reason=names.reason_number(entry["reason"]),
+            cause=entry.get("cause", ""),
+        )
         for entry in columns["persona_failures"]
     ]
     return run_pb2.RunFailure(

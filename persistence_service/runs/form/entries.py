@@ -19,9 +19,8 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns, EntrySeverity, NewEntry
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.payloads import Payload
-from persistence_service.runs.form.scores import score_columns
 from persistence_service.runs.form.specification import SpecificationRow
-from persistence_service.schema.scalars import from_duration
+from persistence_service.schema.scalars import from_duration, ten_thousandths
 
 BUDGETS = {
     event_types.PROPOSAL: PROPOSAL_BYTES,
@@ -143,7 +142,8 @@ def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:
     columns = payload.columns
     data = {"label": columns["label"], "confidence_ten_thousandths": columns["confidence"]}
     if item.decision.HasField("fresh_weight"):
-        data |= score_columns(item.decision, ("fresh_weight",), "decision")
+        weight = ten_thousandths(item.decision.fresh_weight, "decision.fresh_weight")
+        data["fresh_weight_ten_thousandths"] = weight
     return _payload_entry(event_types.DECISION, payload, data, None, item.decision.ByteSize())
 
 

@@ -16,6 +16,7 @@ class RunOptions:
     heartbeat_seconds: float = 15.0
     slow_consumer_seconds: float = 30.0
     write_timeout_seconds: float = 10.0
+    batch_timeout_seconds: float = 2.0
     max_queued_runs_per_tenant: int = 10_000
     retention_days: int = 30
     """How long a deleted run can be restored; 0: for ever."""

@@ -1,7 +1,7 @@
-"""Scores and weights in stored JSON: whole ten-thousandths, under names that say so. Pure.
+"""Scores and weights in stored JSON: whole ten-thousandths, under the contract's bare names. Pure.
 
-Releases before stored them under the bare names. That is never rewritten, since its digest stands in the
-journal: what is read may have either name.
+A unit in fifteen names of every decision is 240 bytes that are written with each run. There were releases
+that wrote it; what is stored is never rewritten, since its digest stands in the journal: either name is read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,16 +20,19 @@ def score_columns(message: Message, names: Iterable[str], path: str) -> dict[str
     Raises:
         InvalidField: for more than four decimals.
     """
-    return {name + _SUFFIX: ten_thousandths(getattr(message, name), f"{path}.{name}") for name in names}
+    return {name: ten_thousandths(getattr(message, name), f"{path}.{name}") for name in names}
 
 
 def stored_score(columns: Mapping[str, Any], name: str) -> float:
-    """A score as the contract says it; `name` is its name there."""
+    """A score as the contract says it; `name` is its name there.
+
+    Raises:
+        KeyError: there is none.
+    """
     stored: int = columns[name] if name in columns else columns[name + _SUFFIX]
     return stored / 10_000
 
 
 def found_score(columns: Mapping[str, Any], name: str) -> float | None:
     """As `stored_score`, for a score that need not be there."""
-    stored: int | None = columns.get(name + _SUFFIX)
-    return None if stored is None else stored / 10_000
+    return stored_score(columns, name) if name in columns or name + _SUFFIX in columns else None

@@ -3,23 +3,24 @@
 The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
-from persistence_service.idempotency.keys import KeyTable, KeyUse
+from consensus_rpc.errors import InvalidField
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
+from persistence_service.runs.write.batch_reads import BatchReads
 from persistence_service.runs.write.creation import has_parent_proposal, parent_key
 from persistence_service.runs.write.fold import Fold, Rules
-from persistence_service.runs.write.locked_run import Changes, Tracked, tracked_run
+from persistence_service.runs.write.locked_run import Changes, Tracked
 from persistence_service.runs.write.operations import (
     Annotate,
     Append,
@@ -48,7 +49,6 @@ from persistence_service.runs.write.outcomes import (
     Follow,
     Repeated,
 )
-from persistence_service.runs.write.recomputing import Recorded
 from persistence_service.runs.write.unfinished import unfinished_work
 from persistence_service.runs.write.writing import Outage
 
@@ -81,67 +81,28 @@ class _Batch:
         self._connection = connection
         self._operations = operations
         self._terms = terms
-        self._runs: dict[RunKey, Tracked] = {}
-        self._states: dict[RunKey, str] = {}
+        self._reads = BatchReads(connection, operations)
+        self._runs = self._reads.runs
         self._broken: dict[int, ConsensusError] = {}
-        self._held_elsewhere: set[RunKey] = set()
         self._work: list[Tracked] = []
-        self._now: datetime | None = None
-        """The clock, as soon as a statement has read it."""
 
     def run(self) -> BatchResult:
-        uses = [op.key_use for op in self._operations if isinstance(op, RunOperation) and op.key_use]
-        self._keys = self._take_keys(uses) if uses else KeyTable({}, {})
-        self._lock_runs()
-        now = self._now or self._terms.clock(self._connection)
+        reads, terms = self._reads, self._terms
+        self._keys = reads.take_keys(terms.clock, terms.key_ttl)
+        reads.lock_runs()
+        now = reads.now(terms.clock)
         self._changes = Changes()
-        self._fold = Fold(self._terms.rules, now, self._changes, self._find_recorded())
+        self._fold = Fold(terms.rules, now, self._changes, reads.recorded())
         self._find_work(now)
-        self._find_repeated()
-        self._find_proposals()
+        reads.find_repeated()
+        reads.find_proposals()
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
         return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
 
-    # Before the fold: keys, locks, work.
-
-    def _take_keys(self, uses: list[KeyUse]) -> KeyTable:
-        now = self._now = self._terms.clock(self._connection)
-        keys = repository.take_keys(self._connection, uses, now, now + self._terms.key_ttl)
-        if keys.followed:
-            rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
-            self._states = {(row.tenant, row.run_id): row.state for row in rows}
-        return keys
-
-    def _lock_runs(self) -> None:
-        keys = sorted({op.key for op in self._operations if isinstance(op, RunOperation)})
-        if not keys:
-            return
-        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
-            columns = dict(row)
-            self._now = columns.pop("now")
-            self._track(columns)
-        new = {op.key for op in self._operations if isinstance(op, Create)}
-        if missing := sorted(set(keys) - self._runs.keys() - new):
-            rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
-            self._held_elsewhere = {(row.tenant, row.run_id) for row in rows}
-
-    def _find_recorded(self) -> dict[RunKey, Recorded]:
-        """What the decisions of this batch are computed from; read once, and only for those."""
-        decided = sorted(set(self._decided_keys()))
-        if not decided:
-            return {}
-        parents = {key: self._runs[key].run.parent_run_id or "" for key in decided}
-        return repository.find_recorded(self._connection, parents)
-
-    def _decided_keys(self) -> Iterator[RunKey]:
-        for op in self._operations:
-            if isinstance(op, Append) and op.record.decides:
-                tracked = self._runs.get(op.key)
-                if tracked is not None and tracked.run.last_record_id < op.record.record_id:
-                    yield op.key
+    # Before the fold: work.
 
     def _find_work(self, now: datetime) -> None:
         wanted = sum(op.max_count for op in self._operations if isinstance(op, ClaimWork))
@@ -155,45 +116,13 @@ class _Batch:
             parameters |= {"began": outage.began, "ended": outage.ended}
         for row in self._connection.execute(statement, parameters).mappings().all():
             if (row["tenant"], row["run_id"]) not in self._runs:
-                self._work.append(self._track(dict(row)))
+                self._work.append(self._reads.track(dict(row)))
         overdue = [each for each in self._work if claiming.overdue(self._fold, each.run)]
         if overdue:
             unfinished = unfinished_work(self._connection, [each.run.key for each in overdue])
             for each in overdue:
                 claiming.give_up(self._fold, each, unfinished[each.run.key])
         self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
-
-    def _find_repeated(self) -> None:
-        """Acknowledgements of records that were committed before, as they were given first."""
-        repeated = [
-            (self._runs[op.key], op.record)
-            for op in self._operations
-            if isinstance(op, Append)
-            and op.key in self._runs
-            and op.record.record_id <= self._runs[op.key].run.last_record_id
-        ]
-        if not repeated:
-            return
-        keys = [(tracked.run.key, record.record_id) for tracked, record in repeated]
-        acks = repository.find_acks(self._connection, keys)
-        silent = [(tracked.run.key, record) for tracked, record in repeated if not record.entries]
-        acks |= repository.find_silent_acks(self._connection, silent)
-        for tracked, record in repeated:
-            if (ack := acks.get((tracked.run.key, record.record_id))) is not None:
-                tracked.acks[record.record_id] = ack
-
-    def _find_proposals(self) -> None:
-        """Whether runs have theirs of which that is not known: a release before 0011 recorded it."""
-        reviewed = {op.key for op in self._operations if isinstance(op, Append) and op.record.has_review}
-        unknown = sorted(key for key in reviewed & self._runs.keys() if not self._runs[key].run.is_expanded)
-        if unknown:
-            for row in self._connection.execute(statements.PROPOSALS_THERE, {"keys": unknown}):
-                self._runs[row.tenant, row.run_id].run.is_expanded = True
-
-    def _track(self, columns: Columns) -> Tracked:
-        tracked = tracked_run(columns)
-        self._runs[tracked.run.key] = tracked
-        return tracked
 
     # The fold.
 
@@ -210,7 +139,7 @@ class _Batch:
             return refusal
 
     def _in_its_stream(self, operation: RunOperation) -> Answer:
-        if operation.key in self._held_elsewhere:
+        if operation.key in self._reads.held_elsewhere:
             return Deferred(resource=f"runs/{operation.run_id}")
         stream = operation.stream
         if stream is None:
@@ -241,7 +170,7 @@ class _Batch:
 
     def _follow(self, key: RunKey) -> Follow:
         tracked = self._runs.get(key)
-        state = tracked.run.state if tracked is not None else self._states.get(key)
+        state = tracked.run.state if tracked is not None else self._reads.followed_states.get(key)
         if state is None or (tracked is not None and tracked.run.delete_time is not None):
             raise RunNotFound(run_id=key[1])
         return Follow(key[1], state)
@@ -256,13 +185,32 @@ class _Batch:
         if tracked is None:
             raise RunNotFound(run_id=operation.run_id)
         if isinstance(operation, EndRefused):
-            return self._fold.end_refused(tracked, operation, self._reviewed(operation.key))
+            return self._end_refused(tracked, operation)
+        if isinstance(operation, Append):
+            return self._append(tracked, operation)
         return _apply_to(self._fold, tracked, operation)
+
+    def _append(self, tracked: Tracked, operation: Append) -> Answer:
+        """A record, or its refusal; one for what it says ends the run: the next worker would say the same."""
+        is_new = operation.record.record_id > tracked.run.last_record_id
+        try:
+            return self._fold.append(tracked, operation)
+        except InvalidField as refusal:
+            if is_new:
+                self._end_refused(tracked, EndRefused.of(operation, refusal))
+            raise
+
+    def _end_refused(self, tracked: Tracked, operation: EndRefused) -> Done:
+        step = operation.step
+        if not step:  # nobody knows what the record was about
+            step = unfinished_work(self._connection, [operation.key])[operation.key].failed_step
+        return self._fold.end_refused(tracked, replace(operation, step=step), self._reviewed(operation.key))
 
     def _reviewed(self, key: RunKey) -> list[str]:
         """Whose reviews are recorded, by the journal: their own table may be what is refused."""
         entries = all_entries(self._connection, key[0], run_stream(key[1]))
-        return sorted(each.persona_id or "" for each in entries if each.event_type == event_types.REVIEW)
+        before = {each.persona_id or "" for each in entries if each.event_type == event_types.REVIEW}
+        return sorted(before | self._changes.reviewed(key))
 
     def _create(self, operation: Create, tracked: Tracked | None) -> Answer:
         if tracked is not None:
@@ -311,8 +259,6 @@ class _Batch:
 
 def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:
     match operation:
-        case Append():
-            return fold.append(tracked, operation)
         case Renew():
             return fold.renew(tracked, operation)
         case Attach():

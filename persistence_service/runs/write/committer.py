@@ -43,8 +43,6 @@ COMMIT_SECONDS = Histogram(
 )
 SPLITS = Counter("consensus_writer_splits", "Batches that were split because an operation failed.")
 
-BATCH_SECONDS = 2.0
-"""For a batch in one transaction, whatever the database does; then its connection is cut."""
 MAX_RERUNS = 3
 # Rows that others hold are free again within milliseconds; after this long somebody is stuck on one.
 DEFERRAL_SECONDS = 0.5
@@ -77,15 +75,19 @@ class Committer:
         worked: Callable[[], None],
         suspect: Callable[[], None],
         stuck: Callable[[str], None],
+        *,
+        batch_seconds: float,
     ) -> None:
         """`worked` is called after every commit, `suspect` where something was refused that should not be,
-        and `stuck`, from another thread, when this one is not freed.
+        and `stuck`, from another thread, when this one is not freed. `batch_seconds`: for a batch in one
+        transaction, whatever the database does; then its connection is cut.
         """
         self._run_batch = run_batch
         self._on_commit = on_commit
         self._worked = worked
         self._suspect = suspect
         self._stuck = stuck
+        self._batch_seconds = batch_seconds
         self._deferred: list[HandedIn] = []
 
     def take_deferred(self) -> list[HandedIn]:
@@ -115,7 +117,7 @@ class Committer:
             lambda transaction: self._run_batch(transaction, operations),
             resource="runs",
             rerun_when_lost=True,
-            within_seconds=BATCH_SECONDS,
+            within_seconds=self._batch_seconds,
             watch=Watch(lambda: self._stuck("the writer's thread is stuck")),
         )
         self._worked()
@@ -194,7 +196,7 @@ class Committer:
                 result = connection.unit_of_work(
                     partial(self._run_batch, operations=[end]),
                     resource="runs",
-                    within_seconds=BATCH_SECONDS,
+                    within_seconds=self._batch_seconds,
                 )
             except (ConsensusError, Conflicted) as again:
                 log.warning("run_not_ended", run_id=refused.run_id, cause=str(again.__cause__ or again))

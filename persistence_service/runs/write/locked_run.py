@@ -198,6 +198,11 @@ class Changes:
         if new.entry.event_type == event_types.REVIEW:
             tracked.run.review_bytes = (tracked.run.review_bytes or 0) + new.payload_bytes
 
+    def reviewed(self, key: RunKey) -> set[str]:
+        """The personas whose reviews of a run are among what is added."""
+        rows = self.payloads.get(event_types.REVIEW, ())
+        return {row["persona_id"] for row in rows if (row["tenant"], row["run_id"]) == key}
+
     def specify(self, specification: Columns, settings: Columns) -> None:
         """What a new run is to do, with the settings that it names."""
         self.settings[(settings["tenant"], settings["digest"])] = settings

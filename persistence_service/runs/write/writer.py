@@ -22,7 +22,7 @@ from consensus_contract.errors import ConsensusError, DatabaseUnavailable
 from consensus_rpc.backoff import Backoff
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.database import Database, DedicatedConnection
-from persistence_service.runs.write.committer import BATCH_SECONDS, Committer, HandedIn, RunBatch, fail
+from persistence_service.runs.write.committer import Committer, HandedIn, RunBatch, fail
 from persistence_service.runs.write.operations import Operation
 from persistence_service.runs.write.outcomes import BatchResult
 from persistence_service.runs.write.writing import Writing
@@ -36,11 +36,15 @@ TRIALS = Backoff(first_seconds=0.2, ceiling_seconds=2.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterLimits:
-    """How much may wait and for how long, and how much goes into one transaction."""
+    """How much may wait and for how long, and how much goes into one transaction.
+
+    `batch_seconds`: for a transaction, whatever the database does; then its connection is cut.
+    """
 
     max_waiting: int = 20_000
     max_batch: int = 64
     timeout_seconds: float = 10.0
+    batch_seconds: float = 2.0
 
 
 class _Suspicion:
@@ -69,8 +73,15 @@ class RunWriter:
         self._database = database
         self._writing = writing or Writing(database)
         self._lease = lease
-        self._committer = Committer(run_batch, on_commit, self._writing.worked, self._suspect, self._give_up)
         self._limits = limits or WriterLimits()
+        self._committer = Committer(
+            run_batch,
+            on_commit,
+            self._writing.worked,
+            self._suspect,
+            self._give_up,
+            batch_seconds=self._limits.batch_seconds,
+        )
         self._under_way: list[HandedIn] = []
         # None, the last, ends the thread. Its own lock is never held by a thread that waits for the
         # interpreter's, as a condition's would be: the loop would wait with it.
@@ -162,7 +173,7 @@ class RunWriter:
         while not self._closing.is_set() or not failures:
             self._is_suspected = False
             try:
-                connection.try_to_write(within_seconds=BATCH_SECONDS)
+                connection.try_to_write(within_seconds=self._limits.batch_seconds)
                 now, lacking = connection.unit_of_work(self._look, read_only=True)
             except ConsensusError as error:
                 failures += 1

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+import pytest
 
 from consensus.v1 import audit_service_pb2, audit_service_pb2_grpc
 from consensus_client.audit_trail import export_line
@@ -45,3 +46,12 @@ async def test_what_is_printed_is_harmless_and_verifies(command: Command) -> Non
     assert not any(is_invisible(char) for char in ended.out.replace("\n", ""))
     verdict = verify_export(lambda: ended.out.splitlines(), ())
     assert (verdict.entry_count, list(verdict.findings)) == (1, [])
+
+
+@pytest.mark.parametrize("key", ["00", "ab" * 33, "not hexadecimal"])
+async def test_a_key_that_cannot_be_one_is_refused_before_anybody_is_asked(
+    command: Command, key: str
+) -> None:
+    ended = await command("audit", "verify", "--public-key", key, "--persistence", "127.0.0.1:9")
+    assert ended.code == 2
+    assert "--public-key" in ended.err

@@ -54,15 +54,19 @@ def in_text(part: str) -> bytes:
 )
 def test_no_shape_takes_longer_than_a_turn_of_the_loop_may(make: Callable[[], bytes]) -> None:
     body = make()
-    began = time.thread_time()
 
+    assert min(longest_turn(body) for _ in range(3)) < MOST_SECONDS
+
+
+def longest_turn(body: bytes) -> float:
+    """Seconds of CPU; a busy machine charges some for what others do, so that one measurement says little."""
+    began = time.thread_time()
     outcome = read_envelope(body, REPORT)
     read = time.thread_time()
     if isinstance(outcome, ModelAnswer):
         with pytest.raises(OutputError):
             read_output(PersonaReviewOutput, outcome.text)
-
-    assert max(read - began, time.thread_time() - read) < MOST_SECONDS
+    return max(read - began, time.thread_time() - read)
 
 
 def test_an_answer_that_is_full_of_commas_is_read() -> None:

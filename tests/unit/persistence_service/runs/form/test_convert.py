@@ -86,32 +86,35 @@ def test_instants_are_kept_to_the_microsecond(naive: datetime) -> None:
     assert from_timestamp(to_timestamp(instant), "t") == instant
 
 
-def without_units(stored: Any) -> Any:
-    """As releases before stored it: scores under their bare names."""
+def with_units(stored: Any) -> Any:
+    """As some releases stored it: scores under names that say their unit."""
+    scores = ("weight", "confidence_score", "contribution", "fresh_weight")
     if isinstance(stored, dict):
-        return {key.removesuffix("_ten_thousandths"): without_units(each) for key, each in stored.items()}
-    return [without_units(each) for each in stored] if isinstance(stored, list) else stored
+        return {
+            f"{key}_ten_thousandths" if key in scores else key: with_units(each)
+            for key, each in stored.items()
+        }
+    return [with_units(each) for each in stored] if isinstance(stored, list) else stored
 
 
-def test_scores_in_json_say_their_unit() -> None:
+def test_scores_in_the_journal_say_their_unit_and_those_in_payloads_are_short() -> None:
     item = records.item_of(run_event_pb2.DecisionReady(decision=records.decision()))
     made = item_entry(item)
     assert made.payload is not None
     assert made.entry.data["confidence_ten_thousandths"] == 8123
     assert made.payload["content"]["contributions"][0] == {
         "persona_id": "architect",
-        "weight_ten_thousandths": 2500,
-        "confidence_score_ten_thousandths": 8123,
-        "contribution_ten_thousandths": 2031,
+        "weight": 2500,
+        "confidence_score": 8123,
+        "contribution": 2031,
     }
-    assert made.payload["content"]["minority_reports"][0]["confidence_score_ten_thousandths"] == 8123
     settings = specification_row(records.specification(), HOUR).settings
-    assert settings["personas"][0]["weight_ten_thousandths"] == 2500
+    assert settings["personas"][0]["weight"] == 2500
 
 
 @given(messages.decisions)
-def test_scores_that_do_not_say_their_unit_are_read_too(sent: decision_pb2.Decision) -> None:
-    columns = without_units(stored(decisions.decision_payload(sent).columns))
+def test_scores_that_say_their_unit_are_read_too(sent: decision_pb2.Decision) -> None:
+    columns = with_units(stored(decisions.decision_payload(sent).columns))
     assert as_bytes(decisions.decision_message(columns)) == as_bytes(sent)
 
 
@@ -143,7 +146,7 @@ def test_every_part_of_a_specification_counts_in_its_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draft_id", "recorded", "recorded_before"),
+    ("draft_id", "recorded_with_units", "recorded"),
     [
         (
             "",
@@ -158,12 +161,12 @@ def test_every_part_of_a_specification_counts_in_its_digest() -> None:
     ],
 )
 def test_the_digest_of_a_specification_stays_what_it_was(
-    draft_id: str, recorded: str, recorded_before: str
+    draft_id: str, recorded_with_units: str, recorded: str
 ) -> None:
     row = specification_row(records.specification(draft_id=draft_id), HOUR)
     texts = {"user": row.user, "idea": row.idea, "context": row.context}
-    before = canonical_specification(texts, without_units(row.settings), row.draft_id, None, None)
-    assert (row.digest.hex(), digest(before).hex()) == (recorded, recorded_before)
+    other = canonical_specification(texts, with_units(row.settings), row.draft_id, None, None)
+    assert (digest(other).hex(), row.digest.hex()) == (recorded_with_units, recorded)
 
 
 def test_settings_are_told_apart_by_their_digest_and_not_by_what_is_the_runs_own() -> None:

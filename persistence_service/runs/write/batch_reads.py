@@ -1,0 +1,107 @@
+"""What a batch reads before it changes anything: keys, locked runs, and what is recorded of them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from persistence_service.idempotency.keys import KeyTable
+from persistence_service.journal.append import DatabaseClock
+from persistence_service.journal.entries import Columns
+from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.write import repository, statements
+from persistence_service.runs.write.locked_run import Tracked, tracked_run
+from persistence_service.runs.write.operations import Append, Create, Operation, RunOperation
+from persistence_service.runs.write.recomputing import Recorded
+
+
+class BatchReads:
+    """The runs that a batch's operations name, under their locks, in the order that excludes deadlocks."""
+
+    def __init__(self, connection: Connection, operations: Sequence[Operation]) -> None:
+        self._connection = connection
+        self._operations = operations
+        self.runs: dict[RunKey, Tracked] = {}
+        self.held_elsewhere: set[RunKey] = set()
+        """Runs that are there, and locked by another transaction."""
+        self.followed_states: dict[RunKey, str] = {}
+        """How far the runs are that keys stand for."""
+        self._now: datetime | None = None
+
+    def take_keys(self, clock: DatabaseClock, ttl: timedelta) -> KeyTable:
+        """Claims the operations' idempotency keys."""
+        uses = [op.key_use for op in self._operations if isinstance(op, RunOperation) and op.key_use]
+        if not uses:
+            return KeyTable({}, {})
+        now = self._now = clock(self._connection)
+        keys = repository.take_keys(self._connection, uses, now, now + ttl)
+        if keys.followed:
+            rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
+            self.followed_states = {(row.tenant, row.run_id): row.state for row in rows}
+        return keys
+
+    def lock_runs(self) -> None:
+        """Locks the runs that nobody else has locked."""
+        keys = sorted({op.key for op in self._operations if isinstance(op, RunOperation)})
+        if not keys:
+            return
+        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
+            columns = dict(row)
+            self._now = columns.pop("now")
+            self.track(columns)
+        new = {op.key for op in self._operations if isinstance(op, Create)}
+        if missing := sorted(set(keys) - self.runs.keys() - new):
+            rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
+            self.held_elsewhere = {(row.tenant, row.run_id) for row in rows}
+
+    def now(self, clock: DatabaseClock) -> datetime:
+        """The database's clock; a statement may have read it already."""
+        return self._now or clock(self._connection)
+
+    def track(self, columns: Columns) -> Tracked:
+        """The run of a row that was read under its lock."""
+        tracked = tracked_run(columns)
+        self.runs[tracked.run.key] = tracked
+        return tracked
+
+    def recorded(self) -> dict[RunKey, Recorded]:
+        """What the decisions of this batch are computed from; read once, and only for those."""
+        decided = sorted(set(self._decided_keys()))
+        if not decided:
+            return {}
+        parents = {key: self.runs[key].run.parent_run_id or "" for key in decided}
+        return repository.find_recorded(self._connection, parents)
+
+    def _decided_keys(self) -> Iterator[RunKey]:
+        for op in self._operations:
+            if isinstance(op, Append) and op.record.decides:
+                tracked = self.runs.get(op.key)
+                if tracked is not None and tracked.run.last_record_id < op.record.record_id:
+                    yield op.key
+
+    def find_repeated(self) -> None:
+        """Acknowledgements of records that were committed before, as they were given first."""
+        repeated = [
+            (self.runs[op.key], op.record)
+            for op in self._operations
+            if isinstance(op, Append)
+            and op.key in self.runs
+            and op.record.record_id <= self.runs[op.key].run.last_record_id
+        ]
+        if not repeated:
+            return
+        keys = [(tracked.run.key, record.record_id) for tracked, record in repeated]
+        acks = repository.find_acks(self._connection, keys)
+        silent = [(tracked.run.key, record) for tracked, record in repeated if not record.entries]
+        acks |= repository.find_silent_acks(self._connection, silent)
+        for tracked, record in repeated:
+            if (ack := acks.get((tracked.run.key, record.record_id))) is not None:
+                tracked.acks[record.record_id] = ack
+
+    def find_proposals(self) -> None:
+        """Whether runs have theirs of which that is not known: a release before 0011 recorded it."""
+        reviewed = {op.key for op in self._operations if isinstance(op, Append) and op.record.has_review}
+        unknown = sorted(key for key in reviewed & self.runs.keys() if not self.runs[key].run.is_expanded)
+        if unknown:
+            for row in self._connection.execute(statements.PROPOSALS_THERE, {"keys": unknown}):
+                self.runs[row.tenant, row.run_id].run.is_expanded = True
