@@ -125,6 +125,10 @@ class RunView:
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
         if review.blocking_issues:
             parts.append(f"{len(review.blocking_issues)} blocking")
+        quoted = sum(len(each.quotations) for each in review.concerns)
+        quoted += sum(len(each.quotations) for each in review.blocking_issues)
+        if quoted:
+            parts.append(text.count(quoted, "quotation"))
         if review.security_critical_issues_present:
             parts.append("security-critical")
         if review.reused_from_run_id:
