@@ -109,7 +109,7 @@ def review(
     user: _User = "",
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Review an idea or a document, and show each step to the end.
+    """Review an idea or a document, and show each step of it.
 
     A file or standard input that is longer than an idea may be is reviewed as a
     document: the panel reads its text in numbered sections and quotes them.

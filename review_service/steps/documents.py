@@ -185,6 +185,9 @@ def _of_document(
     sections = read_sections(document.text, document.format)
     parts = ["Review this document.", fenced("document", numbered(sections))]
     parts += _context(specification, "document")
+    if specification.revision.edit_notes:
+        notes = fenced("edit_notes", specification.revision.edit_notes)
+        parts += ["This is what its author says about what changed since it was last reviewed.", notes]
     shown = [shown_text("document", document.text)]
     if proposal is not None:
         text = proposal_text(proposal)
