@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
+from consensus_documents import section_digests as document_digests
 
 TEXTS = frozenset({"title", "summary", "problem_statement", "proposed_solution", "raw_expanded_proposal"})
 FIELDS = tuple(field.name for field in proposal_pb2.Proposal.DESCRIPTOR.fields)
@@ -59,13 +60,31 @@ def sections_read(
 def mark_stale(
     reviews: Iterable[panel_pb2.PersonaReview],
     specification: run_pb2.RunSpecification,
-    proposal: proposal_pb2.Proposal,
+    proposal: proposal_pb2.Proposal | None,
 ) -> None:
-    """Notes in each carried-over review the sections of the run's proposal that its persona did not read."""
+    """Notes in each carried-over review the sections of the run's text that its persona did not read: of its
+    document, or else of its proposal, of which none may be known yet.
+    """
     carried = [review for review in reviews if review.reused_from_run_id]
-    current = section_digests(proposal) if carried else []
-    for review in carried:
-        read = {each.section: each.sha256 for each in sections_read(review, specification.revision, proposal)}
-        review.stale_sections[:] = [
-            each.section for each in current if not read or read.get(each.section, _ABSENT) != each.sha256
-        ]
+    if carried and specification.HasField("document"):
+        current = document_digests(specification.document.text, specification.document.format)
+        for review in carried:
+            review.stale_sections[:] = _changed(review.section_digests, current)
+    elif carried and proposal is not None:
+        current = section_digests(proposal)
+        for review in carried:
+            read = sections_read(review, specification.revision, proposal)
+            review.stale_sections[:] = _changed(read, current, absent=_ABSENT)
+
+
+def _changed(
+    read: Iterable[panel_pb2.SectionDigest],
+    current: Iterable[panel_pb2.SectionDigest],
+    *,
+    absent: bytes = b"",
+) -> list[str]:
+    """The sections that are other than what was read, and those that are gone; all, where nobody knows."""
+    digests = {each.section: each.sha256 for each in read}
+    now = {each.section: each.sha256 for each in current}
+    changed = [name for name, sha256 in now.items() if not digests or digests.get(name, absent) != sha256]
+    return changed + [name for name in digests if name not in now]

@@ -14,6 +14,7 @@ from persistence_service.runs.form import event_types
 from persistence_service.runs.form.payloads import canonical_payload
 from persistence_service.runs.form.specification import canonical_specification
 from persistence_service.runs.form.tables import (
+    MATERIALS,
     PAYLOADS,
     REVISIONS,
     RUNS,
@@ -56,6 +57,7 @@ SPECIFICATIONS_OF = _of_runs(
 )
 RUNS_OF = _of_runs(select(RUNS.c.run_id), RUNS)
 REVISIONS_OF = _of_runs(select(*REVISIONS.columns), REVISIONS)
+MATERIALS_OF = _of_runs(select(*MATERIALS.columns), MATERIALS)
 PAYLOADS_OF = [_of_runs(select(*table.columns), table) for table in PAYLOADS.values()]
 
 
@@ -88,8 +90,10 @@ def _digests(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[st
         run_id: {1: None} for run_id in connection.execute(RUNS_OF, of_runs).scalars()
     }
     revisions = {row["run_id"]: _said(row) for row in connection.execute(REVISIONS_OF, of_runs).mappings()}
+    materials = {row["run_id"]: _said(row) for row in connection.execute(MATERIALS_OF, of_runs).mappings()}
     for row in connection.execute(SPECIFICATIONS_OF, of_runs).mappings():
-        found[row["run_id"]][1] = _specification_digest(row, revisions.get(row["run_id"]))
+        run_id = row["run_id"]
+        found[run_id][1] = _specification_digest(row, revisions.get(run_id), materials.get(run_id))
     for statement in PAYLOADS_OF:
         for row in connection.execute(statement, of_runs).mappings():
             if row["run_id"] in found:
@@ -97,9 +101,13 @@ def _digests(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[st
     return found
 
 
-def _specification_digest(row: Mapping[Any, Any], revision: Columns | None) -> bytes:
+def _specification_digest(
+    row: Mapping[Any, Any], revision: Columns | None, material: Columns | None
+) -> bytes:
     texts = {"user": row["user_id"], "idea": row["idea"], "context": row["context"]}
-    form = canonical_specification(texts, row["settings"], row["draft_id"], row["parent_run_id"], revision)
+    form = canonical_specification(
+        texts, row["settings"], row["draft_id"], row["parent_run_id"], revision, material
+    )
     return digest(form)
 
 

@@ -32,6 +32,7 @@ OF_A_RUN = frozenset(
     {
         "run_specifications",
         "revisions",
+        "run_materials",
         "proposal_versions",
         "persona_reviews",
         "decisions",

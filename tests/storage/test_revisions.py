@@ -140,8 +140,10 @@ async def test_a_decision_of_reviews_of_an_earlier_text_says_how_much_of_the_pan
         forged.ClearField("fresh_weight")
         with pytest.raises(InvalidField, match="fresh_weight"):
             await worker.record(record(2, run_event_pb2.DecisionReady(decision=forged)))
+    await service.resume(run.run_id)
+    (granted,) = await service.claim()
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
-        await worker.record(record(2, run_event_pb2.DecisionReady(decision=decided)))
+        await worker.record(record(3, run_event_pb2.DecisionReady(decision=decided)))
     assert (await service.run(run.run_id)).decision == decided
 
 

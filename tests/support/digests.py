@@ -9,6 +9,7 @@ from consensus_journal import digest
 from persistence_service.runs.form.payloads import payload_of
 from persistence_service.runs.form.specification import canonical_specification
 from persistence_service.runs.form.tables import (
+    MATERIALS,
     PAYLOADS,
     REVISIONS,
     RUNS,
@@ -38,8 +39,11 @@ def stored_digests(connection: Connection, run_id: str) -> dict[int, bytes]:
 def _specification_digest(connection: Connection, run_id: str) -> bytes:
     row = connection.execute(_SPECIFICATION.where(RUNS.c.run_id == run_id)).mappings().one()
     revision = next((_said(each) for each in _rows(connection, REVISIONS, run_id)), None)
+    material = next((_said(each) for each in _rows(connection, MATERIALS, run_id)), None)
     texts = {"user": row["user_id"], "idea": row["idea"], "context": row["context"]}
-    form = canonical_specification(texts, row["settings"], row["draft_id"], row["parent_run_id"], revision)
+    form = canonical_specification(
+        texts, row["settings"], row["draft_id"], row["parent_run_id"], revision, material
+    )
     return digest(form)
 
 

@@ -1,5 +1,6 @@
 """Random messages of the contract, as hypothesis makes them; within what the contract allows."""
 
+import hashlib
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from consensus.v1 import (
     attempt_pb2,
     decision_pb2,
+    document_pb2,
     errors_pb2,
     panel_pb2,
     proposal_pb2,
@@ -196,7 +198,7 @@ def _struct(plain: dict[str, Any]) -> Struct:
 contexts = st.builds(run_pb2.ExtraContext, text=texts) | st.dictionaries(texts, _json, max_size=3).map(
     lambda plain: run_pb2.ExtraContext(object=_struct(plain))
 )
-specifications = st.builds(
+_specifications_of_ideas = st.builds(
     run_pb2.RunSpecification,
     idea=texts,
     context=maybe(contexts),
@@ -232,3 +234,30 @@ specifications = st.builds(
     policy_version=texts,
     draft_id=st.just("") | names,
 )
+_materials = st.builds(
+    run_pb2.RunSpecification,
+    document=st.builds(document_pb2.Document, text=texts.filter(bool), format=st.integers(1, 3), name=texts),
+    document_expansion=st.integers(1, 2),
+) | st.builds(run_pb2.RunSpecification, proposal=proposals)
+_attachments = st.dictionaries(texts.filter(bool), texts, max_size=3).map(
+    lambda named: [
+        document_pb2.Attachment(
+            name=name, media_type="text/csv", text=text, sha256=hashlib.sha256(text.encode()).digest()
+        )
+        for name, text in named.items()
+    ]
+)
+
+
+def _with_material(
+    specification: run_pb2.RunSpecification,
+    material: run_pb2.RunSpecification | None,
+    attachments: list[document_pb2.Attachment],
+) -> run_pb2.RunSpecification:
+    if material is not None:
+        specification.MergeFrom(material)
+    specification.attachments.extend(attachments)
+    return specification
+
+
+specifications = st.builds(_with_material, _specifications_of_ideas, maybe(_materials), _attachments)

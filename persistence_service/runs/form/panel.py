@@ -11,7 +11,9 @@ class Panel:
     """What the run named when it was created; one object for all runs that named the same."""
 
     specification: run_pb2.RunSpecification
-    """Personas, quorum and policy version alone."""
+    """Personas, quorum and policy version; and, where a caller wrote it, the proposal; how a document is
+    expanded.
+    """
     persona_ids: frozenset[str]
 
 
@@ -21,7 +23,10 @@ def panel_of(specification: run_pb2.RunSpecification) -> Panel:
         personas=specification.personas,
         quorum=specification.quorum if specification.HasField("quorum") else None,
         policy_version=specification.policy_version,
+        document_expansion=specification.document_expansion,
     )
+    if specification.HasField("proposal"):
+        kept.proposal.CopyFrom(specification.proposal)
     return _panel(kept.SerializeToString(deterministic=True))
 
 

@@ -11,6 +11,7 @@ from consensus.v1 import decision_pb2, run_pb2
 from consensus_decision.sections import mark_stale
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.events import RecordedRunEvent
+from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
@@ -29,6 +30,7 @@ class RunRows:
     attempt_counts: Mapping[str, int] = field(default_factory=dict)
     proposal: Row | None = None
     revision: Row | None = None
+    material: Row | None = None
     reviews: Sequence[Row] = ()
     decision: Row | None = None
 
@@ -43,13 +45,14 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
         run.proposal.CopyFrom(payloads.proposal_message(rows.proposal))
         if (diff := payloads.proposal_diff_message(rows.proposal)) is not None:
             run.proposal_diff.CopyFrom(diff)
+    if rows.material is not None:
+        complete(run.specification, rows.material)
     if rows.revision is not None:
         run.specification.revision.CopyFrom(revision_message(run.parent_run_id, rows.revision))
     order = {persona: index for index, persona in enumerate(panel)}
     reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
-    if rows.proposal is not None:
-        mark_stale(run.persona_reviews, run.specification, run.proposal)
+    mark_stale(run.persona_reviews, run.specification, run.proposal if rows.proposal is not None else None)
     if rows.decision is not None:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""

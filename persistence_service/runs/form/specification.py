@@ -15,6 +15,7 @@ from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.sizes import INPUT_BYTES
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_rpc.errors import InvalidField
+from persistence_service.runs.form.materials import describe, material_columns
 from persistence_service.runs.form.panel import Panel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
@@ -51,6 +52,8 @@ class SpecificationRow:
     parent_run_id: str | None = None
     revision: dict[str, Any] | None = None
     """What a revision works on; both are absent unless the run is one."""
+    material: dict[str, Any] | None = None
+    """What is worked on beside an idea."""
 
 
 def specification_row(specification: run_pb2.RunSpecification, run_timeout: timedelta) -> SpecificationRow:
@@ -74,10 +77,16 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
     revision = revision_columns(specification.revision) if parent_run_id is not None else None
     draft_id = specification.draft_id or None
     user = storable(specification.user, f"{FIELD}.user")
+    material = material_columns(specification)
     canonical = canonical_specification(
-        {"user": user, "idea": idea, "context": context}, settings, draft_id, parent_run_id, revision
+        {"user": user, "idea": idea, "context": context},
+        settings,
+        draft_id,
+        parent_run_id,
+        revision,
+        material,
     )
-    storable_json([settings, revision], canonical, FIELD)
+    storable_json([settings, revision, material], canonical, FIELD)
     return SpecificationRow(
         user=user,
         idea=idea,
@@ -90,6 +99,7 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
         digest=digest(canonical),
         parent_run_id=parent_run_id,
         revision=revision,
+        material=material,
     )
 
 
@@ -99,6 +109,7 @@ def canonical_specification(
     draft_id: str | None,
     parent_run_id: str | None,
     revision: Mapping[str, Any] | None,
+    material: Mapping[str, Any] | None = None,
 ) -> bytes:
     """What the digest in the journal is made of: no more than what the rows hold.
 
@@ -111,11 +122,15 @@ def canonical_specification(
     }
     if revision is not None:
         whole["revision"] = {"parent_run_id": parent_run_id, **revision}
+    if material is not None:
+        whole["material"] = dict(material)
     return canonical_json(whole)
 
 
 def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
-    """The specification that was stored: the run's user, its specification's columns, and the settings."""
+    """The specification that was stored: the run's user, its specification's columns, and the settings; of
+    what is worked on beside an idea all but the texts.
+    """
     settings, context = row["settings"], row["context"]
     message = run_pb2.RunSpecification(
         idea=row["idea"],
@@ -139,6 +154,8 @@ def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
         message.retry_policy.CopyFrom(_retry_message(retry))
     if (quorum := settings.get("quorum")) is not None:
         message.quorum.CopyFrom(run_pb2.Quorum(**quorum))
+    if row["about"] is not None:
+        describe(message, row["about"])
     return message
 
 

@@ -65,7 +65,7 @@ class RunRow(Base):
     lease_microseconds: Mapped[int | None] = mapped_column(BigInteger)
     # Whether the last holder gave it back in an orderly way.
     lease_was_released: Mapped[bool] = mapped_column(Boolean)
-    # Whether its proposal is recorded; absent: look for it.
+    # Whether its proposal is recorded, or it goes without; absent: look for it.
     is_expanded: Mapped[bool | None] = mapped_column(Boolean)
     # Bytes of its reviews as messages, but for those that a release before 0011 recorded.
     review_bytes: Mapped[int | None] = mapped_column(Integer)
@@ -164,6 +164,7 @@ class RunSpecificationRow(Base):
 
     tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    # Empty where something else is reviewed.
     idea: Mapped[str] = mapped_column(Text)
     # JSON text, {"text": …} or {"object": …}, kept to the letter; absent when the caller added nothing.
     context: Mapped[str | None] = mapped_column(Text)
@@ -171,6 +172,21 @@ class RunSpecificationRow(Base):
     draft_id: Mapped[str | None] = mapped_column(Identifier)
     # Everything else. No foreign key: it would lock the row that all new runs name, which nothing removes.
     settings_digest: Mapped[bytes] = mapped_column(Digest)
+
+
+class RunMaterialRow(Base):
+    """What a run works on beside an idea; written once, and absent for a run over an idea alone."""
+
+    __tablename__ = "run_materials"
+
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    # What lists show: name and format of the document, how it is expanded, names and digests of attachments.
+    about: Mapped[dict[str, Any]] = mapped_column(Json)
+    # The texts, read only where the whole run is asked for.
+    document: Mapped[str | None] = mapped_column(Text)
+    proposal: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    attachment_texts: Mapped[list[str] | None] = mapped_column(Json)
 
 
 class RevisionRow(Base):
@@ -266,6 +282,7 @@ class DecisionRow(Base):
 RUNS = core_table(RunRow)
 SETTINGS = core_table(RunSettingsRow)
 SPECIFICATIONS = core_table(RunSpecificationRow)
+MATERIALS = core_table(RunMaterialRow)
 REVISIONS = core_table(RevisionRow)
 PAYLOADS: Mapping[str, Table] = {
     event_types.PROPOSAL: core_table(ProposalVersionRow),
@@ -276,3 +293,7 @@ SPECIFIED_SETTINGS = and_(
     SETTINGS.c.tenant == SPECIFICATIONS.c.tenant, SETTINGS.c.digest == SPECIFICATIONS.c.settings_digest
 )
 """What joins a specification to the settings that it names."""
+SPECIFIED_MATERIAL = and_(
+    MATERIALS.c.tenant == SPECIFICATIONS.c.tenant, MATERIALS.c.run_id == SPECIFICATIONS.c.run_id
+)
+"""What joins a specification to what is worked on beside its idea, where there is anything."""

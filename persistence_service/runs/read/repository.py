@@ -15,11 +15,13 @@ from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.keys import RunHead, RunKey
 from persistence_service.runs.form.run_message import RunRows
 from persistence_service.runs.form.tables import (
+    MATERIALS,
     PAYLOADS,
     REVISIONS,
     RUNS,
     SETTINGS,
     SPECIFICATIONS,
+    SPECIFIED_MATERIAL,
     SPECIFIED_SETTINGS,
 )
 from persistence_service.schema.scalars import from_microseconds
@@ -33,9 +35,11 @@ RUNS_WITH_SPECIFICATION = both(
         SPECIFICATIONS.c.context,
         SPECIFICATIONS.c.draft_id,
         SETTINGS.c.settings,
+        MATERIALS.c.about,
     )
     .join(SPECIFICATIONS, _SAME_RUN)
     .join(SETTINGS, SPECIFIED_SETTINGS)
+    .outerjoin(MATERIALS, SPECIFIED_MATERIAL)
 )
 FIND_RUN = RUNS_WITH_SPECIFICATION.map(
     lambda statement: statement.where(
@@ -54,6 +58,11 @@ FIND_REVISION = both(
         REVISIONS.c.parent_proposal,
         REVISIONS.c.asked_personas,
     ).where(REVISIONS.c.tenant == bindparam("tenant"), REVISIONS.c.run_id == bindparam("run_id"))
+)
+FIND_MATERIAL = both(
+    select(MATERIALS.c.document, MATERIALS.c.proposal, MATERIALS.c.attachment_texts).where(
+        MATERIALS.c.tenant == bindparam("tenant"), MATERIALS.c.run_id == bindparam("run_id")
+    )
 )
 ATTEMPT_COUNTS = both(
     select(ATTEMPTS.c.step, func.count().label("attempt_count"))
@@ -97,6 +106,9 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
     revision = None
     if run["run_type"] == names.REVISION:
         revision = connection.execute(FIND_REVISION.shown(show_deleted), of_run).mappings().one_or_none()
+    material = None
+    if run["about"] is not None:
+        material = connection.execute(FIND_MATERIAL.shown(show_deleted), of_run).mappings().one_or_none()
     proposals, decisions = found[event_types.PROPOSAL], found[event_types.DECISION]
     return RunRows(
         run=run,
@@ -106,6 +118,7 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
         reviews=found[event_types.REVIEW],
         decision=decisions[0] if decisions else None,
         revision=revision,
+        material=material,
     )
 
 

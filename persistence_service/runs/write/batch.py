@@ -18,7 +18,7 @@ from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.batch_reads import BatchReads
-from persistence_service.runs.write.creation import has_parent_proposal, parent_key
+from persistence_service.runs.write.creation import has_parent_text, parent_key
 from persistence_service.runs.write.fold import Fold, Rules
 from persistence_service.runs.write.locked_run import Changes, Tracked
 from persistence_service.runs.write.operations import (
@@ -228,7 +228,7 @@ class _Batch:
         if not rows:
             raise RunNotFound(run_id=parent[1])
         state = rows[0].state
-        if state == names.COMPLETED and not has_parent_proposal(operation):
+        if state == names.COMPLETED and not has_parent_text(operation):
             state = names.RUNNING  # as the caller saw it: it was completed since
         if state != names.COMPLETED:
             raise IllegalState(run_id=parent[1], state=state, operation="revise")

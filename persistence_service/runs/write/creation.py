@@ -12,6 +12,7 @@ from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.materials import needs_no_proposal
 from persistence_service.runs.form.panel import panel_of
 from persistence_service.runs.write.locked_run import LockedRun
 from persistence_service.runs.write.operations import Create
@@ -23,6 +24,7 @@ CARRIED = "carried_reviews"
 def new_run(operation: Create, now: datetime) -> LockedRun:
     """The run's own row; QUEUED."""
     specification, scope = operation.specification, operation.scope
+    about = None if specification.material is None else specification.material["about"]
     return LockedRun(
         tenant=scope.tenant,
         run_id=operation.run_id,
@@ -35,6 +37,7 @@ def new_run(operation: Create, now: datetime) -> LockedRun:
         run_timeout_microseconds=specification.run_timeout_microseconds,
         create_time=now,
         update_time=now,
+        is_expanded=True if needs_no_proposal(about) else None,
     )
 
 
@@ -69,15 +72,25 @@ def revision_columns(operation: Create) -> Columns | None:
     return keys | operation.specification.revision
 
 
+def material_columns(operation: Create) -> Columns | None:
+    """The row of what is worked on beside an idea; None where there is nothing."""
+    if operation.specification.material is None:
+        return None
+    keys = {"tenant": operation.scope.tenant, "run_id": operation.run_id}
+    return keys | operation.specification.material
+
+
 def parent_key(operation: Create) -> RunKey | None:
     """The run that is revised; None unless the run is a revision."""
     parent_run_id = operation.specification.parent_run_id
     return None if parent_run_id is None else (operation.scope.tenant, parent_run_id)
 
 
-def has_parent_proposal(operation: Create) -> bool:
-    """Whether a revision knows what it revises."""
-    revision = operation.specification.revision
+def has_parent_text(operation: Create) -> bool:
+    """Whether a revision knows what it revises; one of a document is itself the whole text."""
+    revision, material = operation.specification.revision, operation.specification.material
+    if material is not None and material["document"] is not None:
+        return True
     return revision is not None and bool(revision["parent_proposal"]["problem_statement"])
 
 

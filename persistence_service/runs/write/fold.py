@@ -15,6 +15,7 @@ from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form import entries, event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write.creation import (
+    material_columns,
     new_run,
     revision_columns,
     settings_columns,
@@ -59,6 +60,8 @@ class Fold:
         self.changes.specify(specification_columns(operation), settings_columns(operation))
         if (revision := revision_columns(operation)) is not None:
             self.changes.revisions.append(revision)
+        if (material := material_columns(operation)) is not None:
+            self.changes.materials.append(material)
         created = entries.run_created_entry(operation.specification, run.state)
         self.changes.journal(tracked, created, scope, self.now)
         for carried in operation.carried:

@@ -169,6 +169,7 @@ class Changes:
     """By tenant and digest, each once; they may be there already."""
     specifications: list[Columns] = field(default_factory=list)
     revisions: list[Columns] = field(default_factory=list)
+    materials: list[Columns] = field(default_factory=list)
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
     """By event type."""
     attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import document_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, PolicyUnknown
 from consensus_decision.policies import rule_of
 from consensus_decision.quorum import has_quorum
@@ -23,6 +23,7 @@ from persistence_service.runs.form.payloads import proposal_message, verdict_mes
 
 Row: TypeAlias = Mapping[Any, Any]
 
+_PROPOSAL = "proposal"
 _REVIEW = "persona_review"
 _DECISION = "decision"
 
@@ -35,7 +36,8 @@ class Recorded:
 
     reviews: Sequence[Row] = ()
     proposal: Row | None = None
-    revision: run_pb2.RevisionSpecification | None = None
+    specification: run_pb2.RunSpecification | None = None
+    """Its revision, and its document if it has one."""
 
 
 NOTHING = Recorded()
@@ -57,12 +59,20 @@ def check_claims(
             continue
         match new.entry.event_type:
             case event_types.PROPOSAL:
+                _check_proposal(panel.specification, new.payload)
                 recorded = replace(recorded, proposal=new.payload)
             case event_types.REVIEW:
                 _check_review(run_id, panel, new.payload, recorded.reviews)
                 recorded = replace(recorded, reviews=[*recorded.reviews, new.payload])
             case event_types.DECISION:
                 _check_decision(panel.specification, new.payload, recorded)
+
+
+def _check_proposal(specification: run_pb2.RunSpecification, proposal: Row) -> None:
+    if specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SKIP:
+        raise InvalidField(field=_PROPOSAL, description="is none of a document's that is not expanded")
+    if specification.HasField("proposal") and proposal_message(proposal) != specification.proposal:
+        raise InvalidField(field=_PROPOSAL, description="is the one that the run was given")
 
 
 def _check_review(run_id: str, panel: Panel, review: Row, before: Iterable[Row]) -> None:
@@ -121,10 +131,11 @@ def _reviews(recorded: Recorded) -> list[panel_pb2.PersonaReview]:
     """The reviews, those that were carried over with the sections that their personas did not read."""
     reviews = [verdict_message(row) for row in recorded.reviews]
     if any(review.reused_from_run_id for review in reviews):
-        if recorded.proposal is None:
+        revised = recorded.specification or run_pb2.RunSpecification()
+        proposal = None if recorded.proposal is None else proposal_message(recorded.proposal)
+        if proposal is None and not revised.HasField("document"):
             raise InvalidField(field=_DECISION, description="needs the proposal that it is about")
-        revised = run_pb2.RunSpecification(revision=recorded.revision)
-        mark_stale(reviews, revised, proposal_message(recorded.proposal))
+        mark_stale(reviews, revised, proposal)
     return reviews
 
 

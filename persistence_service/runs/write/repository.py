@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from consensus.v1 import run_pb2
 from consensus_contract.errors import IllegalState
 from persistence_service.database.many import RowsRefused, Work, execute_all
 from persistence_service.idempotency import repository as keys
@@ -13,6 +14,7 @@ from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.packing import pack
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.materials import describe
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
@@ -63,7 +65,11 @@ def find_recorded(connection: Connection, parents: Mapping[RunKey, str]) -> dict
         for row in connection.execute(statements.REVISED, {"keys": carried}).mappings():
             key = (row["tenant"], row["run_id"])
             proposal = None if row["problem_statement"] is None else row
-            found[key] = Recorded(reviews[key], proposal, revision_message(parents[key], row))
+            revised = run_pb2.RunSpecification(revision=revision_message(parents[key], row))
+            if row["document"] is not None:
+                describe(revised, row["about"])
+                revised.document.text = row["document"]
+            found[key] = Recorded(reviews[key], proposal, revised)
     return found
 
 
@@ -120,6 +126,7 @@ def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_SETTINGS, [changes.settings[key] for key in sorted(changes.settings)]
     yield statements.INSERT_SPECIFICATIONS, changes.specifications
     yield statements.INSERT_REVISIONS, changes.revisions
+    yield statements.INSERT_MATERIALS, changes.materials
     yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows

@@ -23,7 +23,14 @@ from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHead
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.payloads import PROPOSAL_COLUMNS, VERDICT_COLUMNS
-from persistence_service.runs.form.tables import PAYLOADS, REVISIONS, RUNS, SETTINGS, SPECIFICATIONS
+from persistence_service.runs.form.tables import (
+    MATERIALS,
+    PAYLOADS,
+    REVISIONS,
+    RUNS,
+    SETTINGS,
+    SPECIFICATIONS,
+)
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
 from persistence_service.schema.span import Later
@@ -105,10 +112,15 @@ VERDICTS = everything(
 )
 
 REVISED = everything(
-    select(REVISIONS, *(_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS))
+    select(
+        REVISIONS, *(_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS), MATERIALS.c.about, MATERIALS.c.document
+    )
     .select_from(REVISIONS)
     .outerjoin(
         _PROPOSALS, (_PROPOSALS.c.tenant == REVISIONS.c.tenant) & (_PROPOSALS.c.run_id == REVISIONS.c.run_id)
+    )
+    .outerjoin(
+        MATERIALS, (MATERIALS.c.tenant == REVISIONS.c.tenant) & (MATERIALS.c.run_id == REVISIONS.c.run_id)
     )
     .where(tuple_(REVISIONS.c.tenant, REVISIONS.c.run_id).in_(bindparam("keys", expanding=True))),
     "their runs are locked, and were judged",
@@ -119,6 +131,7 @@ INSERT_RUNS = ForRows(insert(RUNS))
 INSERT_SETTINGS = ForRows(insert(SETTINGS).on_conflict_do_nothing(index_elements=["tenant", "digest"]))
 INSERT_SPECIFICATIONS = ForRows(insert(SPECIFICATIONS))
 INSERT_REVISIONS = ForRows(insert(REVISIONS))
+INSERT_MATERIALS = ForRows(insert(MATERIALS))
 INSERT_JOURNAL = ForRows(insert(JOURNAL))
 INSERT_HEADS = ForRows(insert(HEADS))
 INSERT_PAYLOAD = {

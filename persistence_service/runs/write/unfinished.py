@@ -8,7 +8,15 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from persistence_service.runs.form import event_types
 from persistence_service.runs.form.keys import RunKey
-from persistence_service.runs.form.tables import PAYLOADS, SETTINGS, SPECIFICATIONS, SPECIFIED_SETTINGS
+from persistence_service.runs.form.materials import needs_no_proposal
+from persistence_service.runs.form.tables import (
+    MATERIALS,
+    PAYLOADS,
+    SETTINGS,
+    SPECIFICATIONS,
+    SPECIFIED_MATERIAL,
+    SPECIFIED_SETTINGS,
+)
 from persistence_service.schema.visibility import visible
 
 _REVIEWS = PAYLOADS[event_types.REVIEW]
@@ -20,9 +28,11 @@ _PANELS = visible(
         SPECIFICATIONS.c.run_id,
         SETTINGS.c.settings,
         _PROPOSALS.c.sequence.label("proposal_sequence"),
+        MATERIALS.c.about,
     )
     .select_from(SPECIFICATIONS)
     .join(SETTINGS, SPECIFIED_SETTINGS)
+    .outerjoin(MATERIALS, SPECIFIED_MATERIAL)
     .outerjoin(
         _PROPOSALS,
         (_PROPOSALS.c.tenant == SPECIFICATIONS.c.tenant) & (_PROPOSALS.c.run_id == SPECIFICATIONS.c.run_id),
@@ -53,7 +63,8 @@ def unfinished_work(connection: Connection, keys: Sequence[RunKey]) -> dict[RunK
     for row in connection.execute(PANELS, {"keys": keys}):
         key = (row.tenant, row.run_id)
         panel = [persona["persona_id"] for persona in row.settings["personas"]]
-        found[key] = unfinished(panel, finished[key], is_expanded=row.proposal_sequence is not None)
+        is_expanded = row.proposal_sequence is not None or needs_no_proposal(row.about)
+        found[key] = unfinished(panel, finished[key], is_expanded=is_expanded)
     return found
 
 

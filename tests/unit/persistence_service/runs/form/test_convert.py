@@ -18,6 +18,7 @@ from persistence_service.runs.form import decisions, payloads
 from persistence_service.runs.form.attempts import attempt_columns, attempt_message
 from persistence_service.runs.form.entries import item_entry
 from persistence_service.runs.form.events import RecordedRunEvent, run_event
+from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.specification import (
     canonical_specification,
     specification_message,
@@ -69,8 +70,12 @@ def test_a_specification_is_kept_whole(sent: run_pb2.RunSpecification) -> None:
         "context": row.context,
         "draft_id": row.draft_id,
         "settings": stored(row.settings),
+        "about": row.material and stored(row.material["about"]),
     }
-    assert as_bytes(specification_message(columns)) == as_bytes(sent)
+    read = specification_message(columns)
+    if row.material is not None:
+        complete(read, stored(row.material))
+    assert as_bytes(read) == as_bytes(sent)
 
 
 @given(messages.attempts)

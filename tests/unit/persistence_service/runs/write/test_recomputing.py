@@ -44,7 +44,7 @@ def check(
         "r",
         panel_of(run or specification()),
         entries(run_event_pb2.DecisionReady(decision=decided)),
-        Recorded(rows(reviews), proposal_columns(proposal()), REVISION),
+        Recorded(rows(reviews), proposal_columns(proposal()), run_pb2.RunSpecification(revision=REVISION)),
     )
 
 
