@@ -172,8 +172,15 @@ class ReviewRun:
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        task = self._steps.reviewer.prepare(progress.run_id, progress.specification, progress.take_proposal())
+        task = await self._prepared()
         await _all(self._review_one(task, each) for each in to_ask)
+
+    async def _prepared(self) -> ReviewTask:
+        """What all personas share; a long document is read beside the others' work."""
+        progress, prepare = self._progress, self._steps.reviewer.prepare
+        given = progress.run_id, progress.specification, progress.take_proposal()
+        is_over_document = progress.specification.HasField("document")
+        return await asyncio.to_thread(prepare, *given) if is_over_document else prepare(*given)
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)

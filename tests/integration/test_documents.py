@@ -1,6 +1,7 @@
 """Documents reviewed by the pair: sections, quotations, what was shown; revised, resumed, compared."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,10 +43,11 @@ def checked_quotations(run: run_pb2.Run) -> int:
     texts |= {f"attachments/{each.name}": each.text for each in run.specification.attachments}
     count = 0
     for review in run.persona_reviews:
-        for each in (*review.concerns, *review.blocking_issues):
-            for quotation in each.quotations:
-                assert find_quotation(texts[quotation.section], quotation.text), quotation
-                count += 1
+        quoted = [each.quotations for each in review.concerns]
+        quoted += [each.quotations for each in review.blocking_issues]
+        for quotation in itertools.chain.from_iterable(quoted):
+            assert find_quotation(texts[quotation.section], quotation.text), quotation
+            count += 1
     return count
 
 
