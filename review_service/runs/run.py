@@ -228,7 +228,7 @@ class ReviewRun:
 def _diff_from_parent(
     specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
 ) -> proposal_pb2.ProposalDiff | None:
-    if not specification.HasField("revision"):
+    if not specification.revision.HasField("parent_proposal"):
         return None
     return proposal_diff(specification.revision.parent_proposal, proposal)
 

@@ -486,3 +486,16 @@ async def test_whoever_takes_a_document_over_asks_only_who_is_missing(
 
     assert ledger.kinds().count("persona_review_ready") == 4
     assert "step_skipped" not in ledger.kinds()
+
+
+async def test_a_revised_document_that_is_summarised_has_no_diff_of_proposals(
+    runs: Runs, ledger: MemoryLedger
+) -> None:
+    subject = run_pb2.RunSpecification(revision=run_pb2.RevisionSpecification(parent_run_id="r-0"))
+    subject.MergeFrom(DOCUMENT)
+    subject.document_expansion = document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+
+    await runs.go_on(attached(subject=subject))
+
+    ready = next(item.proposal_ready for item in ledger.items if item.HasField("proposal_ready"))
+    assert not ready.HasField("proposal_diff")
