@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from consensus_client._sync.review_client import SyncReviewClient
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
-    from consensus_client.requests import ReviewOptions, RunQuery
+    from consensus_client.requests import ReviewOptions, RunQuery, attachment, document
 
 __all__ = [
     "AuditClient",
@@ -25,6 +25,8 @@ __all__ = [
     "SyncAuditClient",
     "SyncDraftClient",
     "SyncReviewClient",
+    "attachment",
+    "document",
 ]
 
 _HOME = {
@@ -38,6 +40,8 @@ _HOME = {
     "SyncAuditClient": "_sync.audit_client",
     "SyncDraftClient": "_sync.draft_client",
     "SyncReviewClient": "_sync.review_client",
+    "attachment": "requests",
+    "document": "requests",
 }
 
 

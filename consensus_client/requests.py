@@ -1,5 +1,6 @@
 """Requests from plain arguments, and what is made of pages: pure, for both kinds of client."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,10 +9,13 @@ from typing import Any, Protocol, TypeAlias
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import decision_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus.v1 import decision_pb2, document_pb2, proposal_pb2, review_service_pb2, run_pb2
 
 Context: TypeAlias = str | Mapping[str, Any]
 """What a caller adds to an idea: prose, or an object of JSON values."""
+
+Subject: TypeAlias = str | document_pb2.Document | proposal_pb2.Proposal
+"""What is reviewed: an idea as text, a document, or a proposal that need not be expanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,44 @@ class ListPage(Protocol):
 
 
 def review_input(
-    idea: str, context: Context | None, user: str, options: ReviewOptions | None
+    subject: Subject,
+    context: Context | None,
+    user: str,
+    options: ReviewOptions | None,
+    attachments: Sequence[document_pb2.Attachment] = (),
+    summarise: bool = False,
 ) -> review_service_pb2.ReviewInput:
-    """An idea and how to review it, as the contract has it."""
-    return review_service_pb2.ReviewInput(
-        idea=idea,
+    """What to review and how, as the contract has it."""
+    given = review_service_pb2.ReviewInput(
         context=extra_context(context),
         user=user,
         options=None if options is None else options.message(),
+        attachments=attachments,
     )
+    if isinstance(subject, document_pb2.Document):
+        given.document.CopyFrom(subject)
+    elif isinstance(subject, proposal_pb2.Proposal):
+        given.proposal.CopyFrom(subject)
+    else:
+        given.idea = subject
+    if summarise:
+        given.document_expansion = document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+    return given
+
+
+def document(
+    text: str,
+    name: str = "",
+    format_: document_pb2.DocumentFormat.ValueType = document_pb2.DOCUMENT_FORMAT_UNSPECIFIED,
+) -> document_pb2.Document:
+    """A document of up to 200,000 characters; its format is told from text and name where it is not said."""
+    return document_pb2.Document(text=text, name=name, format=format_)
+
+
+def attachment(name: str, text: str, media_type: str = "") -> document_pb2.Attachment:
+    """A text that the panel is shown as evidence, with its digest."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return document_pb2.Attachment(name=name, media_type=media_type, text=text, sha256=digest)
 
 
 def revise_request(
@@ -103,12 +136,16 @@ def revise_request(
     edit_notes: str,
     edited_proposal: proposal_pb2.Proposal | None,
     options: ReviewOptions | None,
+    edited_document: document_pb2.Document | None = None,
+    attachments: Sequence[document_pb2.Attachment] = (),
 ) -> review_service_pb2.ReviseRunRequest:
     """What to revise and how, as the contract has it."""
     return review_service_pb2.ReviseRunRequest(
         parent_run_id=parent_run_id,
         edit_notes=edit_notes,
         edited_proposal=edited_proposal,
+        edited_document=edited_document,
+        attachments=attachments,
         options=None if options is None else options.message(),
     )
 

@@ -7,6 +7,14 @@ parts of a run together stay below GetRun's answer, which stays below the 4 MiB 
 INPUT_BYTES = 1_048_576
 """What a caller gives a run to work on, attachments included."""
 
+IDEA_CHARACTERS = 10_000
+IDEA_SENTENCES = 10
+
+DOCUMENT_CHARACTERS = 200_000
+"""Of a document, and of an attachment."""
+
+MAX_ATTACHMENTS = 20
+
 PROPOSAL_BYTES = 262_144
 
 REVIEWS_BYTES = 1_048_576

@@ -121,6 +121,9 @@ class ReviewSettings(ServerSettings):
         10_000, ge=1, le=10_000, description="Characters of an idea, after trimming."
     )
     max_idea_sentences: int = Field(10, ge=1, le=10, description="Sentences of an idea.")
+    max_document_characters: int = Field(
+        200_000, ge=1, le=200_000, description="Characters of a document, and of an attachment."
+    )
     max_context_characters: int = Field(
         50_000, ge=1, le=50_000, description="Characters of the extra context, serialised."
     )

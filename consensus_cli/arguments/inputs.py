@@ -1,5 +1,6 @@
 """What a user typed, made into what the client takes; anything wrong is wrong usage (exit 2)."""
 
+import codecs
 import json
 import sys
 from collections.abc import Sequence
@@ -103,18 +104,79 @@ def refuse_together(pairs: Sequence[tuple[str, bool]]) -> None:
         raise typer.BadParameter(f"{' and '.join(given)} do not go together")
 
 
+def is_file(name: str) -> bool:
+    """Whether there is a file, or a folder, of this name."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
+
+
+def text_of_file(name: str, most_characters: int, kind: str) -> str:
+    """The text in a file, of which no more is read than `kind` may have.
+
+    Raises:
+        typer.BadParameter: when it cannot be read, is no text, or is longer.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            raw = file.read(_most_bytes(most_characters) + 1)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {name!r}: {error.strerror or error}") from error
+    return _bounded(raw, repr(name), most_characters, kind)
+
+
+def text_of_stdin(most_characters: int, kind: str) -> str:
+    """The text on standard input, of which no more is read than `kind` may have.
+
+    Raises:
+        typer.BadParameter: when it is no text, or is longer.
+    """
+    if sys.stdin.isatty():
+        sys.stderr.write("Type the text; Ctrl-D on a line of its own ends it.\n")
+    raw = sys.stdin.buffer.read(_most_bytes(most_characters) + 1)
+    return _bounded(raw, "standard input", most_characters, kind)
+
+
+def _most_bytes(characters: int) -> int:
+    return 4 * characters + len(codecs.BOM_UTF8)
+
+
+def _bounded(raw: bytes, name: str, most_characters: int, kind: str) -> str:
+    is_whole = len(raw) <= _most_bytes(most_characters)
+    words = _decoded(raw, name) if is_whole else ""
+    if is_whole and len(words) <= most_characters:
+        return words
+    _refuse_binary(raw, name)
+    size = f"{len(words):,} characters" if is_whole else "more"
+    way_out = "; send its parts as documents of their own" if kind == "a document" else ""
+    raise typer.BadParameter(
+        f"{name}: {kind} has at most {most_characters:,} characters, this has {size}{way_out}"
+    )
+
+
 def _from_file(name: str) -> str:
     try:
-        return _decoded(Path(name).read_bytes(), name)
+        return _decoded(Path(name).read_bytes(), repr(name))
     except OSError as error:
         raise typer.BadParameter(f"cannot read {name!r}: {error.strerror or error}") from error
 
 
 def _decoded(raw: bytes, name: str) -> str:
+    _refuse_binary(raw, name)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{name} is not UTF-8 text") from error
+        raise typer.BadParameter(
+            f"{name} is not UTF-8 text (byte {error.start + 1:,} begins no character); save it as UTF-8"
+        ) from error
+
+
+def _refuse_binary(raw: bytes, name: str) -> None:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise typer.BadParameter(f"{name} is UTF-16 text; save it as UTF-8")
+    if raw.startswith(b"%PDF-") or b"\0" in raw:
+        raise typer.BadParameter(f"{name} is no text but a binary file; give the text, such as Markdown")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

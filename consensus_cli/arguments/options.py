@@ -62,6 +62,14 @@ Idea = Annotated[
         show_default=False,
     ),
 ]
+SubjectText = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="IDEA|FILE|-",
+        help="The idea as text, the name of a file (with or without @), or - for standard input.",
+        show_default=False,
+    ),
+]
 Context = Annotated[
     str | None,
     typer.Option(

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import review_service_pb2
-from consensus_cli.arguments import inputs, options
+from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.execution.following import follow, say_started
+from consensus_cli.execution.printing import complain
 from consensus_cli.execution.session import CommandSession
 from consensus_client import ReviewClient
 from consensus_client.requests import ReviewOptions
@@ -59,7 +60,35 @@ _User = Annotated[
 
 
 def review(
-    idea: options.Idea,
+    idea: options.SubjectText = None,
+    document: Annotated[
+        bool, typer.Option("--document", help="Review it as a document, however short it is.")
+    ] = False,
+    as_idea: Annotated[
+        bool, typer.Option("--idea", help="Review it as an idea, even a file that is too long for one.")
+    ] = False,
+    summarise: Annotated[
+        bool,
+        typer.Option(
+            "--summarise", help="Have a proposal made from the document, for the panel to read too."
+        ),
+    ] = False,
+    proposal: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Review this proposal (JSON, as show --json prints one) without expanding anything.",
+            show_default=False,
+        ),
+    ] = "",
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show this text to the panel as evidence; may be repeated, up to 20 times.",
+            show_default=False,
+        ),
+    ] = None,
     context: options.Context = None,
     idempotency_key: options.Key = None,
     detach: _Detach = False,
@@ -80,7 +109,10 @@ def review(
     user: _User = "",
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Review an idea, and show each step until the decision.
+    """Review an idea or a document, and show each step of it.
+
+    A file or standard input that is longer than an idea may be is reviewed as a
+    document: the panel reads its text in numbered sections and quotes them.
 
     On a terminal every persona has a line of its own; elsewhere each step is a
     line as it ends. A lost connection is taken up again where it broke.
@@ -99,18 +131,32 @@ def review(
         required_personas=require or (),
     )
     session = CommandSession(server)
-    words, more = inputs.idea_text(idea), inputs.context_value(context)
+    more = inputs.context_value(context)
+    given = subjects.review_subject(
+        idea, proposal, as_idea=as_idea, as_document=document, summarise=summarise
+    )
+    evidence = subjects.attachments(attach or ())
+    if given.remark:
+        complain(given.remark)
 
     async def start(client: ReviewClient) -> None:
         run = await client.start_review(
-            words, context=more, user=user, options=chosen, idempotency_key=idempotency_key
+            given.subject,
+            context=more,
+            attachments=evidence,
+            summarise=summarise,
+            user=user,
+            options=chosen,
+            idempotency_key=idempotency_key,
         )
         say_started(session, run, as_json=json)
 
     async def stream(client: ReviewClient) -> int:
         events = client.review(
-            words,
+            given.subject,
             context=more,
+            attachments=evidence,
+            summarise=summarise,
             user=user,
             options=chosen,
             idempotency_key=idempotency_key,

@@ -1,13 +1,11 @@
 """Commands about revisions: revise, diff."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from google.protobuf import json_format
 
 from consensus.v1 import proposal_pb2
-from consensus_cli.arguments import inputs, options
+from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -29,6 +27,22 @@ def revise(
             show_default=False,
         ),
     ] = "",
+    document: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|-",
+            help="The document as you want it, whole, for a run over a document.",
+            show_default=False,
+        ),
+    ] = "",
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show this text to the panel as evidence; may be repeated. The parent's are not taken over.",
+            show_default=False,
+        ),
+    ] = None,
     persona: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,19 +73,24 @@ def revise(
     The personas that were not content and those that hold a veto are asked
     again, all where these weigh too little; the others' reviews are carried over.
     """
-    if not notes and not edited:
-        raise typer.BadParameter("give --notes, --edited, or both")
+    if not notes and not edited and not document:
+        raise typer.BadParameter("give --notes, --edited, or both; of a run over a document --document")
+    inputs.refuse_together([("--edited", bool(edited)), ("--document", bool(document))])
     inputs.refuse_together([("--persona", bool(persona)), ("--all", everyone)])
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
     session = CommandSession(server)
     words = inputs.idea_text(notes)
     proposal = _edited_proposal(edited) if edited else None
+    text = subjects.edited_document(document) if document else None
+    evidence = subjects.attachments(attach or ())
 
     async def work(client: ReviewClient) -> int | None:
         run = await client.revise_run(
             run_id,
             edit_notes=words,
             edited_proposal=proposal,
+            edited_document=text,
+            attachments=evidence,
             personas=persona or (),
             all_personas=everyone,
             user=user,
@@ -121,10 +140,4 @@ def _edited_proposal(given: str) -> proposal_pb2.Proposal:
     """
     if not given.startswith("@"):
         raise typer.BadParameter("--edited takes @ and the name of a file that holds the proposal as JSON")
-    name = given[1:]
-    try:
-        return json_format.Parse(Path(name).read_bytes(), proposal_pb2.Proposal())
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read {name!r}: {error.strerror or error}") from error
-    except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{name!r} is no proposal in JSON: {error}") from error
+    return subjects.given_proposal(given)

@@ -7,6 +7,7 @@ from grpc import StatusCode
 from consensus_cli.view import text
 from consensus_contract.errors import (
     ConsensusError,
+    FieldViolation,
     IdempotencyKeyReused,
     IllegalState,
     InternalError,
@@ -65,10 +66,16 @@ def _message(error: ConsensusError) -> str:
 def _advice(error: ConsensusError, command: Command) -> str:
     if isinstance(error, RunFailed):
         return _advice_for_run(error, command)
+    if isinstance(error, InvalidField) and any(_is_too_long_an_idea(each) for each in error.field_violations):
+        return "--document sends it as one"
     known = _advice_for_call(error, command)
     if not known and error.retry_after_seconds is not None:
         return f"try again after {error.retry_after_seconds:g} s"
     return known
+
+
+def _is_too_long_an_idea(violation: FieldViolation) -> bool:
+    return violation.field == "review.idea" and "as a document" in violation.description
 
 
 def _advice_for_call(error: ConsensusError, command: Command) -> str:

@@ -10,7 +10,10 @@ from consensus_cli.report.markup import Child, Markup, element, render
 from consensus_cli.view import text
 from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
+    ReviewItem,
+    dropped_words,
     facts,
     failure_lines,
     origin,
@@ -18,6 +21,7 @@ from consensus_cli.view.run import (
     review_sections,
     state,
 )
+from consensus_cli.view.subject import shown_words, subject_sections, subject_title
 from consensus_cli.view.turnout import panel_words, persona_lines
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -29,7 +33,7 @@ def html_report(
     change: review_service_pb2.DiffRunsResponse | None = None,
 ) -> str:
     """The whole document; `change` is what a revision changed about its parent."""
-    title = text.clean(run.proposal.title) or f"Run {run.run_id}"
+    title = subject_title(run) or f"Run {run.run_id}"
     style = Markup(files("consensus_cli.report").joinpath("report.css").read_text(encoding="utf-8"))
     head = element(
         "head",
@@ -98,11 +102,13 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
         if run.decision.decision_notes:
             yield _section("Note", _paragraphs(run.decision.decision_notes))
     if run.persona_reviews:
-        yield _section("Reviews", [_review(review) for review in run.persona_reviews])
+        places = Places(run.specification)
+        yield _section("Reviews", [_review(review, places) for review in run.persona_reviews])
     if run.HasField("proposal"):
         yield _section("Proposal", _proposal(run))
     yield _section("Panel", _items(persona_lines(run.turnout)))
-    yield _section("Idea", _paragraphs(run.specification.idea))
+    for name, lines in subject_sections(run):
+        yield _section(name, _outline(lines) if name == "Document" else _lines(lines))
     yield _section("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
 
 
@@ -152,7 +158,7 @@ def _dissent(decision: decision_pb2.Decision) -> Child:
     return _section("Minority reports", reports)
 
 
-def _review(review: panel_pb2.PersonaReview) -> Markup:
+def _review(review: panel_pb2.PersonaReview, places: Places) -> Markup:
     made = review.provenance
     attempts = text.count(made.attempt_count, "attempt")
     made_by = f"{text.clean(made.answered_model or made.requested_model)}, {attempts}"
@@ -164,11 +170,12 @@ def _review(review: panel_pb2.PersonaReview) -> Markup:
         if review.reused_from_run_id
         else None,
         [
-            [element("h4", name, class_=name.lower()), _items(lines)]
-            for name, lines in review_sections(review)
+            [element("h4", name, class_=name.lower()), element("ul", map(_item, items))]
+            for name, items in review_sections(review, places)
         ],
         element("p", element("strong", "Effort: "), text.clean(review.estimated_effort)),
         element("p", made_by, class_="origin"),
+        [element("p", words, class_="origin") for words in _reading(review)],
     )
 
 
@@ -216,6 +223,27 @@ def _section(name: str, *children: Child) -> Markup:
 
 def _items(lines: Iterable[str]) -> Markup:
     return element("ul", [element("li", line) for line in lines])
+
+
+def _reading(review: panel_pb2.PersonaReview) -> list[str]:
+    """What a persona was shown, and what of its quotations was left out."""
+    return [words for words in (shown_words(review), dropped_words(review)) if words]
+
+
+def _item(item: ReviewItem) -> Markup:
+    quotations = [element("blockquote", line) for line in item.quotations]
+    return element("li", item.words, quotations)
+
+
+def _outline(lines: Sequence[str]) -> list[Markup]:
+    """What the document is, then its sections."""
+    return [element("p", lines[0]), element("pre", "\n".join(lines[1:]), class_="outline")]
+
+
+def _lines(lines: Sequence[str]) -> list[Markup]:
+    if all(line.startswith("- ") for line in lines):
+        return [_items(line.removeprefix("- ") for line in lines)]
+    return [element("p", line) for line in lines if line]
 
 
 def _paragraphs(words: str) -> list[Markup]:

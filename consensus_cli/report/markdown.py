@@ -9,8 +9,16 @@ from consensus_cli.report.html import verdict
 from consensus_cli.view import text
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_cli.view.progress import label, reason
-from consensus_cli.view.run import facts, failure_lines, proposal_sections, review_sections
+from consensus_cli.view.quotations import Places
+from consensus_cli.view.run import (
+    dropped_words,
+    facts,
+    failure_lines,
+    proposal_sections,
+    review_sections,
+)
 from consensus_cli.view.sections import stale_words
+from consensus_cli.view.subject import shown_words, subject_sections, subject_title
 from consensus_cli.view.turnout import panel_words, persona_lines
 
 _BAR_CELLS = 20
@@ -37,7 +45,7 @@ def _lines(
     attempts: Sequence[attempt_pb2.Attempt],
     change: review_service_pb2.DiffRunsResponse | None,
 ) -> Iterator[str]:
-    yield f"# {escape(run.proposal.title) or f'Run {run.run_id}'}"
+    yield f"# {escape(subject_title(run)) or f'Run {run.run_id}'}"
     yield ""
     yield from _outcome(run)
     if change is not None:
@@ -48,8 +56,9 @@ def _lines(
         yield from _heading("Proposal")
         for name, lines in proposal_sections(run.proposal):
             yield from ("", f"### {name}", "", *_paragraphs(lines))
-    yield from _heading("Idea")
-    yield from _paragraphs(text.clean_lines(run.specification.idea))
+    for name, lines in subject_sections(run):
+        yield from _heading(name)
+        yield from _outline(lines) if name == "Document" else _paragraphs(lines)
     yield from _facts(run, attempts)
 
 
@@ -109,15 +118,23 @@ def _scores(run: run_pb2.Run) -> Iterator[str]:
 
 def _reviews(run: run_pb2.Run) -> Iterator[str]:
     yield from _heading("Reviews")
+    places = Places(run.specification)
     for review in run.persona_reviews:
         yield from ("", f"### {escape(review.persona_name)}: {text.score(review.confidence_score)}")
         if review.reused_from_run_id:
             yield from ("", f"Carried over from run `{review.reused_from_run_id}`.")
         if review.stale_sections:
             yield from ("", f"**{escape(stale_words(review.stale_sections))}**")
-        for name, lines in review_sections(review):
-            yield from ("", f"**{name}**", "", *_items(lines))
+        if shown := shown_words(review):
+            yield from ("", escape(shown))
+        for name, items in review_sections(review, places):
+            yield from ("", f"**{name}**", "")
+            for item in items:
+                yield f"- {escape(item.words)}"
+                yield from (f"  - {escape(line)}" for line in item.quotations)
         yield from ("", f"Effort: {escape(review.estimated_effort)}")
+        if dropped := dropped_words(review):
+            yield from ("", escape(dropped))
 
 
 def _facts(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterator[str]:
@@ -139,6 +156,14 @@ def _heading(name: str) -> tuple[str, str, str]:
 
 def _items(lines: Iterable[str]) -> Iterator[str]:
     return (f"- {escape(line)}" for line in lines)
+
+
+def _outline(lines: Sequence[str]) -> Iterator[str]:
+    """What the document is, then its sections as a list of lists."""
+    yield from (escape(lines[0]), "")
+    for line in lines[1:]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        yield f"{'  ' * depth}- {escape(line)}"
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from consensus_cli.view import text
 from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.run import model, state
+from consensus_cli.view.subject import subject_words
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import panel_words
 
@@ -22,7 +23,7 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
             label_word(run.decision.label) if run.HasField("decision") else "",
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
             panel_words(run.turnout, run.decision).removeprefix("panel "),
-            text.shorten(run.specification.idea, _IDEA_CHARACTERS),
+            subject_words(run.specification, _IDEA_CHARACTERS),
         ]
         for run in found
     ]

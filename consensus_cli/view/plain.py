@@ -8,6 +8,11 @@ from consensus_cli.view.progress import Line, Phase, RunView, label
 from consensus_cli.view.sections import stale_words
 from consensus_contract.steps import AGGREGATE, EXPAND
 
+_EXPANDING = {
+    "step_started": "expanding the idea",
+    "step_skipped": "nothing is expanded: the panel reads what was given",
+}
+
 
 def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     """What to print for an event, after `progress` has taken it; nothing for most."""
@@ -18,8 +23,8 @@ def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[st
             yield f"resumed (time {event.run_resumed.resume_count})"
         case "run_taken_over":
             yield "taken over by another process"
-        case "step_started" if event.step_started.step == EXPAND:
-            yield "expanding the idea"
+        case "step_started" | "step_skipped" as kind if getattr(event, kind).step == EXPAND:
+            yield _EXPANDING[kind]
         case "step_completed" if event.step_completed.step != AGGREGATE:
             yield _ended(progress.lines[event.step_completed.step])
         case "step_failed":

@@ -10,7 +10,7 @@ from consensus_cli.view.panel_view import PanelView
 from consensus_cli.view.sections import stale_words
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
-from consensus_decision.sections import mark_stale
+from consensus_decision.sections import FIELDS, mark_stale
 
 
 class Phase(Enum):
@@ -125,6 +125,10 @@ class RunView:
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
         if review.blocking_issues:
             parts.append(f"{len(review.blocking_issues)} blocking")
+        quoted = sum(len(each.quotations) for each in review.concerns)
+        quoted += sum(len(each.quotations) for each in review.blocking_issues)
+        if quoted:
+            parts.append(text.count(quoted, "quotation"))
         if review.security_critical_issues_present:
             parts.append("security-critical")
         if review.reused_from_run_id:
@@ -134,11 +138,17 @@ class RunView:
 
     def _note_stale(self, proposal: proposal_pb2.Proposal) -> None:
         """Says what the personas of carried-over reviews did not read, where the events tell it."""
-        known = [review for review in self.carried if review.section_digests]
+        known = [review for review in self.carried if _has_read_a_proposal(review)]
         mark_stale(known, run_pb2.RunSpecification(), proposal)
         for review in known:
             if words := stale_words(review.stale_sections):
                 self._line(review_step(review.persona_id)).note += f", {words}"
+
+
+def _has_read_a_proposal(review: panel_pb2.PersonaReview) -> bool:
+    """Whether the events tell what the persona read, and that it was no document."""
+    names = {each.section for each in review.section_digests}
+    return bool(names) and names <= set(FIELDS)
 
 
 def label(step: str) -> str:

@@ -1,21 +1,25 @@
 """A run as it stands, as blocks of text: pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.quotations import Places
 from consensus_cli.view.sections import stale_words
+from consensus_cli.view.subject import shown_words, subject_sections
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import persona_lines, turnout_words
 
 
 def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
-    """Everything about a run: facts, idea, proposal, steps, reviews, then the decision or the failure."""
+    """Everything about a run: facts, what it is over, proposal, steps, reviews, its decision or failure."""
     for line in pairs(facts(run)):
         yield Block(0, line)
-    yield from _section("Idea", text.clean_lines(run.specification.idea))
+    for name, lines in subject_sections(run):
+        yield from _section(name, lines)
     if run.specification.revision.edit_notes:
         yield from _section("Edit notes", text.clean_lines(run.specification.revision.edit_notes))
     if run.HasField("proposal"):
@@ -24,8 +28,9 @@ def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
         yield from _section("Steps", step_lines(run.steps))
     if run.HasField("turnout"):
         yield from _section("Panel", list(persona_lines(run.turnout)))
+    places = Places(run.specification)
     for review in run.persona_reviews:
-        yield from review_blocks(review)
+        yield from review_blocks(review, places)
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
@@ -98,17 +103,23 @@ def proposal_sections(proposal: proposal_pb2.Proposal) -> list[tuple[str, list[s
     return [(name, lines) for name, lines in sections if lines]
 
 
-def review_blocks(review: panel_pb2.PersonaReview) -> Iterator[Block]:
+def review_blocks(review: panel_pb2.PersonaReview, places: Places) -> Iterator[Block]:
     yield Block(0, "")
     name, confidence = text.clean(review.persona_name), text.score(review.confidence_score)
     yield Block(0, f"{name}  {confidence}", "bold")
     if review.reused_from_run_id:
         yield Block(2, origin(review), "yellow" if review.stale_sections else "dim")
-    for title, lines in review_sections(review):
+    if shown := shown_words(review):
+        yield Block(2, shown, "dim")
+    for title, items in review_sections(review, places):
         yield Block(2, title, "underline")
-        for line in lines:
-            yield Block(4, f"- {line}")
+        for item in items:
+            yield Block(4, f"- {item.words}")
+            for line in item.quotations:
+                yield Block(8, line, "dim")
     yield Block(2, f"Effort: {text.clean(review.estimated_effort)}")
+    if dropped := dropped_words(review):
+        yield Block(2, dropped, "dim")
 
 
 def origin(review: panel_pb2.PersonaReview) -> str:
@@ -117,16 +128,34 @@ def origin(review: panel_pb2.PersonaReview) -> str:
     return "; ".join(part for part in (carried, stale_words(review.stale_sections)) if part)
 
 
-def review_sections(review: panel_pb2.PersonaReview) -> list[tuple[str, list[str]]]:
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """What a persona says, and where the text says so, a line each."""
+
+    words: str
+    quotations: list[str] = field(default_factory=list)
+
+
+def dropped_words(review: panel_pb2.PersonaReview) -> str:
+    """How many quotations were left out since the text does not have them; empty when none was."""
+    count = review.provenance.dropped_quotation_count
+    return f"{text.count(count, 'quotation')} left out, not in the text" if count else ""
+
+
+def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tuple[str, list[ReviewItem]]]:
     """Name and items of each section that has any, the blocking issues first."""
     sections = [
-        ("Blocking", [blocking_line(issue) for issue in review.blocking_issues]),
-        ("Concerns", [concern_line(concern) for concern in review.concerns]),
-        ("Strengths", [text.clean(each) for each in review.strengths]),
-        ("Recommendations", [text.clean(each) for each in review.recommendations]),
-        ("Dependencies", [text.clean(each) for each in review.dependency_risks]),
+        ("Blocking", [_quoting(blocking_line(each), each, places) for each in review.blocking_issues]),
+        ("Concerns", [_quoting(concern_line(each), each, places) for each in review.concerns]),
+        ("Strengths", [ReviewItem(text.clean(each)) for each in review.strengths]),
+        ("Recommendations", [ReviewItem(text.clean(each)) for each in review.recommendations]),
+        ("Dependencies", [ReviewItem(text.clean(each)) for each in review.dependency_risks]),
     ]
     return [(name, items) for name, items in sections if items]
+
+
+def _quoting(words: str, each: panel_pb2.Concern | panel_pb2.BlockingIssue, places: Places) -> ReviewItem:
+    return ReviewItem(words, places.lines(each.quotations))
 
 
 def blocking_line(issue: panel_pb2.BlockingIssue) -> str:

@@ -5,6 +5,7 @@ from typing import Self
 
 from consensus.v1 import (
     attempt_pb2,
+    document_pb2,
     panel_pb2,
     proposal_pb2,
     review_service_pb2,
@@ -20,6 +21,7 @@ from consensus_client.requests import (
     Context,
     ReviewOptions,
     RunQuery,
+    Subject,
     extra_context,
     merge_pages,
     new_key,
@@ -64,9 +66,11 @@ class ReviewClient:
 
     def review(
         self,
-        idea: str,
+        idea: Subject,
         *,
         context: Context | None = None,
+        attachments: Sequence[document_pb2.Attachment] = (),
+        summarise: bool = False,
         user: str = "",
         options: ReviewOptions | None = None,
         idempotency_key: str | None = None,
@@ -75,6 +79,8 @@ class ReviewClient:
     ) -> AsyncGenerator[run_event_pb2.RunEvent]:
         """Starts a run and yields its events, each exactly once, over any number of cut streams.
 
+        `idea` is a text, or what `document` makes, or a proposal. `attachments` are shown to the panel as
+        evidence; with `summarise` a document is expanded into a proposal too, for the panel to read.
         `timeout` (seconds) bounds this call, not the run.
 
         Raises:
@@ -82,7 +88,7 @@ class ReviewClient:
                 server stays out of reach (then `run_id` says what to watch, if the run had begun).
         """
         start = review_service_pb2.StreamReviewRequest(
-            review=review_input(idea, context, user, options),
+            review=review_input(idea, context, user, options, attachments, summarise),
             idempotency_key=new_key(idempotency_key),
             on_disconnect=on_disconnect,
         )
@@ -96,16 +102,19 @@ class ReviewClient:
 
     async def start_review(
         self,
-        idea: str,
+        idea: Subject,
         *,
         context: Context | None = None,
+        attachments: Sequence[document_pb2.Attachment] = (),
+        summarise: bool = False,
         user: str = "",
         options: ReviewOptions | None = None,
         idempotency_key: str | None = None,
     ) -> run_pb2.Run:
         """Starts a run and returns at once, with the run QUEUED."""
         request = review_service_pb2.StartReviewRequest(
-            review=review_input(idea, context, user, options), idempotency_key=new_key(idempotency_key)
+            review=review_input(idea, context, user, options, attachments, summarise),
+            idempotency_key=new_key(idempotency_key),
         )
         return (await self._connection.call(self._stub.StartReview, request)).run
 
@@ -226,6 +235,8 @@ class ReviewClient:
         *,
         edit_notes: str = "",
         edited_proposal: proposal_pb2.Proposal | None = None,
+        edited_document: document_pb2.Document | None = None,
+        attachments: Sequence[document_pb2.Attachment] = (),
         personas: Sequence[str] = (),
         all_personas: bool = False,
         user: str = "",
@@ -234,10 +245,12 @@ class ReviewClient:
     ) -> run_pb2.Run:
         """Starts a run that revises a completed one and returns at once; `watch_run` follows it.
 
-        At least one of the edits is given. `personas` are asked again; without them those that were not
-        content, or all with `all_personas`.
+        At least one of the edits is given; of a run over a document that is the whole document. `personas`
+        are asked again; without them those that were not content, or all with `all_personas`.
         """
-        request = revise_request(parent_run_id, edit_notes, edited_proposal, options)
+        request = revise_request(
+            parent_run_id, edit_notes, edited_proposal, options, edited_document, attachments
+        )
         request.personas.extend(personas)
         request.all_personas = all_personas
         request.user = user

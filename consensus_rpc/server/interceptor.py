@@ -11,6 +11,7 @@ import grpc
 
 from consensus_rpc.server.admission import Admission, Gate
 from consensus_rpc.server.call import Call, Method
+from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.probes import ProbeStreams, is_probe
 from consensus_rpc.server.request_reader import RequestReader
@@ -38,7 +39,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         *,
         max_message_bytes: int,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
-        character_limits: Mapping[str, int] = MappingProxyType({}),
+        character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
     ) -> None:
         """Shares its admission with the server that drains."""
         self._max_message_bytes = max_message_bytes

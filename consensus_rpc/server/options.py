@@ -9,6 +9,7 @@ from typing import Self
 
 from consensus_rpc.process.place import Place, nth_address
 from consensus_rpc.process.settings import ServerSettings
+from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -41,7 +42,7 @@ class ServerOptions:
     slow_consumer_seconds: float = 30.0
     max_unread_bytes: int = 64 * 1024 * 1024
     tune_gc: bool = True
-    character_limits: Mapping[str, int] = field(default_factory=dict)
+    character_limits: Mapping[str, CharacterLimit] = field(default_factory=dict)
     """Limits in force that are lower than the contract's, by the field's path: a refusal names them."""
     place: Place | None = None
 
@@ -53,7 +54,7 @@ class ServerOptions:
         listen: str,
         port_file: Path | None = None,
         place: Place | None = None,
-        character_limits: Mapping[str, int] = MappingProxyType({}),
+        character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
     ) -> Self:
         """The options that the settings say.
 

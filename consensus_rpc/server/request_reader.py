@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField, MessageTooLarge
 from consensus_rpc.server.byte_caps import byte_cap
+from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.shapes import shape_of
 from consensus_rpc.server.survey import survey, unreadable
 from consensus_rpc.server.validation import RuleView, check_request
@@ -31,7 +32,7 @@ class RequestReader:
         parse: Deserializer,
         *,
         max_bytes: int,
-        character_limits: Mapping[str, int] = MappingProxyType({}),
+        character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
     ) -> None:
         descriptor = parse.__self__.DESCRIPTOR  # type: ignore[attr-defined]  # bound to its class
         self._parse = parse
@@ -67,4 +68,4 @@ class RequestReader:
         if limit is None or violation.reason != "string.max_len":
             return violation
         _, _, sent = violation.description.partition("; ")
-        return replace(violation, description=f"must be at most {limit} characters; {sent}")
+        return replace(violation, description=limit.told(sent))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from consensus.v1 import panel_pb2, review_service_pb2
-from consensus_contract.sizes import MAX_PAGE_SIZE
+from consensus_contract.sizes import INPUT_BYTES, MAX_ATTACHMENTS, MAX_PAGE_SIZE
 from consensus_contract.spans import duration
 from consensus_decision.decision import POLICY_VERSION
 from consensus_rpc.server.options import MAX_MESSAGE_BYTES
@@ -36,6 +36,9 @@ def service_info(
             max_edited_proposal_characters=settings.max_edited_proposal_characters,
             max_edit_notes_characters=settings.max_edit_notes_characters,
             heartbeat_interval=duration(settings.heartbeat_seconds),
+            max_document_characters=settings.max_document_characters,
+            max_attachments=MAX_ATTACHMENTS,
+            max_input_bytes=INPUT_BYTES,
         ),
         model_route=model_route(settings),
         retry_policy=retry_policy(settings),

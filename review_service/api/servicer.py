@@ -54,7 +54,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     async def StreamReview(  # type: ignore[override]  # it writes to the context itself, to bound each write
         self, request: review_service_pb2.StreamReviewRequest, context: ReviewContext
     ) -> None:
-        specification = self._intake.review(request.review)
+        specification = await self._specification(request.review)
         claim = idempotency_claim(request, request.idempotency_key)
         run = new_run(caller_of(context).scope, str(uuid7()), specification, claim)
         cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
@@ -68,7 +68,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     async def StartReview(
         self, request: review_service_pb2.StartReviewRequest, context: HasTimeRemaining
     ) -> review_service_pb2.StartReviewResponse:
-        specification = self._intake.review(request.review)
+        specification = await self._specification(request.review)
         claim = idempotency_claim(request, request.idempotency_key)
         run = await self._create(caller_of(context), specification, claim)
         return review_service_pb2.StartReviewResponse(run=run)
@@ -79,7 +79,13 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         edits = self._intake.edits(request)
         caller = caller_of(context)
         parent = await self._parent(caller, request.parent_run_id)
-        revision = self._intake.revision(request, edits, parent)
+        plan = self._intake.revision
+        is_over_document = parent.specification.HasField("document")
+        revision = (
+            await asyncio.to_thread(plan, request, edits, parent)
+            if is_over_document
+            else plan(request, edits, parent)
+        )
         claim = idempotency_claim(request, request.idempotency_key)
         run = await self._create(caller, revision.specification, claim, revision.carried_reviews)
         return review_service_pb2.ReviseRunResponse(run=run)
@@ -255,6 +261,12 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self, _request: review_service_pb2.GetServiceInfoRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.GetServiceInfoResponse:
         return self._info
+
+    async def _specification(self, review: review_service_pb2.ReviewInput) -> run_pb2.RunSpecification:
+        """What a run is to do; a document of many short lines takes longer to read than others may wait."""
+        if review.HasField("document"):
+            return await asyncio.to_thread(self._intake.review, review)
+        return self._intake.review(review)
 
     async def _create(
         self,

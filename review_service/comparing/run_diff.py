@@ -1,4 +1,4 @@
-"""Two runs compared: proposals section by section, personas, decisions. Pure.
+"""Two runs compared: proposals or documents section by section, personas, decisions. Pure.
 
 Scores are compared as the decimals of four places that their doubles stand for, so that no difference is off
 by a rounding of doubles.
@@ -7,9 +7,10 @@ by a rounding of doubles.
 from decimal import Decimal
 from typing import TypeAlias
 
-from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus.v1 import decision_pb2, document_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_decision.decimals import nearest_double, score_from_double
 from consensus_decision.sections import FIELDS, TEXTS, field_values
+from consensus_documents import Section, read_sections
 from review_service.comparing.unified_diff import unified_diff
 
 Diff = review_service_pb2.DiffRunsResponse
@@ -26,7 +27,7 @@ def diff_runs(a: run_pb2.Run, b: run_pb2.Run) -> Diff:
     """What differs from `a` to `b`, with all lines of all sections."""
     return Diff(
         relationship=_relationship(a, b),
-        sections=[_section(a.proposal, b.proposal, field) for field in FIELDS],
+        sections=_sections(a, b),
         personas=_personas(a, b),
         decision=_decision(a, b),
     )
@@ -38,6 +39,34 @@ def _relationship(a: run_pb2.Run, b: run_pb2.Run) -> review_service_pb2.RunRelat
     if a.parent_run_id == b.run_id:
         return review_service_pb2.RUN_RELATIONSHIP_B_PARENT_OF_A
     return review_service_pb2.RUN_RELATIONSHIP_UNRELATED
+
+
+def _sections(a: run_pb2.Run, b: run_pb2.Run) -> list[review_service_pb2.ProposalSectionDiff]:
+    if a.specification.HasField("document") and b.specification.HasField("document"):
+        return document_sections(a.specification.document, b.specification.document)
+    return [_section(a.proposal, b.proposal, field) for field in FIELDS]
+
+
+def document_sections(
+    a: document_pb2.Document, b: document_pb2.Document
+) -> list[review_service_pb2.ProposalSectionDiff]:
+    """The sections by their headings, in the order of `b`; those that only `a` has come last."""
+    before = {each.key: each for each in read_sections(a.text, a.format)}
+    after = {each.key: each for each in read_sections(b.text, b.format)}
+    found = []
+    for key in dict.fromkeys([*after, *before]):
+        old, new = before.get(key), after.get(key)
+        is_same = old is not None and new is not None and old.sha256 == new.sha256
+        lines = [] if is_same else unified_diff(_text_lines(old), _text_lines(new), key)
+        change = _change(old is not None, new is not None, is_same=is_same)
+        found.append(
+            review_service_pb2.ProposalSectionDiff(section=key, change=change, unified_diff_lines=lines)
+        )
+    return found
+
+
+def _text_lines(section: Section | None) -> list[str]:
+    return [] if section is None else section.text.splitlines()
 
 
 def _section(

@@ -1,13 +1,16 @@
 """What requests come to, under the settings and the panel in force. Pure."""
 
 from consensus.v1 import review_service_pb2, run_pb2
+from consensus_rpc.server.character_limits import CharacterLimit
 from review_service.config import ReviewSettings
+from review_service.intake.documents import DOCUMENT_WAY_OUT
 from review_service.intake.requests import (
     IntakeLimits,
     check_expand_request,
     check_review_input,
     check_submit_request,
     draft_input,
+    idea_way_out,
 )
 from review_service.intake.revision_plan import Revision, plan_revision
 from review_service.intake.revisions import CleanEdits, check_revise_request
@@ -15,15 +18,18 @@ from review_service.intake.specification import expansion_specification, run_spe
 from review_service.personas.panel import Panel
 
 
-def character_limits(settings: ReviewSettings) -> dict[str, int]:
+def character_limits(settings: ReviewSettings) -> dict[str, CharacterLimit]:
     """What texts of requests may have, by field; the contract's rules are ceilings above them."""
-    idea, context = settings.max_idea_characters, settings.max_context_characters
+    idea, context = settings.max_idea_characters, CharacterLimit(settings.max_context_characters)
+    document = CharacterLimit(settings.max_document_characters, DOCUMENT_WAY_OUT)
     return {
-        "idea": idea,
-        "review.idea": idea,
+        "idea": CharacterLimit(idea),
+        "review.idea": CharacterLimit(idea, idea_way_out(settings.max_document_characters)),
+        "review.document.text": document,
+        "edited_document.text": document,
         "context.text": context,
         "review.context.text": context,
-        "edit_notes": settings.max_edit_notes_characters,
+        "edit_notes": CharacterLimit(settings.max_edit_notes_characters),
     }
 
 
@@ -37,6 +43,7 @@ class Intake:
             max_idea_characters=settings.max_idea_characters,
             max_idea_sentences=settings.max_idea_sentences,
             max_context_characters=settings.max_context_characters,
+            max_document_characters=settings.max_document_characters,
             max_edited_proposal_characters=settings.max_edited_proposal_characters,
             max_edit_notes_characters=settings.max_edit_notes_characters,
         )

@@ -11,9 +11,18 @@ from decimal import Decimal
 
 from google.protobuf import struct_pb2
 
-from consensus.v1 import review_service_pb2, run_pb2
+from consensus.v1 import document_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField
+from review_service.intake.documents import (
+    attachment_violations,
+    document_violations,
+    expansion_violations,
+    input_violations,
+    with_digests,
+    with_format,
+)
+from review_service.intake.proposals import given_proposal_violations, trimmed_proposal
 from review_service.intake.sentences import count_sentences, has_letter_or_digit
 from review_service.steps.prompts import context_text
 
@@ -25,16 +34,21 @@ class IntakeLimits:
     max_idea_characters: int
     max_idea_sentences: int
     max_context_characters: int
+    max_document_characters: int
     max_edited_proposal_characters: int
     max_edit_notes_characters: int
 
 
 @dataclass(frozen=True, slots=True)
 class CleanInput:
-    """What a run or an expansion works on: the idea, trimmed, and what was added to it."""
+    """What a run or an expansion works on: an idea, trimmed, a document or a proposal; what was added."""
 
     idea: str
     context: run_pb2.ExtraContext | None
+    document: document_pb2.Document | None = None
+    proposal: proposal_pb2.Proposal | None = None
+    attachments: tuple[document_pb2.Attachment, ...] = ()
+    document_expansion: document_pb2.DocumentExpansion.ValueType = document_pb2.DOCUMENT_EXPANSION_UNSPECIFIED
 
 
 def check_review_input(review: review_service_pb2.ReviewInput, limits: IntakeLimits) -> CleanInput:
@@ -44,11 +58,37 @@ def check_review_input(review: review_service_pb2.ReviewInput, limits: IntakeLim
         InvalidField: with every rule that it breaks.
     """
     violations = [
-        *_idea(review.idea, limits, "review.idea"),
+        *_subject(review, limits),
         *_context(review.context, limits, "review.context"),
+        *attachment_violations(review.attachments, limits.max_document_characters, "review.attachments"),
+        *expansion_violations(review),
+        *input_violations(review),
         *check_options(review.options, "review.options"),
     ]
-    return _clean(review.idea, review.context if review.HasField("context") else None, violations)
+    if violations:
+        raise InvalidField(violations=violations)
+    is_document = review.HasField("document")
+    return CleanInput(
+        review.idea.strip(),
+        review.context if review.HasField("context") else None,
+        document=with_format(review.document) if is_document else None,
+        proposal=trimmed_proposal(review.proposal) if review.HasField("proposal") else None,
+        attachments=with_digests(review.attachments),
+        document_expansion=(review.document_expansion or document_pb2.DOCUMENT_EXPANSION_SKIP)
+        if is_document
+        else document_pb2.DOCUMENT_EXPANSION_UNSPECIFIED,
+    )
+
+
+def _subject(review: review_service_pb2.ReviewInput, limits: IntakeLimits) -> Iterator[FieldViolation]:
+    """What is reviewed keeps the rules of its kind."""
+    match review.WhichOneof("subject"):
+        case "document":
+            yield from document_violations(review.document, limits.max_document_characters, "review.document")
+        case "proposal":
+            yield from given_proposal_violations(trimmed_proposal(review.proposal), "review.proposal")
+        case _:
+            yield from _idea(review.idea, limits, "review.idea", has_way_out=True)
 
 
 def check_submit_request(request: review_service_pb2.SubmitDraftRequest, limits: IntakeLimits) -> None:
@@ -75,7 +115,7 @@ def draft_input(
     """
     without_sentences = replace(limits, max_idea_sentences=sys.maxsize)
     context = request.context if request.HasField("context") else None
-    return _clean(text, context, list(_idea(text, without_sentences, "draft_id")))
+    return _clean(text, context, list(_idea(text, without_sentences, "draft_id", has_way_out=True)))
 
 
 def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iterator[FieldViolation]:
@@ -104,27 +144,31 @@ def _clean(idea: str, context: run_pb2.ExtraContext | None, violations: list[Fie
     return CleanInput(idea.strip(), context)
 
 
-def _idea(idea: str, limits: IntakeLimits, field: str) -> Iterator[FieldViolation]:
+def idea_way_out(most_characters: int) -> str:
+    """What becomes of an idea that is longer than one may be."""
+    return f"send it as a document: at most {most_characters:,} characters, any number of sentences"
+
+
+def _idea(
+    idea: str, limits: IntakeLimits, field: str, *, has_way_out: bool = False
+) -> Iterator[FieldViolation]:
     """An idea has 1 to so many characters after trimming, so many sentences, and says something."""
     idea = idea.strip()
     size, most = len(idea), limits.max_idea_characters
+    ends_well = has_way_out and size <= limits.max_document_characters
+    advice = f"; {idea_way_out(limits.max_document_characters)}" if ends_well else ""
     if not 1 <= size <= most:
-        yield FieldViolation(
-            field, f"must have 1 to {most} characters after trimming; {size} were sent", "idea.characters"
-        )
-        return
-    if not has_letter_or_digit(idea):
+        said = f"must have 1 to {most} characters after trimming; {size} were sent"
+        yield FieldViolation(field, said + (advice if size else ""), "idea.characters")
+    if size and not has_letter_or_digit(idea):
         yield FieldViolation(
             field, f"must hold a letter or a digit; {size} characters without one were sent", "idea.content"
         )
         return
     sentences = count_sentences(idea)
     if sentences > limits.max_idea_sentences:
-        yield FieldViolation(
-            field,
-            f"must have 1 to {limits.max_idea_sentences} sentences; {sentences} were sent",
-            "idea.sentences",
-        )
+        said = f"must have 1 to {limits.max_idea_sentences} sentences; {sentences} were sent"
+        yield FieldViolation(field, said + advice, "idea.sentences")
 
 
 def _context(context: run_pb2.ExtraContext, limits: IntakeLimits, field: str) -> Iterator[FieldViolation]:

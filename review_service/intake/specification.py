@@ -31,8 +31,7 @@ def run_specification(
     if violations:
         raise InvalidField(violations=violations)
     expand_temperature, review_temperature = _temperatures(settings, options)
-    return run_pb2.RunSpecification(
-        idea=clean.idea,
+    specification = run_pb2.RunSpecification(
         context=clean.context,
         user=review.user,
         expand_model=options.expand_model or settings.model_for_expanding,
@@ -45,7 +44,21 @@ def run_specification(
         quorum=quorum,
         run_timeout=duration(settings.run_timeout_seconds),
         policy_version=POLICY_VERSION,
+        attachments=clean.attachments,
+        document_expansion=clean.document_expansion,
     )
+    _set_subject(specification, clean)
+    return specification
+
+
+def _set_subject(specification: run_pb2.RunSpecification, clean: CleanInput) -> None:
+    """What is reviewed: one of the three."""
+    if clean.document is not None:
+        specification.document.CopyFrom(clean.document)
+    elif clean.proposal is not None:
+        specification.proposal.CopyFrom(clean.proposal)
+    else:
+        specification.idea = clean.idea
 
 
 def expansion_specification(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, document_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import Reason
 from consensus_contract.steps import EXPAND, review_step
 from consensus_decision.sections import mark_stale
@@ -19,8 +19,10 @@ _TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, ru
 class RunProgress:
     """A run's specification, deadline (loop time, seconds), and what is recorded.
 
-    `proposal` is there until it is taken. `begun` holds the steps that are RUNNING. `attempts` are those of
-    earlier workers; they count against the steps' budgets if they began at `budget_start_time` or later.
+    `is_expanded` says that `expand` is done or skipped; of a document that was skipped there is no proposal.
+    `has_proposal`: one is recorded. `proposal` is there until it is taken. `begun` holds the steps that are
+    RUNNING. `attempts` are those of earlier workers; they count against the steps' budgets if they began at
+    `budget_start_time` or later.
     """
 
     run_id: str
@@ -28,6 +30,7 @@ class RunProgress:
     deadline: float
     is_over: bool = False
     is_expanded: bool = False
+    has_proposal: bool = False
     proposal: proposal_pb2.Proposal | None = None
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
     failures: dict[str, run_pb2.StepFailure] = field(default_factory=dict)
@@ -55,10 +58,17 @@ class RunProgress:
         self.is_expanded, self.proposal = True, proposal
         mark_stale(self.reviews.values(), self.specification, proposal)
 
-    def take_proposal(self) -> proposal_pb2.Proposal:
+    def skipped_expanding(self) -> None:
+        """Notes that `expand` is recorded as SKIPPED, and what the panel reads instead."""
+        if self.specification.HasField("document"):
+            self.is_expanded = True
+            mark_stale(self.reviews.values(), self.specification, proposal_pb2.Proposal())
+        else:
+            self.expanded(self.specification.proposal)
+
+    def take_proposal(self) -> proposal_pb2.Proposal | None:
         """Hands the proposal over, once: the reviews may take minutes, and only its text is needed then."""
         proposal, self.proposal = self.proposal, None
-        assert proposal is not None, "reviews begin once, with a proposal"
         return proposal
 
     def has_history(self, step: str) -> bool:
@@ -71,8 +81,26 @@ class RunProgress:
 
 
 def new_progress(run_id: str, specification: run_pb2.RunSpecification, deadline: float) -> RunProgress:
-    """A run whose first commit began to expand."""
-    return RunProgress(run_id=run_id, specification=specification, deadline=deadline, begun=[EXPAND])
+    """A run whose first commit began to expand, or, where nothing is expanded, to review."""
+    progress = RunProgress(run_id=run_id, specification=specification, deadline=deadline)
+    progress.begun = first_steps(specification)
+    if not is_expanding(specification):
+        progress.skipped_expanding()
+    return progress
+
+
+def first_steps(specification: run_pb2.RunSpecification) -> list[str]:
+    """The steps with which a new run begins."""
+    if is_expanding(specification):
+        return [EXPAND]
+    return [review_step(persona.persona_id) for persona in specification.personas]
+
+
+def is_expanding(specification: run_pb2.RunSpecification) -> bool:
+    """Whether the model makes or revises a proposal; else the panel reads what the caller wrote."""
+    if specification.HasField("document"):
+        return specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+    return specification.HasField("revision") or not specification.HasField("proposal")
 
 
 def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: float) -> RunProgress:
@@ -92,9 +120,14 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         reviews={review.persona_id: review for review in run.persona_reviews},
         failures=failed,
         begun=[step.name for step in run.steps if step.state == run_pb2.STEP_STATE_RUNNING],
+        has_proposal=run.HasField("proposal"),
         attempts=recorded.attempts,
         budget_start_time=(recorded.budget_start_time if recorded.HasField("budget_start_time") else None),
     )
-    if run.HasField("proposal"):
+    if not is_expanding(run.specification):
+        # A run that was resumed is to record it again.
+        if steps[EXPAND].state == run_pb2.STEP_STATE_SKIPPED:
+            progress.skipped_expanding()
+    elif run.HasField("proposal"):
         progress.expanded(run.proposal)
     return progress

@@ -20,6 +20,14 @@ def step_completed(step: str, attempt_count: int = 0) -> RecordItem:
     return RecordItem(step_completed=run_event_pb2.StepCompleted(step=step, attempt_count=attempt_count))
 
 
+def expand_skipped(proposal: proposal_pb2.Proposal | None) -> list[RecordItem]:
+    """Nothing is expanded; `proposal` is one that the caller wrote, which is recorded as it came."""
+    skipped = RecordItem(step_skipped=run_event_pb2.StepSkipped(step=EXPAND))
+    if proposal is None:
+        return [skipped]
+    return [skipped, RecordItem(proposal_ready=run_event_pb2.ProposalReady(proposal=proposal))]
+
+
 def proposal_ready(
     proposal: proposal_pb2.Proposal, attempt_count: int, diff: proposal_pb2.ProposalDiff | None = None
 ) -> list[RecordItem]:

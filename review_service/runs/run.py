@@ -1,4 +1,4 @@
-"""One run, from its idea over five reviews at once to a decision, each result recorded as it comes."""
+"""One run, from what is reviewed over all reviews at once to a decision, each result recorded."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
@@ -19,7 +19,13 @@ from review_service.record.ledger import Attached, Begun, NewRun
 from review_service.record.run_ledger import RecordingEnded
 from review_service.runs import record_items as items
 from review_service.runs.attempt_book import AttemptBook
-from review_service.runs.progress import RunProgress, new_progress, recorded_progress
+from review_service.runs.progress import (
+    RunProgress,
+    first_steps,
+    is_expanding,
+    new_progress,
+    recorded_progress,
+)
 from review_service.steps.attempts import first_attempt
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer, ReviewTask
@@ -29,7 +35,6 @@ _log = get_logger()
 
 # The steps watch the run's deadline themselves; whatever else takes longer is cut this much later.
 _LATE_SECONDS = 0.1
-_FIRST_ITEMS = (items.step_started(EXPAND),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,24 @@ def new_run(
     specification: run_pb2.RunSpecification,
     idempotency: persistence_service_pb2.IdempotencyClaim | None,
 ) -> NewRun:
-    """A run that is begun at once: the commit that creates it begins to expand."""
+    """A run that is begun at once: the commit that creates it begins to expand, or to review."""
+    steps = first_steps(specification)
     return NewRun(
         scope=scope,
         run_id=run_id,
         specification=specification,
         idempotency=idempotency,
-        first_attempts=[first_attempt(specification, EXPAND)],
-        first_items=_FIRST_ITEMS,
+        first_attempts=[first_attempt(specification, step) for step in steps],
+        first_items=[*_skipped(specification), *map(items.step_started, steps)],
     )
+
+
+def _skipped(specification: run_pb2.RunSpecification, *, has_proposal: bool = False) -> list[RecordItem]:
+    """What is recorded where nothing is expanded, with the proposal that a caller wrote, once."""
+    if is_expanding(specification):
+        return []
+    is_new = specification.HasField("proposal") and not has_proposal
+    return items.expand_skipped(specification.proposal if is_new else None)
 
 
 class ReviewRun:
@@ -70,7 +84,7 @@ class ReviewRun:
     @classmethod
     def begun(cls, steps: ModelSteps, run: NewRun, begun: Begun) -> Self:
         """A run whose first commit is that of `new_run`."""
-        book = AttemptBook(begun.ledger, run.specification, started=[EXPAND])
+        book = AttemptBook(begun.ledger, run.specification, started=first_steps(run.specification))
         return cls(steps, book, new_progress(run.run_id, run.specification, begun.deadline))
 
     @classmethod
@@ -106,10 +120,12 @@ class ReviewRun:
 
     async def _work(self) -> list[RecordItem]:
         """Returns how the run ends."""
-        if not self._progress.is_expanded:
-            outcome = await self._expand()
-            if outcome is not None:
-                return items.expand_failed(outcome)
+        if self._progress.is_expanded:
+            pass
+        elif not is_expanding(self._progress.specification):
+            await self._skip()
+        elif (outcome := await self._expand()) is not None:
+            return items.expand_failed(outcome)
         await self._review()
         return self._ending()
 
@@ -143,13 +159,28 @@ class ReviewRun:
         progress.expanded(outcome.result)
         return None
 
+    async def _skip(self) -> None:
+        """Records that nothing is expanded, with the start of the panel; again where the run was resumed."""
+        progress = self._progress
+        attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
+        skipped = _skipped(progress.specification, has_proposal=progress.has_proposal)
+        await self._book.start(attempts, [*skipped, *starts])
+        progress.skipped_expanding()
+
     async def _review(self) -> None:
         """Asks all personas that are missing at once; each result is recorded as it comes."""
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        task = self._steps.reviewer.prepare(progress.run_id, progress.specification, progress.take_proposal())
+        task = await self._prepared()
         await _all(self._review_one(task, each) for each in to_ask)
+
+    async def _prepared(self) -> ReviewTask:
+        """What all personas share; a long document is read beside the others' work."""
+        progress, prepare = self._progress, self._steps.reviewer.prepare
+        given = progress.run_id, progress.specification, progress.take_proposal()
+        is_over_document = progress.specification.HasField("document")
+        return await asyncio.to_thread(prepare, *given) if is_over_document else prepare(*given)
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)
@@ -197,7 +228,7 @@ class ReviewRun:
 def _diff_from_parent(
     specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
 ) -> proposal_pb2.ProposalDiff | None:
-    if not specification.HasField("revision"):
+    if not specification.revision.HasField("parent_proposal"):
         return None
     return proposal_diff(specification.revision.parent_proposal, proposal)
 

@@ -1,9 +1,10 @@
-"""The step `expand`: an idea into a proposal, or a proposal and its edits into a revised one."""
+"""The step `expand`: an idea or a document into a proposal, or a proposal and its edits into another."""
 
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
 from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_contract.steps import EXPAND
 from review_service.steps.attempts import expanding_model, note_mended
+from review_service.steps.documents import SUMMARISE_INSTRUCTIONS, summarise_message
 from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, fit, read_output
 from review_service.steps.prompts import (
     EXPAND_INSTRUCTIONS,
@@ -51,6 +52,8 @@ class Expander:
 
 def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
     """Instructions and message."""
+    if specification.HasField("document"):
+        return SUMMARISE_INSTRUCTIONS, summarise_message(specification)
     if specification.HasField("revision"):
         return REVISE_INSTRUCTIONS, revise_message(specification.revision)
     return EXPAND_INSTRUCTIONS, expand_message(specification.idea, specification.context)

@@ -103,7 +103,7 @@ _FIELD_NAMES = frozenset(
     name
     for kind in (ProposalOutput, PersonaReviewOutput, ConcernOutput, BlockingIssueOutput)
     for name in kind.model_fields
-)
+) | {"quotes", "section"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The steps `review_<persona>`: a persona's verdict on a proposal."""
+"""The steps `review_<persona>`: a persona's verdict on a proposal or a document."""
 
 import functools
 from collections.abc import Awaitable
@@ -10,8 +10,10 @@ from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.personas.panel import Panel, PanelPersona
 from review_service.steps.attempts import note_mended, reviewing_model
-from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput, fit, read_output
-from review_service.steps.prompts import REVIEW_INSTRUCTIONS, persona_message, review_message
+from review_service.steps.documents import ReviewMaterial, review_material
+from review_service.steps.outputs import PersonaReviewOutput, fit, read_output
+from review_service.steps.prompts import persona_message
+from review_service.steps.quotations import Quotable, QuotationCheck, fit_quotations
 from review_service.steps.retry import RetryPolicy, read_policy
 from review_service.steps.runner import StepRunner
 from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
@@ -31,7 +33,7 @@ class ReviewTask:
     temperature: float | None
     template_version: str
     policy: RetryPolicy
-    message: str
+    material: ReviewMaterial
     most_review_bytes: int
 
 
@@ -46,7 +48,7 @@ class Reviewer:
         self._messages = {p.persona_id: persona_message(p.persona_id, p.instructions) for p in panel.members}
 
     def prepare(
-        self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
+        self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal | None
     ) -> ReviewTask:
         """The part of a run's reviews that is the same for all personas."""
         model, temperature = reviewing_model(specification)
@@ -56,7 +58,7 @@ class Reviewer:
             temperature=temperature,
             template_version=specification.persona_template_version,
             policy=read_policy(specification.retry_policy),
-            message=review_message(proposal),
+            material=review_material(specification, proposal),
             most_review_bytes=review_bytes(max(1, len(specification.personas))),
         )
 
@@ -76,9 +78,9 @@ class Reviewer:
             model=task.model,
             temperature=task.temperature,
             policy=task.policy,
-            output=REVIEW_FORMAT,
-            instructions=REVIEW_INSTRUCTIONS,
-            messages=(task.message, self._messages[persona_id]),
+            output=task.material.output,
+            instructions=task.material.instructions,
+            messages=(task.material.message, self._messages[persona_id]),
             read=functools.partial(_read_review, task, persona),
         )
         return self._runner.run(request, budget, recorder)
@@ -88,30 +90,51 @@ def _read_review(
     task: ReviewTask, persona: PanelPersona, text: str, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.PersonaReview:
     """The review in the model's text; who wrote it, and how, is set here."""
-    reading = read_output(PersonaReviewOutput, text)
+    reading = read_output(task.material.kind, text)
     output = reading.output
+    check = QuotationCheck(task.material.quotable or Quotable({}))
     review = panel_pb2.PersonaReview(
         persona_id=persona.persona_id,
         persona_name=persona.display_name,
         confidence_score=nearest_double(score_from_double(output.confidence_score)),
         strengths=output.strengths,
-        concerns=[panel_pb2.Concern(text=c.text, blocking=c.is_blocking) for c in output.concerns],
+        concerns=_concerns(output, check),
         recommendations=output.recommendations,
-        blocking_issues=[
-            panel_pb2.BlockingIssue(text=issue.text, security_critical=issue.security_critical)
-            for issue in output.blocking_issues
-        ],
+        blocking_issues=_blocking_issues(output, check),
         estimated_effort=output.estimated_effort,
         dependency_risks=output.dependency_risks,
         blocking_issues_present=bool(output.blocking_issues),
         security_critical_issues_present=any(i.security_critical is True for i in output.blocking_issues),
         provenance=_provenance(task, persona, attempt),
+        shown_texts=task.material.shown,
     )
-    cut = fit(review, _LISTS, task.most_review_bytes - _LATER_BYTES)
+    review.provenance.dropped_quotation_count = check.dropped_count
+    most_bytes = task.most_review_bytes - _LATER_BYTES
+    cut = (*fit_quotations(review, most_bytes), *fit(review, _LISTS, most_bytes))
     truncated = tuple(dict.fromkeys(reading.truncated_fields + cut))
     review.provenance.truncated_fields.extend(truncated)
     note_mended(attempt, reading.mended, truncated)
     return review
+
+
+def _concerns(output: PersonaReviewOutput, check: QuotationCheck) -> list[panel_pb2.Concern]:
+    return [
+        panel_pb2.Concern(
+            text=each.text, blocking=each.is_blocking, quotations=check.kept(getattr(each, "quotes", ()))
+        )
+        for each in output.concerns
+    ]
+
+
+def _blocking_issues(output: PersonaReviewOutput, check: QuotationCheck) -> list[panel_pb2.BlockingIssue]:
+    return [
+        panel_pb2.BlockingIssue(
+            text=each.text,
+            security_critical=each.security_critical,
+            quotations=check.kept(getattr(each, "quotes", ())),
+        )
+        for each in output.blocking_issues
+    ]
 
 
 def _provenance(

@@ -26,6 +26,7 @@ LIMITS = IntakeLimits(
     max_idea_characters=10_000,
     max_idea_sentences=10,
     max_context_characters=50_000,
+    max_document_characters=200_000,
     max_edited_proposal_characters=100_000,
     max_edit_notes_characters=10_000,
 )

@@ -70,6 +70,11 @@ provenances = st.builds(
     usage=maybe(usages),
     latency=maybe(durations),
     truncated_fields=lists(texts),
+    dropped_quotation_count=stored_counts,
+)
+quotations = lists(st.builds(document_pb2.Quotation, section=texts, text=texts))
+shown_texts = st.builds(
+    document_pb2.ShownText, name=texts, character_count=stored_counts, sha256=st.binary(max_size=32)
 )
 reviews = st.builds(
     panel_pb2.PersonaReview,
@@ -77,16 +82,22 @@ reviews = st.builds(
     persona_name=texts,
     confidence_score=scores,
     strengths=lists(texts),
-    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans())),
+    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans(), quotations=quotations)),
     recommendations=lists(texts),
     blocking_issues=lists(
-        st.builds(panel_pb2.BlockingIssue, text=texts, security_critical=maybe(st.booleans()))
+        st.builds(
+            panel_pb2.BlockingIssue,
+            text=texts,
+            security_critical=maybe(st.booleans()),
+            quotations=quotations,
+        )
     ),
     estimated_effort=texts,
     dependency_risks=lists(texts),
     blocking_issues_present=st.booleans(),
     security_critical_issues_present=st.booleans(),
     provenance=maybe(provenances),
+    shown_texts=lists(shown_texts),
 )
 decisions = st.builds(
     decision_pb2.Decision,

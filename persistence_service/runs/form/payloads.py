@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.v1 import panel_pb2, proposal_pb2
+from consensus.v1 import document_pb2, panel_pb2, proposal_pb2
 from consensus_journal import canonical_json, digest
 from persistence_service.journal.entries import Columns
 from persistence_service.schema.scalars import (
@@ -159,6 +159,7 @@ def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
     review = verdict_message(row)
     if row["attempt_count"] is not None:
         review.provenance.CopyFrom(_provenance_message(row))
+        review.provenance.dropped_quotation_count = row["content"].get("dropped_quotation_count", 0)
     return review
 
 
@@ -170,7 +171,7 @@ def verdict_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
         persona_name=row["persona_name"],
         confidence_score=row["confidence"] / 10_000,
         concerns=[_concern_message(concern) for concern in content["concerns"]],
-        blocking_issues=[panel_pb2.BlockingIssue(**issue) for issue in content["blocking_issues"]],
+        blocking_issues=[_blocking_issue_message(issue) for issue in content["blocking_issues"]],
         estimated_effort=content["estimated_effort"],
         blocking_issues_present=row["blocking_issues_present"],
         security_critical_issues_present=row["security_concerns_present"],
@@ -178,6 +179,10 @@ def verdict_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
         section_digests=[
             panel_pb2.SectionDigest(section=name, sha256=bytes.fromhex(sha256))
             for name, sha256 in content.get("section_digests", ())
+        ],
+        shown_texts=[
+            document_pb2.ShownText(name=name, character_count=count, sha256=bytes.fromhex(sha256))
+            for name, count, sha256 in content.get("shown_texts", ())
         ],
         **{name: content[name] for name in _TEXT_LISTS},
     )
@@ -187,22 +192,52 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
     content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
     content["estimated_effort"] = review.estimated_effort
     content["concerns"] = [
-        {"text": concern.text, "is_blocking": concern.blocking} for concern in review.concerns
+        {"text": each.text, "is_blocking": each.blocking} | _quotations(each) for each in review.concerns
     ]
     content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
     if review.section_digests:
         content["section_digests"] = [[each.section, each.sha256.hex()] for each in review.section_digests]
+    if review.shown_texts:
+        content["shown_texts"] = [
+            [each.name, each.character_count, each.sha256.hex()] for each in review.shown_texts
+        ]
+    if review.provenance.dropped_quotation_count:
+        content["dropped_quotation_count"] = review.provenance.dropped_quotation_count
     return content
 
 
 def _concern_message(columns: Columns) -> panel_pb2.Concern:
-    return panel_pb2.Concern(text=columns["text"], blocking=columns["is_blocking"])
+    return panel_pb2.Concern(
+        text=columns["text"], blocking=columns["is_blocking"], quotations=_quotation_messages(columns)
+    )
 
 
 def _blocking_issue(issue: panel_pb2.BlockingIssue) -> Columns:
+    columns: Columns = {"text": issue.text} | _quotations(issue)
     if issue.HasField("security_critical"):
-        return {"text": issue.text, "security_critical": issue.security_critical}
-    return {"text": issue.text}
+        columns["security_critical"] = issue.security_critical
+    return columns
+
+
+def _blocking_issue_message(columns: Columns) -> panel_pb2.BlockingIssue:
+    return panel_pb2.BlockingIssue(
+        text=columns["text"],
+        security_critical=columns.get("security_critical"),
+        quotations=_quotation_messages(columns),
+    )
+
+
+def _quotations(quoting: panel_pb2.Concern | panel_pb2.BlockingIssue) -> Columns:
+    """Written only where there are any, so that the digests of rows without them stand."""
+    if not quoting.quotations:
+        return {}
+    return {"quotations": [[each.section, each.text] for each in quoting.quotations]}
+
+
+def _quotation_messages(columns: Columns) -> list[document_pb2.Quotation]:
+    return [
+        document_pb2.Quotation(section=section, text=text) for section, text in columns.get("quotations", ())
+    ]
 
 
 def _provenance(provenance: panel_pb2.ReviewProvenance) -> Columns:

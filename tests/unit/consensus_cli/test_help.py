@@ -1,5 +1,7 @@
 """Every command explains itself within 80 columns, and says what is wrong with wrong usage."""
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -47,7 +49,17 @@ WRONG = {
     "delete of a nameless person's data": (["delete-user-data"], "Missing argument"),
     "export of deleted runs": (["runs", "--export", "--deleted"], "do not go together"),
     "no command of that name": (["approve"], "No such command"),
-    "review without an idea": (["review"], "Missing argument"),
+    "review without an idea": (["review"], "give an idea, a file"),
+    "review of a plain file that is not there": (["review", "no-such-rfc.md"], "there is no file"),
+    "review of a folder": (["review", "/"], "cannot read '/'"),
+    "review of a program": (["review", f"@{sys.executable}"], "no text but a binary file"),
+    "review as an idea and as a document": (["review", "x", "--idea", "--document"], "do not go together"),
+    "review of an idea and a proposal": (["review", "x", "--proposal", "p.json"], "leave the idea out"),
+    "review of a summarised idea": (["review", "x", "--idea", "--summarise"], "do not go together"),
+    "review with a file that is not there": (["review", "x", "--attach", "/no/such"], "cannot read"),
+    "review with a picture": (["review", "x", "--attach", sys.executable], "no text but a binary file"),
+    "review with 21 files": (["review", "x", *["--attach", "f"] * 21], "at most 20 files"),
+    "review with one file twice": (["review", "x", *["--attach", __file__] * 2], "two attachments are named"),
     "review of a file that is not there": (["review", "@/no/such/file"], "cannot read '/no/such/file'"),
     "review with a context that is half an object": (["review", "x", "--context", '{"a":'], "no JSON object"),
     "review with a context that holds a key twice": (["review", "x", "--context", '{"a":1,"a":2}'], "twice"),

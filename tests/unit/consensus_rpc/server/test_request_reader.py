@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import event_service_pb2, metric_service_pb2, review_service_pb2
 from consensus_rpc.errors import InvalidField, MessageTooLarge
+from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.server.shapes import DURATION, STRUCT, TIMESTAMP
 from consensus_rpc.server.survey import MAX_LEVELS, MAX_MESSAGES
@@ -184,13 +185,17 @@ def test_the_caps_come_from_the_contracts_rules() -> None:
 def test_a_text_beyond_the_contracts_ceiling_is_told_the_limit_in_force() -> None:
     request = Start()
     request.review.idea = "a" * 25_000
-    limited = RequestReader(Start.FromString, max_bytes=CEILING, character_limits={"review.idea": 10_000})
+    limit = CharacterLimit(10_000, "send it as a document")
+    limited = RequestReader(Start.FromString, max_bytes=CEILING, character_limits={"review.idea": limit})
 
     with pytest.raises(InvalidField) as raised:
         limited.read(request.SerializeToString())
 
     [violation] = raised.value.field_violations
-    assert violation.description == "must be at most 10000 characters; 25000 characters sent"
+    assert (
+        violation.description
+        == "must be at most 10000 characters; 25000 characters sent; send it as a document"
+    )
 
 
 EDGES = (

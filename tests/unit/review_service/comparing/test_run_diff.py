@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus.v1 import decision_pb2, document_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_decision.decision import decide
 from consensus_rpc.errors import InvalidPageToken
 from review_service.comparing.pages import diff_page
@@ -192,3 +192,39 @@ def test_the_stored_diff_has_changed_fields_only_in_order() -> None:
         ("summary", [], ["New."]),
         ("assumptions", ["Readers have accounts."], ["Readers have accounts.", "More."]),
     ]
+
+
+def over(text: str) -> run_pb2.Run:
+    markdown = document_pb2.DOCUMENT_FORMAT_MARKDOWN
+    document = document_pb2.Document(text=text, format=markdown)
+    return run_pb2.Run(specification=run_pb2.RunSpecification(document=document))
+
+
+def test_documents_are_compared_by_their_headings_in_the_order_of_the_later() -> None:
+    before = over("# A\n\nOne.\n\n## Gone\n\nTwo.\n\n# B\n\nThree.\n")
+    after = over("# New\n\nZero.\n\n# B\n\nThree.\n\n# A\n\nOne and a half.\n\n")
+
+    found = diff_runs(before, after).sections
+
+    assert [(each.section, each.change) for each in found] == [
+        ("New", ADDED),
+        ("B", MODIFIED),
+        ("A", MODIFIED),
+        ("A > Gone", REMOVED),
+    ]
+    assert list(found[2].unified_diff_lines) == [
+        "--- a/A",
+        "+++ b/A",
+        "@@ -1,4 +1,4 @@",
+        " # A",
+        " ",
+        "-One.",
+        "+One and a half.",
+        " ",
+    ]
+
+
+def test_a_document_that_is_compared_with_itself_is_unchanged() -> None:
+    assert {each.change for each in diff_runs(over("# A\n\n# B\n"), over("# A\n\n# B\n")).sections} == {
+        UNCHANGED
+    }

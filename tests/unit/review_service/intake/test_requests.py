@@ -13,6 +13,8 @@ from consensus_rpc.errors import InvalidField
 from review_service.intake.requests import IntakeLimits, check_expand_request, check_review_input
 from tests.support.engine import LIMITS
 
+WAY_OUT = "send it as a document: at most 200,000 characters, any number of sentences"
+
 
 def review_input(idea: str = "Build it.", **fields: object) -> review_service_pb2.ReviewInput:
     return review_service_pb2.ReviewInput(idea=idea, **fields)  # type: ignore[arg-type]  # protobuf checks it
@@ -42,16 +44,23 @@ def test_an_idea_at_its_limits_is_taken(idea: str) -> None:
     [
         ("", "must have 1 to 10000 characters after trimming; 0 were sent"),
         (" \n\t ", "must have 1 to 10000 characters after trimming; 0 were sent"),
-        ("x" * 10_001, "must have 1 to 10000 characters after trimming; 10001 were sent"),
+        ("x" * 10_001, f"must have 1 to 10000 characters after trimming; 10001 were sent; {WAY_OUT}"),
+        ("x" * 200_001, "must have 1 to 10000 characters after trimming; 200001 were sent"),
         ("?!", "must hold a letter or a digit; 2 characters without one were sent"),
-        ("Yes. " * 11, "must have 1 to 10 sentences; 11 were sent"),
+        ("Yes. " * 11, f"must have 1 to 10 sentences; 11 were sent; {WAY_OUT}"),
     ],
-    ids=["empty", "blank", "too long", "says nothing", "too many sentences"],
+    ids=["empty", "blank", "too long", "too long for anything", "says nothing", "too many sentences"],
 )
 def test_an_idea_beyond_a_limit_is_refused_with_the_limit_and_the_size(idea: str, description: str) -> None:
     (violation,) = violations(review_input(idea))
 
     assert (violation.field, violation.description) == ("review.idea", description)
+
+
+def test_a_text_beyond_two_limits_is_told_both_at_once() -> None:
+    found = violations(review_input("A b c. " * 2_000))
+
+    assert [violation.reason for violation in found] == ["idea.characters", "idea.sentences"]
 
 
 def test_settings_lower_the_limits() -> None:

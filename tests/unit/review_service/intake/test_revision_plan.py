@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from consensus.v1 import panel_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus.v1 import document_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_decision.sections import section_digests
+from consensus_documents import section_digests as document_digests
 from consensus_rpc.errors import InvalidField
 from review_service.config import ReviewSettings
 from review_service.intake.revision_plan import is_content, plan_revision
@@ -208,3 +209,80 @@ def test_an_edited_proposal_keeps_the_bytes_that_any_proposal_has() -> None:
         check_revise_request(request, PANEL.ids, LIMITS)
     [violation] = caught.value.field_violations
     assert (violation.field, violation.reason) == ("edited_proposal", "edited_proposal.bytes")
+
+
+MARKDOWN = document_pb2.DOCUMENT_FORMAT_MARKDOWN
+BEFORE = "# Rota\n\nBy hand.\n\n## Costs\n\nNone.\n"
+AFTER = document_pb2.Document(text="# Rota\n\nBy machine.\n\n## Costs\n\nNone.\n")
+
+
+def document_parent(*found: panel_pb2.PersonaReview) -> run_pb2.Run:
+    run = parent(*found)
+    run.ClearField("proposal")
+    run.specification.document.CopyFrom(document_pb2.Document(text=BEFORE, format=MARKDOWN, name="rota.md"))
+    run.specification.document_expansion = document_pb2.DOCUMENT_EXPANSION_SKIP
+    return run
+
+
+def revised(run: run_pb2.Run, **fields: Any) -> Any:
+    request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", **fields)
+    edits = check_revise_request(request, PANEL.ids, LIMITS)
+    return plan_revision(SETTINGS, PANEL.personas, request, edits, run)
+
+
+def test_a_revised_document_is_the_edited_one_whole() -> None:
+    evidence = document_pb2.Attachment(name="a.csv", text="1")
+
+    planned = revised(
+        document_parent(*FIVE), edited_document=AFTER, edit_notes="By machine now.", attachments=[evidence]
+    )
+
+    specification = planned.specification
+    assert (specification.document.text, specification.document.name) == (AFTER.text, "rota.md")
+    assert specification.document.format == MARKDOWN
+    assert specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SKIP
+    assert [each.name for each in specification.attachments] == ["a.csv"]
+    assert not specification.revision.HasField("parent_proposal")
+    assert specification.revision.edit_notes == "By machine now."
+
+
+def test_a_review_of_a_document_that_is_carried_over_says_which_sections_its_persona_read() -> None:
+    planned = revised(document_parent(*FIVE), edited_document=AFTER)
+
+    (critic,) = [each for each in planned.carried_reviews if each.persona_id == "critic"]
+    assert list(critic.section_digests) == document_digests(BEFORE, MARKDOWN)
+
+
+@pytest.mark.parametrize(
+    ("run", "fields", "field"),
+    [
+        (document_parent(*FIVE), {"edit_notes": "Shorter."}, "edited_document"),
+        (document_parent(*FIVE), {"edited_proposal": proposal()}, "edited_document"),
+        (parent(*FIVE), {"edited_document": AFTER}, "edited_document"),
+        (parent(*FIVE), {"edited_document": AFTER, "edited_proposal": proposal()}, "edited_document"),
+        (document_parent(), {"edited_document": document_pb2.Document(text="?")}, "edited_document.text"),
+        (
+            parent(),
+            {"edit_notes": "x", "attachments": [document_pb2.Attachment(name="a")]},
+            "attachments[0].text",
+        ),
+    ],
+    ids=["notes alone", "a proposal", "not over a document", "both", "says nothing", "bad attachment"],
+)
+def test_edits_that_do_not_fit_the_subject_are_refused(
+    run: run_pb2.Run, fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidField) as caught:
+        revised(run, **fields)
+
+    assert [each.field for each in caught.value.field_violations] == [field]
+
+
+def test_a_given_proposal_stays_the_subject_of_its_revision() -> None:
+    run = parent(*FIVE)
+    run.specification.proposal.CopyFrom(proposal())
+
+    planned = revised(run, edit_notes="Shorter.")
+
+    assert planned.specification.proposal == proposal()
+    assert planned.specification.revision.parent_proposal == proposal()

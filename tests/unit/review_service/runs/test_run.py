@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, document_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
 from consensus_decision.decision import POLICY_VERSION
@@ -91,13 +91,21 @@ class Runs:
     """Begins runs and goes on with runs, each in a task, against one ledger."""
 
     def __init__(self, steps: ModelSteps, ledger: MemoryLedger) -> None:
+        self.first_items: list[str] = []
         self._steps = steps
         self._ledger: Any = ledger  # the part of a run's ledger that is used
 
-    def begin(self, min_personas: int = 0, seconds: float = 20.0) -> asyncio.Task[None]:
-        run = new_run(
-            persistence_service_pb2.CallScope(), "r-1", specification(min_personas=min_personas), None
-        )
+    def begin(
+        self,
+        min_personas: int = 0,
+        seconds: float = 20.0,
+        subject: run_pb2.RunSpecification | None = None,
+    ) -> asyncio.Task[None]:
+        whole = specification(min_personas=min_personas)
+        if subject is not None:
+            whole.MergeFrom(subject)
+        run = new_run(persistence_service_pb2.CallScope(), "r-1", whole, None)
+        self.first_items = [str(item.WhichOneof("item")) for item in run.first_items]
         begun = Begun(self._ledger, time.monotonic() + seconds)
         return asyncio.create_task(ReviewRun.begun(self._steps, run, begun).finish())
 
@@ -136,10 +144,13 @@ def attached(**fields: object) -> persistence_service_pb2.RunAttached:
     states: dict[str, int] = fields.pop("steps", {})  # type: ignore[assignment]  # a keyword of this function
     attempts = fields.pop("attempts", [])
     since = fields.pop("budget_start_time", None)
+    subject: Any = fields.pop("subject", run_pb2.RunSpecification())
+    whole = specification()
+    whole.MergeFrom(subject)
     run = run_pb2.Run(
         run_id="r-1",
         state=run_pb2.RUN_STATE_RUNNING,
-        specification=specification(),
+        specification=whole,
         steps=[run_pb2.Step(name=step, state=states.get(step, 1)) for step in STEPS],  # type: ignore[arg-type]  # numbers
         **fields,  # type: ignore[arg-type]  # fields of Run
     )
@@ -398,3 +409,93 @@ async def test_calls_that_the_end_of_a_run_cuts_are_recorded_as_unknown_and_no_o
     for each in unknown:
         each.state = attempt_pb2.ATTEMPT_STATE_STARTED
         assert each in started
+
+
+DOCUMENT = run_pb2.RunSpecification(
+    document=document_pb2.Document(
+        text="# Rota\n\nA rota for two wards.\n", format=document_pb2.DOCUMENT_FORMAT_MARKDOWN
+    ),
+    document_expansion=document_pb2.DOCUMENT_EXPANSION_SKIP,
+)
+GIVEN = run_pb2.RunSpecification(proposal=proposal())
+SKIPPED = run_pb2.STEP_STATE_SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("subject", "opening"),
+    [(DOCUMENT, ["step_skipped"]), (GIVEN, ["step_skipped", "proposal_ready"])],
+    ids=["document", "proposal"],
+)
+async def test_what_is_not_expanded_is_reviewed_at_once(
+    runs: Runs, ledger: MemoryLedger, subject: run_pb2.RunSpecification, opening: list[str]
+) -> None:
+    await runs.begin(subject=subject)
+
+    assert runs.first_items == [*opening, *["step_started"] * 5]
+    assert ledger.commits[:5] == [["persona_review_ready", "step_completed"]] * 5
+    assert ledger.kinds()[-1] == "run_completed"
+    assert not ledger.numbers(EXPAND)
+
+
+async def test_a_document_that_is_summarised_is_expanded_first(runs: Runs, ledger: MemoryLedger) -> None:
+    subject = run_pb2.RunSpecification()
+    subject.CopyFrom(DOCUMENT)
+    subject.document_expansion = document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+
+    await runs.begin(subject=subject)
+
+    assert runs.first_items == ["step_started"]
+    assert ledger.commits[0] == ["proposal_ready", "step_completed", *["step_started"] * 5]
+    reviews = [
+        item.persona_review_ready.persona_review
+        for item in ledger.items
+        if item.HasField("persona_review_ready")
+    ]
+    assert [each.name for each in reviews[0].shown_texts] == ["document", "proposal"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "fields", "first"),
+    [
+        (DOCUMENT, {}, ["step_skipped", *["step_started"] * 5]),
+        (GIVEN, {}, ["step_skipped", "proposal_ready", *["step_started"] * 5]),
+        # After a resumption the step is PENDING again, and the proposal is there.
+        (GIVEN, {"proposal": proposal()}, ["step_skipped", *["step_started"] * 5]),
+    ],
+    ids=["document", "proposal", "resumed proposal"],
+)
+async def test_a_claimed_run_records_that_nothing_is_expanded(
+    runs: Runs,
+    ledger: MemoryLedger,
+    subject: run_pb2.RunSpecification,
+    fields: dict[str, Any],
+    first: list[str],
+) -> None:
+    await runs.go_on(attached(subject=subject, **fields))
+
+    assert ledger.commits[0] == first
+    assert ledger.kinds()[-1] == "run_completed"
+
+
+async def test_whoever_takes_a_document_over_asks_only_who_is_missing(
+    runs: Runs, ledger: MemoryLedger
+) -> None:
+    done = review("critic")
+
+    await runs.go_on(attached(subject=DOCUMENT, steps={EXPAND: SKIPPED}, persona_reviews=[done]))
+
+    assert ledger.kinds().count("persona_review_ready") == 4
+    assert "step_skipped" not in ledger.kinds()
+
+
+async def test_a_revised_document_that_is_summarised_has_no_diff_of_proposals(
+    runs: Runs, ledger: MemoryLedger
+) -> None:
+    subject = run_pb2.RunSpecification(revision=run_pb2.RevisionSpecification(parent_run_id="r-0"))
+    subject.MergeFrom(DOCUMENT)
+    subject.document_expansion = document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+
+    await runs.go_on(attached(subject=subject))
+
+    ready = next(item.proposal_ready for item in ledger.items if item.HasField("proposal_ready"))
+    assert not ready.HasField("proposal_diff")
