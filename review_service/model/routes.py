@@ -1,11 +1,11 @@
-"""Routes to models: where each is, what it takes, what it costs. Pure; route_file.py reads them from a file."""
+"""Routes to models: where each is, what it takes, what it costs. Pure; `route_file` reads them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from consensus.v1 import attempt_pb2, panel_pb2
 
@@ -15,7 +15,7 @@ _MILLION: Final = 1_000_000
 
 
 class Protocol(StrEnum):
-    """How a route is spoken to; AUTO: Responses first, Chat Completions where the server knows no Responses."""
+    """How a route is spoken to; AUTO: Responses, and Chat Completions where the server knows none."""
 
     RESPONSES = "responses"
     CHAT_COMPLETIONS = "chat_completions"
@@ -119,8 +119,7 @@ class Route:
         return self.prices.get(model, self.price)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A route, and the model to ask for on it."""
 
     route: Route
