@@ -106,7 +106,7 @@ class Route:
     tokens_per_minute: int | None = None
 
     price: Price | None = None
-    prices: Mapping[str, Price] = MappingProxyType({})
+    prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     fallbacks: tuple[str, ...] = ()
 
     @property
