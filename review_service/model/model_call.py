@@ -22,7 +22,8 @@ class ModelCall:
 
     `route` is the id of the route to ask, empty for the default one, and `model` the name there, without a
     route. `shared_messages`: how many of the first messages are the same for other calls of the run, so that
-    a cache breakpoint belongs after them.
+    a cache breakpoint belongs after them. `seconds_left`: how long the call may take with its wait for a turn
+    where the route's limits make it wait, that is, until the run's deadline; None: as long as its time-out.
     """
 
     run_id: str
@@ -36,7 +37,8 @@ class ModelCall:
     instructions: str
     messages: tuple[str, ...]
     route: str = ""
-    shared_messages: int = 0
+    shared_messages: int = 1
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

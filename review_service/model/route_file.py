@@ -17,7 +17,9 @@ from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
 from review_service.model.routes import (
     DEFAULT_ROUTE,
+    OMITTABLE,
     ROUTE_ID,
+    CacheBreakpoint,
     Price,
     Protocol,
     Role,
@@ -59,6 +61,7 @@ _Headers = Annotated[dict[str, str], Field(max_length=20), AfterValidator(_check
 _Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:/@-]{1,200}$")]
 _Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.-]{1,64}$")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+_Omitted = Annotated[str, Field(pattern=rf"^({'|'.join(OMITTABLE)}|schema\.[A-Za-z$]{{1,50}})$")]
 _Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 _Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 _Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -103,7 +106,8 @@ class _RouteTable(_Table):
     role: Role = Role.SYSTEM
     reasoning_effort: _Word | None = None
     service_tier: _Word | None = None
-    cache_breakpoint: bool = False
+    cache_breakpoint: CacheBreakpoint = CacheBreakpoint.NONE
+    omit: Annotated[list[_Omitted], Field(max_length=20)] = []
     cap_parameter: Literal["max_output_tokens", "max_completion_tokens", "max_tokens"] | None = None
     max_output_tokens: _Tokens | None = None
     context_window: _Tokens | None = None
@@ -202,7 +206,7 @@ def _route(path: Path, name: str, table: _RouteTable, environment: Mapping[str, 
     key = _key(where, table, environment)
     fields = table.model_dump(
         exclude={"key_variable", "key_file", "headers", "header_variables", "temperature"}
-        | {"cache_breakpoint", "slow", "price", "prices", "fallback"}
+        | {"omit", "slow", "price", "prices", "fallback"}
     )
     empty = dict.fromkeys(("model", "reasoning_effort", "service_tier", "cap_parameter"), "")
     given: dict[str, Any] = empty | {field: value for field, value in fields.items() if value is not None}
@@ -212,7 +216,7 @@ def _route(path: Path, name: str, table: _RouteTable, environment: Mapping[str, 
         needs_key=key is not None,
         headers=tuple(_headers(where, table, environment).items()),
         takes_temperature=table.temperature,
-        has_cache_breakpoint=table.cache_breakpoint,
+        omit=tuple(table.omit),
         is_slow=table.slow,
         price=table.price.price() if table.price else None,
         prices=MappingProxyType({model: each.price() for model, each in table.prices.items()}),

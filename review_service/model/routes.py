@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from consensus.v1 import attempt_pb2, panel_pb2
 
 DEFAULT_ROUTE: Final = "default"
+# What is sent unless a route leaves it out; `schema.<keyword>` leaves out a keyword of the answer's schema.
+OMITTABLE: Final = ("instructions", "metadata", "prompt_cache_key", "store", "stream", "strict")
 ROUTE_ID: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _MILLION: Final = 1_000_000
 
@@ -31,6 +33,18 @@ class StructuredOutput(StrEnum):
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT = "json_object"
     PROMPT = "prompt"
+
+
+class CacheBreakpoint(StrEnum):
+    """How the end of the shared part of a prompt is marked for the provider's cache.
+
+    OPENAI: `prompt_cache_breakpoint` and `prompt_cache_options`; CACHE_CONTROL: `cache_control` on the part,
+    as gateways hand it on.
+    """
+
+    NONE = ""
+    OPENAI = "openai"
+    CACHE_CONTROL = "cache_control"
 
 
 class Role(StrEnum):
@@ -75,7 +89,8 @@ class Route:
     secrets, and so may `base_url` its query. `model`: what is asked for where nobody names a model, as by a
     fallback or a probe. `attempt_timeout_seconds` None: the run's. `is_slow`: answers are streamed, so that
     what was generated before the end of the time is kept. `max_output_tokens` and `context_window` are the
-    most that the route takes, in tokens. `cap_parameter` empty: the protocol's own name. `prices` by model;
+    most that the route takes, in tokens. `cap_parameter` empty: the protocol's own name. `omit`: other
+    parameters that are not sent, by the names under which `dropped_parameters` shows them. `prices` by model;
     `price` for the others. `fallbacks` are ids of routes.
     """
 
@@ -93,7 +108,8 @@ class Route:
     role: Role = Role.SYSTEM
     reasoning_effort: str = ""
     service_tier: str = ""
-    has_cache_breakpoint: bool = False
+    cache_breakpoint: CacheBreakpoint = CacheBreakpoint.NONE
+    omit: tuple[str, ...] = ()
     cap_parameter: str = ""
     max_output_tokens: int | None = None
     context_window: int | None = None
