@@ -9,7 +9,7 @@ Whatever comes is a value. No exception of a library leaves this room, since tho
 import asyncio
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consensus.v1 import errors_pb2
 from consensus_rpc.telemetry.log import get_logger
@@ -80,6 +80,8 @@ class ModelClient:
         trickle in; `call.seconds_left` bounds its wait for that turn too. Cancelling closes the connection.
         While this machine is short of what a connection takes, the call waits.
         """
+        if not call.route and ":" in call.model:
+            call = self._resolved(call)
         way = self._ways.get(call.route)
         if way is None or way.client is None:
             return _impossible(call, way)
@@ -100,6 +102,11 @@ class ModelClient:
             return outcome
         finally:
             way.pace.leave(reserved, used)
+
+    def _resolved(self, call: ModelCall) -> ModelCall:
+        """The call with the route that its model's name says."""
+        route, model = self.routes.resolve(call.model)
+        return replace(call, route=route.wire_id, model=model)
 
     def is_open(self, route_id: str) -> bool:
         """Whether the circuit of a route is open, so that a fallback should be asked instead.
