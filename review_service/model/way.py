@@ -67,6 +67,7 @@ class Way:
         "_found",
         "_is_settled",
         "_manners",
+        "_options",
         "_urls",
         "client",
         "connecting",
@@ -78,6 +79,7 @@ class Way:
     def __init__(self, route: Route) -> None:
         self.route = route
         self.client = _open(route) if route.key or not route.needs_key else None
+        self._options = _options(route)
         self.connecting = connecting_within(route.connect_timeout_seconds)
         self.pace = _pace(route)
         self.secrets = _secrets(route)
@@ -109,7 +111,7 @@ class Way:
         assert self.client is not None
         content = SentOnce(functools.partial(request_body, self.route, manner, call), observation.sending)
         url = self._urls[manner.protocol]
-        draft = await self.client.post(url, cast_to=httpx2.Response, content=content, options=_OPTIONS)
+        draft = await self.client.post(url, cast_to=httpx2.Response, content=content, options=self._options)
         return draft.request
 
     def tokens(self, call: ModelCall) -> int:
@@ -215,9 +217,7 @@ def _known_protocol(route: Route) -> Protocol | None:
 def _open(route: Route) -> openai.AsyncOpenAI:
     """The library's client, as far as it is needed: it makes requests."""
     headers: dict[str, str | openai.Omit] = {**_NO_TELEMETRY, **dict(route.headers)}
-    if route.key is None or route.key_header.lower() != "authorization":
-        headers.setdefault("Authorization", openai.Omit())
-    if route.key is not None and route.key_header.lower() != "authorization":
+    if route.key is not None and not _is_bearer(route):
         headers[route.key_header] = route.key
     return openai.AsyncOpenAI(
         api_key=route.key or _NO_KEY_GIVEN,
@@ -226,6 +226,17 @@ def _open(route: Route) -> openai.AsyncOpenAI:
         default_headers=cast("dict[str, str]", headers),  # its types do not know that it takes Omit
         http_client=UnsentRequests(),
     )
+
+
+def _options(route: Route) -> openai.RequestOptions:
+    """The same for each call; without the library's own way to hand a key over where it is not wanted."""
+    if _is_bearer(route) or any(name == "authorization" for name, _ in route.headers):
+        return _OPTIONS
+    return {**_OPTIONS, "headers": {**_OPTIONS["headers"], "Authorization": openai.Omit()}}
+
+
+def _is_bearer(route: Route) -> bool:
+    return route.key is not None and route.key_header.lower() == "authorization"
 
 
 def _pace(route: Route) -> Pace | None:
