@@ -19,6 +19,7 @@ from consensus_rpc.server.server import Server, ServerOptions, run
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
 from review_service.api.health import PERSISTENCE_SERVICE, follow_health
+from review_service.api.model_routes import ModelRoutes
 from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
 from review_service.config import ReviewSettings
@@ -86,7 +87,7 @@ async def main(
         slow_seconds=settings.slow_consumer_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
-    servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams)
+    servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams, ModelRoutes(settings, model))
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 
     async def report(serving: bool) -> None:
