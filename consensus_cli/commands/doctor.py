@@ -46,7 +46,7 @@ def doctor(
         bool, typer.Option("--model", help="Make one small call on each route to a model; it costs a little.")
     ] = False,
 ) -> None:
-    """Check both services, the database, and on demand the models.
+    """Check both services and the database, or the models.
 
     One line for each thing looked at; exit 1 when something is wrong.
     """

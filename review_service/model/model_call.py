@@ -46,7 +46,8 @@ class CallReport:
     """What is kept of a call whatever became of it. `latency_seconds` None: nothing was sent.
 
     `route` is the route's id as attempts carry it. `dropped_parameters`: what the route was known not to
-    take when the call was made, and was left out or exchanged.
+    take when the call was made, and was left out or exchanged. `omits_temperature`: none was sent, whatever
+    was asked for; `most_output_tokens`: a lower cap than was asked for, if one was sent.
     """
 
     latency_seconds: float | None = None
@@ -57,6 +58,8 @@ class CallReport:
     route: str = ""
     protocol: str = ""
     dropped_parameters: tuple[str, ...] = ()
+    omits_temperature: bool = False
+    most_output_tokens: int | None = None
     cost: attempt_pb2.Cost | None = None
 
 

@@ -32,6 +32,8 @@ def call_report(route: Route, manner: Manner, latency_seconds: float | None) -> 
         route=route.wire_id,
         protocol="" if is_responses else manner.protocol.value,
         dropped_parameters=manner.dropped,
+        omits_temperature=not manner.takes_temperature,
+        most_output_tokens=manner.max_output_tokens,
     )
 
 

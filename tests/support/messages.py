@@ -68,6 +68,9 @@ provenances = st.builds(
     usage=maybe(usages),
     latency=maybe(durations),
     truncated_fields=lists(texts),
+    route=texts,
+    dropped_parameters=lists(texts),
+    dropped_quotation_count=stored_counts,
 )
 reviews = st.builds(
     panel_pb2.PersonaReview,

@@ -192,6 +192,8 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
     content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
     if review.section_digests:
         content["section_digests"] = [[each.section, each.sha256.hex()] for each in review.section_digests]
+    if asked := _asked(review.provenance):
+        content["asked"] = asked
     return content
 
 
@@ -217,10 +219,21 @@ def _provenance(provenance: panel_pb2.ReviewProvenance) -> Columns:
     return columns
 
 
+def _asked(provenance: panel_pb2.ReviewProvenance) -> Columns:
+    """How the model was asked, where that is not as usual."""
+    asked = {
+        "route": provenance.route,
+        "dropped_parameters": list(provenance.dropped_parameters),
+        "dropped_quotation_count": provenance.dropped_quotation_count,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
 def _provenance_message(row: Mapping[Any, Any]) -> panel_pb2.ReviewProvenance:
     provenance = panel_pb2.ReviewProvenance(
         **{name: row[name] for name in _PROVENANCE_SCALARS},
         truncated_fields=row["truncated_fields"] or (),
+        **(row["content"] or {}).get("asked", {}),
     )
     if row["temperature"] is not None:
         provenance.temperature = row["temperature"] / 100
