@@ -29,6 +29,8 @@ BaseUrl = Annotated[
     Allowed("http(s)://host:port/path without credentials, and perhaps ?api-version=…"),
 ]
 
+RouteFile = Annotated[Path, Allowed("a path")]
+
 
 class ReviewSettings(ServerSettings):
     """Settings of the review service; each is the environment variable of its name in capitals."""
@@ -46,7 +48,7 @@ class ReviewSettings(ServerSettings):
         description="Connections to it, used in turn; several reach several processes that share its port.",
     )
 
-    model_routes: Path | None = Field(
+    model_routes: RouteFile | None = Field(
         None,
         description="A TOML file with a table for each route to models; empty: OPENAI_* are the only one.",
     )

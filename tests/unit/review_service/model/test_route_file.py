@@ -52,10 +52,10 @@ base_url = "http://127.0.0.1:8080/v1"
 """
 
 
-def loaded(text: str, tmp_path: Path, default: Route = DEFAULT, **environment: str) -> Routes:
+def loaded(text: str, tmp_path: Path, **environment: str) -> Routes:
     path = tmp_path / "routes.toml"
     path.write_text(text, encoding="utf-8")
-    return load_routes(path, default, environment)
+    return load_routes(path, DEFAULT, environment)
 
 
 def fault(text: str, tmp_path: Path, **environment: str) -> str:
@@ -87,6 +87,13 @@ def test_every_part_of_a_route_is_read(tmp_path: Path) -> None:
     assert azure.fallbacks == ("local", "default")
 
 
+@pytest.mark.parametrize("file", sorted(Path("examples/routes").glob("*.toml")), ids=lambda file: file.stem)
+def test_the_examples_are_read(file: Path) -> None:
+    environment = {"AZURE_OPENAI_API_KEY": KEY, "LITELLM_KEY": KEY}
+
+    assert len(load_routes(file, DEFAULT, environment)) == 2
+
+
 def test_a_route_without_a_key_needs_none(tmp_path: Path) -> None:
     local = loaded(WHOLE, tmp_path, AZURE_KEY=KEY, TEAM_TOKEN="t")["local"]
 
@@ -105,7 +112,7 @@ def test_a_default_route_of_the_file_stands_for_the_settings_one(tmp_path: Path)
     assert routes.default.model == "mine"
     assert [route.id for route in routes] == ["default", "a"]
     with pytest.raises(RouteFileError, match="OPENAI_BASE_URL"):
-        loaded("[routes.default]", tmp_path, Route("default", base_url="http://model/v1"))
+        load_routes(tmp_path / "routes.toml", Route("default", base_url="http://model/v1"), {})
 
 
 FAULTS = {
