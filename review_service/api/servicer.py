@@ -257,8 +257,10 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     async def GetServiceInfo(
         self, _request: review_service_pb2.GetServiceInfoRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.GetServiceInfoResponse:
-        info = review_service_pb2.GetServiceInfoResponse(routes=self._routes.described())
-        info.MergeFrom(self._info)
+        info = review_service_pb2.GetServiceInfoResponse()
+        info.CopyFrom(self._info)
+        info.routes.extend(self._routes.described())
+        info.model_route.CopyFrom(info.routes[0])
         return info
 
     async def _create(

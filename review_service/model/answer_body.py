@@ -92,18 +92,15 @@ def _usage(usage: object) -> panel_pb2.TokenUsage | None:
     into = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
     out_of = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
     cached = _detail(into, "cached_tokens")
-    written = _detail(into, "cache_write_tokens") or _detail(into, "cache_creation_tokens")
+    cached = cached or _count(usage.get("cache_read_input_tokens") or usage.get("prompt_cache_hit_tokens"))
+    written = _detail(into, "cache_write_tokens") or _count(usage.get("cache_creation_input_tokens"))
     return panel_pb2.TokenUsage(
-        input_tokens=_first(usage, "input_tokens", "prompt_tokens"),
-        cached_tokens=cached or _first(usage, "cache_read_input_tokens", "prompt_cache_hit_tokens"),
-        cache_write_tokens=written or _first(usage, "cache_creation_input_tokens"),
-        output_tokens=_first(usage, "output_tokens", "completion_tokens"),
+        input_tokens=_count(usage.get("input_tokens") or usage.get("prompt_tokens")),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        output_tokens=_count(usage.get("output_tokens") or usage.get("completion_tokens")),
         reasoning_tokens=_detail(out_of, "reasoning_tokens"),
     )
-
-
-def _first(usage: Fields, *keys: str) -> int:
-    return next((count for key in keys if (count := _count(usage.get(key)))), 0)
 
 
 def _detail(details: object, key: str) -> int:

@@ -20,15 +20,19 @@ from review_service.model.telemetry import Observation
 from review_service.model.unanswered import Unanswered
 
 _MASK: Final = "[key]"
-# Where providers and gateways put the id of a call.
-_REQUEST_IDS = ("x-request-id", "apim-request-id", "x-litellm-call-id")
+# Where others than the provider put the id of a call.
+_OTHER_REQUEST_IDS = ("apim-request-id", "x-litellm-call-id")
 
 
-def call_report(route: Route, manner: Manner, latency_seconds: float | None) -> CallReport:
+def call_report(
+    route: Route, manner: Manner, latency_seconds: float | None, status: int = 0, request_id: str = ""
+) -> CallReport:
     """What is known of a call before its answer is read."""
     is_responses = manner.protocol == Protocol.RESPONSES
     return CallReport(
         latency_seconds=latency_seconds,
+        http_status=status,
+        provider_request_id=request_id,
         route=route.wire_id,
         protocol="" if is_responses else manner.protocol.value,
         dropped_parameters=manner.dropped,
@@ -46,11 +50,7 @@ def read_outcome(
         body = body.replace(secret.encode(), _MASK.encode())
     if body is not answer.body:
         answer = replace(answer, body=body)
-    report = replace(
-        call_report(route, manner, observation.seconds()),
-        http_status=answer.status,
-        provider_request_id=_request_id(answer.headers),
-    )
+    report = call_report(route, manner, observation.seconds(), answer.status, _request_id(answer.headers))
     outcome = _with_cost(_read(answer, report, manner.protocol), route, observation.call.model)
     if isinstance(outcome, CallFailure):
         wait = retry_after_seconds(answer.headers, datetime.now(UTC))
@@ -143,7 +143,8 @@ def _with_cost(outcome: ModelAnswer | CallFailure, route: Route, model: str) -> 
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
-    return next((found for name in _REQUEST_IDS if (found := plain(headers.get(name)))), "")
+    usual = plain(headers.get("x-request-id"))
+    return usual or next((found for name in _OTHER_REQUEST_IDS if (found := plain(headers.get(name)))), "")
 
 
 def _masked(outcome: ModelAnswer | CallFailure, secrets: tuple[str, ...]) -> ModelAnswer | CallFailure:

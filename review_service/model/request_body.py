@@ -26,7 +26,7 @@ def request_body(route: Route, manner: Manner, call: ModelCall) -> bytes:
         body["temperature"] = call.temperature
     if route.service_tier and "service_tier" not in manner.omitted:
         body["service_tier"] = route.service_tier
-    if _marks_openai(route, manner, call):
+    if route.cache_breakpoint and _marks_openai(route, manner, call):
         body["prompt_cache_options"] = _EXPLICIT
     for name in manner.omitted:
         body.pop(name, None)
@@ -46,11 +46,12 @@ def schema_text(output: OutputFormat) -> str:
 
 
 def _responses(route: Route, manner: Manner, call: ModelCall) -> Body:
-    instructions = _instructions(manner, call)
+    instructions = _instructions(manner, call) if manner.describes_schema else call.instructions
     messages: list[Body] = [{"role": "user", "content": message} for message in call.messages]
     if "instructions" in manner.omitted:
         messages.insert(0, {"role": manner.role, "content": instructions})
-    _mark(messages, route, manner, call, "input_text")
+    if route.cache_breakpoint:
+        _mark(messages, route, manner, call, "input_text")
     body: Body = {"model": call.model, "instructions": instructions, "input": messages}
     if (shape := _shape(manner, call.output)) is not None:
         body["text"] = {"format": shape if "json_schema" not in shape else _flat(shape)}
@@ -127,6 +128,11 @@ def _shape(manner: Manner, output: OutputFormat) -> Body | None:
         return None
     if manner.structured_output == StructuredOutput.JSON_OBJECT:
         return {"type": "json_object"}
+    if not manner.omitted:
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": output.name, "strict": True, "schema": output.schema},
+        }
     schema: Body = {"name": output.name, "strict": True, "schema": _stripped(manner, output.schema)}
     if "strict" in manner.omitted:
         del schema["strict"]

@@ -64,6 +64,7 @@ class Way:
 
     __slots__ = (
         "_circuit",
+        "_first",
         "_found",
         "_is_settled",
         "_manners",
@@ -87,10 +88,11 @@ class Way:
         circuit_open.labels(route.id).set(0)
         self._found = _known_protocol(route)
         self._is_settled = self._found is not None
+        self._first = first_manner(route, self._found or Protocol.RESPONSES)
         self._manners: dict[str, Manner] = {}
         # Whole, so that they need not be joined for each call.
         base = route.base_url or (str(self.client.base_url) if self.client else "")
-        self._urls = {each: endpoint_url(base, each) for each in Protocol if each != Protocol.AUTO}
+        self._urls: dict[Protocol, str] = {each: endpoint_url(base, each) for each in Protocol if each != Protocol.AUTO}
 
     @property
     def protocol(self) -> Protocol:
@@ -99,8 +101,7 @@ class Way:
 
     def manner(self, model: str) -> Manner:
         """How a model here is asked, by what is known now."""
-        manner = self._manners.get(model)
-        return manner or first_manner(self.route, self._found or Protocol.RESPONSES)
+        return self._manners.get(model) or self._first
 
     def dropped(self) -> tuple[str, ...]:
         """What any of its models was found not to take, by name."""
@@ -170,13 +171,18 @@ class Way:
         if self._is_settled or not is_unknown_path(failure):
             return False
         if manner.protocol == Protocol.CHAT_COMPLETIONS:
-            self._found = None  # it knows neither: the address is wrong, or will be right later
+            self._speak(None)  # it knows neither: the address is wrong, or will be right later
             return False
         if self._found is None:
-            self._found = Protocol.CHAT_COMPLETIONS
-            self._manners.clear()
+            self._speak(Protocol.CHAT_COMPLETIONS)
             self._warn("protocol_found", "", setting=f'protocol = "{self._found}"')
         return True
+
+    def _speak(self, protocol: Protocol | None) -> None:
+        """Turns to a protocol, of whose manners nothing is known yet."""
+        self._found = protocol
+        self._first = first_manner(self.route, protocol or Protocol.RESPONSES)
+        self._manners.clear()
 
     def _learn_parameter(self, call: ModelCall, manner: Manner, failure: CallFailure) -> bool:
         """Leaves out, or exchanges, what a refusal names; another call may have learnt it meanwhile."""

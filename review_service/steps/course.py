@@ -238,7 +238,7 @@ class Course(Generic[T]):
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,
-            resumable=failure.is_setting or failure.reason not in _NOT_RESUMABLE,
+            resumable=failure.is_setting or failure.relearn or failure.reason not in _NOT_RESUMABLE,
         )
 
     def _log_failure(self, attempt: attempt_pb2.Attempt, delay_seconds: float | None) -> None:

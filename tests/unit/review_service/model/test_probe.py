@@ -22,7 +22,7 @@ PRICE = Price("USD", input=1_000_000, output=2_000_000, cached_input=0, cache_wr
 async def probing(*habits: Habit, **fields: Any) -> AsyncIterator[tuple[RouteProbe, Provider]]:
     """A probe of one route to such a provider."""
     async with Provider(*habits).serving() as provider:
-        route = Route("default", **({"base_url": provider.base_url, "needs_key": False} | fields))
+        route = Route("default", base_url=provider.base_url, needs_key=False, **fields)
         client = ModelClient(ModelOptions(routes=Routes([route])))
         yield RouteProbe(client, "gpt-5.1", timeout_seconds=5), provider
         await client.aclose()
