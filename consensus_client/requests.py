@@ -23,6 +23,7 @@ class ReviewOptions:
     """What one review does otherwise than the service's settings say; None leaves the setting.
 
     Temperatures are 0 to 2 in hundredths. `max_retries` are calls after a step's first, 1 to 10.
+    With `omit_temperature` none is sent at all, for models that take none.
     `min_personas` relaxes the quorum; the personas that hold a veto are always among `required_personas`.
     """
 
@@ -30,6 +31,7 @@ class ReviewOptions:
     review_model: str = ""
     expand_temperature: float | None = None
     review_temperature: float | None = None
+    omit_temperature: bool = False
     max_retries: int | None = None
     retry_initial_backoff: timedelta | None = None
     retry_backoff_multiplier: float | None = None
@@ -43,6 +45,8 @@ class ReviewOptions:
             review_model=self.review_model,
             expand_temperature=self.expand_temperature,
             review_temperature=self.review_temperature,
+            omit_expand_temperature=self.omit_temperature,
+            omit_review_temperature=self.omit_temperature,
             max_retries_per_persona=self.max_retries,
             retry_initial_backoff=duration(self.retry_initial_backoff),
             retry_backoff_multiplier=self.retry_backoff_multiplier,

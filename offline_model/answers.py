@@ -8,6 +8,7 @@ from offline_model.ask import Ask
 from offline_model.expansion import expand, revise
 from offline_model.proposal import Proposal
 from offline_model.reviews import review
+from offline_model.schema_instance import instance_of
 from offline_model.signals import Signals
 
 _KEPT_CHARACTERS = 16_000_000
@@ -25,6 +26,8 @@ class Answers:
         self._latest: tuple[str, Signals] | None = None
 
     def text(self, ask: Ask) -> str:
+        if ask.kind == "other":
+            return json.dumps(instance_of(ask.schema()))
         key = (ask.persona if ask.kind == "review" else "", ask.text)
         known = self._texts.get(key)
         if known is None:

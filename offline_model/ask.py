@@ -9,7 +9,7 @@ _FENCE = re.compile(r'<data name="([a-z_]+)" id="([0-9a-f]{32})">\n(.*?)\n</data
 _PERSONA_LINE = re.compile(r"^Persona:[ \t]*([A-Za-z0-9_-]+)", re.MULTILINE)
 _REVIEW_STEP = "review_"
 
-Kind = Literal["proposal", "review"]
+Kind = Literal["proposal", "review", "other"]
 
 
 class BadAskError(ValueError):
@@ -43,6 +43,11 @@ class Ask:
         for name, _, content in _FENCE.findall(self.text):
             blocks.setdefault(name, content)
         return blocks
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of an answer that is neither a proposal nor a review."""
+        schema: dict[str, Any] = self.body["text"]["format"]["schema"]
+        return schema
 
     def unfenced(self) -> str:
         """Return the input without its fenced blocks and without the persona's line."""
@@ -149,9 +154,10 @@ def _kind(body: dict[str, Any], persona: str) -> Kind:
     schema = wanted.get("schema")
     if not isinstance(wanted.get("name"), str) or not isinstance(schema, dict):
         raise BadAskError("Invalid 'text.format': a json_schema needs 'name' and 'schema'.", "text.format")
-    if "confidence_score" in schema.get("properties", {}):
+    fields = schema.get("properties", {})
+    if "confidence_score" in fields:
         return "review"
-    return "proposal"
+    return "proposal" if not fields or "problem_statement" in fields else "other"
 
 
 def _attempt(metadata: dict[str, str]) -> int:

@@ -19,12 +19,15 @@ from consensus_rpc.server.server import Server, ServerOptions, run
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
 from review_service.api.health import PERSISTENCE_SERVICE, follow_health
+from review_service.api.model_routes import ModelRoutes
 from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
 from review_service.config import ReviewSettings
 from review_service.follow.follower import RunFollower
 from review_service.intake.intake import character_limits
 from review_service.model.client import ModelClient, ModelOptions
+from review_service.model.route_file import RouteFileError, load_routes
+from review_service.model.routes import Routes
 from review_service.personas.panel import load_panel
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Ledger
@@ -43,13 +46,15 @@ _RETRY_READS = {
 }
 
 
-async def main(settings: ReviewSettings, port_file: Path | None, place: Place | None = None) -> None:
+async def main(
+    settings: ReviewSettings, routes: Routes, port_file: Path | None, place: Place | None = None
+) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
     stop_tracing = configure_tracing("review_service")
     get_logger().info("settings", **settings.masked())
     panel = load_panel()
     settings = _fitted(settings, len(panel.members))
-    model = ModelClient(_model_options(settings))
+    model = ModelClient(_model_options(settings, routes))
     runner = StepRunner(model)
     steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
 
@@ -82,7 +87,7 @@ async def main(settings: ReviewSettings, port_file: Path | None, place: Place | 
         slow_seconds=settings.slow_consumer_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
-    servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams)
+    servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams, ModelRoutes(settings, model))
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 
     async def report(serving: bool) -> None:
@@ -119,11 +124,20 @@ def _fitted(settings: ReviewSettings, panel_size: int) -> ReviewSettings:
     return fitted
 
 
-def _model_options(settings: ReviewSettings) -> ModelOptions:
-    key = settings.openai_api_key
+def _routes_or_exit(settings: ReviewSettings) -> Routes:
+    """All routes; a bad file ends the process with exit code 2 and one line, as a bad setting does."""
+    if settings.model_routes is None:
+        return Routes([settings.default_route])
+    try:
+        return load_routes(settings.model_routes, settings.default_route)
+    except RouteFileError as error:
+        typer.echo(f"bad settings: MODEL_ROUTES: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _model_options(settings: ReviewSettings, routes: Routes) -> ModelOptions:
     return ModelOptions(
-        api_key=None if key is None else key.get_secret_value(),
-        base_url=settings.openai_base_url,
+        routes=routes,
         max_calls_in_flight=settings.model_max_calls_in_flight,
         max_answer_bytes=settings.model_max_answer_bytes,
     )
@@ -186,6 +200,7 @@ def serve(
     settings = ReviewSettings.load_or_exit(
         **{name: value for name, value in given.items() if value is not None}
     )
+    routes = _routes_or_exit(settings)
     place = Place.current()
     configure_logging(
         "review_service",
@@ -201,7 +216,7 @@ def serve(
             listen=settings.review_listen,
             port_file=port_file,
         )
-    run(main(settings, port_file, place))
+    run(main(settings, routes, port_file, place))
 
 
 @app.command("settings")

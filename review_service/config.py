@@ -1,6 +1,7 @@
 """What the review service can be told, with bounds; read once, at start."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -18,6 +19,7 @@ from consensus_rpc.process.settings import (
 from consensus_rpc.process.settings_text import Allowed
 from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
+from review_service.model.routes import DEFAULT_ROUTE, Protocol, Route
 
 _MODEL_NAME = r"^[0-9A-Za-z._:/@-]{1,200}$"
 
@@ -26,6 +28,8 @@ BaseUrl = Annotated[
     AfterValidator(partial(check_http_url, query_names=("api-version",))),
     Allowed("http(s)://host:port/path without credentials, and perhaps ?api-version=…"),
 ]
+
+RouteFile = Annotated[Path, Allowed("a path")]
 
 
 class ReviewSettings(ServerSettings):
@@ -44,17 +48,30 @@ class ReviewSettings(ServerSettings):
         description="Connections to it, used in turn; several reach several processes that share its port.",
     )
 
+    model_routes: RouteFile | None = Field(
+        None,
+        description="A TOML file with a table for each route to models; empty: OPENAI_* are the only one.",
+    )
     openai_api_key: SecretStr | None = Field(
         None,
         description="Key of the model's provider; without one every run fails, with LLM_AUTHENTICATION.",
     )
     openai_base_url: BaseUrl | None = Field(
         None,
-        description="A server that speaks the Responses API, ending in /v1 (or in /v1/responses); empty: the"
-        " provider's own.",
+        description="A server that speaks the Responses API or Chat Completions, ending in /v1 (or in"
+        " /v1/responses); empty: the provider's own.",
     )
     openai_model: str = Field(
         "gpt-5.1", pattern=_MODEL_NAME, description="The model, where no other is named."
+    )
+    model_protocol: Protocol = Field(
+        Protocol.AUTO,
+        description="How OPENAI_BASE_URL is spoken to; `auto` tries `responses`, and remembers.",
+    )
+    model_reasoning_effort: str | None = Field(
+        None,
+        pattern=r"^[a-z]{1,32}$",
+        description="How much the model thinks before it answers, such as `low`; empty: its own default.",
     )
     expand_model: str | None = Field(
         None, pattern=_MODEL_NAME, description="The model that expands ideas; empty: OPENAI_MODEL."
@@ -141,6 +158,19 @@ class ReviewSettings(ServerSettings):
         if fault is not None:
             raise ValueError(fault)
         return value
+
+    @property
+    def default_route(self) -> Route:
+        """The route that OPENAI_* make."""
+        key = self.openai_api_key
+        return Route(
+            DEFAULT_ROUTE,
+            base_url=self.openai_base_url,
+            key=None if key is None else key.get_secret_value(),
+            protocol=self.model_protocol,
+            model=self.openai_model,
+            reasoning_effort=self.model_reasoning_effort or "",
+        )
 
     @property
     def model_for_expanding(self) -> str:

@@ -1,10 +1,11 @@
 """`consensus doctor`: is everything there, does it fit together, and what is wrong."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import grpc.aio
 import typer
@@ -17,6 +18,7 @@ from consensus_cli.execution import exits
 from consensus_cli.execution.failures import plain_cause
 from consensus_cli.execution.printing import say
 from consensus_cli.view import text
+from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
 from consensus_contract.errors import ConsensusError
@@ -24,6 +26,7 @@ from consensus_rpc.channel.channels import call_options, open_channel
 from consensus_rpc.channel.status import contract_errors
 
 _CALL_SECONDS = 3.0
+_PROBE_SECONDS = 600.0  # slow routes are given minutes
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -39,11 +42,17 @@ class Checkup:
 def doctor(
     server: options.Server = options.DEFAULT_SERVER,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+    ask_models: Annotated[
+        bool, typer.Option("--model", help="Make one small call on each route to a model; it costs a little.")
+    ] = False,
 ) -> None:
-    """Check both services and the database.
+    """Check both services and the database, or the models.
 
     One line for each thing looked at; exit 1 when something is wrong.
     """
+    if ask_models:
+        _show_models(asyncio.run(_probe(inputs.target(server))))
+        return
     checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
     rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in checkups]
     say(*table(("", "what", "seen"), rows)[1:])
@@ -52,8 +61,29 @@ def doctor(
     raise typer.Exit(exits.FAILED if wrong else exits.OK)
 
 
+def _show_models(probes: Sequence[review_service_pb2.ModelRouteProbe]) -> None:
+    """Says what the routes answered, and ends with 1 when one is of no use."""
+    say(*probe_lines(probes))
+    wrong = [text.clean(each.route) for each in probes if not each.usable]
+    say("", f"not usable: {', '.join(wrong)}" if wrong else "all routes are usable")
+    raise typer.Exit(exits.FAILED if wrong else exits.OK)
+
+
 def register(app: typer.Typer) -> None:
     app.command()(doctor)
+
+
+async def _probe(target: str) -> Sequence[review_service_pb2.ModelRouteProbe]:
+    async with open_channel(target) as channel:
+        try:
+            with contract_errors():
+                answer = await review_service_pb2_grpc.ReviewServiceStub(channel).ProbeModelRoutes(
+                    review_service_pb2.ProbeModelRoutesRequest(), **call_options(_PROBE_SECONDS)
+                )
+        except ConsensusError as error:
+            say(f"review service at {target}: {_words(error)}")
+            raise typer.Exit(exits.FAILED) from None
+    return answer.probes
 
 
 async def _examine(server: str, persistence: str) -> list[Checkup]:
@@ -85,6 +115,13 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
     where = text.clean(route.base_url) or "the provider's own address"
     key = "key present" if route.api_key_configured else "no key: runs will fail with LLM_AUTHENTICATION"
     yield Checkup("model", route.api_key_configured, f"{where}, {', '.join(models)}, {key}")
+    today = datetime.now(UTC).date()
+    for has_time, seen in announced_ends([route.expand_model, route.review_model], today):
+        yield Checkup("model's end", has_time, seen)
+    for each in info.routes:
+        if each.circuit_open:
+            subject = f"route {text.clean(each.route or 'default')}"
+            yield Checkup(subject, is_well=False, seen="its calls keep failing; --model asks it")
 
 
 async def _examine_persistence(target: str) -> list[Checkup]:

@@ -37,6 +37,9 @@ _ReviewTemperature = Annotated[
         min=0, max=2, metavar="0..2", help="Temperature of reviewing, in hundredths.", show_default=False
     ),
 ]
+_NoTemperature = Annotated[
+    bool, typer.Option("--no-temperature", help="Send no temperature: some models take none.")
+]
 _MaxRetries = Annotated[
     int | None,
     typer.Option(min=1, max=10, metavar="1..10", help="Calls after each step's first.", show_default=False),
@@ -103,6 +106,7 @@ def review(
     review_model: _ReviewModel = "",
     expand_temperature: options.ExpandTemperature = None,
     review_temperature: _ReviewTemperature = None,
+    no_temperature: _NoTemperature = False,
     max_retries: _MaxRetries = None,
     min_personas: _MinPersonas = None,
     require: _Require = None,
@@ -121,11 +125,17 @@ def review(
     inputs.refuse_together(
         [("--detach", detach), ("--on-disconnect cancel", on_disconnect is OnDisconnect.CANCEL)]
     )
+    for name, given in (
+        ("--expand-temperature", expand_temperature),
+        ("--review-temperature", review_temperature),
+    ):
+        inputs.refuse_together([("--no-temperature", no_temperature), (name, given is not None)])
     chosen = ReviewOptions(
         expand_model=expand_model or model,
         review_model=review_model or model,
         expand_temperature=inputs.hundredths("--expand-temperature", expand_temperature),
         review_temperature=inputs.hundredths("--review-temperature", review_temperature),
+        omit_temperature=no_temperature,
         max_retries=max_retries,
         min_personas=min_personas,
         required_personas=require or (),

@@ -14,6 +14,7 @@ from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars
 from review_service.api.caller import caller_of
 from review_service.api.info import service_info
+from review_service.api.model_routes import ModelRoutes
 from review_service.api.streams import ReviewContext, Streams, WatchContext
 from review_service.comparing.pages import diff_page
 from review_service.comparing.run_diff import diff_runs
@@ -39,6 +40,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         gateway: PersistenceGateway,
         worker: Worker,
         streams: Streams,
+        routes: ModelRoutes,
     ) -> None:
         self._run_timeout_seconds = settings.run_timeout_seconds
         self._intake = Intake(settings, panel)
@@ -47,6 +49,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self._gateway = gateway
         self._worker = worker
         self._streams = streams
+        self._routes = routes
         self._info = service_info(settings, panel.personas)
 
     # Runs begin and are followed.
@@ -253,14 +256,18 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         return review_service_pb2.ListPersonasResponse(personas=self._personas)
 
     async def ProbeModelRoutes(
-        self, _request: review_service_pb2.ProbeModelRoutesRequest, _context: HasTimeRemaining
+        self, request: review_service_pb2.ProbeModelRoutesRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.ProbeModelRoutesResponse:
-        return review_service_pb2.ProbeModelRoutesResponse()
+        return await self._routes.probe(request)
 
     async def GetServiceInfo(
         self, _request: review_service_pb2.GetServiceInfoRequest, _context: HasTimeRemaining
     ) -> review_service_pb2.GetServiceInfoResponse:
-        return self._info
+        info = review_service_pb2.GetServiceInfoResponse()
+        info.CopyFrom(self._info)
+        info.routes.extend(self._routes.described())
+        info.model_route.CopyFrom(info.routes[0])
+        return info
 
     async def _specification(self, review: review_service_pb2.ReviewInput) -> run_pb2.RunSpecification:
         """What a run is to do; a document of many short lines takes longer to read than others may wait."""

@@ -122,6 +122,17 @@ def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iter
     """What a request does otherwise than the settings say keeps its bounds."""
     yield from _temperature(options, "expand_temperature", field)
     yield from _temperature(options, "review_temperature", field)
+    yield from _either(options, "expand_temperature", field)
+    yield from _either(options, "review_temperature", field)
+
+
+def _either(options: review_service_pb2.ReviewOptions, name: str, field: str) -> Iterator[FieldViolation]:
+    """A temperature is given, or none is to be sent."""
+    is_given = options.HasField(name)  # type: ignore[arg-type]  # it has the fields that are asked for
+    if is_given and getattr(options, f"omit_{name}"):
+        yield FieldViolation(
+            f"{field}.omit_{name}", f"must not stand together with {name}", "temperature.omitted"
+        )
 
 
 def check_expand_request(request: review_service_pb2.ExpandIdeaRequest, limits: IntakeLimits) -> CleanInput:

@@ -109,7 +109,10 @@ def _temperatures(settings: ReviewSettings, options: _Options) -> tuple[float | 
         expand = options.expand_temperature
     if options.HasField("review_temperature"):
         review = options.review_temperature
-    return expand, review
+    return (
+        None if options.omit_expand_temperature else expand,
+        None if options.omit_review_temperature else review,
+    )
 
 
 def _of_hundredths(value: int | None) -> float | None:

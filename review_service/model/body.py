@@ -60,6 +60,10 @@ class BoundedBody:
             raise UndecodableBodyError("cut off inside its encoding")
         return bytes(self._decoded[: self._cap])
 
+    def so_far(self) -> bytes:
+        """What was taken until now, complete or not."""
+        return bytes(self._decoded[: self._cap])
+
     def _inflate(self, piece: bytes) -> None:
         """Decodes a piece, as far as the cap; what follows the encoded stream is nobody's."""
         if not piece:

@@ -8,7 +8,7 @@ package has come back with the request by then (`UnsentRequests`), the session w
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -19,9 +19,16 @@ from multidict import CIMultiDict
 from review_service.model.body import ACCEPTED_ENCODINGS, BoundedBody, UndecodableBodyError
 from review_service.model.unanswered import Unanswered, unanswered
 
-_CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 30.0
 _NOTHING = httpx2.ByteStream(b"")  # given one, an answer is made in a tenth of the time
+
+
+def connecting_within(seconds: float) -> aiohttp.ClientTimeout:
+    """The time to connect; the attempt as a whole is bounded by who makes it."""
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
+
+
+CONNECTING: Final = connecting_within(10.0)
 
 
 class SentOnce(aiohttp.Payload, httpx2.AsyncByteStream):
@@ -77,6 +84,11 @@ class BodyCaps:
     answer: int
     error: int = 65_536
 
+    @property
+    def stream(self) -> int:
+        """The same answer in events, which say of each few letters what they belong to."""
+        return 4 * self.answer
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -92,6 +104,21 @@ class Received:
         return _is_success(self.status)
 
 
+class Kept:
+    """What came of an answer, for whoever wants it even though its time ended before it did."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.body: BoundedBody | None = None
+
+    def received(self) -> Received | None:
+        """The answer so far; None when nothing of it came, or what came cannot be decoded."""
+        return None if self.body is None else Received(self.status, self.headers, self.body.so_far(), True)
+
+
 class _Pending(aiohttp.ClientResponse):
     """An answer that its session does not wait for, only `arrive`."""
 
@@ -100,20 +127,25 @@ class _Pending(aiohttp.ClientResponse):
         self._comes_from = connection
         return self
 
-    async def arrive(self, caps: BodyCaps) -> Received:
+    async def arrive(self, caps: BodyCaps, kept: Kept | None) -> Received:
         """Waits for all of it; closes the connection when that fails or is cancelled, or it is too long."""
         try:
             await super().start(self._comes_from)
-            body, is_cut = await self._taken(caps.answer if _is_success(self.status) else caps.error)
+            cap = caps.error
+            if _is_success(self.status):
+                cap = caps.answer if kept is None else caps.stream
+            body, is_cut = await self._taken(cap, kept)
         except BaseException:
             self.close()
             raise
         return Received(self.status, self.headers, body, is_cut)
 
-    async def _taken(self, cap: int) -> tuple[bytes, bool]:
+    async def _taken(self, cap: int, kept: Kept | None) -> tuple[bytes, bool]:
         """The body, and whether there was more; of an error whose body is broken its status is enough."""
         try:
             body = BoundedBody(",".join(self.headers.getall("Content-Encoding", ())), cap)
+            if kept is not None:
+                kept.status, kept.headers, kept.body = self.status, self.headers, body
             async for piece in self.content.iter_any():
                 if not body.take(piece):
                     self.close()
@@ -146,15 +178,22 @@ class SingleExchange:
                 ssl=httpx2.create_ssl_context(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The attempt as a whole is bounded by who makes it.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            timeout=CONNECTING,
             response_class=_Pending,
             auto_decompress=False,  # the answer's own class does it, up to the cap
             headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
         )
 
-    async def send(self, request: httpx2.Request) -> Received | Unanswered:
-        """One request and what came of it, as a value whatever the other side does."""
+    async def send(
+        self,
+        request: httpx2.Request,
+        connecting: aiohttp.ClientTimeout = CONNECTING,
+        kept: Kept | None = None,
+    ) -> Received | Unanswered:
+        """One request and what came of it, as a value whatever the other side does.
+
+        `kept` is told what comes while it comes: the caller reads it when time ends first.
+        """
         try:
             answer = await self._session.request(
                 request.method,
@@ -164,10 +203,11 @@ class SingleExchange:
                 # The key and the prompt must not go to a host that nobody chose.
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
+                timeout=connecting,
             )
             assert isinstance(answer, _Pending)
             del request  # sent
-            return await answer.arrive(self._caps)
+            return await answer.arrive(self._caps, kept)
         except (aiohttp.ClientError, OSError, UndecodableBodyError) as error:  # its timeouts are OSErrors
             return unanswered(error)
 
@@ -182,12 +222,12 @@ def _is_success(status: int) -> bool:
 
 
 # Address and headers are the same for each call: calls in flight share one of either.
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=128)
 def _parsed(url: httpx2.URL | str) -> httpx2.URL:
     return httpx2.URL(url)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=128)
 def _shared(items: tuple[tuple[str, str], ...]) -> tuple[httpx2.Headers, CIMultiDict[str]]:
     """The headers, for either library."""
     return httpx2.Headers(items), CIMultiDict(items)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import Reason
 from review_service.model.provider_error import NOTHING_SAID, ProviderError
 
@@ -18,7 +18,13 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call, whole. `messages` are the user's texts, in order; `temperature` None: none is sent."""
+    """One call, whole. `messages` are the user's texts, in order; `temperature` None: none is sent.
+
+    `route` is the id of the route to ask, empty for the default one, and `model` the name there, without a
+    route. `shared_messages`: how many of the first messages are the same for other calls of the run, so that
+    a cache breakpoint belongs after them. `seconds_left`: how long the call may take with its wait for a turn
+    where the route's limits make it wait, that is, until the run's deadline; None: as long as its time-out.
+    """
 
     run_id: str
     step: str
@@ -30,17 +36,31 @@ class ModelCall:
     output: OutputFormat
     instructions: str
     messages: tuple[str, ...]
+    route: str = ""
+    shared_messages: int = 1
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What is kept of a call whatever became of it. `latency_seconds` None: nothing was sent."""
+    """What is kept of a call whatever became of it. `latency_seconds` None: nothing was sent.
+
+    `route` is the route's id as attempts carry it. `dropped_parameters`: what the route was known not to
+    take when the call was made, and was left out or exchanged. `omits_temperature`: none was sent, whatever
+    was asked for; `most_output_tokens`: a lower cap than was asked for, if one was sent.
+    """
 
     latency_seconds: float | None = None
     http_status: int = 0
     provider_request_id: str = ""
     answered_model: str = ""
     usage: panel_pb2.TokenUsage | None = None
+    route: str = ""
+    protocol: str = ""
+    dropped_parameters: tuple[str, ...] = ()
+    omits_temperature: bool = False
+    most_output_tokens: int | None = None
+    cost: attempt_pb2.Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,8 @@ class CallFailure:
     short word for what happened, finer than the reason; empty where the reason says it all. `is_setting`:
     the same call can succeed once somebody mends a setting or an account. `is_local`: this machine fell
     short and nothing left it, so that it says nothing of the provider and should use up no attempt.
+    `relearn`: the route refused how it was asked, and the next call asks otherwise: it is worth making at
+    once, whatever the reason says.
     """
 
     report: CallReport
@@ -71,3 +93,4 @@ class CallFailure:
     cause: str = ""
     is_setting: bool = False
     is_local: bool = False
+    relearn: bool = False

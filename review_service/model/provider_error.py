@@ -86,13 +86,21 @@ def error_in(value: object) -> ProviderError:
     found = _innermost(value)
     if not isinstance(found, dict):
         return ProviderError(message=clean(found))
-    param = found.get("param")
     return ProviderError(
         code=plain(found.get("code")),
         kind=plain(found.get("type")),
-        param=param if isinstance(param, str) and _PARAMETER.fullmatch(param) else "",
+        param=_parameter(found),
         message=clean(found.get("message") or found.get("msg") or found.get("detail")),
     )
+
+
+def _parameter(found: dict[str, object]) -> str:
+    """The parameter that is objected to: by name, or by the place in the body that some frameworks give."""
+    param, place = found.get("param"), found.get("loc")
+    if not param and isinstance(place, list):
+        parts = [str(part) for part in place[:10] if isinstance(part, str | int) and part != "body"]
+        param = ".".join(parts)
+    return param if isinstance(param, str) and _PARAMETER.fullmatch(param) else ""
 
 
 def _innermost(value: object) -> object:

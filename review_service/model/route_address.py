@@ -1,16 +1,26 @@
-"""Where the Responses API is, from the address that OPENAI_BASE_URL gives. Pure."""
+"""Where a route's API is, from the address that its table or OPENAI_BASE_URL gives. Pure."""
 
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-_ENDPOINT = "/responses"
+from review_service.model.routes import Protocol
+
+_ENDPOINTS: Final = {Protocol.RESPONSES: "/responses", Protocol.CHAT_COMPLETIONS: "/chat/completions"}
 
 
-def responses_url(base_url: str) -> str:
+def endpoint_url(base_url: str, protocol: Protocol) -> str:
     """The address that calls go to: the path's own end added where it is missing, a query kept."""
     parts = urlsplit(base_url)
     path = parts.path.rstrip("/")
-    path = path if path.endswith(_ENDPOINT) else path + _ENDPOINT
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+    for each in _ENDPOINTS.values():
+        path = path.removesuffix(each)
+    return urlunsplit((parts.scheme, parts.netloc, path + _ENDPOINTS[protocol], parts.query, ""))
+
+
+def protocol_of(base_url: str | None) -> Protocol:
+    """The protocol that an address says by its end; AUTO where it says none."""
+    path = urlsplit(base_url or "").path.rstrip("/")
+    return next((each for each, end in _ENDPOINTS.items() if path.endswith(end)), Protocol.AUTO)
 
 
 def library_base(base_url: str | None) -> str | None:

@@ -6,9 +6,11 @@ from typing import Self
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
+from prometheus_client import Gauge
 
 from consensus_contract.errors import reason_name
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
+from review_service.model.routes import DEFAULT_ROUTE
 
 _SCOPE = "review_service.model.client"
 _tracer = trace.get_tracer(_SCOPE)
@@ -18,6 +20,13 @@ _tokens = _meter.create_histogram(
 )
 _duration = _meter.create_histogram(
     "gen_ai.client.operation.duration", unit="s", description="Time of a call."
+)
+
+
+circuit_open = Gauge(
+    "consensus_model_circuit_open",
+    "Whether calls to a route kept failing, so that its fallbacks are asked instead.",
+    ("route",),
 )
 
 
@@ -65,6 +74,7 @@ def _common(call: ModelCall) -> dict[str, AttributeValue]:
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": call.model,
+        "consensus.route": call.route or DEFAULT_ROUTE,
     }
 
 

@@ -121,6 +121,14 @@ def _ended(
     attempt.answered_model = report.answered_model
     attempt.http_status = report.http_status
     attempt.provider_request_id = report.provider_request_id
+    attempt.route, attempt.protocol = report.route, report.protocol
+    attempt.dropped_parameters.extend(report.dropped_parameters)
+    if report.omits_temperature:
+        attempt.ClearField("temperature")
+    if report.most_output_tokens is not None:
+        attempt.max_output_tokens = min(attempt.max_output_tokens, report.most_output_tokens)
+    if report.cost is not None:
+        attempt.cost.CopyFrom(report.cost)
     if report.usage is not None:
         attempt.usage.CopyFrom(report.usage)
     if report.latency_seconds is not None:

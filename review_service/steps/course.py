@@ -103,7 +103,9 @@ class Course(Generic[T]):
         seconds_left = self._deadline - self._timing.clock()
         timeout = min(self._request.policy.attempt_timeout_seconds, seconds_left)
         # Nothing is held meanwhile that can be made again: an answer may take minutes.
-        answer = await self._model.call(self._model_call(), timeout) if seconds_left > 0 else _TOO_LATE
+        answer = (
+            await self._model.call(self._model_call(seconds_left), timeout) if seconds_left > 0 else _TOO_LATE
+        )
         attempt = self._attempt()
         self._number += 1
         self._used += 0 if isinstance(answer, CallFailure) and answer.is_local else 1
@@ -156,7 +158,7 @@ class Course(Generic[T]):
             return CallFailure(failure.report, _TOO_LATE.reason, "The run's deadline passed during the call.")
         return failure
 
-    def _model_call(self) -> ModelCall:
+    def _model_call(self, seconds_left: float) -> ModelCall:
         request = self._request
         repair = (repair_message(self._fault),) if self._fault else ()
         return ModelCall(
@@ -170,6 +172,7 @@ class Course(Generic[T]):
             output=request.output,
             instructions=request.instructions,
             messages=request.messages + repair,
+            seconds_left=seconds_left,
         )
 
     def _read(self, attempt: attempt_pb2.Attempt, answer: ModelAnswer) -> Succeeded[T] | CallFailure:
@@ -207,6 +210,7 @@ class Course(Generic[T]):
             failure.reason,
             used=self._used,
             is_repeated=self._is_repeated(failure.reason),
+            is_relearnt=failure.relearn,
             retry_after_seconds=failure.retry_after_seconds,
             seconds_left=self._deadline - now,
             chance=self._timing.chance(),
@@ -234,7 +238,7 @@ class Course(Generic[T]):
             attempt,
             failed_event(attempt, self._request.persona_id, None),
             attempt.attempt_number,
-            resumable=failure.is_setting or failure.reason not in _NOT_RESUMABLE,
+            resumable=failure.is_setting or failure.relearn or failure.reason not in _NOT_RESUMABLE,
         )
 
     def _log_failure(self, attempt: attempt_pb2.Attempt, delay_seconds: float | None) -> None:

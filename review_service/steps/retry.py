@@ -78,6 +78,7 @@ def decide_retry(
     *,
     used: int,
     is_repeated: bool,
+    is_relearnt: bool = False,
     retry_after_seconds: float | None,
     seconds_left: float,
     chance: float,
@@ -85,14 +86,16 @@ def decide_retry(
     """Whether a step calls again after a failure, and when.
 
     `used` counts the step's calls so far, this one included. `is_repeated`: a call before this one failed
-    for the same reason. `seconds_left` runs to the run's deadline. A longer wait that the provider asked
+    for the same reason. `is_relearnt`: the next call is made otherwise than the route refused, and at once.
+    `seconds_left` runs to the run's deadline. A longer wait that the provider asked
     for wins over the policy's.
     """
-    if reason not in _RETRYABLE and (reason not in _RETRYABLE_ONCE or is_repeated):
+    can_repeat = reason in _RETRYABLE or (reason in _RETRYABLE_ONCE and not is_repeated)
+    if not is_relearnt and not can_repeat:
         return GiveUp.NOT_RETRYABLE
     if used >= policy.max_attempts:
         return GiveUp.BUDGET_USED
-    delay = max(policy.backoff.seconds(used, chance), retry_after_seconds or 0.0)
+    delay = 0.0 if is_relearnt else max(policy.backoff.seconds(used, chance), retry_after_seconds or 0.0)
     if delay + MIN_CALL_SECONDS > seconds_left:
         return GiveUp.NO_TIME
     return Retry(delay)

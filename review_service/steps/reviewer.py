@@ -144,11 +144,13 @@ def _provenance(
     return panel_pb2.ReviewProvenance(
         requested_model=attempt.requested_model,
         answered_model=attempt.answered_model,
-        temperature=task.temperature,
+        temperature=attempt.temperature if attempt.HasField("temperature") else None,
         persona_template_version=task.template_version,
         prompt_digest=persona.prompt_digest,
         attempt_count=attempt.attempt_number,
         provider_request_id=attempt.provider_request_id,
+        route=attempt.route,
+        dropped_parameters=attempt.dropped_parameters,
         usage=attempt.usage if attempt.HasField("usage") else None,
         latency=attempt.latency if attempt.HasField("latency") else None,
     )

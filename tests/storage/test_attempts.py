@@ -50,6 +50,11 @@ async def test_what_was_said_of_its_failure_is_read_back_and_goes_with_a_later_e
         uncounted=True,
         mended=["code_fence"],
         truncated_fields=["strengths", "concerns"],
+        route="local",
+        protocol="chat_completions",
+        dropped_parameters=["temperature"],
+        estimated_input_tokens=1_200,
+        cost=attempt_pb2.Cost(currency="USD", micros=2_500_000_000),
     )
     async with service.created() as worker:
         failed = ended(state=FAILED)

@@ -70,6 +70,8 @@ provenances = st.builds(
     usage=maybe(usages),
     latency=maybe(durations),
     truncated_fields=lists(texts),
+    route=texts,
+    dropped_parameters=lists(texts),
     dropped_quotation_count=stored_counts,
 )
 quotations = lists(st.builds(document_pb2.Quotation, section=texts, text=texts))

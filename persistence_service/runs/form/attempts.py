@@ -17,8 +17,11 @@ from persistence_service.schema.scalars import (
 )
 
 _TEXTS = ("requested_model", "answered_model", "provider_request_id", "message")
-_EVIDENCE = ("cause", "provider_code", "provider_type", "provider_param", "provider_message", "uncounted")
-_EVIDENCE_LISTS = ("mended", "truncated_fields")
+_EVIDENCE = (
+    "cause", "provider_code", "provider_type", "provider_param", "provider_message", "uncounted", "route",
+    "protocol", "estimated_input_tokens",
+)  # fmt: skip
+_EVIDENCE_LISTS = ("mended", "truncated_fields", "dropped_parameters")
 _NUMBERS = ("attempt_number", "max_output_tokens", "http_status")
 # Nothing is NULL, which takes no room: as long as the attempt is in flight, and most often afterwards.
 _OFTEN_NOTHING = ("http_status", "answered_model", "provider_request_id", "message", "raw_output")
@@ -53,14 +56,16 @@ def attempt_columns(attempt: attempt_pb2.Attempt) -> dict[str, Any]:
 
 
 def _evidence(attempt: attempt_pb2.Attempt) -> dict[str, Any] | None:
-    """What the provider or this machine said, and what was put right; nothing of a clean attempt.
+    """How it was asked where that is not as usual, what was said, put right and paid; most often nothing.
 
     Raises:
         InvalidField: for the character NUL.
     """
     said = {name: getattr(attempt, name) for name in _EVIDENCE}
     said |= {name: list(getattr(attempt, name)) for name in _EVIDENCE_LISTS}
-    found = {name: value for name, value in said.items() if value}
+    found: dict[str, Any] = {name: value for name, value in said.items() if value}
+    if attempt.HasField("cost"):
+        found["cost"] = {"currency": attempt.cost.currency, "micros": attempt.cost.micros}
     if not found:
         return None
     storable_json(found, canonical_json(found), "attempts")
@@ -81,6 +86,8 @@ def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
     for name, value in (row["evidence"] or {}).items():
         if isinstance(value, list):
             getattr(attempt, name).extend(value)
+        elif isinstance(value, dict):
+            attempt.cost.CopyFrom(attempt_pb2.Cost(**value))
         else:
             setattr(attempt, name, value)
     if row["reason"] is not None:

@@ -159,7 +159,6 @@ def review_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
     review = verdict_message(row)
     if row["attempt_count"] is not None:
         review.provenance.CopyFrom(_provenance_message(row))
-        review.provenance.dropped_quotation_count = row["content"].get("dropped_quotation_count", 0)
     return review
 
 
@@ -201,8 +200,8 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
         content["shown_texts"] = [
             [each.name, each.character_count, each.sha256.hex()] for each in review.shown_texts
         ]
-    if review.provenance.dropped_quotation_count:
-        content["dropped_quotation_count"] = review.provenance.dropped_quotation_count
+    if asked := _asked(review.provenance):
+        content["asked"] = asked
     return content
 
 
@@ -252,10 +251,21 @@ def _provenance(provenance: panel_pb2.ReviewProvenance) -> Columns:
     return columns
 
 
+def _asked(provenance: panel_pb2.ReviewProvenance) -> Columns:
+    """How the model was asked, where that is not as usual."""
+    asked = {
+        "route": provenance.route,
+        "dropped_parameters": list(provenance.dropped_parameters),
+        "dropped_quotation_count": provenance.dropped_quotation_count,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
 def _provenance_message(row: Mapping[Any, Any]) -> panel_pb2.ReviewProvenance:
     provenance = panel_pb2.ReviewProvenance(
         **{name: row[name] for name in _PROVENANCE_SCALARS},
         truncated_fields=row["truncated_fields"] or (),
+        **(row["content"] or {}).get("asked", {}),
     )
     if row["temperature"] is not None:
         provenance.temperature = row["temperature"] / 100

@@ -133,6 +133,15 @@ def test_another_temperature_is_refused(name: str, value: float) -> None:
     assert fields(violations(review_input(options=options))) == [f"review.options.{name}"]
 
 
+@pytest.mark.parametrize("name", ["expand_temperature", "review_temperature"])
+def test_a_temperature_and_none_at_once_are_refused(name: str) -> None:
+    options = review_service_pb2.ReviewOptions()
+    setattr(options, name, 0.5)
+    setattr(options, f"omit_{name}", True)
+
+    assert fields(violations(review_input(options=options))) == [f"review.options.omit_{name}"]
+
+
 def test_every_broken_rule_is_named_at_once() -> None:
     broken = review_input(
         "?",

@@ -131,6 +131,14 @@ def test_options_of_the_request_count_and_none_of_the_parents() -> None:
     assert (planned.idea, planned.user) == (specification().idea, "u-2")
 
 
+def test_a_request_may_ask_for_no_temperature() -> None:
+    options = review_service_pb2.ReviewOptions(omit_review_temperature=True)
+    request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", options=options)
+    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, parent(*FIVE)).specification
+    assert not planned.HasField("review_temperature")
+    assert planned.HasField("expand_temperature")
+
+
 def test_the_expander_is_given_each_part_as_data() -> None:
     edited = proposal_pb2.Proposal(problem_statement="p", proposed_solution="s")
     revision = run_pb2.RevisionSpecification(

@@ -161,6 +161,8 @@ def test_what_is_no_answer_is_an_outage(body: bytes, content_type: str, cause: s
         ({"object": "error", "message": "no", "type": "invalid_request_error"}, "LLM_REQUEST_REJECTED"),
         ({"status": "failed", "error": {"code": "bio_policy"}}, "LLM_REFUSED"),
         ({"status": "failed", "error": {"code": "misalignment_policy_violation"}}, "LLM_REFUSED"),
+        ({"status": "failed", "error": {"code": "billing_not_active"}}, "LLM_QUOTA_EXHAUSTED"),
+        ({"status": "failed", "error": {"code": "context_length_exceeded"}}, "LLM_CONTEXT_TOO_LONG"),
         ({"status": "failed", "error": None}, "LLM_UNAVAILABLE"),
         ({"status": "failed", "error": 5}, "LLM_UNAVAILABLE"),
     ],

@@ -22,6 +22,7 @@ from tests.support.engine import model_call
 from tests.support.raw_provider import KEY, answering, http, message, serving
 
 REJECTED = "LLM_REQUEST_REJECTED"
+TOO_LONG = "LLM_CONTEXT_TOO_LONG"
 QUOTA = "LLM_QUOTA_EXHAUSTED"
 
 
@@ -58,6 +59,19 @@ def error(status: str, *headers: str, **fields: object) -> bytes:
         (error("404 No", type="invalid_request_error", code=None), REJECTED, "path_not_found"),
         (http(b"<html>404</html>", "Content-Type: text/html", status="404 No"), REJECTED, "path_not_found"),
         (http(b"", status="405 No"), REJECTED, "path_not_found"),
+        (error("404 No", message="The model `m` does not exist"), REJECTED, "model_not_found"),
+        (error("404 No", message='model "m" not found, try pulling it first'), REJECTED, "model_not_found"),
+        (error("400 No", param="model", message="gone"), REJECTED, "model_not_found"),
+        (error("403 No", code="model_retired"), REJECTED, "model_not_found"),
+        (error("400 No", message="Unknown endpoint /v1/responses"), REJECTED, "path_not_found"),
+        (error("400 No", code="context_length_exceeded", param="input"), TOO_LONG, "context_too_long"),
+        (error("400 No", type="exceed_context_size_error"), TOO_LONG, "context_too_long"),
+        (
+            error("400 No", message="This model's maximum context length is 4096 tokens."),
+            TOO_LONG,
+            "context_too_long",
+        ),
+        (error("413 No", message="prompt is too long: 210000 tokens"), TOO_LONG, "context_too_long"),
         (error("403 No", code="unsupported_country_region_territory"), REJECTED, "region"),
         (http(b"<html>Just a moment", "Content-Type: text/html", status="403 No"), REJECTED, "bot_challenge"),
         (http(b"", "cf-mitigated: challenge", status="403 No"), REJECTED, "bot_challenge"),

@@ -4,7 +4,8 @@ import pytest
 
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.model_call import ModelAnswer
-from review_service.model.route_address import library_base, responses_url
+from review_service.model.route_address import endpoint_url, library_base, protocol_of
+from review_service.model.routes import Protocol
 from tests.support.engine import model_call
 from tests.support.raw_provider import KEY, message, serving
 
@@ -25,7 +26,20 @@ from tests.support.raw_provider import KEY, message, serving
     ],
 )
 def test_its_end_is_added_once_and_a_query_is_kept(base_url: str, url: str) -> None:
-    assert responses_url(base_url) == url
+    assert endpoint_url(base_url, Protocol.RESPONSES) == url
+
+
+def test_the_other_protocol_has_an_end_of_its_own() -> None:
+    urls = [f"https://api.example/v1{end}" for end in ("", "/responses", "/chat/completions")]
+
+    found = {endpoint_url(url, Protocol.CHAT_COMPLETIONS) for url in urls}
+
+    assert found == {"https://api.example/v1/chat/completions"}
+    assert [protocol_of(url) for url in urls] == [
+        Protocol.AUTO,
+        Protocol.RESPONSES,
+        Protocol.CHAT_COMPLETIONS,
+    ]
 
 
 def test_the_library_is_given_no_query() -> None:

@@ -22,6 +22,7 @@ def decide(
     *,
     used: int = 1,
     is_repeated: bool = False,
+    is_relearnt: bool = False,
     retry_after: float | None = None,
     left: float = 600.0,
     chance: float = 0.0,
@@ -31,6 +32,7 @@ def decide(
         reason,
         used=used,
         is_repeated=is_repeated,
+        is_relearnt=is_relearnt,
         retry_after_seconds=retry_after,
         seconds_left=left,
         chance=chance,
@@ -61,6 +63,13 @@ def test_hopeless_failures_are_not_retried(name: str) -> None:
 def test_faults_of_the_answer_are_retried_once(name: str) -> None:
     assert decide(reason(name)) == Retry(1.0)
     assert decide(reason(name), used=2, is_repeated=True) is GiveUp.NOT_RETRYABLE
+
+
+def test_what_is_asked_otherwise_is_asked_at_once_within_the_budget() -> None:
+    rejected = errors_pb2.ERROR_REASON_LLM_REQUEST_REJECTED
+
+    assert decide(rejected, is_relearnt=True) == Retry(0.0)
+    assert decide(rejected, is_relearnt=True, used=4) is GiveUp.BUDGET_USED
 
 
 def test_a_run_whose_deadline_passed_is_not_retried() -> None:
