@@ -147,8 +147,8 @@ def in_language(instructions: str, language: str) -> str:
     if not language:
         return instructions
     return (
-        f"{instructions}\n\nWhatever the language of the text: write each string of your answer in the language "
-        f"whose tag is {language}, but for quotes, which stay letter by letter."
+        f"{instructions}\n\nWhatever the language of the text: write each string of your answer in the "
+        f"language whose tag is {language}, but for quotes, which stay letter by letter."
     )
 
 
