@@ -142,6 +142,16 @@ def review_material(
     return _of_proposal(specification, proposal, has_context=has_context)
 
 
+def in_language(instructions: str, language: str) -> str:
+    """The instructions, with the language of the answer where the run's panel names one, by its tag."""
+    if not language:
+        return instructions
+    return (
+        f"{instructions}\n\nWhatever the language of the text: write each string of your answer in the "
+        f"language whose tag is {language}, but for quotes, which stay letter by letter."
+    )
+
+
 def summarise_message(specification: run_pb2.RunSpecification) -> str:
     """The document that the expander makes a proposal from."""
     document = specification.document
@@ -201,7 +211,7 @@ def _of_document(
         ]
     )
     return ReviewMaterial(
-        DOCUMENT_INSTRUCTIONS,
+        in_language(DOCUMENT_INSTRUCTIONS, specification.language),
         "\n\n".join(parts),
         DocumentReviewOutput,
         DOCUMENT_REVIEW_FORMAT,
@@ -221,7 +231,7 @@ def _of_proposal(
     # Its parts have no sections; one after the other they are what the proposal says.
     words = "\n".join(entry for field in FIELDS for entry in field_values(proposal, field))
     return ReviewMaterial(
-        PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS,
+        in_language(PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS, specification.language),
         "\n\n".join(parts),
         DocumentReviewOutput,
         DOCUMENT_REVIEW_FORMAT,

@@ -225,3 +225,19 @@ async def test_what_else_is_wrong_with_a_document_is_said_too(reviews: ReviewCli
         "review.attachments[1].name",
         "review.attachments[1].media_type",
     ]
+
+
+async def test_a_document_as_large_as_one_may_be_is_reviewed_and_read_back(
+    client: Client, reviews: ReviewClient, mark: str
+) -> None:
+    await client.model.script(Rule(contains=mark, override=answer(("2", "字字字"))))
+    text = f"# {mark}\n\nWords.\n\n# Wide\n\n"
+    whole = document(text + "字" * (200_000 - len(text)))
+    evidence = attachment("wide.txt", "字" * 140_000)
+
+    events = await events_of(reviews.review(whole, attachments=[evidence]))
+    run = await reviews.get_run(events[0].run_id)
+
+    assert run.specification.document.text == whole.text
+    assert run.specification.attachments[0].text == evidence.text
+    assert checked_quotations(run) == 5

@@ -15,7 +15,7 @@ from consensus.v1 import review_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.status import contract_errors
-from consensus_rpc.errors import InvalidField, MessageTooLarge
+from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.shapes import DURATION, TIMESTAMP
 from consensus_rpc.server.validation import check_request
 from tests.support.pair import REVIEW, Client, Pair
@@ -180,7 +180,7 @@ async def call(channels: Channels, method: MethodDescriptor, request: Any) -> gr
 
 @pytest.mark.parametrize(
     ("raw", "refusal"),
-    [(wide(900_000), MessageTooLarge), (wide(150_000), InvalidField), (deep(98), InvalidField)],
+    [(wide(900_000), InvalidField), (wide(150_000), InvalidField), (deep(98), InvalidField)],
     ids=["wide", "less wide", "deep"],
 )
 async def test_a_context_beyond_its_bounds_is_refused_compressed_or_not(

@@ -188,6 +188,11 @@ FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {
         2,
         ("review.idea: at most 10 sentences, got 11", "INVALID_FIELD"),
     ),
+    "idea that is a document": (
+        InvalidField(field="review.idea", description="11 were sent; send it as a document: at most 200,000"),
+        2,
+        ("review.idea: 11 were sent; send it as a document", "--document sends it as one"),
+    ),
 }
 
 
