@@ -262,6 +262,17 @@ async def test_a_server_that_streams_unasked_is_understood(protocol: Protocol) -
     assert isinstance(answer, ModelAnswer)
 
 
+@pytest.mark.parametrize("is_slow", [True, False])
+async def test_a_stream_of_many_events_that_breaks_off_is_kept(is_slow: bool) -> None:
+    event = 'data: {"type": "response.output_text.delta", "delta": "x"}\n\n'
+    flood = Reply(event * 20_000, headers={"Content-Type": "text/event-stream"})
+    async with asking(lambda _: flood, is_slow=is_slow) as (client, _):
+        failure = await client.call(model_call(), 60)
+
+    assert isinstance(failure, CallFailure)
+    assert (failure.cause, len(failure.raw_output)) == ("cut_off", 20_000)
+
+
 @pytest.mark.parametrize("protocol", BOTH)
 async def test_the_end_of_the_shared_part_is_marked_for_the_cache(protocol: Protocol) -> None:
     async with asking(protocol=protocol, cache_breakpoint=CacheBreakpoint.OPENAI) as (client, provider):
