@@ -1,6 +1,6 @@
 """Runs, calls, personas and a service's facts in lines: pure, safe on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_cli.view import text
@@ -51,13 +51,25 @@ def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:
     header = ("step", "n", "state", "reason", "latency", "tokens in", "out", "model", "", "")
     total_in = sum(attempt.usage.input_tokens for attempt in found)
     total_out = sum(attempt.usage.output_tokens for attempt in found)
-    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", "", ""])
+    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", "", _paid(found)])
     return table(header, rows, right=frozenset({1, 4, 5, 6}))
 
 
+def _paid(found: Iterable[attempt_pb2.Attempt]) -> str:
+    """What the attempts cost together, by currency; nothing where no route has prices."""
+    sums: dict[str, int] = {}
+    for attempt in found:
+        if attempt.HasField("cost"):
+            sums[attempt.cost.currency] = sums.get(attempt.cost.currency, 0) + attempt.cost.micros
+    return ", ".join(text.money(attempt_pb2.Cost(currency=each, micros=sums[each])) for each in sorted(sums))
+
+
 def _evidence(attempt: attempt_pb2.Attempt) -> Iterator[str]:
-    """What the provider, or this machine, said of a failure; what of an answer was put right."""
+    """How it was asked where that is not as usual, what was said of a failure, put right and paid."""
     names = [
+        ("route ", attempt.route),
+        ("by ", attempt.protocol),
+        ("without ", ", ".join(attempt.dropped_parameters)),
         ("", attempt.cause),
         ("code ", attempt.provider_code),
         ("type ", attempt.provider_type),
@@ -72,6 +84,8 @@ def _evidence(attempt: attempt_pb2.Attempt) -> Iterator[str]:
         yield f"mended: {text.clean(', '.join(attempt.mended))}"
     if attempt.truncated_fields:
         yield f"cut: {text.clean(', '.join(attempt.truncated_fields))}"
+    if attempt.HasField("cost"):
+        yield text.money(attempt.cost)
 
 
 def persona_lines(found: list[panel_pb2.Persona]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from consensus.v1 import attempt_pb2, review_service_pb2
+from consensus.v1 import review_service_pb2
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
 
@@ -59,15 +59,9 @@ def _row(probe: review_service_pb2.ModelRouteProbe) -> list[str]:
         _answer(enforced),
         {True: "taken", False: "not taken", None: ""}[taken],
         f"{seconds:.1f} s" if probe.HasField("latency") else "",
-        _money(probe.cost) if probe.HasField("cost") else "",
+        text.money(probe.cost) if probe.HasField("cost") else "",
     ]
 
 
 def _answer(value: bool | None) -> str:
     return {True: "yes", False: "no", None: ""}[value]
-
-
-def _money(cost: attempt_pb2.Cost) -> str:
-    """Whole and all six decimals: a call costs less than a cent."""
-    whole, micros = divmod(cost.micros, 1_000_000)
-    return f"{whole}.{micros:06d} {text.clean(cost.currency)}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
+from consensus.v1 import attempt_pb2
 from consensus_contract.characters import written_out
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ def moment(stamp: timestamp_pb2.Timestamp) -> datetime:
 def between(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> float:
     """Seconds from one instant to the other."""
     return (moment(end) - moment(start)).total_seconds()
+
+
+def money(cost: attempt_pb2.Cost) -> str:
+    """An amount with all six decimals, since a call costs less than a cent, and its currency."""
+    whole, micros = divmod(cost.micros, 1_000_000)
+    return f"{whole}.{micros:06d} {clean(cost.currency)}"
 
 
 def size(byte_count: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from consensus.v1 import errors_pb2
 from consensus_rpc.telemetry.log import get_logger
+from review_service.model.event_stream import is_stream
 from review_service.model.http import BodyCaps, Kept, Received, SingleExchange
 from review_service.model.manner import Manner
 from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
@@ -32,6 +33,7 @@ _CALLS_PER_TURN = 64
 _FIRST_SHORTAGE_SECONDS = 0.1
 _LAST_SHORTAGE_SECONDS = 2.0
 _SHORTAGE_LOG_SECONDS = 10.0
+_LONG_STREAM_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,10 @@ class ModelClient:
                 pass  # there is no answer
             if isinstance(answer, Received):
                 await self._starts.turn()
-            outcome = _outcome(answer, way, manner, observation, kept)
+            if kept is not None or _is_long_stream(answer):
+                outcome = await asyncio.to_thread(_outcome, answer, way, manner, observation, kept)
+            else:
+                outcome = _outcome(answer, way, manner, observation, kept)
             observation.outcome = way.learn(call, manner, outcome)
             return observation.outcome
 
@@ -209,6 +214,15 @@ def _outcome(
     report = call_report(way.route, manner, observation.seconds())
     failure = timed_out(observation, report) if answer is None else unreachable(answer, report)
     return failure if kept is None else with_partial(failure, kept, manner, way.secrets)
+
+
+def _is_long_stream(answer: Received | Unanswered | None) -> bool:
+    """Whether it is of so many events that reading them would hold up everything else."""
+    return (
+        isinstance(answer, Received)
+        and len(answer.body) > _LONG_STREAM_BYTES
+        and is_stream(answer.body, answer.headers.get("content-type", ""))
+    )
 
 
 def _impossible(call: ModelCall, way: Way | None) -> CallFailure:

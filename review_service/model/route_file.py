@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from consensus_rpc.process.settings_types import check_http_url
 from review_service.model.api_key import check_api_key
@@ -154,8 +154,7 @@ def load_routes(path: Path, default: Route, environment: Mapping[str, str] | Non
         RouteFileError: naming every fault.
     """
     if environment is None:
-        found = {name: value for name, value in dotenv_values(".env").items() if value}
-        environment = found | os.environ
+        environment = _of_env_file() | os.environ
     tables = _parsed(path).routes
     if DEFAULT_ROUTE in tables and default.base_url is not None:
         raise RouteFileError(
@@ -165,6 +164,12 @@ def load_routes(path: Path, default: Route, environment: Mapping[str, str] | Non
     if len(routes) == MAX_ROUTES and DEFAULT_ROUTE not in tables:
         raise RouteFileError(f"{path}: more than {MAX_ROUTES} routes, `{DEFAULT_ROUTE}` included")
     return Routes(routes if DEFAULT_ROUTE in tables else [default, *routes])
+
+
+def _of_env_file() -> dict[str, str]:
+    """What `.env` says, which goes behind the environment."""
+    source = DotEnvSettingsSource(BaseSettings, Path(".env"), "utf-8", case_sensitive=True)
+    return {name: value for name, value in source.env_vars.items() if value}
 
 
 def _parsed(path: Path) -> _File:

@@ -92,9 +92,8 @@ class Way:
         self._manners: dict[str, Manner] = {}
         # Whole, so that they need not be joined for each call.
         base = route.base_url or (str(self.client.base_url) if self.client else "")
-        self._urls: dict[Protocol, str] = {
-            each: endpoint_url(base, each) for each in Protocol if each != Protocol.AUTO
-        }
+        spoken: tuple[Protocol, ...] = (Protocol.RESPONSES, Protocol.CHAT_COMPLETIONS)
+        self._urls = {each: endpoint_url(base, each) for each in spoken}
 
     @property
     def protocol(self) -> Protocol:

@@ -100,3 +100,16 @@ async def test_a_turn_that_comes_to_someone_who_left_goes_to_the_next() -> None:
     assert await stays
     pace.leave(1, None)
     assert await pace.enter("a", 1, 0)
+
+
+async def test_who_leaves_in_the_very_turn_in_which_it_is_let_in_gives_its_place_back() -> None:
+    pace = Pace(1, None, None, Clock())
+    await pace.enter("a", 1, 1)
+    gone = asyncio.create_task(pace.enter("b", 1, 5))
+    await asyncio.sleep(0)
+
+    pace.leave(1, None)  # its turn has come, and it has not run since
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+
+    assert await pace.enter("c", 1, 0)

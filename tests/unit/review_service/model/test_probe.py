@@ -95,7 +95,7 @@ BROKEN: dict[str, tuple[Habit, str, str, bool]] = {
 async def test_why_a_route_is_of_no_use_is_said(
     habit: Habit, reason: str, cause: str, reachable: bool
 ) -> None:
-    found = await probed(habit, attempt_timeout_seconds=0.5)
+    found = await probed(habit, attempt_timeout_seconds=2.0)
 
     assert not found.usable
     assert (reason_name(found.reason), found.cause, found.reachable) == (reason, cause, reachable)

@@ -106,6 +106,21 @@ def test_a_key_may_stand_in_a_file(tmp_path: Path) -> None:
     assert loaded(f"[routes.a]\nkey_file = '{tmp_path / 'key'}'", tmp_path)["a"].key == KEY
 
 
+def test_keys_are_looked_up_in_the_environment_and_behind_it_in_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("FIRST=sk-file-0123456789\nSECOND=sk-file-0123456789\n")
+    (tmp_path / "routes.toml").write_text(
+        '[routes.a]\nkey_variable = "FIRST"\n[routes.b]\nkey_variable = "SECOND"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECOND", KEY)
+
+    routes = load_routes(tmp_path / "routes.toml", DEFAULT)
+
+    assert (routes["a"].key, routes["b"].key) == ("sk-file-0123456789", KEY)
+
+
 def test_a_default_route_of_the_file_stands_for_the_settings_one(tmp_path: Path) -> None:
     routes = loaded("[routes.a]\n[routes.default]\nmodel = 'mine'", tmp_path)
 

@@ -17,7 +17,7 @@ from review_service.model.routes import CacheBreakpoint, Price, Protocol, Route,
 from review_service.steps.outputs import PersonaReviewOutput, read_output
 from tests.support import providers
 from tests.support.engine import model_call
-from tests.support.providers import Habit, Provider, Reply, refusal
+from tests.support.providers import Asked, Habit, Provider, Reply, refusal
 
 KEY = "sk-offline-0123456789"
 BOTH = [Protocol.RESPONSES, Protocol.CHAT_COMPLETIONS]
@@ -244,8 +244,10 @@ async def test_a_slow_route_is_streamed(protocol: Protocol) -> None:
 
 @pytest.mark.parametrize("protocol", BOTH)
 async def test_what_a_slow_route_wrote_until_the_time_was_over_is_kept(protocol: Protocol) -> None:
-    async with asking(providers.streams(pieces=4), protocol=protocol, is_slow=True) as (client, _):
-        failure = await client.call(model_call(), 0.5)
+    async with asking(protocol=protocol, is_slow=True) as (client, provider):
+        await client.call(model_call(), 30)  # what the first call makes is made
+        provider.habits.append(providers.streams(pieces=4))
+        failure = await client.call(model_call(), 1.0)
 
     assert isinstance(failure, CallFailure)
     assert failure.reason == errors_pb2.ERROR_REASON_LLM_TIMEOUT
@@ -258,6 +260,17 @@ async def test_a_server_that_streams_unasked_is_understood(protocol: Protocol) -
         answer = await client.call(model_call(), 10)
 
     assert isinstance(answer, ModelAnswer)
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+async def test_a_stream_of_many_events_that_breaks_off_is_kept(is_slow: bool) -> None:
+    event = 'data: {"type": "response.output_text.delta", "delta": "x"}\n\n'
+    flood = Reply(event * 20_000, headers={"Content-Type": "text/event-stream"})
+    async with asking(lambda _: flood, is_slow=is_slow) as (client, _):
+        failure = await client.call(model_call(), 60)
+
+    assert isinstance(failure, CallFailure)
+    assert (failure.cause, len(failure.raw_output)) == ("cut_off", 20_000)
 
 
 @pytest.mark.parametrize("protocol", BOTH)
@@ -278,6 +291,39 @@ async def test_what_a_call_costs_stands_in_its_report() -> None:
 
     assert answer.report.cost is not None
     assert (answer.report.cost.currency, answer.report.cost.micros) == ("USD", 1250 + 500)
+
+
+async def test_who_finds_no_room_before_the_deadline_makes_no_call() -> None:
+    arrived = asyncio.Event()
+
+    def hang(_: Asked) -> Reply:
+        arrived.set()
+        return Reply("", hangs=True)
+
+    async with asking(hang, max_concurrency=1) as (client, provider):
+        first = asyncio.create_task(client.call(model_call(), 60))
+        await arrived.wait()
+        failure = await client.call(replace(model_call(), seconds_left=0.1), 60)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        provider.habits.clear()
+        answer = await client.call(model_call(), 10)  # whoever was cancelled gave its place back
+
+    assert isinstance(failure, CallFailure)
+    assert (failure.cause, failure.is_local, failure.report.latency_seconds) == ("route_busy", True, None)
+    assert isinstance(answer, ModelAnswer)
+
+
+async def test_the_routes_own_time_for_an_attempt_wins_within_the_runs_deadline() -> None:
+    async with asking(attempt_timeout_seconds=60.0) as (client, provider):
+        await client.call(model_call(), 30)  # what the first call makes is made
+        provider.habits.append(lambda _: Reply("", hangs=True))
+        failure = await client.call(replace(model_call(), seconds_left=1.0), 0.01)
+
+    assert isinstance(failure, CallFailure)
+    assert failure.report.latency_seconds is not None
+    assert failure.report.latency_seconds >= 0.9
 
 
 async def test_a_call_goes_to_the_route_that_its_model_names() -> None:
