@@ -13,7 +13,10 @@ from consensus_documents.plain_text import NUMBER, plain_text_headings
 from consensus_documents.restructured_text import restructured_text_headings
 
 MAX_SECTIONS = 500
-_MAX_KEY_CHARACTERS = 1_000
+_KEY_CHARACTERS = (1_000, 500, 250, 120, 60)
+"""How long a key may be: the first of these with which all keys together are no larger than they may be."""
+MAX_KEY_BYTES = 65_536
+"""All keys of a document: each review that is carried over takes them with it."""
 _ROOM_FOR_COUNT = 12  # " (499)", and then some
 
 _HEADINGS: dict[Format, Callable[[Sequence[Line]], Iterator[Heading]]] = {
@@ -94,11 +97,20 @@ def _without_number(title: str) -> str:
     return title if number is None else title[number.end() :]
 
 
-def _keys(paths: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """One key each: the headings, and a count where they were there before."""
+def _keys(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """One key each, cut where all together would be too large: a few long headings around many sections."""
+    whole = [" > ".join(path) or "(beginning)" for path in paths]
+    for most in _KEY_CHARACTERS:
+        keys = [_shortened(key, most - _ROOM_FOR_COUNT) for key in whole]
+        if sum(len(key.encode()) for key in keys) <= MAX_KEY_BYTES:
+            break
+    return list(_unique(keys))
+
+
+def _unique(keys: Sequence[str]) -> Iterator[str]:
+    """The keys, each with a count where it was there before."""
     seen: Counter[str] = Counter()
-    for path in paths:
-        key = _shortened(" > ".join(path) or "(beginning)")
+    for key in keys:
         seen[key] += 1
         unique = key if seen[key] == 1 else f"{key} ({seen[key]})"
         while seen[unique] and unique != key:  # somebody's heading is spelt so
@@ -109,8 +121,7 @@ def _keys(paths: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield unique
 
 
-def _shortened(key: str) -> str:
-    room = _MAX_KEY_CHARACTERS - _ROOM_FOR_COUNT
+def _shortened(key: str, room: int) -> str:
     if len(key) <= room:
         return key
     mark = hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ Scores are compared as the decimals of four places that their doubles stand for,
 by a rounding of doubles.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -57,7 +58,7 @@ def document_sections(
     for key in dict.fromkeys([*after, *before]):
         old, new = before.get(key), after.get(key)
         is_same = old is not None and new is not None and old.sha256 == new.sha256
-        lines = [] if is_same else unified_diff(_text_lines(old), _text_lines(new), key)
+        lines = [] if is_same else unified_diff(*_text_lines(old, new), key)
         change = _change(old is not None, new is not None, is_same=is_same)
         found.append(
             review_service_pb2.ProposalSectionDiff(section=key, change=change, unified_diff_lines=lines)
@@ -65,8 +66,12 @@ def document_sections(
     return found
 
 
-def _text_lines(section: Section | None) -> list[str]:
-    return [] if section is None else section.text.splitlines()
+def _text_lines(*sections: Section | None) -> Iterator[list[str]]:
+    """Each one's lines; where all end with a line feed, without the empty line behind it."""
+    texts = [each.text for each in sections if each is not None]
+    has_end = all(text.endswith("\n") for text in texts)
+    for each in sections:
+        yield [] if each is None else each.text[: -1 if has_end else None].split("\n")
 
 
 def _section(

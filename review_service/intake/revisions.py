@@ -17,6 +17,10 @@ from review_service.intake.requests import IntakeLimits, check_options
 from review_service.intake.sentences import has_letter_or_digit
 from review_service.steps.prompts import proposal_text
 
+_NOTHING_GIVEN = (
+    "edited_proposal or edit_notes must be given; for a run over a document edited_document, whole"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CleanEdits:
@@ -82,7 +86,7 @@ def _given(request: review_service_pb2.ReviseRunRequest) -> Iterator[FieldViolat
     has_document = request.HasField("edited_document")
     if not request.HasField("edited_proposal") and not request.edit_notes and not has_document:
         for field in ("edited_proposal", "edit_notes"):
-            yield FieldViolation(field, "edited_proposal or edit_notes must be given", "revision.edits")
+            yield FieldViolation(field, _NOTHING_GIVEN, "revision.edits")
     if request.HasField("edited_proposal") and has_document:
         yield FieldViolation(
             "edited_document", "must be absent where edited_proposal is given", "revision.document"

@@ -133,7 +133,13 @@ def _persona_review_ready(item: run_event_pb2.PersonaReviewReady) -> NewRunEntry
     _require(item, "persona_review")
     review = item.persona_review
     payload = payloads.review_payload(review)
-    return _payload_entry(event_types.REVIEW, payload, {}, review.persona_id, review.ByteSize())
+    return _payload_entry(event_types.REVIEW, payload, {}, review.persona_id, _own_bytes(review))
+
+
+def _own_bytes(review: panel_pb2.PersonaReview) -> int:
+    """Its size without what carrying it over adds, so that what was recorded once can be carried over."""
+    added = panel_pb2.PersonaReview(section_digests=review.section_digests)
+    return review.ByteSize() - added.ByteSize()
 
 
 def _decision_ready(item: run_event_pb2.DecisionReady) -> NewRunEntry:

@@ -1,9 +1,10 @@
 """What a run's reviews and decision are held against: its personas, quorum and policy. Pure."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from consensus.v1 import run_pb2
+from consensus.v1 import proposal_pb2, run_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +12,12 @@ class Panel:
     """What the run named when it was created; one object for all runs that named the same."""
 
     specification: run_pb2.RunSpecification
-    """Personas, quorum and policy version; and, where a caller wrote it, the proposal; how a document is
-    expanded.
-    """
+    """Personas, quorum and policy version; how a document is expanded."""
     persona_ids: frozenset[str]
+    given_proposal: bytes | None = None
+    """Digest of the proposal that the run records as its caller wrote it; None where the model makes one, as
+    it does of the edits of a revision.
+    """
 
 
 def panel_of(specification: run_pb2.RunSpecification) -> Panel:
@@ -25,9 +28,15 @@ def panel_of(specification: run_pb2.RunSpecification) -> Panel:
         policy_version=specification.policy_version,
         document_expansion=specification.document_expansion,
     )
-    if specification.HasField("proposal"):
-        kept.proposal.CopyFrom(specification.proposal)
-    return _panel(kept.SerializeToString(deterministic=True))
+    panel = _panel(kept.SerializeToString(deterministic=True))
+    if not specification.HasField("proposal") or specification.HasField("revision"):
+        return panel
+    return replace(panel, given_proposal=proposal_digest(specification.proposal))
+
+
+def proposal_digest(proposal: proposal_pb2.Proposal) -> bytes:
+    """The same for proposals that say the same."""
+    return hashlib.sha256(proposal.SerializeToString(deterministic=True)).digest()
 
 
 @lru_cache(maxsize=256)

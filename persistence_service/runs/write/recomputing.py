@@ -18,7 +18,7 @@ from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.decisions import decision_columns
 from persistence_service.runs.form.entries import NewRunEntry
-from persistence_service.runs.form.panel import Panel
+from persistence_service.runs.form.panel import Panel, proposal_digest
 from persistence_service.runs.form.payloads import proposal_message, verdict_message
 
 Row: TypeAlias = Mapping[Any, Any]
@@ -59,7 +59,7 @@ def check_claims(
             continue
         match new.entry.event_type:
             case event_types.PROPOSAL:
-                _check_proposal(panel.specification, new.payload)
+                _check_proposal(panel, new.payload)
                 recorded = replace(recorded, proposal=new.payload)
             case event_types.REVIEW:
                 _check_review(run_id, panel, new.payload, recorded.reviews)
@@ -68,10 +68,10 @@ def check_claims(
                 _check_decision(panel.specification, new.payload, recorded)
 
 
-def _check_proposal(specification: run_pb2.RunSpecification, proposal: Row) -> None:
-    if specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SKIP:
+def _check_proposal(panel: Panel, proposal: Row) -> None:
+    if panel.specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SKIP:
         raise InvalidField(field=_PROPOSAL, description="is none of a document's that is not expanded")
-    if specification.HasField("proposal") and proposal_message(proposal) != specification.proposal:
+    if panel.given_proposal not in (None, proposal_digest(proposal_message(proposal))):
         raise InvalidField(field=_PROPOSAL, description="is the one that the run was given")
 
 
