@@ -14,7 +14,7 @@ from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
-from persistence_service.runs.form.turnout import panel_turnout
+from persistence_service.runs.form.turnout import note_models, panel_turnout
 from persistence_service.schema.scalars import to_timestamp
 
 Row = Mapping[Any, Any]
@@ -48,6 +48,7 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     order = {persona: index for index, persona in enumerate(panel)}
     reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
+    note_models(run.turnout, run.persona_reviews)
     if rows.proposal is not None:
         mark_stale(run.persona_reviews, run.specification, run.proposal)
     if rows.decision is not None:
