@@ -99,7 +99,7 @@ def _without_number(title: str) -> str:
 
 def _keys(paths: Sequence[tuple[str, ...]]) -> list[str]:
     """One key each, cut where all together would be too large: a few long headings around many sections."""
-    whole = [" > ".join(path) or "(beginning)" for path in paths]
+    whole = keys = [" > ".join(path) or "(beginning)" for path in paths]
     for most in _KEY_CHARACTERS:
         keys = [_shortened(key, most - _ROOM_FOR_COUNT) for key in whole]
         if sum(len(key.encode()) for key in keys) <= MAX_KEY_BYTES:

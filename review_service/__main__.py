@@ -55,7 +55,7 @@ async def main(
     panel = load_panel()
     settings = _fitted(settings, len(panel.members))
     model = ModelClient(_model_options(settings, routes))
-    runner = StepRunner(model)
+    runner = StepRunner(model, known=model)
     steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
 
     channel = open_channel(

@@ -125,11 +125,11 @@ def review(
     inputs.refuse_together(
         [("--detach", detach), ("--on-disconnect cancel", on_disconnect is OnDisconnect.CANCEL)]
     )
-    for name, given in (
+    for name, temperature in (
         ("--expand-temperature", expand_temperature),
         ("--review-temperature", review_temperature),
     ):
-        inputs.refuse_together([("--no-temperature", no_temperature), (name, given is not None)])
+        inputs.refuse_together([("--no-temperature", no_temperature), (name, temperature is not None)])
     chosen = ReviewOptions(
         expand_model=expand_model or model,
         review_model=review_model or model,

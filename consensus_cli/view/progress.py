@@ -113,7 +113,12 @@ class RunView:
     def _attempt_failed(self, failed: run_event_pb2.AttemptFailed) -> None:
         line = self._line(failed.step)
         line.note = reason(failed.reason)
-        if failed.HasField("retry_delay"):
+        if failed.route:
+            line.note += f" on route {text.clean(failed.route)}"
+        if failed.fallback_route:
+            line.attempt_count = failed.attempt_number + 1
+            line.note += f", now on fallback route {text.clean(failed.fallback_route)}"
+        elif failed.HasField("retry_delay"):
             line.attempt_count = failed.attempt_number + 1
             line.note += f", again after {text.seconds(failed.retry_delay):.1f} s"
 
@@ -131,6 +136,8 @@ class RunView:
             parts.append(text.count(quoted, "quotation"))
         if review.security_critical_issues_present:
             parts.append("security-critical")
+        if fell_back(review.provenance):
+            parts.append(f"fallback: {text.clean(review.provenance.answered_model)}")
         if review.reused_from_run_id:
             parts.append("carried over")
             self.carried.append(review)
@@ -165,3 +172,11 @@ def reason(number: Reason) -> str:
         return reason_name(number)
     except ValueError:
         return f"reason {number}"
+
+
+def fell_back(provenance: panel_pb2.ReviewProvenance) -> bool:
+    """Whether another route answered than was asked, `<route>:<model>`; names of models have colons too."""
+    requested = provenance.requested_model
+    if provenance.route:
+        return not requested.startswith(f"{provenance.route}:")
+    return ":" in requested and requested != provenance.answered_model

@@ -14,6 +14,8 @@ def turnout_words(turnout: run_pb2.PanelTurnout) -> str:
     words = f"{turnout.returned_count} of {turnout.expected_count}"
     if any(each.weight for each in turnout.personas):
         words += f", weight {text.score(turnout.returned_weight)}"
+    if turnout.fell_onto_one_model:
+        words += "; ALL ANSWERED BY ONE MODEL, after a fallback"
     return "; ".join((words, *(_failed(each) for each in turnout.personas if each.HasField("fail_time"))))
 
 
@@ -39,6 +41,8 @@ def _course(persona: run_pb2.PersonaTurnout) -> Iterator[str]:
     elif persona.HasField("return_time"):
         is_new = persona.HasField("launch_time")
         yield f"answered {text.instant(persona.return_time)}" if is_new else "review carried over"
+        if persona.requested_model and persona.answered_model:
+            yield f"asked from {persona.requested_model}, answered by {persona.answered_model}"
     else:
         yield "no answer" if persona.HasField("launch_time") else "not asked"
 

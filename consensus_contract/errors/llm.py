@@ -55,19 +55,19 @@ class LlmRequestRejected(RunFailed):
 
 
 class LlmInvalidOutput(RunFailed):
-    """The model's answer is not JSON or breaks the schema, also on the repair attempt."""
+    """The model's answer is not JSON or breaks the schema."""
 
     code = grpc.StatusCode.INTERNAL
     reason = ErrorReason.ERROR_REASON_LLM_INVALID_OUTPUT
-    text = "the model's answer breaks the schema, also after a repair attempt"
+    text = "the model's answer breaks the schema"
 
 
 class LlmTruncatedOutput(RunFailed):
-    """The model's answer was cut off at the output limit, also with twice the limit."""
+    """The model's answer was cut off at the output limit."""
 
     code = grpc.StatusCode.INTERNAL
     reason = ErrorReason.ERROR_REASON_LLM_TRUNCATED_OUTPUT
-    text = "the model's answer was cut off at the output limit, also with twice the limit"
+    text = "the model's answer was cut off at the output limit"
 
 
 class LlmRefused(RunFailed):

@@ -58,7 +58,8 @@ def document_sections(
     for key in dict.fromkeys([*after, *before]):
         old, new = before.get(key), after.get(key)
         is_same = old is not None and new is not None and old.sha256 == new.sha256
-        lines = [] if is_same else unified_diff(*_text_lines(old, new), key)
+        old_lines, new_lines = _text_lines(old, new)
+        lines = [] if is_same else unified_diff(old_lines, new_lines, key)
         change = _change(old is not None, new is not None, is_same=is_same)
         found.append(
             review_service_pb2.ProposalSectionDiff(section=key, change=change, unified_diff_lines=lines)

@@ -124,6 +124,10 @@ class ModelClient:
         """
         return self.way(route_id).note_schema_ignored(model)
 
+    def manner(self, route_id: str, model: str) -> Manner:
+        """How a model on a route is asked, by what is known now."""
+        return self.way(route_id).manner(model)
+
     def way(self, route_id: str) -> Way:
         """A route as it is known by now; empty: the default one. Raises KeyError: there is none."""
         return self._ways[route_id]

@@ -20,7 +20,7 @@ from review_service.model.routes import StructuredOutput
 from review_service.model.way import Way
 
 _WORD: Final = "teal"
-_FORMAT = OutputFormat(
+PROBE_FORMAT = OutputFormat(
     "probe",
     {
         "type": "object",
@@ -116,7 +116,7 @@ def _call(way: Way, model: str, number: int) -> ModelCall:
         model=model,
         temperature=_TEMPERATURE,
         max_output_tokens=_MAX_OUTPUT_TOKENS,
-        output=_FORMAT,
+        output=PROBE_FORMAT,
         instructions="You are asked whether you are there. Answer in JSON.",
         messages=("Are you there?",),
         route=way.route.wire_id,

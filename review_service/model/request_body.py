@@ -8,6 +8,7 @@ import pydantic_core
 from review_service.model.manner import USER_ROLE, Manner
 from review_service.model.model_call import ModelCall, OutputFormat
 from review_service.model.routes import CacheBreakpoint, Protocol, Route, StructuredOutput
+from review_service.model.schema_outline import schema_outline
 
 # Hosts of the provider whose own parameters others may refuse; its Azure kind has one host for each account.
 _OWN_HOSTS = ("openai.com", "openai.azure.com", "services.ai.azure.com")
@@ -41,8 +42,10 @@ def output_cap(manner: Manner, call: ModelCall) -> int:
 
 def schema_text(output: OutputFormat) -> str:
     """The sentence that carries a schema where the server does not enforce one."""
-    schema = pydantic_core.to_json(output.schema).decode()
-    return f"Answer with one JSON object and nothing else. It must keep this JSON schema:\n{schema}"
+    return (
+        "Answer with one JSON object and nothing else: no word before it or after it, no code fence. It has"
+        f" exactly these fields, all of them:\n{schema_outline(output.schema)}"
+    )
 
 
 def _responses(route: Route, manner: Manner, call: ModelCall) -> Body:

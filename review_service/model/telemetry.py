@@ -6,7 +6,7 @@ from typing import Self
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from consensus_contract.errors import reason_name
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
@@ -28,6 +28,16 @@ circuit_open = Gauge(
     "Whether calls to a route kept failing, so that its fallbacks are asked instead.",
     ("route",),
 )
+_fallbacks = Counter(
+    "consensus_model_fallbacks",
+    "Steps that turned from a route to the next, by both.",
+    ("route", "fallback_route"),
+)
+
+
+def count_fallback(route: str, fallback_route: str) -> None:
+    """Counts a step that turned from one route to another."""
+    _fallbacks.labels(route, fallback_route).inc()
 
 
 class Observation:

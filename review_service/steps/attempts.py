@@ -19,6 +19,8 @@ def started_attempt(
     max_output_tokens: int,
     *,
     is_repair: bool = False,
+    route: str = "",
+    estimated_tokens: int = 0,
 ) -> attempt_pb2.Attempt:
     """An attempt about to be sent: STARTED, its `start_time` left to the persistence service."""
     return attempt_pb2.Attempt(
@@ -29,6 +31,8 @@ def started_attempt(
         temperature=temperature,
         repair=is_repair,
         max_output_tokens=max_output_tokens,
+        route=route,
+        estimated_input_tokens=estimated_tokens,
     )
 
 
@@ -91,7 +95,7 @@ def step_failure(failure: CallFailure, message: str) -> run_pb2.StepFailure:
 
 
 def failed_event(
-    attempt: attempt_pb2.Attempt, persona_id: str, delay_seconds: float | None
+    attempt: attempt_pb2.Attempt, persona_id: str, delay_seconds: float | None, fallback_route: str = ""
 ) -> run_event_pb2.AttemptFailed:
     """The event of a failed attempt; `delay_seconds` None when no other follows."""
     return run_event_pb2.AttemptFailed(
@@ -100,6 +104,8 @@ def failed_event(
         attempt_number=attempt.attempt_number,
         reason=attempt.reason,
         retry_delay=None if delay_seconds is None else duration(delay_seconds),
+        route=attempt.route,
+        fallback_route=fallback_route,
     )
 
 
@@ -121,7 +127,7 @@ def _ended(
     attempt.answered_model = report.answered_model
     attempt.http_status = report.http_status
     attempt.provider_request_id = report.provider_request_id
-    attempt.route, attempt.protocol = report.route, report.protocol
+    attempt.route, attempt.protocol = report.route or attempt.route, report.protocol
     attempt.dropped_parameters.extend(report.dropped_parameters)
     if report.omits_temperature:
         attempt.ClearField("temperature")

@@ -1,7 +1,8 @@
 """Oddities of a model's answer whose meaning is plain, put right without another call, and noted. Pure.
 
-Nothing is guessed: no text is looked for in other text, no number made out of a string, and what two
-readings could be made of stays as it is, for the strict reading to refuse.
+Nothing is guessed: no number is made out of a string, and what two readings could be made of stays as it is,
+for the strict reading to refuse. An object is looked for in other text only where the schema is not enforced,
+and only if there is no more than one.
 """
 
 import re
@@ -17,6 +18,8 @@ BYTE_ORDER_MARK: Final = "byte_order_mark"
 THINKING: Final = "thinking"
 CODE_FENCE: Final = "code_fence"
 JSON_IN_STRING: Final = "json_in_string"
+COMMENTARY: Final = "commentary"
+ROUNDED: Final = "rounded"
 EXTRA_FIELDS: Final = "extra_fields"
 MISSING_NULLABLE: Final = "missing_nullable"
 BLANK_OPTIONAL: Final = "blank_optional"
@@ -27,6 +30,8 @@ BLANK_ENTRIES: Final = "blank_entries"
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _FENCE_BEGIN = re.compile(r"```[A-Za-z0-9_-]*\s*")
 _FENCE_END = "```"
+# What rounding may add: scores have two decimals.
+_NOISE: Final = 0.005
 # Letters by their category that nobody can see: fillers of Hangul and Braille's empty cell.
 _UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
@@ -61,6 +66,25 @@ def unwrapped(text: str, notes: Notes) -> str:
             text = text[fence.end() : -len(_FENCE_END)]
         else:
             return text
+
+
+def json_within(text: str) -> str | None:
+    """What stands from the first brace of a text to the last, thinking left out; None: that is all of it.
+
+    If it is JSON, it is the only object of the text: nothing but words without braces stands around it.
+    """
+    said = _THINKING.sub("", text)
+    begin, end = said.find("{"), said.rfind("}")
+    if begin < 0 or end < begin or not (said[:begin].strip() or said[end + 1 :].strip()):
+        return None
+    return said[begin : end + 1]
+
+
+def within_noise(value: float, least: float, most: float) -> float:
+    """A number that only rounding put beyond its bound, at the bound; any other as it is."""
+    if most < value <= most + _NOISE:
+        return most
+    return least if least - _NOISE <= value < least else value
 
 
 def mended(kind: type[BaseModel], value: Any, blanks: dict[str, str], notes: Notes) -> Any:

@@ -24,9 +24,10 @@ from review_service.steps.cutting import (
     cut_to_bounds,
     cut_to_size,
 )
-from review_service.steps.mending import JSON_IN_STRING, Notes, mended, unwrapped
+from review_service.steps.mending import JSON_IN_STRING, ROUNDED, Notes, mended, unwrapped, within_noise
 
 _MAX_VIOLATIONS = 20
+_OTHER_FORMS = frozenset({"missing", "model_type", "list_type", "string_type", "float_type", "bool_type"})
 # Keywords that providers of structured output refuse, some here, some there, or that only cost tokens. The
 # prompt names the bounds, and the reading checks them.
 _NOT_SENT = frozenset(
@@ -36,6 +37,8 @@ _NOT_SENT = frozenset(
     }
 )  # fmt: skip
 NOT_ESTIMATED = "not estimated"
+# What JSON that was only broken begins with; nothing at all is another fault than commentary.
+_BEGINNINGS = ("{", "[", '"', "")
 
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_STRING_CHARACTERS)
@@ -52,6 +55,8 @@ class _Output(BaseModel):
     # Lists and texts that no rule reads, and what stands where a required text is blank.
     may_be_cut: ClassVar[tuple[str, ...]] = ()
     blanks: ClassVar[dict[str, str]] = {}
+    # Numbers with their bounds.
+    numbers: ClassVar[dict[str, tuple[float, float]]] = {}
 
 
 class ProposalOutput(_Output):
@@ -87,6 +92,7 @@ class PersonaReviewOutput(_Output):
 
     may_be_cut = ("strengths", "concerns", "recommendations", "estimated_effort", "dependency_risks")
     blanks: ClassVar[dict[str, str]] = {"estimated_effort": NOT_ESTIMATED}
+    numbers: ClassVar[dict[str, tuple[float, float]]] = {"confidence_score": (0.0, 1.0)}
 
     confidence_score: Annotated[float, Field(ge=0, le=1)]
     strengths: Texts
@@ -118,6 +124,11 @@ class Reading(Generic[OutputT]):
 class OutputError(ValueError):
     """An answer that cannot be used. Its text and violations name fields and rules, never content."""
 
+    # Whether the text is JSON at all, and whether it has another form than the schema's: an enforcing server
+    # lets neither pass.
+    is_json = True
+    is_another_form = False
+
     def __init__(self, message: str, violations: tuple[run_pb2.OutputViolation, ...] = ()) -> None:
         super().__init__(message)
         self.violations = violations
@@ -137,11 +148,21 @@ def read_output(kind: type[OutputT], text: str) -> Reading[OutputT]:
     if "\\u0000" in text:  # the only way in which strict JSON can spell NUL
         _refuse_nul(value)
     value = mended(kind, value, kind.blanks, notes)
+    _round(kind, value, notes)
     truncated = cut_to_bounds(value, kind.may_be_cut)
     try:
         return Reading(kind.model_validate(value), tuple(notes), truncated)
     except ValidationError as error:
         raise _schema_fault(error) from None  # it holds what the model wrote
+
+
+def _round(kind: type[_Output], value: Any, notes: Notes) -> None:
+    """Puts numbers at their bound that only rounding put beyond it."""
+    for name, (least, most) in kind.numbers.items():
+        number = value.get(name) if isinstance(value, dict) else None
+        if isinstance(number, float) and (rounded := within_noise(number, least, most)) != number:
+            notes.add(ROUNDED)
+            value[name] = rounded
 
 
 def fit(message: Message, fields: tuple[str, ...], most_bytes: int) -> tuple[str, ...]:
@@ -174,7 +195,9 @@ def _parsed(text: str) -> Any:
         # A lone surrogate has no UTF-8 form, written out or escaped.
         return jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        raise OutputError(f"It is not valid JSON: {_position(text, error)}.") from None
+        fault = OutputError(f"It is not valid JSON: {_position(text, error)}.")
+        fault.is_json = text.lstrip()[:1] in _BEGINNINGS
+        raise fault from None
 
 
 def output_format(kind: type[_Output], name: str) -> OutputFormat:
@@ -240,7 +263,9 @@ def _schema_fault(error: ValidationError) -> OutputError:
     )
     named = "; ".join(f"{v.field or 'the answer'}: {v.description}" for v in violations)
     more = f"; and {len(details) - len(violations)} more" if len(details) > len(violations) else ""
-    return OutputError(f"It breaks the schema: {named}{more}."[:4_000], violations)
+    fault = OutputError(f"It breaks the schema: {named}{more}."[:4_000], violations)
+    fault.is_another_form = any(detail["type"] in _OTHER_FORMS for detail in details)
+    return fault
 
 
 def _path(location: tuple[int | str, ...]) -> str:

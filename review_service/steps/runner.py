@@ -4,8 +4,9 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, stop_never
 
-from consensus.v1 import errors_pb2, run_pb2
-from review_service.steps.course import AnotherCall, Course
+from review_service.steps.course import AnotherCall, Course, Surroundings
+from review_service.steps.known_routes import KnownRoutes, OneRoute
+from review_service.steps.room import Speeds
 from review_service.steps.route_gate import RouteGate
 from review_service.steps.step import (
     AttemptRecorder,
@@ -23,15 +24,15 @@ T = TypeVar("T")
 class StepRunner:
     """Runs steps against one model client; its gate holds back every step whose route is paused.
 
-    One per process.
+    One per process. `known` are the routes that `model` calls; without it there is the default one.
     """
 
-    __slots__ = ("_gate", "_model", "_timing")
+    __slots__ = ("_around",)
 
-    def __init__(self, model: Model, *, timing: Timing | None = None) -> None:
-        self._model = model
-        self._timing = timing or Timing()
-        self._gate = RouteGate()
+    def __init__(
+        self, model: Model, *, known: KnownRoutes | None = None, timing: Timing | None = None
+    ) -> None:
+        self._around = Surroundings(model, known or OneRoute(), timing or Timing(), RouteGate(), Speeds())
 
     async def run(
         self, request: StepRequest[T], budget: StepBudget, recorder: AttemptRecorder
@@ -41,9 +42,9 @@ class StepRunner:
         What `recorder` raises passes through, and so does CancelledError, which closes the connection of a
         call in flight.
         """
-        if budget.used >= request.policy.max_attempts:
-            return _exhausted(budget)
-        course = Course(request, budget, recorder, self._model, self._timing, self._gate)
+        course = Course(request, budget, recorder, self._around)
+        if course.is_exhausted:
+            return course.exhausted()
         outcome = await course.call_once()
         return await self._repeated(course, outcome) if isinstance(outcome, AnotherCall) else outcome
 
@@ -58,7 +59,7 @@ class StepRunner:
             await course.record_failure(_again(state))
 
         retrying = AsyncRetrying(
-            sleep=self._timing.sleep,
+            sleep=self._around.timing.sleep,
             stop=stop_never,  # budget and deadline are part of the decision that `AnotherCall` carries
             wait=lambda state: _again(state).delay_seconds,
             retry=_is_followed,
@@ -71,15 +72,6 @@ class StepRunner:
             # What it was to do next leads back to itself, and to the run with all that it holds: without
             # this a finished run stayed in memory until the garbage collector came by.
             retrying.iter_state.reset()
-
-
-def _exhausted(budget: StepBudget) -> GaveUp:
-    """The end of a step whose budget earlier workers used up."""
-    failure = run_pb2.StepFailure(
-        reason=errors_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED,
-        message=f"All {budget.used} attempts that the budget allows were used.",
-    )
-    return GaveUp(failure, None, None, budget.next_number - 1, resumable=True)
 
 
 def _is_followed(state: RetryCallState) -> bool:

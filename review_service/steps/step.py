@@ -1,7 +1,7 @@
 """What a step is given, and what it comes to. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -39,7 +39,8 @@ class StepBudget:
 
     `deadline` is the run's, by the runner's clock. `used` counts the attempts that count against the
     budget, unknown ones and repairs included. `output_fault` is what was wrong with an invalid answer in this
-    budget; `is_truncated` says that one was cut off.
+    budget; `is_truncated` says that one was cut off. All three are over all routes; `counted` are the
+    attempts themselves, since each route that is fallen back on has a budget of its own.
     """
 
     deadline: float
@@ -47,13 +48,15 @@ class StepBudget:
     next_number: int = 1
     output_fault: str = ""
     is_truncated: bool = False
+    counted: tuple[attempt_pb2.Attempt, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StepRequest(Generic[T]):
     """What a step asks the model, and how it reads the answer.
 
-    `read` turns the model's text into the result, given the attempt that succeeded, and raises OutputError.
+    `model` may name a route. `read` turns the model's text into the result, given the attempt that succeeded,
+    and raises OutputError. `time_limit_seconds` bounds all calls of the step that this worker makes.
     """
 
     run_id: str
@@ -66,6 +69,7 @@ class StepRequest(Generic[T]):
     instructions: str
     messages: tuple[str, ...]
     read: Callable[[str, attempt_pb2.Attempt], T]
+    time_limit_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,18 @@ def step_budget(
         deadline=deadline,
         used=len(counted),
         next_number=max((attempt.attempt_number for attempt in mine), default=0) + 1,
-        output_fault=_output_fault(counted),
-        is_truncated=any(a.reason == errors_pb2.ERROR_REASON_LLM_TRUNCATED_OUTPUT for a in counted),
+        output_fault=output_fault(counted),
+        is_truncated=was_truncated(counted),
+        counted=tuple(counted),
     )
 
 
-def _output_fault(attempts: Iterable[attempt_pb2.Attempt]) -> str:
+def was_truncated(attempts: Iterable[attempt_pb2.Attempt]) -> bool:
+    """Whether an answer was cut off at the cap."""
+    return any(a.reason == errors_pb2.ERROR_REASON_LLM_TRUNCATED_OUTPUT for a in attempts)
+
+
+def output_fault(attempts: Iterable[attempt_pb2.Attempt]) -> str:
     """What was wrong with the last answer that was invalid, or nothing."""
     faults = [a for a in attempts if a.reason == errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT]
     newest = max(faults, key=lambda attempt: attempt.attempt_number, default=None)

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from review_service.model.probe import PROBE_FORMAT
+from review_service.model.schema_outline import schema_outline
+from review_service.steps.outputs import PROPOSAL_FORMAT, REVIEW_FORMAT
+
 PROMPT_TOKENS, ANSWER_TOKENS = 1_000, 50
-_MARK = "JSON schema:\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,8 @@ class Asked:
     @property
     def described_schema(self) -> dict[str, Any] | None:
         """The schema that the prompt describes."""
-        _, mark, rest = self.prompt.partition(_MARK)
-        if not mark:
-            return None
-        found: dict[str, Any] = json.JSONDecoder().raw_decode(rest)[0]
-        return found
+        known = (REVIEW_FORMAT, PROPOSAL_FORMAT, PROBE_FORMAT)
+        return next((each.schema for each in known if schema_outline(each.schema) in self.prompt), None)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import run_event_pb2, run_pb2
+from consensus.v1 import panel_pb2, run_event_pb2, run_pb2
 from consensus_contract.sizes import DECISION_BYTES, PROPOSAL_BYTES, REVIEWS_BYTES
 from consensus_contract.steps import persona_of_step
 from consensus_rpc.errors import InvalidField

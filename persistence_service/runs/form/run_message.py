@@ -15,7 +15,7 @@ from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
-from persistence_service.runs.form.turnout import panel_turnout
+from persistence_service.runs.form.turnout import note_models, panel_turnout
 from persistence_service.schema.scalars import to_timestamp
 
 Row = Mapping[Any, Any]
@@ -53,6 +53,7 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     reviews = sorted(rows.reviews, key=lambda row: order.get(row["persona_id"], len(order)))
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
     mark_stale(run.persona_reviews, run.specification, run.proposal if rows.proposal is not None else None)
+    note_models(run.turnout, run.persona_reviews)
     if rows.decision is not None:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""

@@ -25,6 +25,35 @@ def panel_turnout(
     )
 
 
+def note_models(turnout: run_pb2.PanelTurnout, reviews: Iterable[panel_pb2.PersonaReview]) -> None:
+    """Notes which model each persona was asked from and which answered, and whether it was one for all.
+
+    A review that was carried over says nothing of this run.
+    """
+    by_persona = {each.persona_id: each.provenance for each in reviews}
+    new = [
+        each for each in turnout.personas if each.HasField("launch_time") and each.persona_id in by_persona
+    ]
+    for persona in new:
+        provenance = by_persona[persona.persona_id]
+        persona.requested_model = provenance.requested_model
+        persona.answered_model = provenance.answered_model
+    found = [by_persona[each.persona_id] for each in new]
+    turnout.fell_onto_one_model = (
+        len({each.requested_model for each in found}) > 1
+        and len({(each.route, each.answered_model) for each in found}) == 1
+        and any(map(_fell_back, found))
+    )
+
+
+def _fell_back(provenance: panel_pb2.ReviewProvenance) -> bool:
+    """Whether another route answered than was asked, `<route>:<model>`; names of models have colons too."""
+    requested = provenance.requested_model
+    if provenance.route:
+        return not requested.startswith(f"{provenance.route}:")
+    return ":" in requested and requested != provenance.answered_model
+
+
 def _persona(persona: panel_pb2.Persona, step: run_pb2.Step) -> run_pb2.PersonaTurnout:
     turnout = run_pb2.PersonaTurnout(persona_id=persona.persona_id, weight=persona.weight)
     if step.HasField("start_time"):
