@@ -11,8 +11,10 @@ _FIELD = "review.options.quorum"
 def has_quorum(specification: run_pb2.RunSpecification, present_ids: Collection[str]) -> bool:
     """Whether enough personas of the panel answered for a decision."""
     ids = [persona.persona_id for persona in specification.personas]
-    present = sum(each in present_ids for each in ids)
-    return present >= (specification.quorum.min_personas or len(ids))
+    wanted = specification.quorum.min_personas
+    if wanted:
+        return sum(each in present_ids for each in ids) >= wanted
+    return all(each.persona_id in present_ids for each in specification.personas if not each.optional)
 
 
 def missing_required(specification: run_pb2.RunSpecification, absent_ids: Collection[str]) -> list[str]:
@@ -39,6 +41,8 @@ def check_quorum(
             description = f"must be one of {', '.join(sorted(known))}"
             violations.append(FieldViolation(f"{_FIELD}.required_personas[{index}]", description))
     required = [p.persona_id for p in personas if p.holds_veto or p.persona_id in quorum.required_personas]
+    # With optional personas "all that are needed" is no number: it is left open.
+    everybody = 0 if any(persona.optional for persona in personas) else len(personas)
     return run_pb2.Quorum(
-        min_personas=quorum.min_personas or len(personas), required_personas=required
+        min_personas=quorum.min_personas or everybody, required_personas=required
     ), violations

@@ -42,7 +42,14 @@ REVIEW_SERVICE = "consensus.v1.ReviewService"
 # Runs are given back this long before the grace ends, so that their streams can say so.
 _RELEASE_SECONDS = 1.0
 _RETRY_READS = {
-    PERSISTENCE_SERVICE: ("GetRun", "ListRuns", "ListAttempts", "ListPersonaReviews", "GetDraftText")
+    PERSISTENCE_SERVICE: (
+        "GetRun",
+        "ListRuns",
+        "ListAttempts",
+        "ListPersonaReviews",
+        "GetDraftText",
+        "GetPanel",
+    )
 }
 
 
@@ -176,7 +183,7 @@ def default(
     persistence_address: Persistence = None,
     workers: Workers = None,
 ) -> None:
-    """The review service: reviews ideas with five personas, over gRPC.
+    """The review service: reviews ideas and documents with a panel of personas, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """

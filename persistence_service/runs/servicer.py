@@ -26,7 +26,13 @@ from persistence_service.idempotency.repository import find_holders
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.form.attempts import attempt_columns
-from persistence_service.runs.form.keys import creation_key_use, key_use_of, run_key_use, scope_of
+from persistence_service.runs.form.keys import (
+    creation_key_use,
+    key_use_of,
+    panel_key_use,
+    run_key_use,
+    scope_of,
+)
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.read.exporting import export_runs
 from persistence_service.runs.read.listing import list_attempts, list_persona_reviews, list_runs
@@ -271,6 +277,14 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     async def GetPanel(
         self, request: persistence_service_pb2.GetPanelRequest, context: Context
     ) -> persistence_service_pb2.GetPanelResponse:
+        use = panel_key_use(request)
+        if use is not None:
+            started = await self._runs.reader.read(
+                lambda connection: KeyTable({}, find_holders(connection, [use.scope])).check(use),
+                "idempotency_keys",
+            )
+            if started:
+                return persistence_service_pb2.GetPanelResponse(run_id=started)
         panel = await self._find_panel(request.scope.tenant, request.panel_id, request.revision)
         return persistence_service_pb2.GetPanelResponse(panel=panel)
 

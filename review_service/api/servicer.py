@@ -21,6 +21,13 @@ from review_service.comparing.run_diff import diff_runs
 from review_service.config import ReviewSettings
 from review_service.intake.fingerprint import idempotency_claim
 from review_service.intake.intake import Intake
+from review_service.intake.panels import (
+    ChosenPanel,
+    inline_panel,
+    named_panel,
+    panel_of_run,
+    stored_panel,
+)
 from review_service.personas.panel import Panel
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.stream import read
@@ -57,9 +64,10 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     async def StreamReview(  # type: ignore[override]  # it writes to the context itself, to bound each write
         self, request: review_service_pb2.StreamReviewRequest, context: ReviewContext
     ) -> None:
-        specification = await self._specification(request.review)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = new_run(caller_of(context).scope, str(uuid7()), specification, claim)
+        caller = caller_of(context)
+        specification = await self._specification(caller, request.review, claim)
+        run = new_run(caller.scope, str(uuid7()), specification, claim)
         cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
         await self._streams.review(run, context, cancels_on_disconnect=cancels)
 
@@ -71,9 +79,10 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     async def StartReview(
         self, request: review_service_pb2.StartReviewRequest, context: HasTimeRemaining
     ) -> review_service_pb2.StartReviewResponse:
-        specification = await self._specification(request.review)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = await self._create(caller_of(context), specification, claim)
+        caller = caller_of(context)
+        specification = await self._specification(caller, request.review, claim)
+        run = await self._create(caller, specification, claim)
         return review_service_pb2.StartReviewResponse(run=run)
 
     async def ReviseRun(
@@ -82,14 +91,15 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         edits = self._intake.edits(request)
         caller = caller_of(context)
         parent = await self._parent(caller, request.parent_run_id)
+        claim = idempotency_claim(request, request.idempotency_key)
+        panel = await self._panel(caller, request.options, claim, parent)
         plan = self._intake.revision
         is_over_document = parent.specification.HasField("document")
         revision = (
-            await asyncio.to_thread(plan, request, edits, parent)
+            await asyncio.to_thread(plan, request, edits, parent, panel)
             if is_over_document
-            else plan(request, edits, parent)
+            else plan(request, edits, parent, panel)
         )
-        claim = idempotency_claim(request, request.idempotency_key)
         run = await self._create(caller, revision.specification, claim, revision.carried_reviews)
         return review_service_pb2.ReviseRunResponse(run=run)
 
@@ -104,7 +114,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
             bind_contextvars(run_id=draft.run_id)
             run = await self._gateway.get_run(caller, draft.run_id)
         else:
-            run = await self._create(caller, self._intake.draft(request, draft.text), claim)
+            panel = await self._panel(caller, request.options, None)
+            run = await self._create(caller, self._intake.draft(request, draft.text, panel), claim)
         return review_service_pb2.SubmitDraftResponse(run=run)
 
     async def ExpandIdea(
@@ -269,11 +280,39 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         info.model_route.CopyFrom(info.routes[0])
         return info
 
-    async def _specification(self, review: review_service_pb2.ReviewInput) -> run_pb2.RunSpecification:
+    async def _specification(
+        self,
+        caller: Caller,
+        review: review_service_pb2.ReviewInput,
+        claim: persistence_service_pb2.IdempotencyClaim | None,
+    ) -> run_pb2.RunSpecification:
         """What a run is to do; a document of many short lines takes longer to read than others may wait."""
+        panel = await self._panel(caller, review.options, claim)
         if review.HasField("document"):
-            return await asyncio.to_thread(self._intake.review, review)
-        return self._intake.review(review)
+            return await asyncio.to_thread(self._intake.review, review, panel)
+        return self._intake.review(review, panel)
+
+    async def _panel(
+        self,
+        caller: Caller,
+        options: review_service_pb2.ReviewOptions,
+        claim: persistence_service_pb2.IdempotencyClaim | None,
+        parent: run_pb2.Run | None = None,
+    ) -> ChosenPanel:
+        """The panel that a request names or brings; else its parent's, or the built-in one.
+
+        Where the key has started a run before, its panel may be gone since: that run is answered with, and
+        any panel will do.
+        """
+        if options.HasField("inline_panel"):
+            return await asyncio.to_thread(inline_panel, options.inline_panel, "options.inline_panel")
+        named = named_panel(options)
+        if named is not None:
+            answer = await self._gateway.get_panel(caller, *named, claim, parent.run_id if parent else "")
+            return stored_panel(answer.panel) if answer.HasField("panel") else self._intake.built_in
+        if parent is not None and not options.panel:
+            return panel_of_run(parent.specification)
+        return self._intake.built_in
 
     async def _create(
         self,

@@ -4,6 +4,7 @@ from consensus.v1 import review_service_pb2, run_pb2
 from consensus_rpc.server.character_limits import CharacterLimit
 from review_service.config import ReviewSettings
 from review_service.intake.documents import DOCUMENT_WAY_OUT
+from review_service.intake.panels import ChosenPanel
 from review_service.intake.requests import (
     IntakeLimits,
     check_expand_request,
@@ -38,7 +39,8 @@ class Intake:
 
     def __init__(self, settings: ReviewSettings, panel: Panel) -> None:
         self._settings = settings
-        self._panel = panel
+        self.built_in = ChosenPanel(panel.personas)
+        """The panel of requests that choose none."""
         self._limits = IntakeLimits(
             max_idea_characters=settings.max_idea_characters,
             max_idea_sentences=settings.max_idea_sentences,
@@ -48,10 +50,10 @@ class Intake:
             max_edit_notes_characters=settings.max_edit_notes_characters,
         )
 
-    def review(self, review: review_service_pb2.ReviewInput) -> run_pb2.RunSpecification:
-        """The specification of a run that begins with an idea."""
+    def review(self, review: review_service_pb2.ReviewInput, panel: ChosenPanel) -> run_pb2.RunSpecification:
+        """The specification of a run that such a panel reviews."""
         clean = check_review_input(review, self._limits)
-        return run_specification(self._settings, self._panel.personas, clean, review)
+        return run_specification(self._settings, panel, clean, review)
 
     def expansion(self, request: review_service_pb2.ExpandIdeaRequest) -> run_pb2.RunSpecification:
         """The part of a specification that expanding needs."""
@@ -62,20 +64,26 @@ class Intake:
         """Checks what can be told before the draft is read."""
         check_submit_request(request, self._limits)
 
-    def draft(self, request: review_service_pb2.SubmitDraftRequest, text: str) -> run_pb2.RunSpecification:
+    def draft(
+        self, request: review_service_pb2.SubmitDraftRequest, text: str, panel: ChosenPanel
+    ) -> run_pb2.RunSpecification:
         """The specification of a run whose idea is a draft's text."""
         clean = draft_input(text, request, self._limits)
         review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
-        specification = run_specification(self._settings, self._panel.personas, clean, review)
+        specification = run_specification(self._settings, panel, clean, review)
         specification.draft_id = request.draft_id
         return specification
 
     def edits(self, request: review_service_pb2.ReviseRunRequest) -> CleanEdits:
         """What a revision is to fold in, told before its parent is read."""
-        return check_revise_request(request, self._panel.ids, self._limits)
+        return check_revise_request(request, self._limits)
 
     def revision(
-        self, request: review_service_pb2.ReviseRunRequest, edits: CleanEdits, parent: run_pb2.Run
+        self,
+        request: review_service_pb2.ReviseRunRequest,
+        edits: CleanEdits,
+        parent: run_pb2.Run,
+        panel: ChosenPanel,
     ) -> Revision:
         """What a revision of `parent` is created with."""
-        return plan_revision(self._settings, self._panel.personas, request, edits, parent)
+        return plan_revision(self._settings, panel, request, edits, parent)

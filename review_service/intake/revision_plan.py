@@ -16,8 +16,9 @@ from consensus_decision.weights import panel_share
 from consensus_documents import section_digests
 from review_service.config import ReviewSettings
 from review_service.intake.documents import with_format
+from review_service.intake.panels import ChosenPanel
 from review_service.intake.requests import CleanInput
-from review_service.intake.revisions import CleanEdits, check_subject
+from review_service.intake.revisions import CleanEdits, check_personas, check_subject
 from review_service.intake.specification import run_specification
 
 CONTENT_FROM = Decimal("0.70")
@@ -34,22 +35,25 @@ class Revision:
 
 def plan_revision(
     settings: ReviewSettings,
-    personas: Sequence[panel_pb2.Persona],
+    panel: ChosenPanel,
     request: review_service_pb2.ReviseRunRequest,
     edits: CleanEdits,
     parent: run_pb2.Run,
 ) -> Revision:
-    """The revision of `parent`, by the panel and the settings of today where the request is silent.
+    """The revision of `parent` by such a panel, and by the settings of today where the request is silent.
 
     Raises:
-        InvalidField: when the quorum does not fit the panel, or the edits what the parent is over.
+        InvalidField: when the quorum or the personas to ask do not fit the panel, or the edits what the
+            parent is over.
     """
+    check_personas(request, panel.ids)
+    personas = panel.personas
     check_subject(edits, parent.specification)
     reviews = {review.persona_id: review for review in parent.persona_reviews}
     asked = personas_to_ask(request, personas, reviews)
     specification = run_specification(
         settings,
-        personas,
+        panel,
         _revised_input(edits, parent.specification),
         review_service_pb2.ReviewInput(user=request.user, options=request.options),
     )
@@ -63,8 +67,7 @@ def plan_revision(
             asked_personas=asked,
         )
     )
-    panel = [persona.persona_id for persona in personas]
-    carried = [_carried(reviews[each], parent) for each in panel if each not in asked]
+    carried = [_carried(reviews[each], parent) for each in panel.ids if each not in asked]
     return Revision(specification, carried)
 
 

@@ -34,12 +34,8 @@ class CleanEdits:
     attachments: tuple[document_pb2.Attachment, ...] = ()
 
 
-def check_revise_request(
-    request: review_service_pb2.ReviseRunRequest,
-    panel: Collection[str],
-    limits: IntakeLimits,
-) -> CleanEdits:
-    """The edits of a revision; `panel` are the ids of the personas.
+def check_revise_request(request: review_service_pb2.ReviseRunRequest, limits: IntakeLimits) -> CleanEdits:
+    """The edits of a revision; whether its personas are on the panel `check_personas` says.
 
     Raises:
         InvalidField: with every rule that the request breaks.
@@ -50,7 +46,7 @@ def check_revise_request(
         *([] if edited is None else _edited(edited, limits)),
         *_document(request, limits),
         *_notes(request.edit_notes, limits),
-        *_personas(request, panel),
+        *_either_personas(request),
         *check_options(request.options, "options"),
     ]
     if violations:
@@ -135,11 +131,24 @@ def _edited(edited: proposal_pb2.Proposal, limits: IntakeLimits) -> Iterator[Fie
         yield from size_violations(edited, "edited_proposal", "edited_proposal.bytes")
 
 
-def _personas(
-    request: review_service_pb2.ReviseRunRequest, panel: Collection[str]
-) -> Iterator[FieldViolation]:
+def _either_personas(request: review_service_pb2.ReviseRunRequest) -> Iterator[FieldViolation]:
     if request.all_personas and request.personas:
         yield FieldViolation("personas", "must be empty where all_personas is set", "personas.all")
+
+
+def check_personas(request: review_service_pb2.ReviseRunRequest, panel: Collection[str]) -> None:
+    """Checks that the personas to ask are on the panel, once that is known.
+
+    Raises:
+        InvalidField: one is not.
+    """
+    if violations := list(_unknown_personas(request, panel)):
+        raise InvalidField(violations=violations)
+
+
+def _unknown_personas(
+    request: review_service_pb2.ReviseRunRequest, panel: Collection[str]
+) -> Iterator[FieldViolation]:
     for index, persona_id in enumerate(request.personas):
         if persona_id not in panel:
             known = ", ".join(panel)

@@ -1,15 +1,15 @@
 """A run's specification: the request where it says something, the settings where it does not."""
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
-from consensus.v1 import panel_pb2, review_service_pb2, run_pb2
+from consensus.v1 import review_service_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_decision.decision import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.process.settings_text import without_secrets
 from review_service.config import ReviewSettings
+from review_service.intake.panels import ChosenPanel
 from review_service.intake.requests import CleanInput
 
 _Options: TypeAlias = review_service_pb2.ReviewOptions
@@ -17,7 +17,7 @@ _Options: TypeAlias = review_service_pb2.ReviewOptions
 
 def run_specification(
     settings: ReviewSettings,
-    personas: Sequence[panel_pb2.Persona],
+    panel: ChosenPanel,
     clean: CleanInput,
     review: review_service_pb2.ReviewInput,
 ) -> run_pb2.RunSpecification:
@@ -27,7 +27,8 @@ def run_specification(
         InvalidField: when the quorum does not fit the panel.
     """
     options = review.options
-    quorum, violations = check_quorum(options.quorum, personas)
+    wanted = options.quorum if options.HasField("quorum") else panel.quorum or options.quorum
+    quorum, violations = check_quorum(wanted, panel.personas)
     if violations:
         raise InvalidField(violations=violations)
     expand_temperature, review_temperature = _temperatures(settings, options)
@@ -40,12 +41,15 @@ def run_specification(
         review_temperature=review_temperature,
         persona_template_version=settings.persona_template_version,
         retry_policy=_overridden(retry_policy(settings), options),
-        personas=personas,
+        personas=panel.personas,
         quorum=quorum,
         run_timeout=duration(settings.run_timeout_seconds),
         policy_version=POLICY_VERSION,
         attachments=clean.attachments,
         document_expansion=clean.document_expansion,
+        panel_id=panel.panel_id,
+        panel_revision=panel.revision,
+        language=panel.language,
     )
     _set_subject(specification, clean)
     return specification

@@ -82,6 +82,24 @@ class PersistenceGateway:
             if not page.next_page_token:
                 return run
 
+    async def get_panel(
+        self,
+        caller: Caller,
+        panel_id: str,
+        revision: str,
+        claim: persistence_service_pb2.IdempotencyClaim | None,
+        parent_run_id: str,
+    ) -> persistence_service_pb2.GetPanelResponse:
+        """A panel, or the run that the key of the request that names it has started before."""
+        request = persistence_service_pb2.GetPanelRequest(
+            scope=caller.scope,
+            panel_id=panel_id,
+            revision=revision,
+            idempotency=claim,
+            parent_run_id=parent_run_id,
+        )
+        return await _asked(self._stub.GetPanel, request, caller.left)
+
     async def list_runs(
         self, caller: Caller, request: review_service_pb2.ListRunsRequest
     ) -> persistence_service_pb2.ListRunsResponse:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, run_event_pb2, run_pb2
 from consensus_contract.spans import duration
-from consensus_contract.steps import EXPAND
+from consensus_contract.steps import EXPAND, review_step
 from review_service.model.model_call import CallFailure, CallReport
 
 # Enough to see what was wrong; what lies beyond is left out, and `message` says so.
@@ -38,7 +38,13 @@ def started_attempt(
 
 def first_attempt(specification: run_pb2.RunSpecification, step: str) -> attempt_pb2.Attempt:
     """The attempt with which a step begins, for the record that starts the step."""
-    model, temperature = expanding_model(specification) if step == EXPAND else reviewing_model(specification)
+    if step == EXPAND:
+        model, temperature = expanding_model(specification)
+    else:
+        model, temperature = reviewing_model(specification)
+        persona = next((p for p in specification.personas if review_step(p.persona_id) == step), None)
+        if persona is not None:
+            model, temperature = persona_model(persona, model, temperature)
     return started_attempt(step, 1, model, temperature, specification.retry_policy.max_output_tokens)
 
 
@@ -52,6 +58,13 @@ def reviewing_model(specification: run_pb2.RunSpecification) -> tuple[str, float
     """The model that reviews, and its temperature; None: none is sent."""
     is_set = specification.HasField("review_temperature")
     return specification.review_model, specification.review_temperature if is_set else None
+
+
+def persona_model(
+    persona: panel_pb2.Persona, model: str, temperature: float | None
+) -> tuple[str, float | None]:
+    """What a persona is asked from, and its temperature: its own, or else the run's."""
+    return persona.model or model, persona.temperature if persona.HasField("temperature") else temperature
 
 
 def succeeded_attempt(started: attempt_pb2.Attempt, report: CallReport) -> attempt_pb2.Attempt:

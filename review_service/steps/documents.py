@@ -18,6 +18,7 @@ from review_service.steps.prompts import (
     REVIEW_INSTRUCTIONS,
     context_text,
     fenced,
+    instructions_for,
     proposal_text,
     review_message,
 )
@@ -137,19 +138,12 @@ def review_material(
     has_context = specification.HasField("proposal") and _has_context(specification)
     if not specification.attachments and not has_context:
         return ReviewMaterial(
-            REVIEW_INSTRUCTIONS, review_message(proposal), PersonaReviewOutput, REVIEW_FORMAT
+            instructions_for(specification, REVIEW_INSTRUCTIONS),
+            review_message(proposal),
+            PersonaReviewOutput,
+            REVIEW_FORMAT,
         )
     return _of_proposal(specification, proposal, has_context=has_context)
-
-
-def in_language(instructions: str, language: str) -> str:
-    """The instructions, with the language of the answer where the run's panel names one, by its tag."""
-    if not language:
-        return instructions
-    return (
-        f"{instructions}\n\nWhatever the language of the text: write each string of your answer in the "
-        f"language whose tag is {language}, but for quotes, which stay letter by letter."
-    )
 
 
 def summarise_message(specification: run_pb2.RunSpecification) -> str:
@@ -211,7 +205,7 @@ def _of_document(
         ]
     )
     return ReviewMaterial(
-        in_language(DOCUMENT_INSTRUCTIONS, specification.language),
+        instructions_for(specification, DOCUMENT_INSTRUCTIONS),
         "\n\n".join(parts),
         DocumentReviewOutput,
         DOCUMENT_REVIEW_FORMAT,
@@ -231,7 +225,7 @@ def _of_proposal(
     # Its parts have no sections; one after the other they are what the proposal says.
     words = "\n".join(entry for field in FIELDS for entry in field_values(proposal, field))
     return ReviewMaterial(
-        in_language(PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS, specification.language),
+        instructions_for(specification, PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS),
         "\n\n".join(parts),
         DocumentReviewOutput,
         DOCUMENT_REVIEW_FORMAT,

@@ -10,6 +10,7 @@ from review_service.steps.prompts import (
     EXPAND_INSTRUCTIONS,
     REVISE_INSTRUCTIONS,
     expand_message,
+    instructions_for,
     revise_message,
 )
 from review_service.steps.retry import read_policy
@@ -53,10 +54,11 @@ class Expander:
 def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
     """Instructions and message."""
     if specification.HasField("document"):
-        return SUMMARISE_INSTRUCTIONS, summarise_message(specification)
+        return instructions_for(specification, SUMMARISE_INSTRUCTIONS), summarise_message(specification)
     if specification.HasField("revision"):
-        return REVISE_INSTRUCTIONS, revise_message(specification.revision)
-    return EXPAND_INSTRUCTIONS, expand_message(specification.idea, specification.context)
+        return instructions_for(specification, REVISE_INSTRUCTIONS), revise_message(specification.revision)
+    message = expand_message(specification.idea, specification.context)
+    return instructions_for(specification, EXPAND_INSTRUCTIONS), message
 
 
 def _read_proposal(text: str, attempt: attempt_pb2.Attempt) -> proposal_pb2.Proposal:

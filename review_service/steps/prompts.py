@@ -85,6 +85,35 @@ list is a fine answer.
 Answer in the language of the proposal, with the JSON object that the schema describes and nothing else."""
 
 
+_BUILT_IN_MEMBERS = ": an architect, a critic, an optimist, a security guardian and a user advocate."
+
+
+def instructions_for(specification: run_pb2.RunSpecification, instructions: str) -> str:
+    """The instructions as a run's panel makes them; those of the built-in panel stay as they are.
+
+    Another panel is neither five nor called so, and may name the language of the answers.
+    """
+    if specification.panel_revision:
+        count = len(specification.personas)
+        for built_in, said in (
+            ("panel of five experts", "panel of experts"),
+            (_BUILT_IN_MEMBERS, f" ({count} of them)."),
+            ("You are one of five reviewers", f"You are one of {count} reviewers"),
+        ):
+            instructions = instructions.replace(built_in, said)
+    return in_language(instructions, specification.language)
+
+
+def in_language(instructions: str, language: str) -> str:
+    """The instructions, with the language of the answer where the run's panel names one, by its tag."""
+    if not language:
+        return instructions
+    return (
+        f"{instructions}\n\nWhatever the language of the text: write each string of your answer in the "
+        f"language whose tag is {language}, but for quotes, which stay letter by letter."
+    )
+
+
 def fenced(name: str, text: str) -> str:
     """A block of somebody else's text, between markers that the text cannot forge.
 

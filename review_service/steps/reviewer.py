@@ -1,15 +1,15 @@
 """The steps `review_<persona>`: a persona's verdict on a proposal or a document."""
 
 import functools
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.sizes import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
-from review_service.personas.panel import Panel, PanelPersona
-from review_service.steps.attempts import note_mended, reviewing_model
+from review_service.personas.panel import Panel
+from review_service.steps.attempts import note_mended, persona_model, reviewing_model
 from review_service.steps.documents import ReviewMaterial, review_material
 from review_service.steps.outputs import PersonaReviewOutput, fit, read_output
 from review_service.steps.prompts import persona_message
@@ -29,6 +29,7 @@ class ReviewTask:
     """What all personas of a run share, rendered once."""
 
     run_id: str
+    personas: Mapping[str, panel_pb2.Persona]
     model: str
     temperature: float | None
     template_version: str
@@ -40,12 +41,11 @@ class ReviewTask:
 class Reviewer:
     """Asks personas. One per process."""
 
-    __slots__ = ("_messages", "_panel", "_runner")
+    __slots__ = ("_panel", "_runner")
 
     def __init__(self, runner: StepRunner, panel: Panel) -> None:
         self._runner = runner
         self._panel = panel
-        self._messages = {p.persona_id: persona_message(p.persona_id, p.instructions) for p in panel.members}
 
     def prepare(
         self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal | None
@@ -54,6 +54,7 @@ class Reviewer:
         model, temperature = reviewing_model(specification)
         return ReviewTask(
             run_id=run_id,
+            personas={persona.persona_id: persona for persona in specification.personas},
             model=model,
             temperature=temperature,
             template_version=specification.persona_template_version,
@@ -65,29 +66,35 @@ class Reviewer:
     def review(
         self, task: ReviewTask, persona_id: str, budget: StepBudget, recorder: AttemptRecorder
     ) -> Awaitable[Succeeded[panel_pb2.PersonaReview] | GaveUp]:
-        """One persona's review, or why there is none; no coroutine of its own, since five wait for minutes.
+        """One persona's review, or why there is none; no coroutine of its own, since all wait for minutes.
 
         Raises:
-            KeyError: the panel has no such persona.
+            KeyError: the run's panel has no such persona, or nobody knows its instructions.
         """
-        persona = self._panel.member(persona_id)
+        persona = self._panel.instructed(task.personas[persona_id])
+        model, temperature = persona_model(persona, task.model, task.temperature)
         request = StepRequest(
             run_id=task.run_id,
             step=review_step(persona_id),
             persona_id=persona_id,
-            model=task.model,
-            temperature=task.temperature,
+            model=model,
+            temperature=temperature,
             policy=task.policy,
             output=task.material.output,
             instructions=task.material.instructions,
-            messages=(task.material.message, self._messages[persona_id]),
+            messages=(task.material.message, persona_message(persona_id, persona.instructions)),
             read=functools.partial(_read_review, task, persona),
+            time_limit_seconds=_time_limit(persona),
         )
         return self._runner.run(request, budget, recorder)
 
 
+def _time_limit(persona: panel_pb2.Persona) -> float | None:
+    return persona.time_limit.ToMicroseconds() / 1_000_000 if persona.HasField("time_limit") else None
+
+
 def _read_review(
-    task: ReviewTask, persona: PanelPersona, text: str, attempt: attempt_pb2.Attempt
+    task: ReviewTask, persona: panel_pb2.Persona, text: str, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.PersonaReview:
     """The review in the model's text; who wrote it, and how, is set here."""
     reading = read_output(task.material.kind, text)
@@ -138,7 +145,7 @@ def _blocking_issues(output: PersonaReviewOutput, check: QuotationCheck) -> list
 
 
 def _provenance(
-    task: ReviewTask, persona: PanelPersona, attempt: attempt_pb2.Attempt
+    task: ReviewTask, persona: panel_pb2.Persona, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.ReviewProvenance:
     """How the review came about; `truncated_fields` come last, once the review is known to fit."""
     return panel_pb2.ReviewProvenance(

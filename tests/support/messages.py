@@ -231,7 +231,7 @@ _specifications_of_ideas = st.builds(
             max_output_tokens=counts,
         )
     ),
-    personas=lists(
+    personas=st.lists(
         st.builds(
             panel_pb2.Persona,
             persona_id=names,
@@ -240,8 +240,17 @@ _specifications_of_ideas = st.builds(
             focus=texts,
             holds_veto=st.booleans(),
             prompt_digest=texts,
-        )
+            instructions=texts,
+            model=texts,
+            temperature=temperatures,
+            time_limit=maybe(durations),
+        ),
+        max_size=3,
+        unique_by=lambda persona: persona.persona_id,
     ),
+    panel_id=st.just("") | names,
+    panel_revision=texts,
+    language=texts,
     quorum=maybe(st.builds(run_pb2.Quorum, min_personas=counts, required_personas=lists(names))),
     run_timeout=maybe(st.integers(1, 9 * 10**6).map(lambda seconds: Duration(seconds=seconds))),
     policy_version=texts,

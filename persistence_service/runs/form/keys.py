@@ -86,3 +86,12 @@ def creation_key_use(request: persistence_service_pb2.CreateRunRequest) -> KeyUs
     if specification.draft_id:
         return key_use_of(request, SUBMIT, specification.draft_id)
     return key_use_of(request, START, "")
+
+
+def panel_key_use(request: persistence_service_pb2.GetPanelRequest) -> KeyUse | None:
+    """The key of the request that names the panel, as `creation_key_use` has it."""
+    if not request.HasField("idempotency"):
+        return None
+    parent = request.parent_run_id
+    operation = REVISE if parent else START
+    return run_key_use(request.scope, operation, request.idempotency, resource=parent, run_id="")

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.sizes import INPUT_BYTES
 from consensus_journal import canonical_json, digest, reference_json
+from consensus_panels import MAX_PANEL_BYTES
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form.materials import describe, material_columns
 from persistence_service.runs.form.panel import Panel, panel_of
@@ -30,6 +31,9 @@ from persistence_service.schema.scalars import (
 )
 
 FIELD = "specification"
+_PANEL_FIELDS = ("panel_id", "panel_revision", "language")
+_OWN_FIELDS = ("instructions", "model", "optional")
+"""Of personas that are not built in."""
 _PERSONA_FIELDS = ("persona_id", "display_name", "focus", "holds_veto", "prompt_digest")
 
 
@@ -63,8 +67,10 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
         InvalidField: for what the tables cannot hold exactly, for what is larger than a run's input may be,
             and for a timeout of nothing.
     """
-    if specification.ByteSize() > INPUT_BYTES:
-        raise InvalidField(field=FIELD, description=f"is at most {INPUT_BYTES} bytes")
+    most = INPUT_BYTES + MAX_PANEL_BYTES
+    if specification.ByteSize() > most:
+        raise InvalidField(field=FIELD, description=f"is at most {most} bytes")
+    _check_panel(specification.personas)
     timeout = (
         from_duration(specification.run_timeout, f"{FIELD}.run_timeout") or run_timeout // MICROSECOND * 1000
     )
@@ -141,6 +147,7 @@ def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
         policy_version=settings["policy_version"],
         personas=[_persona_message(persona) for persona in settings["personas"]],
         draft_id=row["draft_id"] or "",
+        **{name: settings[name] for name in _PANEL_FIELDS if name in settings},
     )
     if (timeout := settings.get("run_timeout_ns")) is not None:
         message.run_timeout.CopyFrom(to_duration(timeout))
@@ -167,6 +174,8 @@ def _settings(specification: run_pb2.RunSpecification) -> dict[str, Any]:
         "policy_version": specification.policy_version,
         "personas": [_persona_settings(persona) for persona in specification.personas],
     }
+    # What is empty is not stored, so that runs of the built-in panel share what they shared before.
+    settings |= {name: said for name in _PANEL_FIELDS if (said := getattr(specification, name))}
     for name in ("expand_temperature", "review_temperature"):
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
@@ -197,15 +206,35 @@ def _canonical_settings(settings: bytes) -> _Canonical:
 
 
 def _persona_settings(persona: panel_pb2.Persona) -> dict[str, Any]:
-    return {
+    settings: dict[str, Any] = {
         **{name: getattr(persona, name) for name in _PERSONA_FIELDS},
+        **{name: said for name in _OWN_FIELDS if (said := getattr(persona, name))},
         **score_columns(persona, ("weight",), f"{FIELD}.personas"),
     }
+    if persona.HasField("temperature"):
+        settings["temperature"] = hundredths(persona.temperature, f"{FIELD}.personas.temperature")
+    if persona.HasField("time_limit"):
+        settings["time_limit_ns"] = from_duration(persona.time_limit, f"{FIELD}.personas.time_limit")
+    return settings
 
 
 def _persona_message(settings: dict[str, Any]) -> panel_pb2.Persona:
     said = {name: settings[name] for name in _PERSONA_FIELDS}
-    return panel_pb2.Persona(**said, weight=stored_score(settings, "weight"))
+    own = {name: settings[name] for name in _OWN_FIELDS if name in settings}
+    persona = panel_pb2.Persona(**said, **own, weight=stored_score(settings, "weight"))
+    if (temperature := settings.get("temperature")) is not None:
+        persona.temperature = temperature / 100
+    if (limit := settings.get("time_limit_ns")) is not None:
+        persona.time_limit.CopyFrom(to_duration(limit))
+    return persona
+
+
+def _check_panel(personas: Sequence[panel_pb2.Persona]) -> None:
+    ids = [persona.persona_id for persona in personas]
+    if len(set(ids)) < len(ids):
+        raise InvalidField(field=f"{FIELD}.personas", description="have ids that differ")
+    if any(persona.optional and persona.holds_veto for persona in personas):
+        raise InvalidField(field=f"{FIELD}.personas", description="who hold a veto are not optional")
 
 
 def _retry_settings(policy: run_pb2.RetryPolicy) -> dict[str, Any]:

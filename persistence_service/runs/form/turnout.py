@@ -55,7 +55,9 @@ def _fell_back(provenance: panel_pb2.ReviewProvenance) -> bool:
 
 
 def _persona(persona: panel_pb2.Persona, step: run_pb2.Step) -> run_pb2.PersonaTurnout:
-    turnout = run_pb2.PersonaTurnout(persona_id=persona.persona_id, weight=persona.weight)
+    turnout = run_pb2.PersonaTurnout(
+        persona_id=persona.persona_id, weight=persona.weight, optional=persona.optional
+    )
     if step.HasField("start_time"):
         turnout.launch_time.CopyFrom(step.start_time)
     if step.state == run_pb2.STEP_STATE_COMPLETED:

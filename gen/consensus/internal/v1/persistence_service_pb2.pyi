@@ -1801,13 +1801,23 @@ class GetPanelRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     PANEL_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     panel_id: _builtins.str
     """Its id."""
     revision: _builtins.str
     """The revision: its digest, or the first 8 or more characters of it; empty for the current."""
+    parent_run_id: _builtins.str
+    """The run that the request revises, by which its key is scoped; empty for a start."""
     @_builtins.property
     def scope(self) -> Global___CallScope:
         """Whose panel."""
+
+    @_builtins.property
+    def idempotency(self) -> Global___IdempotencyClaim:
+        """The key of the request that names the panel; absent when there is none. Where it started a
+        run before, the panel may be gone: the answer is that run.
+        """
 
     def __init__(
         self,
@@ -1815,10 +1825,12 @@ class GetPanelRequest(_message.Message):
         scope: Global___CallScope | None = ...,
         panel_id: _builtins.str = ...,
         revision: _builtins.str = ...,
+        idempotency: Global___IdempotencyClaim | None = ...,
+        parent_run_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["panel_id", b"panel_id", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency", b"idempotency", "panel_id", b"panel_id", "parent_run_id", b"parent_run_id", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1831,18 +1843,22 @@ class GetPanelResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PANEL_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run that the key has started; empty where it is new."""
     @_builtins.property
     def panel(self) -> _panel_service_pb2.Panel:
-        """The revision that was asked for."""
+        """The revision that was asked for; absent where `run_id` is set."""
 
     def __init__(
         self,
         *,
         panel: _panel_service_pb2.Panel | None = ...,
+        run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["panel", b"panel"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["panel", b"panel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["panel", b"panel", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,12 +10,14 @@ from consensus_decision.sections import section_digests
 from consensus_documents import section_digests as document_digests
 from consensus_rpc.errors import InvalidField
 from review_service.config import ReviewSettings
+from review_service.intake.panels import ChosenPanel
 from review_service.intake.revision_plan import is_content, plan_revision
 from review_service.intake.revisions import CleanEdits, check_revise_request
 from review_service.steps.prompts import expand_message, fenced, proposal_text, revise_message
 from tests.support.engine import LIMITS, PANEL, proposal, review, specification
 
 SETTINGS = ReviewSettings.load()
+BUILT_IN = ChosenPanel(PANEL.personas)
 EDITS = CleanEdits(None, "Change it.")
 
 
@@ -40,7 +42,7 @@ FIVE = (
 
 def asked(run: run_pb2.Run, **fields: Any) -> list[str]:
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", **fields)
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, run)
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, run)
     carried = [each.persona_id for each in planned.carried_reviews]
     again = list(planned.specification.revision.asked_personas)
     assert sorted(carried + again) == sorted(PANEL.ids)
@@ -75,7 +77,7 @@ def test_a_carried_over_review_says_what_its_persona_read() -> None:
     older.stale_sections.append("title")
     run = parent(*(older if each.persona_id == "critic" else each for each in CONTENT))
 
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, run)
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, run)
 
     read = {each.persona_id: list(each.section_digests) for each in planned.carried_reviews}
     assert read.pop("critic") == list(older.section_digests)
@@ -107,7 +109,7 @@ def test_a_review_keeps_the_run_in_which_it_was_asked_for() -> None:
     carried.reused_from_run_id = "grandparent"
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent")
     run = parent(FIVE[0], carried, review("user_advocate", 0.9))
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, run)
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, run)
     assert {each.persona_id: each.reused_from_run_id for each in planned.carried_reviews} == {
         "critic": "grandparent",
         "user_advocate": "parent",
@@ -118,14 +120,14 @@ def test_a_parent_that_is_not_done_has_no_proposal_to_revise() -> None:
     run = parent(*FIVE)
     run.state = run_pb2.RUN_STATE_RUNNING
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent")
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, run)
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, run)
     assert not planned.specification.revision.HasField("parent_proposal")
 
 
 def test_options_of_the_request_count_and_none_of_the_parents() -> None:
     options = review_service_pb2.ReviewOptions(review_model="other", review_temperature=1.5)
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", options=options, user="u-2")
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, parent(*FIVE)).specification
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, parent(*FIVE)).specification
     assert (planned.review_model, planned.review_temperature) == ("other", 1.5)
     assert planned.expand_model == SETTINGS.model_for_expanding
     assert (planned.idea, planned.user) == (specification().idea, "u-2")
@@ -134,7 +136,7 @@ def test_options_of_the_request_count_and_none_of_the_parents() -> None:
 def test_a_request_may_ask_for_no_temperature() -> None:
     options = review_service_pb2.ReviewOptions(omit_review_temperature=True)
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", options=options)
-    planned = plan_revision(SETTINGS, PANEL.personas, request, EDITS, parent(*FIVE)).specification
+    planned = plan_revision(SETTINGS, BUILT_IN, request, EDITS, parent(*FIVE)).specification
     assert not planned.HasField("review_temperature")
     assert planned.HasField("expand_temperature")
 
@@ -169,7 +171,7 @@ def test_edits_are_trimmed() -> None:
             title="  ", problem_statement=" p ", proposed_solution="s\n", assumptions=[" a "]
         ),
     )
-    edits = check_revise_request(request, PANEL.ids, LIMITS)
+    edits = check_revise_request(request, LIMITS)
     assert edits.edit_notes == "Notes."
     assert edits.edited_proposal == proposal_pb2.Proposal(
         problem_statement="p", proposed_solution="s", assumptions=["a"]
@@ -187,22 +189,30 @@ def test_every_broken_rule_is_named_at_once() -> None:
         options=review_service_pb2.ReviewOptions(expand_temperature=0.001),
     )
     with pytest.raises(InvalidField) as caught:
-        check_revise_request(request, PANEL.ids, LIMITS)
+        check_revise_request(request, LIMITS)
     assert {violation.field for violation in caught.value.field_violations} == {
         "edit_notes",
         "personas",
-        "personas[1]",
         "edited_proposal.proposed_solution",
         "edited_proposal.assumptions[1]",
         "options.expand_temperature",
     }
 
 
+def test_a_persona_to_ask_is_on_the_panel() -> None:
+    request = review_service_pb2.ReviseRunRequest(edit_notes="Shorter.", personas=["critic", "jester"])
+    with pytest.raises(InvalidField) as caught:
+        plan_revision(SETTINGS, BUILT_IN, request, EDITS, parent(*FIVE))
+    (violation,) = caught.value.field_violations
+    assert violation.field == "personas[1]"
+    assert "user_advocate" in violation.description
+
+
 def test_settings_lower_the_limits() -> None:
     limits = replace(LIMITS, max_edit_notes_characters=5, max_edited_proposal_characters=100)
     request = review_service_pb2.ReviseRunRequest(edit_notes="123456", edited_proposal=proposal())
     with pytest.raises(InvalidField) as caught:
-        check_revise_request(request, PANEL.ids, limits)
+        check_revise_request(request, limits)
     assert [violation.field for violation in caught.value.field_violations] == [
         "edited_proposal",
         "edit_notes",
@@ -214,7 +224,7 @@ def test_an_edited_proposal_keeps_the_bytes_that_any_proposal_has() -> None:
     edited.assumptions.extend(["\u4e16" * 4_000] * 24)
     request = review_service_pb2.ReviseRunRequest(edited_proposal=edited)
     with pytest.raises(InvalidField) as caught:
-        check_revise_request(request, PANEL.ids, LIMITS)
+        check_revise_request(request, LIMITS)
     [violation] = caught.value.field_violations
     assert (violation.field, violation.reason) == ("edited_proposal", "edited_proposal.bytes")
 
@@ -234,8 +244,8 @@ def document_parent(*found: panel_pb2.PersonaReview) -> run_pb2.Run:
 
 def revised(run: run_pb2.Run, **fields: Any) -> Any:
     request = review_service_pb2.ReviseRunRequest(parent_run_id="parent", **fields)
-    edits = check_revise_request(request, PANEL.ids, LIMITS)
-    return plan_revision(SETTINGS, PANEL.personas, request, edits, run)
+    edits = check_revise_request(request, LIMITS)
+    return plan_revision(SETTINGS, BUILT_IN, request, edits, run)
 
 
 def test_a_revised_document_is_the_edited_one_whole() -> None:

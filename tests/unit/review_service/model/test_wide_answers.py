@@ -14,7 +14,15 @@ from tests.support.outputs import REVIEW
 
 SIZE = 4_194_304
 REPORT = CallReport(http_status=200)
-MOST_SECONDS = 0.1  # of this thread's own time, whatever else the machine does
+MOST_SECONDS = 0.1
+"""Of this thread's own time, whatever else the machine does; more on one that is slower than most."""
+
+
+def slowness() -> float:
+    """How many times longer than usual this machine takes, by work of the same kind; at least 1."""
+    began = time.thread_time()
+    json.loads("[" + ",".join('{"content":0}' for _ in range(20_000)) + "]")
+    return max(1.0, (time.thread_time() - began) / 0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +63,7 @@ def in_text(part: str) -> bytes:
 def test_no_shape_takes_longer_than_a_turn_of_the_loop_may(make: Callable[[], bytes]) -> None:
     body = make()
 
-    assert min(longest_turn(body) for _ in range(3)) < MOST_SECONDS
+    assert min(longest_turn(body) for _ in range(3)) < MOST_SECONDS * slowness()
 
 
 def longest_turn(body: bytes) -> float:

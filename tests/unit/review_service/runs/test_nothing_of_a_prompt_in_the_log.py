@@ -13,6 +13,7 @@ from consensus.v1 import errors_pb2, run_pb2
 from consensus_contract.steps import EXPAND
 from consensus_rpc.telemetry.log import configure_logging
 from review_service.model import client as model_client
+from review_service.model import outcome as model_outcome
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.runs.attempt_book import AttemptBook
 from review_service.runs.progress import new_progress
@@ -100,8 +101,8 @@ async def test_a_fault_of_ours_while_an_answer_is_read_does_not_chain_it(
     def fail(*told: object) -> None:
         raise OverflowError(f"{told} {KEY} {IDEA} {ANSWER}")
 
-    for name in ("retry_after_seconds", "_unreachable"):
-        monkeypatch.setattr(model_client, name, fail)
+    monkeypatch.setattr(model_outcome, "retry_after_seconds", fail)
+    monkeypatch.setattr(model_client, "unreachable", fail)
 
     failure = await run(model)
 

@@ -1,0 +1,80 @@
+"""Which panel a request asks for, and what of it a run holds. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consensus.v1 import panel_pb2, panel_service_pb2, review_service_pb2, run_pb2
+from consensus_contract.errors import FieldViolation
+from consensus_panels import DEFAULT_PANEL_ID, PanelRefusedError, normalised
+from consensus_rpc.errors import InvalidField
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPanel:
+    """Who reviews a run: for the built-in panel `panel_id` and `revision` are empty.
+
+    `quorum` holds where the request says nothing.
+    """
+
+    personas: Sequence[panel_pb2.Persona]
+    quorum: run_pb2.Quorum | None = None
+    panel_id: str = ""
+    revision: str = ""
+    language: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """The personas' ids, in persona order."""
+        return [persona.persona_id for persona in self.personas]
+
+
+def named_panel(options: review_service_pb2.ReviewOptions) -> tuple[str, str] | None:
+    """Id and revision of the stored panel that a request names; None: it names none, or the built-in one."""
+    if options.WhichOneof("panel_choice") != "panel":
+        return None
+    panel_id, _, revision = options.panel.partition("@")
+    return None if panel_id in ("", DEFAULT_PANEL_ID) and not revision else (panel_id, revision)
+
+
+def stored_panel(panel: panel_service_pb2.Panel) -> ChosenPanel:
+    """A panel that PanelService keeps."""
+    return ChosenPanel(
+        panel.personas,
+        panel.quorum if panel.HasField("quorum") else None,
+        panel.panel_id,
+        panel.revision,
+        panel.language,
+    )
+
+
+def inline_panel(panel: panel_service_pb2.Panel, field: str) -> ChosenPanel:
+    """A panel that a request brings itself.
+
+    Raises:
+        InvalidField: lint finds errors, each a violation of the field.
+    """
+    try:
+        whole = normalised(panel)
+    except PanelRefusedError as refused:
+        violations = [
+            FieldViolation(field, _said(finding), f"panel.{finding.code}") for finding in refused.findings
+        ]
+        raise InvalidField(violations=violations) from refused
+    whole.ClearField("panel_id")
+    return stored_panel(whole)
+
+
+def panel_of_run(specification: run_pb2.RunSpecification) -> ChosenPanel:
+    """The panel that a run pinned, as it stands in the run."""
+    return ChosenPanel(
+        specification.personas,
+        None,
+        specification.panel_id,
+        specification.panel_revision,
+        specification.language,
+    )
+
+
+def _said(finding: panel_service_pb2.PanelFinding) -> str:
+    who = f" ({', '.join(finding.persona_ids)})" if finding.persona_ids else ""
+    return f"{finding.message}{who}"
