@@ -11,6 +11,7 @@ from consensus_cli.commands import (
     deleting,
     doctor,
     drafts,
+    panels,
     reading,
     reporting,
     reviewing,
@@ -39,7 +40,7 @@ def consensus(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Have five personas review an idea and decide.
+    """Have a panel of personas review an idea or a document, and decide.
 
     \b
     Exit codes:
@@ -51,9 +52,9 @@ def consensus(
       130  interrupted by Ctrl-C
 
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
-    service, which draft (except submit), audit and doctor ask.
+    service, which draft (except submit), panel, audit and doctor ask.
     """
 
 
-for module in (reviewing, revising, reading, reporting, changing, deleting, drafts, audit, doctor):
+for module in (reviewing, revising, reading, reporting, changing, deleting, drafts, panels, audit, doctor):
     module.register(app)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from consensus_client._async.audit_client import AuditClient
     from consensus_client._async.draft_client import DraftClient
+    from consensus_client._async.panel_client import PanelClient
     from consensus_client._async.review_client import ReviewClient
     from consensus_client._sync.audit_client import SyncAuditClient
     from consensus_client._sync.draft_client import SyncDraftClient
+    from consensus_client._sync.panel_client import SyncPanelClient
     from consensus_client._sync.review_client import SyncReviewClient
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
@@ -18,12 +20,14 @@ __all__ = [
     "AuditClient",
     "ClientOptions",
     "DraftClient",
+    "PanelClient",
     "ReconnectPolicy",
     "ReviewClient",
     "ReviewOptions",
     "RunQuery",
     "SyncAuditClient",
     "SyncDraftClient",
+    "SyncPanelClient",
     "SyncReviewClient",
     "attachment",
     "document",
@@ -33,12 +37,14 @@ _HOME = {
     "AuditClient": "_async.audit_client",
     "ClientOptions": "options",
     "DraftClient": "_async.draft_client",
+    "PanelClient": "_async.panel_client",
     "ReconnectPolicy": "reconnecting",
     "ReviewClient": "_async.review_client",
     "ReviewOptions": "requests",
     "RunQuery": "requests",
     "SyncAuditClient": "_sync.audit_client",
     "SyncDraftClient": "_sync.draft_client",
+    "SyncPanelClient": "_sync.panel_client",
     "SyncReviewClient": "_sync.review_client",
     "attachment": "requests",
     "document": "requests",

@@ -9,7 +9,14 @@ from typing import Any, Protocol, TypeAlias
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import decision_pb2, document_pb2, proposal_pb2, review_service_pb2, run_pb2
+from consensus.v1 import (
+    decision_pb2,
+    document_pb2,
+    panel_service_pb2,
+    proposal_pb2,
+    review_service_pb2,
+    run_pb2,
+)
 
 Context: TypeAlias = str | Mapping[str, Any]
 """What a caller adds to an idea: prose, or an object of JSON values."""
@@ -24,6 +31,7 @@ class ReviewOptions:
 
     Temperatures are 0 to 2 in hundredths. `max_retries` are calls after a step's first, 1 to 10.
     With `omit_temperature` none is sent at all, for models that take none.
+    `panel` is `<id>` or `<id>@<revision>` of a stored panel, or a whole one for this review alone.
     `min_personas` relaxes the quorum; the personas that hold a veto are always among `required_personas`.
     """
 
@@ -37,10 +45,11 @@ class ReviewOptions:
     retry_backoff_multiplier: float | None = None
     min_personas: int | None = None
     required_personas: Sequence[str] = ()
+    panel: "str | panel_service_pb2.Panel" = ""
 
     def message(self) -> review_service_pb2.ReviewOptions:
         """As the contract has it."""
-        return review_service_pb2.ReviewOptions(
+        message = review_service_pb2.ReviewOptions(
             expand_model=self.expand_model,
             review_model=self.review_model,
             expand_temperature=self.expand_temperature,
@@ -52,6 +61,11 @@ class ReviewOptions:
             retry_backoff_multiplier=self.retry_backoff_multiplier,
             quorum=self._quorum(),
         )
+        if not isinstance(self.panel, str):
+            message.inline_panel.CopyFrom(self.panel)
+        elif self.panel:
+            message.panel = self.panel
+        return message
 
     def _quorum(self) -> run_pb2.Quorum | None:
         if self.min_personas is None and not self.required_personas:

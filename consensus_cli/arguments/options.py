@@ -28,6 +28,14 @@ Persistence = Annotated[
         help="The persistence service.",
     ),
 ]
+Panel = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME[@REVISION]|FOLDER",
+        help="Who reviews: a stored panel, or one that a folder holds.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print protobuf JSON instead of text.")]
 JsonEvents = Annotated[bool, typer.Option("--json", help="Print each event as a line of protobuf JSON.")]
 Gate = Annotated[

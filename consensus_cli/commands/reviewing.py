@@ -7,6 +7,7 @@ import typer
 
 from consensus.v1 import review_service_pb2
 from consensus_cli.arguments import inputs, options, subjects
+from consensus_cli.arguments.panels import panel_choice
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain
 from consensus_cli.execution.session import CommandSession
@@ -110,6 +111,7 @@ def review(
     max_retries: _MaxRetries = None,
     min_personas: _MinPersonas = None,
     require: _Require = None,
+    panel: options.Panel = "",
     user: _User = "",
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
@@ -139,6 +141,7 @@ def review(
         max_retries=max_retries,
         min_personas=min_personas,
         required_personas=require or (),
+        panel=panel_choice(panel),
     )
     session = CommandSession(server)
     more = inputs.context_value(context)

@@ -6,6 +6,7 @@ import typer
 
 from consensus.v1 import proposal_pb2
 from consensus_cli.arguments import inputs, options, subjects
+from consensus_cli.arguments.panels import panel_choice
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -63,6 +64,7 @@ def revise(
     review_model: Annotated[
         str, typer.Option(metavar="NAME", help="The model that reviews.", show_default=False)
     ] = "",
+    panel: options.Panel = "",
     user: Annotated[
         str, typer.Option(metavar="ID", help="The person you act for; kept with the run.", show_default=False)
     ] = "",
@@ -72,6 +74,7 @@ def revise(
 
     The personas that were not content and those that hold a veto are asked
     again, all where these weigh too little; the others' reviews are carried over.
+    Without --panel the parent's panel reviews, as it was then.
     """
     if not notes and not edited and not document:
         raise typer.BadParameter("give --notes, --edited, or both; of a run over a document --document")
@@ -83,6 +86,7 @@ def revise(
     proposal = _edited_proposal(edited) if edited else None
     text = subjects.edited_document(document) if document else None
     evidence = subjects.attachments(attach or ())
+    chosen = panel_choice(panel)
 
     async def work(client: ReviewClient) -> int | None:
         run = await client.revise_run(
@@ -94,7 +98,7 @@ def revise(
             personas=persona or (),
             all_personas=everyone,
             user=user,
-            options=ReviewOptions(expand_model=expand_model, review_model=review_model),
+            options=ReviewOptions(expand_model=expand_model, review_model=review_model, panel=chosen),
             idempotency_key=idempotency_key,
         )
         session.run_view.run_id = run.run_id

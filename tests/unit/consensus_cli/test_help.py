@@ -10,7 +10,7 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "doctor", "draft",
-    "audit",
+    "panel", "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -19,6 +19,7 @@ DRAFT_COMMANDS = tuple(
         "new", "show", "list", "append", "pass", "invite", "accept", "update", "watch", "submit",
     )
 )  # fmt: skip
+PANEL_COMMANDS = tuple(["panel", name] for name in ("init", "lint", "put", "show", "diff", "list", "delete"))
 RUNNER = CliRunner(
     env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
 )
@@ -26,7 +27,7 @@ RUNNER = CliRunner(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS, *DRAFT_COMMANDS],
+    [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS, *DRAFT_COMMANDS, *PANEL_COMMANDS],
     ids=lambda each: " ".join(each),
 )
 def test_help_fits_80_columns(arguments: list[str]) -> None:
@@ -128,6 +129,14 @@ WRONG = {
     "draft submit detached and gated": (
         ["draft", "submit", "d", "--user", "u", "--detach", "--gate"], "do not go together"
     ),
+    "panel init without a folder": (["panel", "init"], "Missing argument"),
+    "panel lint of a folder that is not there": (["panel", "lint", "/no/such"], "panel.toml"),
+    "panel put of a folder that is not there": (["panel", "put", "p", "/no/such"], "panel.toml"),
+    "panel show of nothing": (["panel", "show"], "Missing argument"),
+    "panel diff of one": (["panel", "diff", "a"], "Missing argument"),
+    "panel list on pages of 101": (["panel", "list", "--page-size", "101"], "--page-size"),
+    "panel delete of nothing": (["panel", "delete"], "Missing argument"),
+    "review by a folder that is not there": (["review", "An idea.", "--panel", "./none"], "panel.toml"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
 

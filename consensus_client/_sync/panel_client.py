@@ -1,0 +1,75 @@
+# Made by `make sync` from consensus_client/_async/panel_client.py; never edited.
+"""The synchronous client of PanelService."""
+
+from typing import Self
+
+from consensus.v1 import panel_service_pb2, panel_service_pb2_grpc
+from consensus_client._sync.connection import SyncConnection
+from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client.requests import new_key
+from consensus_client.sync_transport import Channel, Sleep
+
+
+class SyncPanelClient:
+    """Puts, reads, lists and deletes panels; raises the errors of the contract.
+
+    `target` is the persistence service.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_PERSISTENCE,
+        options: ClientOptions | None = None,
+        *,
+        channel: Channel | None = None,
+        sleep: Sleep | None = None,
+    ) -> None:
+        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
+        self._connection = SyncConnection(target, options, channel, sleep)
+        self._stub = panel_service_pb2_grpc.PanelServiceStub(self._connection.channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all calls and closes the channel."""
+        self._connection.close()
+
+    def put(
+        self, panel: panel_service_pb2.Panel, *, user: str = "", idempotency_key: str | None = None
+    ) -> panel_service_pb2.PutPanelResponse:
+        """Makes the panel current, under its id."""
+        request = panel_service_pb2.PutPanelRequest(
+            panel=panel, user=user, idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.PutPanel, request)
+
+    def get(
+        self, panel_id: str, revision: str = "", *, show_deleted: bool = False
+    ) -> panel_service_pb2.Panel:
+        """A panel, whole, in its current revision or in the one that begins so."""
+        request = panel_service_pb2.GetPanelRequest(
+            panel_id=panel_id, revision=revision, show_deleted=show_deleted
+        )
+        return self._connection.call(self._stub.GetPanel, request).panel
+
+    def list_page(
+        self, panel_id: str = "", *, page_size: int = 0, page_token: str = "", show_deleted: bool = False
+    ) -> panel_service_pb2.ListPanelsResponse:
+        """A page of panels, or of the revisions of one; without instructions."""
+        request = panel_service_pb2.ListPanelsRequest(
+            panel_id=panel_id, page_size=page_size, page_token=page_token, show_deleted=show_deleted
+        )
+        return self._connection.call(self._stub.ListPanels, request)
+
+    def delete(
+        self, panel_id: str, *, user: str = "", idempotency_key: str | None = None
+    ) -> panel_service_pb2.Panel:
+        """The panel, deleted; runs that it reviews end as they began."""
+        request = panel_service_pb2.DeletePanelRequest(
+            panel_id=panel_id, user=user, idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.DeletePanel, request).panel
