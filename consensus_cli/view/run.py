@@ -59,6 +59,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("took", "" if took is None else f"{took:.2f} s"),
         ("caller", text.clean(run.caller)),
         ("user", text.clean(specification.user)),
+        ("panel", _panel(specification)),
         ("expanded by", model(specification.expand_model, _given(specification, "expand_temperature"))),
         ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
         ("resumed", str(run.resume_count or "")),
@@ -75,6 +76,13 @@ def state(run: run_pb2.Run) -> str:
 def model(name: str, temperature: float | None) -> str:
     """A model and the temperature that it was sent."""
     return text.clean(name) if temperature is None else f"{text.clean(name)} at {temperature:g}"
+
+
+def _panel(specification: run_pb2.RunSpecification) -> str:
+    """The panel and the beginning of the revision that it pinned; empty for the built-in one."""
+    if not specification.panel_revision:
+        return ""
+    return f"{text.clean(specification.panel_id) or 'of the request'}@{specification.panel_revision[:12]}"
 
 
 def _given(specification: run_pb2.RunSpecification, field: str) -> float | None:

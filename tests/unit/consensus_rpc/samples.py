@@ -43,6 +43,7 @@ SAMPLES: list[ConsensusError] = [
     nouns.InternalError(),
     nouns.AuditCheckpointsOff(),
     nouns.MetricNotFound(metric_id="m1"),
+    nouns.PanelNotFound(panel_id="p1", revision="0123abcd"),
     nouns.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
     nouns.DraftNotActive(draft_id="d1", state="LOCKED"),
     nouns.DraftIllegalState(draft_id="d1", state="LOCKED", operation="submit"),

@@ -72,7 +72,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
 def test_the_wheel_holds_personas_migrations_and_the_service_config(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert len([name for name in names if re.fullmatch(r"review_service/personas/\w+\.md", name)]) >= 5
+    assert len([name for name in names if re.fullmatch(r"consensus_panels/default/\w+\.md", name)]) >= 5
     assert {"migrations/env.py", "consensus/v1/service_config.json"} <= set(names)
     assert [name for name in names if re.fullmatch(r"migrations/versions/\w+\.py", name)]
     assert [name for name in names if "__pycache__" in name] == []
