@@ -6,6 +6,7 @@ from consensus.v1 import panel_pb2, review_service_pb2
 from consensus_contract.sizes import INPUT_BYTES, MAX_ATTACHMENTS, MAX_PAGE_SIZE
 from consensus_contract.spans import duration
 from consensus_decision.decision import POLICY_VERSION
+from consensus_panels import MAX_PERSONAS
 from consensus_rpc.server.options import MAX_MESSAGE_BYTES
 from review_service import VERSION
 from review_service.config import ReviewSettings
@@ -39,6 +40,7 @@ def service_info(
             max_document_characters=settings.max_document_characters,
             max_attachments=MAX_ATTACHMENTS,
             max_input_bytes=INPUT_BYTES,
+            max_panel_personas=MAX_PERSONAS,
         ),
         model_route=model_route(settings),
         retry_policy=retry_policy(settings),
