@@ -18,8 +18,8 @@ class ClientOptions:
     `call_seconds` bounds a call that answers once, `expand_seconds` ExpandIdea (it waits for a model, and is
     never sent twice). Streams have no deadline of their own; one that is followed counts as cut when nothing
     comes for `idle_seconds`, not even a heartbeat: take several times the service's
-    `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise (up to an hour), or None to leave
-    it to keepalive, as the synchronous clients do.
+    `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise (at most 20), or None to leave it
+    to keepalive, as the synchronous clients do.
     """
 
     call_seconds: float = 30.0

@@ -6,7 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy import URL
 
-from consensus_rpc.process.settings import WORKERS, HostPort, Seconds, ServerSettings, WorkerCount
+from consensus_rpc.process.settings import (
+    MAX_HEARTBEAT_SECONDS,
+    WORKERS,
+    HostPort,
+    Seconds,
+    ServerSettings,
+    WorkerCount,
+)
 from consensus_rpc.process.settings_text import Allowed
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
@@ -89,7 +96,10 @@ class PersistenceSettings(ServerSettings):
         0.5, ge=0.05, le=60, description="How often to look for what other processes wrote."
     )
     heartbeat_seconds: Seconds = Field(
-        15.0, ge=0.1, le=300, description="A watched stream says so when nothing happened for that long."
+        15.0,
+        ge=0.1,
+        le=MAX_HEARTBEAT_SECONDS,
+        description="A watched stream says so when nothing happened for that long.",
     )
     max_streams_per_connection: int = Field(
         4096,

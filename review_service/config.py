@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
+    MAX_HEARTBEAT_SECONDS,
     WORKERS,
     HostPort,
     Hundredths,
@@ -131,7 +132,10 @@ class ReviewSettings(ServerSettings):
     )
 
     heartbeat_seconds: Seconds = Field(
-        15.0, ge=0.05, le=3600, description="How often a stream that has nothing to say gives a sign of life."
+        15.0,
+        ge=0.05,
+        le=MAX_HEARTBEAT_SECONDS,
+        description="How often a stream that has nothing to say gives a sign of life.",
     )
 
     max_idea_characters: int = Field(

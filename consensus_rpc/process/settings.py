@@ -32,6 +32,9 @@ WorkerCount = Annotated[int, Field(ge=1, le=64)]
 
 WORKERS = "Processes that share the port, about one per core."
 
+MAX_HEARTBEAT_SECONDS = 20
+"""A third of the 60 s of silence after which clients count a stream as cut."""
+
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 """A span in seconds; its bounds stand at the field."""
 

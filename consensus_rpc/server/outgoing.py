@@ -5,6 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 from consensus_rpc.errors import SlowConsumer
 from consensus_rpc.telemetry.log import get_logger
+from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id
 
 _log = get_logger()
 
@@ -14,6 +15,9 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 class StreamWriter(Protocol[M_contra]):
     """The part of a servicer's context that streams need."""
+
+    async def send_initial_metadata(self, initial_metadata: tuple[tuple[str, str], ...]) -> None:
+        """Sends the answer's headers, before any message."""
 
     async def write(self, message: M_contra) -> None:
         """Returns once the transport has taken the message."""
@@ -33,6 +37,10 @@ class Outgoing(Generic[M]):
         self._context = context
         self._slow_seconds = slow_seconds
         self._about = about
+
+    async def begin(self) -> None:
+        """Says that the call is taken up, before there is anything to send: a quiet stream shows it so."""
+        await self._context.send_initial_metadata(((REQUEST_ID_KEY, current_request_id() or ""),))
 
     async def send(self, message: M, *, last_sequence: int | None = None) -> None:
         """Returns once the transport has taken the message; `last_sequence`: what the caller had before it.

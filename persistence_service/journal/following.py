@@ -85,9 +85,14 @@ class Following(Generic[Event, Response]):
                 self._stopping.remove_done_callback(self._hear)
 
     async def _follow(self, after: int) -> None:
+        has_begun = False
         while True:
             self._news.clear()
             page = await self._journal.read(after)
+            if not has_begun:
+                # Not sooner: a call that has answered with headers is never retried by gRPC.
+                await self._outgoing.begin()
+                has_begun = True
             for events in event_lists(page.events):
                 await self._outgoing.send(self._journal.events(events), last_sequence=after)
                 after = events[-1].sequence

@@ -16,8 +16,8 @@ from tests.support.records import Service
 
 
 def options_for(url: str) -> DatabaseOptions:
-    """As the service would have it, with a probe that is quick to notice."""
-    return DatabaseOptions(url=normalise_url(url), probe_interval=0.05)
+    """As the service would have it, with a probe that asks often and bears a machine that stalls."""
+    return DatabaseOptions(url=normalise_url(url), probe_interval=0.05, answer_timeout=20.0)
 
 
 def make_schema(url: str) -> None:

@@ -12,6 +12,7 @@ from consensus.v1 import proposal_pb2, run_event_pb2
 from consensus_contract.errors import RunNotFound, SequenceOutOfRange
 from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_rpc.errors import ShuttingDown, SlowConsumer
+from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
 from persistence_service.database import Database
 from persistence_service.journal.following import PAGE
 from tests.storage.conftest import QUICK
@@ -137,6 +138,17 @@ async def test_a_sign_of_life_comes_when_nothing_happens(service: Service) -> No
                 break
 
 
+async def test_a_quiet_stream_answers_with_its_headers_at_once(database: Database) -> None:
+    async with (
+        Service(database, dataclasses.replace(QUICK, heartbeat_seconds=3600.0)) as service,
+        service.created() as worker,
+    ):
+        call = service.stub.WatchRun(request(worker.run_id, after=3), metadata=((REQUEST_ID_KEY, "quiet"),))
+        headers = await asyncio.wait_for(call.initial_metadata(), 10)
+        assert dict(headers)[REQUEST_ID_KEY] == "quiet"
+        call.cancel()
+
+
 async def test_a_sequence_that_a_run_will_not_have_is_out_of_range(service: Service) -> None:
     async with service.created() as worker:
         await worker.finish()
@@ -178,6 +190,9 @@ async def test_many_watchers_share_the_events_and_one_poll(service: Service) -> 
 
 class StalledContext:
     """A call whose reader takes nothing."""
+
+    async def send_initial_metadata(self, _metadata: object) -> None:
+        pass
 
     async def write(self, _message: object) -> None:
         await asyncio.Event().wait()

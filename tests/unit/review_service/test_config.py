@@ -69,6 +69,7 @@ def test_every_setting_has_its_documented_default(name: str, value: object) -> N
         ("MAX_IDEA_SENTENCES", "11"),
         ("MAX_CONTEXT_CHARACTERS", "50001"),
         ("RUN_TIMEOUT_SECONDS", "0"),
+        ("HEARTBEAT_SECONDS", "20.1"),
         ("PERSISTENCE_ADDRESS", "persistence"),
     ],
 )
