@@ -36,7 +36,7 @@ async def finished(service: Service) -> str:
         return worker.run_id
 
 
-def carried(persona: str, origin: str, score: float = 0.9) -> panel_pb2.PersonaReview:
+def carried(persona: str, origin: str, score: float = 0.8123) -> panel_pb2.PersonaReview:
     message = review(persona, score)
     message.reused_from_run_id = origin
     return message
@@ -81,7 +81,7 @@ async def test_a_revision_reads_back_as_it_was_sent(service: Service) -> None:
 
 async def test_what_is_carried_over_is_recorded_with_the_run(service: Service) -> None:
     parent = await finished(service)
-    taken = carried("critic", "origin"), carried("optimist", parent)
+    taken = carried("critic", parent), carried("optimist", parent)
 
     run = await revise(service, parent, *taken)
 
@@ -114,7 +114,8 @@ async def test_a_worker_is_told_all_that_it_needs(service: Service) -> None:
 
 
 async def test_a_persona_whose_review_was_carried_over_is_not_recorded_again(service: Service) -> None:
-    run = await revise(service, await finished(service), carried("critic", "origin"))
+    parent = await finished(service)
+    run = await revise(service, parent, carried("critic", parent))
     (granted,) = await service.claim()
     async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
         await worker.record(record(1, run_event_pb2.ProposalReady(proposal=proposal())))
@@ -241,6 +242,17 @@ async def test_what_cannot_be_carried_over_is_refused(
         await revise(service, parent, *taken, revision=given)
 
 
+async def test_a_review_that_the_parent_does_not_have_is_not_carried_over(service: Service) -> None:
+    parent = await finished(service)
+    forged = carried("critic", parent, 0.99), carried("critic", "elsewhere"), carried("critic", parent)
+    forged[2].ClearField("concerns")
+    for each in forged:
+        with pytest.raises(InvalidField, match="that of critic is not"):
+            await revise(service, parent, each)
+    listed = await service.stub.ListRuns(persistence_service_pb2.ListRunsRequest(scope=scope()))
+    assert [run.run_id for run in listed.runs] == [parent]
+
+
 async def test_only_revisions_carry_reviews_over(service: Service) -> None:
     request = persistence_service_pb2.CreateRunRequest(
         scope=scope(),
@@ -261,9 +273,9 @@ async def test_a_revision_does_not_begin_on_a_workers_stream(service: Service) -
 
 
 async def test_a_revision_of_a_revision_is_a_revision(service: Service) -> None:
-    parent = await finished(service)
+    first = parent = await finished(service)
     for _ in range(5):
-        run = await revise(service, parent, *(carried(persona, parent) for persona in PERSONAS))
+        run = await revise(service, parent, *(carried(persona, first) for persona in PERSONAS))
         (granted,) = await service.claim()
         async with service.attached(run.run_id, granted.lease.fencing_token) as worker:
             await worker.record(record(1, run_event_pb2.ProposalReady(proposal=proposal())))

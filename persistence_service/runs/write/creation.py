@@ -1,6 +1,6 @@
 """What a new run begins with: its rows, and for a revision what it takes over from its parent. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from consensus.internal.v1 import persistence_service_pb2
@@ -14,6 +14,7 @@ from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.materials import needs_no_proposal
 from persistence_service.runs.form.panel import panel_of
+from persistence_service.runs.form.payloads import verdict_message
 from persistence_service.runs.write.locked_run import LockedRun
 from persistence_service.runs.write.operations import Create
 from persistence_service.runs.write.recomputing import check_claims
@@ -118,6 +119,35 @@ def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[
     if sum(new.payload_bytes for new in carried) > REVIEWS_BYTES:
         raise InvalidField(field=CARRIED, description=f"is at most {REVIEWS_BYTES} bytes")
     return carried
+
+
+def check_carried(operation: Create, parent_rows: Iterable[Columns]) -> None:
+    """A review is carried over as the parent's record has it: nobody's word is taken for a vote.
+
+    `parent_rows` are its reviews, by the columns of a verdict.
+
+    Raises:
+        InvalidField: the parent has no such review, or another one.
+    """
+    recorded = {row["persona_id"]: row for row in parent_rows}
+    for new in operation.carried:
+        if new.payload is None:
+            continue
+        persona = new.payload["persona_id"]
+        if persona not in recorded or not _is_same(new.payload, recorded[persona], operation):
+            raise InvalidField(
+                field=CARRIED, description=f"are as the parent run has them; that of {persona} is not"
+            )
+
+
+def _is_same(carried: Columns, recorded: Columns, operation: Create) -> bool:
+    """Whether they are one review; a run's own first one names neither itself nor what was read."""
+    origin = recorded["reused_from_run_id"] or operation.specification.parent_run_id
+    claimed, stored = verdict_message(carried), verdict_message(recorded)
+    if not stored.section_digests:
+        claimed.ClearField("section_digests")
+    stored.reused_from_run_id = origin or ""
+    return claimed == stored
 
 
 def _carried_items(
