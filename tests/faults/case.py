@@ -8,19 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import pytest
 
-from consensus.v1 import review_service_pb2, run_event_pb2
+from consensus.v1 import document_pb2, panel_pb2, panel_service_pb2, review_service_pb2, run_event_pb2
 from offline_model.script import Rule
 from tests.faults.checker.check import violations
 from tests.faults.checker.evidence import Evidence, model_calls
 from tests.faults.checker.snapshot import load, open_runs, run_ids
 from tests.faults.checker.witness import Witness
 from tests.faults.stack import CANARIES, IDEA_CANARY, USER_CANARY, Stack
-from tests.support.pair import Client, kinds, review_request, until
+from tests.support.pair import Client, kinds, until
 from tests.support.processes import Process
 
 ENDS = {"run_completed", "run_failed", "run_cancelled"}
 PERSONAS = ("architect", "critic", "optimist", "security_guardian", "user_advocate")
+# A panel that a request brings; two of its names are those that cases hold back.
+SEVEN = ("critic", "optimist", "editor", "operator", "tester", "translator", "lawyer")
+# What a case is about; `make test` leaves the documents to `make faults`.
+ABOUT = ["idea", pytest.param("document", marks=pytest.mark.slow_fault)]
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15.0
 _ENDING_SECONDS = 40.0
@@ -93,10 +98,14 @@ class Follower:
 
 @dataclass(slots=True)
 class Case:
-    """One case on one stack; `mark` stands in its ideas, and in no other's."""
+    """One case on one stack; `mark` stands in its ideas, and in no other's.
+
+    `is_document`: what is reviewed is a document, summarised, by a panel of seven, and not an idea.
+    """
 
     stack: Stack
     mark: str
+    is_document: bool = False
     witness: Witness = field(default_factory=Witness)
     before: frozenset[str] = frozenset()
     _clients: dict[str, Client] = field(default_factory=dict)
@@ -108,6 +117,20 @@ class Case:
             f"{self.mark} {IDEA_CANARY} lets nurses hand over a shift from one page. It replaces the paper "
             "form on two wards first, and it is done when handovers take under five minutes."
         )
+
+    @property
+    def personas(self) -> tuple[str, ...]:
+        return SEVEN if self.is_document else PERSONAS
+
+    def wanted(self, idea: str = "", **fields: Any) -> review_service_pb2.ReviewInput:
+        """What a caller asks for."""
+        if self.is_document:
+            fields["document"] = document_pb2.Document(text=f"# Handover\n\n{idea or self.idea}\n")
+            fields["document_expansion"] = document_pb2.DOCUMENT_EXPANSION_SUMMARISE
+            fields["options"] = review_service_pb2.ReviewOptions(inline_panel=_panel_of(SEVEN))
+        else:
+            fields["idea"] = idea or self.idea
+        return review_service_pb2.ReviewInput(user=USER_CANARY, **fields)
 
     async def at(self, review: Process | str) -> Client:
         """A caller of the review service there, kept for the case."""
@@ -153,14 +176,15 @@ class Case:
     ) -> Follower:
         """Begin a review; `timeout` in seconds is the call's own."""
         client = await self.at(review)
-        request = review_request(idea or self.idea, key=key, user=USER_CANARY, **fields)
+        request = review_service_pb2.StreamReviewRequest(
+            review=self.wanted(idea, **fields), idempotency_key=key
+        )
         return Follower(client.review.StreamReview(request, timeout=timeout), self, key)
 
     async def start(self, review: Process | str, *, key: str = "", idea: str = "") -> str:
         """Start a review without following it; its run."""
         client = await self.at(review)
-        wanted = review_service_pb2.ReviewInput(idea=idea or self.idea, user=USER_CANARY)
-        request = review_service_pb2.StartReviewRequest(review=wanted, idempotency_key=key)
+        request = review_service_pb2.StartReviewRequest(review=self.wanted(idea), idempotency_key=key)
         answer = await client.review.StartReview(request, timeout=30)
         run_id: str = answer.run.run_id
         self.witness.start(run_id, key)
@@ -224,12 +248,29 @@ class Case:
             raise AssertionError("\n".join(broken))
 
 
+def _panel_of(personas: tuple[str, ...]) -> panel_service_pb2.Panel:
+    return panel_service_pb2.Panel(
+        personas=[
+            panel_pb2.Persona(
+                persona_id=each,
+                display_name=each.title(),
+                weight=1,
+                holds_veto=each == "lawyer",
+                instructions=f"Read as the {each} of a hospital would; say what is missing for that work.",
+            )
+            for each in personas
+        ]
+    )
+
+
 @asynccontextmanager
-async def running_case(stack: Stack, mark: str, *, is_checked: bool = True) -> AsyncIterator[Case]:
+async def running_case(
+    stack: Stack, mark: str, *, is_document: bool = False, is_checked: bool = True
+) -> AsyncIterator[Case]:
     """A case that heals what it harmed, waits for its runs, and is checked, unless it has failed already."""
     await asyncio.to_thread(stack.heal)
     before = frozenset(await asyncio.to_thread(run_ids, stack.database_url))
-    case = Case(stack, mark, before=before)
+    case = Case(stack, mark, is_document, before=before)
     async with case._open:
         try:
             yield case

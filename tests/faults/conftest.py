@@ -60,10 +60,17 @@ def mark() -> str:
     return f"Mark{uuid.uuid4().hex[:12]}"
 
 
+@pytest.fixture
+def about(request: pytest.FixtureRequest) -> str:
+    """What is reviewed: an idea, by the built-in panel, unless a test is told "document" as well."""
+    return str(getattr(request, "param", "idea"))
+
+
 @pytest.fixture(params=DATABASES)
-async def case(request: pytest.FixtureRequest, stacks: Stacks, mark: str) -> AsyncIterator[Case]:
+async def case(request: pytest.FixtureRequest, stacks: Stacks, mark: str, about: str) -> AsyncIterator[Case]:
     """A case on each database; every rule of the checker must hold at its end."""
-    async with running_case(stacks.lend(request.param), mark) as running:
+    is_document = about == "document"
+    async with running_case(stacks.lend(request.param), mark, is_document=is_document) as running:
         yield running
 
 

@@ -10,9 +10,11 @@ from sqlalchemy.pool import NullPool
 
 from persistence_service.database import normalise_url
 from persistence_service.runs.form.tables import RUNS
-from tests.faults.case import Case, Follower
+from tests.faults.case import ABOUT, Case, Follower
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import kinds, until
+
+pytestmark = pytest.mark.parametrize("about", ABOUT, indirect=True)
 
 
 @contextmanager
@@ -28,8 +30,8 @@ def locked(database_url: str, run_id: str) -> Iterator[None]:
         connection.rollback()
 
 
-def is_fifth_stored(case: Case, caller: Follower) -> bool:
-    # The fourth review was the last thing read; its step's completion came in the same commit.
+def is_last_stored(case: Case, caller: Follower) -> bool:
+    # The last review but one was the last thing read; its step's completion came in the same commit.
     return bool(case.stack.column(caller.run_id, "last_sequence") > caller.last + 1)
 
 
@@ -59,12 +61,12 @@ async def test_persistence_killed_after_its_commit_before_the_answer(case: Case)
             await asyncio.to_thread(case.stack.adopt, review)
             await case.hold("critic")
             caller = await case.stream(review)
-            await caller.until("persona_review_ready", 4)
+            await caller.until("persona_review_ready", len(case.personas) - 1)
             proxy.drop_replies()
             await case.release()
 
             async def is_written() -> bool:
-                return is_fifth_stored(case, caller)
+                return is_last_stored(case, caller)
 
             await until(is_written)
             persistence.kill()
@@ -73,7 +75,9 @@ async def test_persistence_killed_after_its_commit_before_the_answer(case: Case)
             await caller.rest()
 
             assert kinds(caller.events)[-1] == "run_completed"
-            assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 6
+            assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 1 + len(
+                case.personas
+            )
         finally:
             case.stack.dismiss(review)
 
@@ -86,18 +90,20 @@ async def test_review_killed_with_all_reviews_stored_and_no_decision(case: Case)
             await asyncio.to_thread(case.stack.adopt, review)
             await case.hold("critic")
             caller = await case.stream(review)
-            await caller.until("persona_review_ready", 4)
+            await caller.until("persona_review_ready", len(case.personas) - 1)
             proxy.drop_replies()  # the fifth review's acknowledgement never arrives
             await case.release()
 
             async def is_written() -> bool:
-                return is_fifth_stored(case, caller)
+                return is_last_stored(case, caller)
 
             await until(is_written)
             review.kill()
 
             assert kinds(await case.finish(caller.run_id))[-1] == "run_completed"
-            assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 6
+            assert (await case.model_wait({}, run_id=caller.run_id))["total"]["started"] == 1 + len(
+                case.personas
+            )
         finally:
             case.stack.dismiss(review)
 
@@ -107,7 +113,7 @@ async def test_review_killed_with_the_decision_stored_before_its_caller_knew(cas
     async with FaultProxy.start(first.address) as proxy:
         await case.hold("critic")
         caller = await case.stream(proxy.address)
-        await caller.until("persona_review_ready", 4)
+        await caller.until("persona_review_ready", len(case.personas) - 1)
         proxy.drop_replies()
         await case.release()
 
@@ -127,7 +133,7 @@ async def test_both_killed_and_started_in_either_order(case: Case, order: str) -
     reviews, persistences = [*case.stack.reviews], [*case.stack.persistences]
     await case.hold("critic", "optimist", times=1)
     caller = await case.stream(reviews[0])
-    await caller.until("persona_review_ready", 3)
+    await caller.until("persona_review_ready", len(case.personas) - 2)
 
     for process in (*reviews, *persistences):
         process.kill()
