@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Likewise what nohup starts ignores SIGHUP.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# A thousand databases are made and dropped, and each commit waits for its disk: memory does the same faster.
+# Read by pytest's workers and by every process that a test starts.
+_MEMORY = Path("/dev/shm")
+_LEAST_FREE_BYTES = 4 << 30
+
+
+def has_room(folder: Path) -> bool:
+    """Whether programs may be run from there, and there is room for all that tests leave behind."""
+    try:
+        stat = os.statvfs(folder)
+    except OSError:
+        return False
+    is_usable = os.access(folder, os.W_OK) and not stat.f_flag & os.ST_NOEXEC
+    return is_usable and stat.f_bavail * stat.f_frsize >= _LEAST_FREE_BYTES
+
+
+if "TMPDIR" not in os.environ and has_room(_MEMORY):
+    os.environ["TMPDIR"] = str(_MEMORY)
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
