@@ -81,11 +81,11 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
 
 def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) -> None:
     def connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connections.add(connection)  # before its first statement, which may be the one that gets no answer
         if options.backend == "sqlite":
             _prepare_sqlite(connection)
         else:
             _prepare_postgresql(connection, options.statement_timeout)
-        connections.add(connection)
         log.debug("database_connected", backend=options.backend)
 
     event.listen(engine, "connect", connected)

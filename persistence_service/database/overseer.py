@@ -126,8 +126,8 @@ class Watch:
         with self._gate:
             if self._driver is None or self._is_cut:
                 return False
-            self._is_cut = True
-            return self._driver.cut()
+            self._is_cut = self._driver.cut()
+            return self._is_cut
 
     def stuck(self) -> None:
         """Tells, once, that the unit cannot be freed."""
