@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import Any
 
 from offline_model.ask import Ask
+from offline_model.document_reviews import review_document
 from offline_model.expansion import expand, revise
 from offline_model.proposal import Proposal
 from offline_model.reviews import review
@@ -40,6 +41,8 @@ class Answers:
     def _make(self, ask: Ask) -> dict[str, Any]:
         data = ask.data()
         if ask.kind == "review":
+            if "document" in data:
+                return review_document(ask.persona, ask.persona_text(), data["document"], ask.instructions())
             return review(ask.persona, self._signals(data.get("proposal") or ask.unfenced()))
         return _expansion(data, ask).to_json()
 

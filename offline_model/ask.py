@@ -44,6 +44,15 @@ class Ask:
             blocks.setdefault(name, content)
         return blocks
 
+    def persona_text(self) -> str:
+        """Return what a persona is told of itself: what follows its line."""
+        return _PERSONA_LINE.split(_FENCE.sub("", self.text))[-1]
+
+    def instructions(self) -> str:
+        """Return the instructions that all calls of a kind share."""
+        given = self.body.get("instructions")
+        return given if isinstance(given, str) else ""
+
     def schema(self) -> dict[str, Any]:
         """Return the schema of an answer that is neither a proposal nor a review."""
         schema: dict[str, Any] = self.body["text"]["format"]["schema"]

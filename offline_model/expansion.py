@@ -3,13 +3,12 @@
 import re
 
 from offline_model.language import join, paragraphs
-from offline_model.proposal import MAX_ITEMS, MAX_STRING, Proposal, cut, items
+from offline_model.proposal import MAX_ITEMS, MAX_STRING, NOTE, Proposal, cut, items
 from offline_model.risks import leans_on
 from offline_model.signals import CONTINUED, LABELS, Signals, read_signals
 
 _TITLE_LENGTH = 90
 _LABELS_NAMED = 6
-_NOTE = "Rule-based answer of the offline model: the sentences are the caller's own, sorted by rules."
 _AT_LENGTH = "It is stated at length below."
 
 _PROBLEM = re.compile(
@@ -52,7 +51,7 @@ def expand(idea: str, context: str | None = None) -> Proposal:
             *cut(f"Context: {context}" if context else ""),
         ),
         scope_non_goals=items(non_goals),
-        raw_expanded_proposal=_NOTE,
+        raw_expanded_proposal=NOTE,
     )
 
 
@@ -65,12 +64,12 @@ def revise(base: Proposal, notes: str | None) -> Proposal:
     kept = tuple(text for item in base.assumptions if (text := _without(item, denied)))
     return Proposal(
         title=_without(base.title or "", denied) or None,
-        summary=_NOTE,
+        summary=NOTE,
         problem_statement=_without(base.problem_statement, denied) or said[0],
         proposed_solution=_without(base.proposed_solution, denied) or said[0],
         assumptions=(*said, *kept)[:MAX_ITEMS],
         scope_non_goals=base.scope_non_goals,
-        raw_expanded_proposal=_NOTE,
+        raw_expanded_proposal=NOTE,
     )
 
 
@@ -128,7 +127,7 @@ def _title(first: str, whole: Signals) -> str | None:
 
 def _summary(whole: Signals) -> str:
     labels = [LABELS[sign] for sign in whole.named][:_LABELS_NAMED]
-    return f"{_NOTE} It names: {'; '.join(labels)}." if labels else _NOTE
+    return f"{NOTE} It names: {'; '.join(labels)}." if labels else NOTE
 
 
 def _without(text: str, denied: frozenset[str]) -> str:

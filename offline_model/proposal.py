@@ -7,6 +7,9 @@ from typing import Any
 from offline_model.language import join
 from offline_model.signals import CONTINUED, Signals, read_signals
 
+NOTE = "Rule-based answer of the offline model: the sentences are the caller's own, sorted by rules."
+"""Stands where a model that writes would have written."""
+
 MAX_STRING = 4_000
 """Characters in one string of a model's answer."""
 MAX_ITEMS = 50
@@ -48,7 +51,9 @@ class Proposal:
         """Read what the proposal names and risks; what is out of scope can state no danger."""
         # Title and summary repeat what the rest says better, so that a quotation comes from the rest.
         parts = (self.problem_statement, self.proposed_solution, *self.assumptions)
-        late = (self.title, self.summary, self.raw_expanded_proposal)
+        late = [self.title, self.summary, self.raw_expanded_proposal]
+        # What was put there in place of words is nobody's claim, and not quoted as the author's.
+        late = [part for part in late if part and not part.startswith(NOTE)]
         return read_signals("\n\n".join(part for part in (*parts, *late) if part), self.scope_non_goals)
 
     def to_json(self) -> dict[str, Any]:

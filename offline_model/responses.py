@@ -11,6 +11,9 @@ from offline_model.ask import Ask
 
 JsonObject = dict[str, Any]
 
+MODEL_NAME = "offline-rules"
+"""What answers, whatever model it is asked for: rules."""
+
 _serial = itertools.count(1)
 _prefix = secrets.token_hex(8)
 
@@ -64,7 +67,7 @@ def response(ask: Ask, parts: list[JsonObject], ending: Ending, cached_tokens: i
         "max_output_tokens": ask.max_output_tokens,
         "max_tool_calls": None,
         "metadata": body.get("metadata") or {},
-        "model": ask.model,
+        "model": MODEL_NAME,
         "output": [message] if parts else [],
         "parallel_tool_calls": True,
         "previous_response_id": None,

@@ -55,7 +55,7 @@ async def test_an_expansion_is_a_whole_response(client: AsyncOpenAI, asking: Any
     raw = await client.responses.with_raw_response.create(**asking.expansion(temperature=0.7))
     response = raw.parse()
 
-    assert (response.object, response.status, response.model) == ("response", "completed", "gpt-offline")
+    assert (response.object, response.status, response.model) == ("response", "completed", "offline-rules")
     assert response.id.startswith("resp_")
     assert response.created_at > 1_700_000_000
     assert response.metadata == {"run_id": "run-1", "step": "expand", "attempt": "1"}
