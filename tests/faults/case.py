@@ -172,12 +172,15 @@ class Case:
         key: str = "",
         idea: str = "",
         timeout: float | None = None,
+        on_disconnect: int = 0,
         **fields: Any,
     ) -> Follower:
         """Begin a review; `timeout` in seconds is the call's own."""
         client = await self.at(review)
         request = review_service_pb2.StreamReviewRequest(
-            review=self.wanted(idea, **fields), idempotency_key=key
+            review=self.wanted(idea, **fields),
+            idempotency_key=key,
+            on_disconnect=on_disconnect,  # type: ignore[arg-type]  # a number, as on the wire
         )
         return Follower(client.review.StreamReview(request, timeout=timeout), self, key)
 

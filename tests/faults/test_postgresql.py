@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
+import grpc
 import psycopg2
 import pytest
 from psycopg2 import sql
 
+from consensus.v1 import run_event_pb2
 from tests.faults.case import Case
 from tests.faults.chaos import terminate_connections
 from tests.support.pair import kinds
+from tests.support.processes import Process
 
 # Raises an error for the first entries of one run's journal: a sequence counts through rollbacks.
 _RAISING = """
@@ -83,11 +86,25 @@ async def test_one_run_that_cannot_be_written_harms_no_neighbour(postgresql_case
     await case.finish(callers[0].run_id)
 
 
+async def _reviewed(case: Case, review: Process, key: str) -> list[run_event_pb2.RunEvent]:
+    """A review, sent again with its key as long as the service has no database: what clients do."""
+    while True:
+        caller = await case.stream(review, key=key)
+        try:
+            return await caller.rest()
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("most", [1, 1000], ids=["one", "all"])
 async def test_connections_are_terminated_again_and_again(postgresql_case: Case, most: int) -> None:
     case = postgresql_case
-    callers = [await case.stream(review) for review in case.stack.reviews * 5]
-    reading = [asyncio.create_task(caller.rest()) for caller in callers]
+    reading = [
+        asyncio.create_task(_reviewed(case, review, f"{case.mark}-{number}"))
+        for number, review in enumerate(case.stack.reviews * 5)
+    ]
     ended = 0
     while not all(task.done() for task in reading):
         ended += await asyncio.to_thread(terminate_connections, case.stack.database_url, most)

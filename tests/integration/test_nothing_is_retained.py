@@ -26,7 +26,7 @@ LOOKS, LOOK_SECONDS = 20, 0.3
 # rows of the last batch that the writer still holds) is a few hundred, and no more after 10,000 runs.
 MOST_OBJECTS = RUNS - 1
 # Strings and the like are no objects to the collector, but pieces of memory; an object has one or more.
-MOST_BLOCKS = RUNS * 3 // 2
+MOST_BLOCKS = RUNS * 2
 MOST_THREADS = 20  # a pool of readers grows to its bound when they come at once
 # Objects that each run leaves to the collector, which on a server comes seldom; of gRPC's own 6 per call.
 MOST_GARBAGE = 60
