@@ -64,6 +64,10 @@ test-clients: $(READY) ## Run the clients written in other languages (needs node
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
 	@$(PY) -m pytest tests/model -n 0 -s $(ARGS)
 
+.PHONY: servers
+servers: build/model/.ready ## Ask llama.cpp and stand-ins of other servers; writes the table in docs/models.md
+	@$(PY) -m tests.model.servers $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); ARGS=--quick (< 1), ARGS=--large
 	@$(PY) -m tests.benchmarks $(ARGS)

@@ -1,6 +1,6 @@
 """Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
--bench.lock (what `make bench` adds), -peers.lock and -model.lock (the environments that `make bench-peers` and
-`make test-model` make).
+-bench.lock (what `make bench` adds), -peers.lock and -model.lock (the environments that `make bench-peers`
+and `make test-model` make).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`

@@ -89,6 +89,9 @@ Context = Annotated[
 ExpandModel = Annotated[
     str, typer.Option(metavar="NAME", help="The model that expands the idea.", show_default=False)
 ]
+NoTemperature = Annotated[
+    bool, typer.Option("--no-temperature", help="Send no temperature: some models take none.")
+]
 ExpandTemperature = Annotated[
     float | None,
     typer.Option(

@@ -65,16 +65,20 @@ def expand(
         float | None,
         typer.Option(min=0, max=2, metavar="0..2", help="In hundredths.", show_default=False),
     ] = None,
+    no_temperature: options.NoTemperature = False,
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Expand an idea into a proposal, without reviewing it."""
+    inputs.refuse_together([("--no-temperature", no_temperature), ("--temperature", temperature is not None)])
     session = CommandSession(server)
     words, more = inputs.idea_text(idea), inputs.context_value(context)
     warmth = inputs.hundredths("--temperature", temperature)
 
     async def ask(client: ReviewClient) -> None:
-        answer = await client.expand_idea(words, context=more, model=model, temperature=warmth)
+        answer = await client.expand_idea(
+            words, context=more, model=model, temperature=warmth, omit_temperature=no_temperature
+        )
         if json:
             say_json(answer)
             return

@@ -38,9 +38,6 @@ _ReviewTemperature = Annotated[
         min=0, max=2, metavar="0..2", help="Temperature of reviewing, in hundredths.", show_default=False
     ),
 ]
-_NoTemperature = Annotated[
-    bool, typer.Option("--no-temperature", help="Send no temperature: some models take none.")
-]
 _MaxRetries = Annotated[
     int | None,
     typer.Option(min=1, max=10, metavar="1..10", help="Calls after each step's first.", show_default=False),
@@ -107,7 +104,7 @@ def review(
     review_model: _ReviewModel = "",
     expand_temperature: options.ExpandTemperature = None,
     review_temperature: _ReviewTemperature = None,
-    no_temperature: _NoTemperature = False,
+    no_temperature: options.NoTemperature = False,
     max_retries: _MaxRetries = None,
     min_personas: _MinPersonas = None,
     require: _Require = None,

@@ -208,10 +208,15 @@ class SyncReviewClient:
         context: Context | None = None,
         model: str = "",
         temperature: float | None = None,
+        omit_temperature: bool = False,
     ) -> review_service_pb2.ExpandIdeaResponse:
         """Expands an idea without starting a run. It has no idempotency key, so it is never sent twice."""
         request = review_service_pb2.ExpandIdeaRequest(
-            idea=idea, context=extra_context(context), expand_model=model, expand_temperature=temperature
+            idea=idea,
+            context=extra_context(context),
+            expand_model=model,
+            expand_temperature=temperature,
+            omit_expand_temperature=omit_temperature,
         )
         return self._connection.call_once(
             self._stub.ExpandIdea, request, self._connection.options.expand_seconds

@@ -126,13 +126,14 @@ def check_options(options: review_service_pb2.ReviewOptions, field: str) -> Iter
     yield from _either(options, "review_temperature", field)
 
 
-def _either(options: review_service_pb2.ReviewOptions, name: str, field: str) -> Iterator[FieldViolation]:
+def _either(
+    options: review_service_pb2.ReviewOptions | review_service_pb2.ExpandIdeaRequest, name: str, field: str
+) -> Iterator[FieldViolation]:
     """A temperature is given, or none is to be sent."""
-    is_given = options.HasField(name)  # type: ignore[arg-type]  # it has the fields that are asked for
+    is_given = options.HasField(name)  # type: ignore[arg-type]  # they have the fields that are asked for
     if is_given and getattr(options, f"omit_{name}"):
-        yield FieldViolation(
-            f"{field}.omit_{name}", f"must not stand together with {name}", "temperature.omitted"
-        )
+        at = f"{field}.omit_{name}".lstrip(".")
+        yield FieldViolation(at, f"must not stand together with {name}", "temperature.omitted")
 
 
 def check_expand_request(request: review_service_pb2.ExpandIdeaRequest, limits: IntakeLimits) -> CleanInput:
@@ -145,6 +146,7 @@ def check_expand_request(request: review_service_pb2.ExpandIdeaRequest, limits: 
         *_idea(request.idea, limits, "idea"),
         *_context(request.context, limits, "context"),
         *_temperature(request, "expand_temperature", ""),
+        *_either(request, "expand_temperature", ""),
     ]
     return _clean(request.idea, request.context if request.HasField("context") else None, violations)
 

@@ -78,7 +78,7 @@ def expansion_specification(
         idea=clean.idea,
         context=clean.context,
         expand_model=request.expand_model or settings.model_for_expanding,
-        expand_temperature=temperature,
+        expand_temperature=None if request.omit_expand_temperature else temperature,
         retry_policy=retry_policy(settings),
     )
 

@@ -31,6 +31,8 @@ PROBE_FORMAT = OutputFormat(
 )
 _TEMPERATURE = 0.2
 _MAX_OUTPUT_TOKENS = 2_000
+# Whoever asks again so soon is given what came of it then: probes cost, and anybody may ask.
+_FRESH_SECONDS: Final = 10.0
 # The first, one for each lesson that a refusal teaches, and one that describes the schema.
 _MAX_CALLS = 10
 _NOT_IN_TIME = "The route did not answer what it was asked within {seconds:.0f} s."
@@ -51,28 +53,39 @@ class _Tried:
 
 
 class RouteProbe:
-    """Asks routes; who asks for one that is being asked gets the same answer.
+    """Asks routes; who asks for one that is being asked, or was within 10 s, gets the same answer.
 
     `default_model` is asked for where a route names none of its own. One per process.
     """
 
-    def __init__(self, model: ModelClient, default_model: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        model: ModelClient,
+        default_model: str,
+        timeout_seconds: float,
+        *,
+        fresh_seconds: float = _FRESH_SECONDS,
+    ) -> None:
         self._model = model
         self._default_model = default_model
         self._timeout_seconds = timeout_seconds
-        self._under_way: dict[str, asyncio.Task[_Probe]] = {}
+        self._fresh_seconds = fresh_seconds
+        self._asked: dict[str, asyncio.Task[_Probe]] = {}
 
     async def probe(self, route_ids: Sequence[str]) -> list[_Probe]:
         """What came of a call to each of these routes, which exist; within the time of one attempt."""
         return list(await asyncio.gather(*(self._shared(each) for each in route_ids)))
 
     async def _shared(self, route_id: str) -> _Probe:
-        task = self._under_way.get(route_id)
+        task = self._asked.get(route_id)
         if task is None:
             task = asyncio.create_task(self._probed(self._model.way(route_id)))
-            self._under_way[route_id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(route_id, None))
+            self._asked[route_id] = task
+            task.add_done_callback(lambda _: self._forget_later(route_id))
         return await asyncio.shield(task)
+
+    def _forget_later(self, route_id: str) -> None:
+        asyncio.get_running_loop().call_later(self._fresh_seconds, self._asked.pop, route_id, None)
 
     async def _probed(self, way: Way) -> _Probe:
         model = way.route.model or self._default_model

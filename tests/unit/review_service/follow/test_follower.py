@@ -30,6 +30,9 @@ class Reader:
         self.takes.set()
         self.has_more = asyncio.Event()
 
+    async def send_initial_metadata(self, _metadata: object) -> None:
+        """Nothing of it is looked at."""
+
     async def write(self, message: Message) -> None:
         await self.takes.wait()
         self.got.append(message)

@@ -10,7 +10,9 @@ from google.protobuf import json_format
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField
+from review_service.config import ReviewSettings
 from review_service.intake.requests import IntakeLimits, check_expand_request, check_review_input
+from review_service.intake.specification import expansion_specification
 from tests.support.engine import LIMITS
 
 WAY_OUT = "send it as a document: at most 200,000 characters, any number of sentences"
@@ -168,3 +170,13 @@ def test_an_expansion_is_held_to_the_same_limits() -> None:
         check_expand_request(review_service_pb2.ExpandIdeaRequest(idea=" ", expand_temperature=0.001), LIMITS)
 
     assert fields(caught.value.field_violations) == ["idea", "expand_temperature"]
+
+
+def test_an_expansion_may_ask_for_no_temperature_but_not_for_both() -> None:
+    asked = review_service_pb2.ExpandIdeaRequest(idea="An idea.", omit_expand_temperature=True)
+    clean = check_expand_request(asked, LIMITS)
+    assert not expansion_specification(ReviewSettings.load(), clean, asked).HasField("expand_temperature")
+    asked.expand_temperature = 0.5
+    with pytest.raises(InvalidField) as caught:
+        check_expand_request(asked, LIMITS)
+    assert fields(caught.value.field_violations) == ["omit_expand_temperature"]

@@ -15,16 +15,19 @@ from review_service.model.routes import Price, Route, Routes, StructuredOutput
 from tests.support import providers
 from tests.support.providers import Asked, Habit, Provider, Reply, refusal
 
+FRESH_SECONDS = 0.2
 PRICE = Price("USD", input=1_000_000, output=2_000_000, cached_input=0, cache_write=0)
 
 
 @asynccontextmanager
-async def probing(*habits: Habit, **fields: Any) -> AsyncIterator[tuple[RouteProbe, Provider]]:
+async def probing(
+    *habits: Habit, fresh_seconds: float = 0.0, **fields: Any
+) -> AsyncIterator[tuple[RouteProbe, Provider]]:
     """A probe of one route to such a provider."""
     async with Provider(*habits).serving() as provider:
         route = Route("default", base_url=provider.base_url, needs_key=False, **fields)
         client = ModelClient(ModelOptions(routes=Routes([route])))
-        yield RouteProbe(client, "gpt-5.1", timeout_seconds=5), provider
+        yield RouteProbe(client, "gpt-5.1", timeout_seconds=5, fresh_seconds=fresh_seconds), provider
         await client.aclose()
 
 
@@ -107,3 +110,14 @@ async def test_who_asks_meanwhile_gets_the_same_answer() -> None:
         await asyncio.gather(*(probe.probe(["default"]) for _ in range(5)))
 
     assert len(provider.asked) == 1
+
+
+async def test_who_asks_again_soon_is_told_what_came_of_it_and_nothing_is_spent() -> None:
+    async with probing(fresh_seconds=FRESH_SECONDS) as (probe, provider):
+        first = await probe.probe(["default"])
+        calls = len(provider.asked)
+        assert await probe.probe(["default"]) == first
+        assert len(provider.asked) == calls
+        await asyncio.sleep(2 * FRESH_SECONDS)
+        await probe.probe(["default"])
+        assert len(provider.asked) == 2 * calls
