@@ -1,6 +1,11 @@
-"""llama.cpp's server with a small model, started and stopped."""
+"""llama.cpp's server with a small model, and a gateway in front of it, started and stopped."""
 
+import socket
 import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,3 +34,42 @@ def running_llama() -> Iterator[tuple[str, str]]:
             yield f"{address}/v1", version
         finally:
             server.terminate()
+
+
+@contextmanager
+def running_gateway(command: str, behind: str) -> Iterator[tuple[str, str]]:
+    """Lends the address of a LiteLLM proxy before that server, and its version.
+
+    Raises:
+        RuntimeError: it does not answer within two minutes.
+    """
+    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        settings = Path(folder) / "gateway.yaml"
+        settings.write_text(
+            "model_list:\n  - model_name: smollm2\n    litellm_params:\n      model: openai/smollm2\n"
+            f"      api_base: {behind}\n      api_key: stand-in-key\n",
+            encoding="utf-8",
+        )
+        free.close()
+        arguments = [command, "--config", str(settings), "--host", "127.0.0.1", "--port", str(port)]
+        nowhere = subprocess.DEVNULL
+        with subprocess.Popen(arguments, cwd=folder, stdout=nowhere, stderr=nowhere) as process:
+            try:
+                _wait_for(f"http://127.0.0.1:{port}/health/liveliness")
+                yield f"http://127.0.0.1:{port}/v1", told.strip().rpartition(" ")[2]
+            finally:
+                process.terminate()
+
+
+def _wait_for(url: str) -> None:
+    ends = time.monotonic() + 120
+    while time.monotonic() < ends:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise RuntimeError("the gateway does not answer")

@@ -1,22 +1,24 @@
 """Which server comes to what: a probe and a review of each, as the table in docs/models.md.
 
 `make servers`. Stand-ins refuse what real providers refuse (`tests/support/providers.py`); llama.cpp is a
-real server with a small model, asked by both protocols. `--check` compares the stand-ins alone with the page.
+real server with a small model, asked by both protocols, and through a gateway where LITELLM names the
+command of one. `--check` compares the stand-ins alone with the page.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_client import ReviewClient, ReviewOptions
 from consensus_contract.errors import ConsensusError, reason_name
-from tests.model.llama import running_llama
+from tests.model.llama import running_gateway, running_llama
 from tests.support import providers
 from tests.support.pair import Client, Pair
 from tests.support.providers import Habit, Provider
@@ -64,12 +66,21 @@ STAND_INS = (
 
 def real(url: str, version: str) -> tuple[Server, ...]:
     """llama.cpp by both protocols; its slots take two calls at once."""
-    common = 'model = "smollm2"\ncontext_window = 8192\nmax_output_tokens = 1500\nmax_concurrency = 2\n'
+    common = 'model = "smollm2"\ncontext_window = 8192\nmax_output_tokens = 1000\nmax_concurrency = 2\n'
     common += "slow = true\nattempt_timeout_seconds = 240"
     return tuple(
         Server(f"llama.cpp ({version}), {said}", (), f'protocol = "{protocol}"\n{common}', url)
         for protocol, said in (("responses", "Responses"), ("chat_completions", "Chat Completions"))
     )
+
+
+def gateway(url: str, version: str) -> tuple[Server, ...]:
+    """LiteLLM in front of the same server: it knows both protocols, and speaks one to what is behind it."""
+    common = (
+        'model = "smollm2"\nkey_variable = "STAND_IN_KEY"\nmax_output_tokens = 1000\nmax_concurrency = 2\n'
+    )
+    common += "attempt_timeout_seconds = 240"
+    return (Server(f"LiteLLM {version} before llama.cpp", (), common, url),)
 
 
 async def outcomes(servers: Sequence[Server], folder: Path) -> list[str]:
@@ -91,7 +102,8 @@ async def outcomes(servers: Sequence[Server], folder: Path) -> list[str]:
 
 async def _row(stubs: Client, client: ReviewClient, server: Server, route: str) -> str:
     model = f"{route}:"
-    options = ReviewOptions(expand_model=model, review_model=model, min_personas=3, max_retries=3)
+    retries = 3
+    options = ReviewOptions(expand_model=model, review_model=model, min_personas=3, max_retries=retries)
     run = await client.start_review(IDEA, options=options)
     with suppress(ConsensusError):
         async for _ in client.watch_run(run.run_id):
@@ -138,8 +150,12 @@ def main() -> int:
         missing = [row for row in rows if row not in PAGE.read_text("utf-8")]
         print("\n".join(f"not on the page: {row}" for row in missing))
         return bool(missing)
-    with running_llama() as (url, version), tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(outcomes(real(url, version), Path(folder)))
+    with ExitStack() as stack:
+        url, version = stack.enter_context(running_llama())
+        servers = real(url, version)
+        if command := os.environ.get("LITELLM"):
+            servers += gateway(*stack.enter_context(running_gateway(command, url)))
+        found = asyncio.run(outcomes(servers, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
     print("\n".join(found))
     PAGE.write_text(page_with([*found, *rows]), "utf-8")
     return 0

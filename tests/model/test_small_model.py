@@ -11,7 +11,7 @@ from consensus.v1 import attempt_pb2, errors_pb2, review_service_pb2, run_pb2
 from tests.support.pair import Pair, running_pair
 
 IDEA = "Let readers of our library app reserve a book. A reader is told by mail once it is there."
-OPTIONS = review_service_pb2.ReviewOptions(quorum=run_pb2.Quorum(min_personas=3), max_retries_per_persona=2)
+OPTIONS = review_service_pb2.ReviewOptions(quorum=run_pb2.Quorum(min_personas=3), max_retries_per_persona=3)
 OPTIONS.retry_initial_backoff.FromMilliseconds(100)
 PROTOCOLS = ["responses", "chat_completions"]
 
@@ -33,7 +33,7 @@ protocol = "{protocol}"
 structured_output = "{enforced}"
 model = "smollm2"
 context_window = 8192
-max_output_tokens = 1500
+max_output_tokens = 1000
 max_concurrency = 2
 attempt_timeout_seconds = 240
 slow = true
