@@ -20,7 +20,7 @@ import psycopg2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import plots, report, targets
+from tests.benchmarks import caching, plots, report, targets
 from tests.benchmarks.contenders import Contender, start_floor, start_pair
 from tests.benchmarks.floors import make_tables
 from tests.benchmarks.measuring import QUICK, WHOLE, Bench, Figures, Plan
@@ -152,6 +152,8 @@ def main() -> None:
     facts = report.facts(plan, time.monotonic() - began)
     facts["seconds_of_steps"] = {name: round(each, 1) for name, each in seconds.items()}
     report.show(console, figures, facts)
+    if not arguments.quick:
+        console.print(caching.measured())
     document = report.document(figures, facts)
     (arguments.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (arguments.output / "tables.md").write_text(report.markdown(figures), encoding="utf-8")

@@ -1,5 +1,6 @@
 """llama.cpp's server with a small model, and a gateway in front of it, started and stopped."""
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -11,6 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PYTHON = Path(__file__).parents[2] / "build" / "model" / ".venv" / "bin" / "python"
+# It serves this machine alone, and asks nobody for prices.
+_GATEWAY_SETTINGS = {
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "true",
+}
 SERVER = Path(__file__).parent / "llama_server.py"
 
 
@@ -43,7 +49,10 @@ def running_gateway(command: str, behind: str) -> Iterator[tuple[str, str]]:
     Raises:
         RuntimeError: it does not answer within two minutes.
     """
-    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    environment = os.environ | _GATEWAY_SETTINGS
+    told = subprocess.run(
+        [command, "--version"], capture_output=True, text=True, check=True, env=environment
+    ).stdout
     with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -56,7 +65,9 @@ def running_gateway(command: str, behind: str) -> Iterator[tuple[str, str]]:
         free.close()
         arguments = [command, "--config", str(settings), "--host", "127.0.0.1", "--port", str(port)]
         nowhere = subprocess.DEVNULL
-        with subprocess.Popen(arguments, cwd=folder, stdout=nowhere, stderr=nowhere) as process:
+        with subprocess.Popen(
+            arguments, cwd=folder, env=environment, stdout=nowhere, stderr=nowhere
+        ) as process:
             try:
                 _wait_for(f"http://127.0.0.1:{port}/health/liveliness")
                 yield f"http://127.0.0.1:{port}/v1", told.strip().rpartition(" ")[2]

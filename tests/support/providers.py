@@ -279,10 +279,13 @@ class Provider:
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             asked = await _read(reader)
             self.asked.append(asked)
-            found = (reply for habit in self.habits if (reply := habit(asked)) is not None)
-            reply = next(found, None) or answer(asked, _whole(asked))
-            await _write(writer, reply)
+            await _write(writer, await self.reply(asked))
         writer.close()
+
+    async def reply(self, asked: Asked) -> Reply:
+        """What the first habit that has something to say answers, or an answer that keeps the schema."""
+        found = (reply for habit in self.habits if (reply := habit(asked)) is not None)
+        return next(found, None) or answer(asked, _whole(asked))
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
