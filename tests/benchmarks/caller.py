@@ -16,6 +16,8 @@ from tests.benchmarks.loads import Jobs, obey
 
 _METHOD = "/consensus.v1.ReviewService/StreamReview"
 _LEAST_EVENTS = 20
+_CONNECTIONS = 2
+"""Of each service: one takes at most 1,024 calls at a time (MAX_STREAMS_PER_CONNECTION)."""
 
 
 async def read_whole_review(method: Any, request: review_service_pb2.StreamReviewRequest) -> None:
@@ -34,7 +36,8 @@ async def read_whole_review(method: Any, request: review_service_pb2.StreamRevie
 
 def main(*addresses: str) -> None:
     async def make() -> Jobs:
-        methods: list[Any] = [open_channel(address).unary_stream(_METHOD) for address in addresses]
+        everywhere = addresses * _CONNECTIONS
+        methods: list[Any] = [open_channel(address).unary_stream(_METHOD) for address in everywhere]
         streams = itertools.cycle(methods)
         idea = review_service_pb2.ReviewInput(idea=job.IDEA)
 

@@ -14,6 +14,7 @@ from consensus_panels import read_folder
 from consensus_rpc.errors import InvalidField
 from tests.support.pair import Pair
 from tests.support.processes import clean_environment
+from tests.support.providers import Provider
 
 IDEA = "Let customers export their orders as CSV. Only the owner of an account may start an export."
 EXAMPLE = Path(__file__).parents[2] / "examples" / "panels" / "security-review"
@@ -146,3 +147,35 @@ async def test_the_command_takes_a_panel_from_folder_to_decision(pair: Pair, tmp
     assert "Threat modeller" in out or "threat_modeller" in out.lower()
     assert (await consensus("panel", "delete", "ours"))[0] == 0
     assert (await consensus("review", IDEA, "--panel", "ours"))[0] == 1
+
+
+async def test_three_personas_on_two_routes_are_asked_there_before_and_after_a_revision(
+    start_pair: Callable[..., Pair], tmp_path: Path
+) -> None:
+    async with Provider().serving() as near, Provider().serving() as far:
+        file = tmp_path / "routes.toml"
+        file.write_text(
+            f'[routes.near]\nbase_url = "{near.base_url}"\nmodel = "tiny"\n'
+            f'[routes.far]\nbase_url = "{far.base_url}"\nmodel = "large"\n',
+            encoding="utf-8",
+        )
+        pair = await asyncio.to_thread(start_pair, review={"MODEL_ROUTES": str(file)})
+        async with (
+            PanelClient(pair.persistence_address) as panels,
+            ReviewClient(pair.review_address) as client,
+        ):
+            sent = of(3)
+            for persona, model in zip(sent.personas, ("near:", "far:", "far:other"), strict=True):
+                persona.model = model
+            first = (await panels.put(sent)).panel
+            before = await reviewed(client, panel="many")
+            sent.personas[0].model = "far:"
+            second = (await panels.put(sent)).panel
+            after = await reviewed(client, panel="many")
+    assert [run.specification.panel_revision for run in (before, after)] == [first.revision, second.revision]
+    asked = [
+        [(each.provenance.route, each.provenance.requested_model) for each in run.persona_reviews]
+        for run in (before, after)
+    ]
+    assert [[route for route, _ in each] for each in asked] == [["near", "far", "far"], ["far", "far", "far"]]
+    assert asked[0][2][1] == "far:other"
