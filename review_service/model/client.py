@@ -90,10 +90,10 @@ class ModelClient:
         left = timeout_seconds if call.seconds_left is None else call.seconds_left
         if way.route.attempt_timeout_seconds is not None:
             timeout_seconds = min(way.route.attempt_timeout_seconds, left)
-        if way.pace is None:
+        if way.limits is None:
             return await self._made(way, call, timeout_seconds)
         reserved, deadline = way.tokens(call), asyncio.get_running_loop().time() + left
-        if not await way.pace.enter(call.run_id, reserved, left):
+        if not await way.limits.enter(call.run_id, reserved, left):
             return _no_turn(way, call)
         used: int | None = None
         try:
@@ -103,7 +103,7 @@ class ModelClient:
             used = usage.input_tokens + usage.output_tokens if usage is not None else None
             return outcome
         finally:
-            way.pace.leave(reserved, used)
+            way.limits.leave(reserved, used)
 
     def _resolved(self, call: ModelCall) -> ModelCall:
         """The call with the route that its model's name says."""

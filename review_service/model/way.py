@@ -23,9 +23,9 @@ from review_service.model.manner import (
     without_enforcement,
 )
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
-from review_service.model.pace import Pace
 from review_service.model.request_body import output_cap, request_body
 from review_service.model.route_address import endpoint_url, library_base, protocol_of
+from review_service.model.route_limits import RouteLimits
 from review_service.model.routes import DEFAULT_ROUTE, Protocol, Route
 from review_service.model.telemetry import Observation, circuit_open
 
@@ -72,7 +72,7 @@ class Way:
         "_urls",
         "client",
         "connecting",
-        "pace",
+        "limits",
         "route",
         "secrets",
     )
@@ -82,7 +82,7 @@ class Way:
         self.client = _open(route) if route.key or not route.needs_key else None
         self._options = _options(route)
         self.connecting = connecting_within(route.connect_timeout_seconds)
-        self.pace = _pace(route)
+        self.limits = _limits_of(route)
         self.secrets = _secrets(route)
         self._circuit = Circuit()
         circuit_open.labels(route.id).set(0)
@@ -246,9 +246,9 @@ def _is_bearer(route: Route) -> bool:
     return route.key is not None and route.key_header.lower() == "authorization"
 
 
-def _pace(route: Route) -> Pace | None:
+def _limits_of(route: Route) -> RouteLimits | None:
     limits = route.max_concurrency, route.requests_per_minute, route.tokens_per_minute
-    return Pace(*limits, clock=time.monotonic) if any(limits) else None
+    return RouteLimits(*limits, clock=time.monotonic) if any(limits) else None
 
 
 def _secrets(route: Route) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class _Waiting:
     turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Pace:
+class RouteLimits:
     """The limits of one route in one process. None: there is no such limit.
 
     Runs with calls waiting take turns, so that one with twenty personas does not hold the others up.
