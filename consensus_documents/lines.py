@@ -8,7 +8,7 @@ MAX_LEVEL = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A line without its end; `start` counts characters from the text's beginning."""
 
     start: int
@@ -29,15 +29,15 @@ class Heading:
     title: str
 
 
-def read_lines(text: str) -> list[Line]:
+def read_lines(text: str) -> list[TextLine]:
     """The lines between line feeds; a carriage return before one belongs to it."""
     return list(_lines(text))
 
 
-def _lines(text: str) -> Iterator[Line]:
+def _lines(text: str) -> Iterator[TextLine]:
     start = 0
     for line in text.split("\n"):
-        yield Line(start, line.removesuffix("\r"))
+        yield TextLine(start, line.removesuffix("\r"))
         start += len(line) + 1
 
 

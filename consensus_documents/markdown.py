@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from consensus_documents.lines import Heading, Line, heading
+from consensus_documents.lines import Heading, TextLine, heading
 
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -13,9 +13,9 @@ _NO_PARAGRAPH = re.compile(r" {4}|\t| {0,3}(?:[-*+|>#<:]|\d{1,9}[.)][ \t])")
 _FRONT_MATTER = ("---", "+++")
 
 
-def markdown_headings(lines: Sequence[Line]) -> Iterator[Heading]:
+def markdown_headings(lines: Sequence[TextLine]) -> Iterator[Heading]:
     """The headings, in their order."""
-    before: Line | None = None
+    before: TextLine | None = None
     begins_paragraph = True
     for line in _outside_of_blocks(lines):
         if line is None:  # a block stood here
@@ -34,7 +34,7 @@ def markdown_headings(lines: Sequence[Line]) -> Iterator[Heading]:
         begins_paragraph = line.is_blank
 
 
-def _atx(line: Line) -> Heading | None:
+def _atx(line: TextLine) -> Heading | None:
     found = _ATX.fullmatch(line.text)
     if found is None:
         return None
@@ -45,7 +45,7 @@ def _atx(line: Line) -> Heading | None:
     return heading(line.start, len(found[1]), title) if title else None
 
 
-def _outside_of_blocks(lines: Sequence[Line]) -> Iterator[Line | None]:
+def _outside_of_blocks(lines: Sequence[TextLine]) -> Iterator[TextLine | None]:
     """The lines that may be headings; None once for each block of code, comment or front matter."""
     at = _after_front_matter(lines)
     while at < len(lines):
@@ -61,7 +61,7 @@ def _outside_of_blocks(lines: Sequence[Line]) -> Iterator[Line | None]:
             at += 1
 
 
-def _after_front_matter(lines: Sequence[Line]) -> int:
+def _after_front_matter(lines: Sequence[TextLine]) -> int:
     mark = lines[0].text.rstrip() if lines else ""
     if mark not in _FRONT_MATTER:
         return 0
@@ -74,7 +74,7 @@ def _opens(text: str, fence: "re.Match[str]") -> bool:
     return fence[1][0] == "~" or "`" not in text[fence.end() :]
 
 
-def _after_fence(lines: Sequence[Line], at: int, opening: str) -> int:
+def _after_fence(lines: Sequence[TextLine], at: int, opening: str) -> int:
     """Behind the closing fence; without one the code goes on to the end."""
     while at < len(lines):
         text = lines[at].text.strip()
@@ -84,7 +84,7 @@ def _after_fence(lines: Sequence[Line], at: int, opening: str) -> int:
     return at
 
 
-def _after_comment(lines: Sequence[Line], at: int) -> int:
+def _after_comment(lines: Sequence[TextLine], at: int) -> int:
     text = lines[at].text
     if "-->" in text[text.index("<!--") + 4 :]:
         return at + 1

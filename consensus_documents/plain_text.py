@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from consensus_documents.lines import Heading, Line, heading
+from consensus_documents.lines import Heading, TextLine, heading
 
 _MAX_LINE = 120
 _POINTS = ".\N{FULLWIDTH FULL STOP}"
@@ -20,7 +20,7 @@ _ENDS_SENTENCE = tuple(
 )
 
 
-def plain_text_headings(lines: Sequence[Line]) -> Iterator[Heading]:
+def plain_text_headings(lines: Sequence[TextLine]) -> Iterator[Heading]:
     """The headings, in their order."""
     for at, line in enumerate(lines):
         if len(line.text) > _MAX_LINE or line.is_blank:

@@ -7,14 +7,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from consensus_documents.lines import Heading, Line, heading
+from consensus_documents.lines import Heading, TextLine, heading
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1+")
 _LEAST_RULE = 4
 """A shorter rule must be as long as its title."""
 
 
-def restructured_text_headings(lines: Sequence[Line]) -> Iterator[Heading]:
+def restructured_text_headings(lines: Sequence[TextLine]) -> Iterator[Heading]:
     """The headings, in their order."""
     styles: dict[tuple[str, bool], int] = {}
     at = 0
@@ -29,7 +29,7 @@ def restructured_text_headings(lines: Sequence[Line]) -> Iterator[Heading]:
         at += 3 if is_overlined else 2
 
 
-def _titled(lines: Sequence[Line], at: int) -> tuple[str, str, bool] | None:
+def _titled(lines: Sequence[TextLine], at: int) -> tuple[str, str, bool] | None:
     """The title that begins at a line, its punctuation, and whether it has a line over it."""
     if at > 0 and not lines[at - 1].is_blank:
         return None
@@ -46,13 +46,13 @@ def _titled(lines: Sequence[Line], at: int) -> tuple[str, str, bool] | None:
     return (text.strip(), under, False) if under and _is_long_enough(lines[at + 1], text.strip()) else None
 
 
-def _mark(line: Line) -> str:
+def _mark(line: TextLine) -> str:
     """The punctuation that a line is made of alone; empty for any other line."""
     found = _RULE.fullmatch(line.text.rstrip())
     return found[1] if found else ""
 
 
-def _is_long_enough(rule: Line, title: str) -> bool:
+def _is_long_enough(rule: TextLine, title: str) -> bool:
     length = len(rule.text.rstrip())
     return length >= _LEAST_RULE or length >= _columns(title)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consensus.v1 import document_pb2, panel_pb2
 from consensus_documents.formats import Format
-from consensus_documents.lines import Heading, Line, read_lines
+from consensus_documents.lines import Heading, TextLine, read_lines
 from consensus_documents.markdown import markdown_headings
 from consensus_documents.plain_text import NUMBER, plain_text_headings
 from consensus_documents.restructured_text import restructured_text_headings
@@ -19,7 +19,7 @@ MAX_KEY_BYTES = 65_536
 """All keys of a document: each review that is carried over takes them with it."""
 _ROOM_FOR_COUNT = 12  # " (499)", and then some
 
-_HEADINGS: dict[Format, Callable[[Sequence[Line]], Iterator[Heading]]] = {
+_HEADINGS: dict[Format, Callable[[Sequence[TextLine]], Iterator[Heading]]] = {
     document_pb2.DOCUMENT_FORMAT_MARKDOWN: markdown_headings,
     document_pb2.DOCUMENT_FORMAT_RESTRUCTURED_TEXT: restructured_text_headings,
     document_pb2.DOCUMENT_FORMAT_PLAIN_TEXT: plain_text_headings,

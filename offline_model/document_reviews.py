@@ -9,7 +9,16 @@ from typing import Any
 from zlib import crc32
 
 from offline_model.document import DocumentText, Sentence, language_of
-from offline_model.findings import CLAIM, FINDINGS, OMISSIONS, Reading, is_told, place_of, read, words_of
+from offline_model.findings import (
+    CLAIM,
+    FINDINGS,
+    OMISSIONS,
+    DocumentReading,
+    is_told,
+    place_of,
+    read,
+    words_of,
+)
 from offline_model.language import paragraphs
 from offline_model.risks import RISKS, find_risks
 
@@ -92,7 +101,7 @@ def review_document(persona: str, instructions: str, numbered: str, asked: str =
 
 
 @lru_cache(maxsize=8)
-def _read(numbered: str) -> tuple[Reading, str]:
+def _read(numbered: str) -> tuple[DocumentReading, str]:
     document = DocumentText.read(numbered)
     return read(document), language_of(document.sentences)
 
@@ -112,7 +121,7 @@ def _reader(persona: str, instructions: str) -> Reader:
     return Reader(persona, tuple(order[:5]), tuple(wanted), words_of(instructions), guards)
 
 
-def _chosen(reader: Reader, reading: Reading) -> list[tuple[str, int]]:
+def _chosen(reader: Reader, reading: DocumentReading) -> list[tuple[str, int]]:
     """The sentences to stop at, each for one reason, from different sections where there are several."""
     chosen: list[tuple[str, int]] = []
     seen_sentences: set[int] = set()
@@ -129,18 +138,18 @@ def _chosen(reader: Reader, reading: Reading) -> list[tuple[str, int]]:
     return chosen
 
 
-def _appeal(reader: Reader, reading: Reading, at: int, seen_sections: set[str]) -> float:
+def _appeal(reader: Reader, reading: DocumentReading, at: int, seen_sections: set[str]) -> float:
     sentence = reading.document.sentences[at]
     appeal = reading.weights[at] * (1.0 if sentence.verbatim else 0.4)
     appeal += 3 * len(reader.words & words_of(sentence.text))
     return appeal * (0.5 if sentence.section.number in seen_sections else 1.0)
 
 
-def _gaps(reader: Reader, reading: Reading) -> list[str]:
+def _gaps(reader: Reader, reading: DocumentReading) -> list[str]:
     return [name for name in reader.omissions if name in reading.missing][:_MAX_OMISSIONS]
 
 
-def _dangers(reading: Reading) -> dict[str, Sentence]:
+def _dangers(reading: DocumentReading) -> dict[str, Sentence]:
     """What the document itself proposes to do that is dangerous; told, denied and past ones are none."""
     found: dict[str, Sentence] = {}
     for sentence in reading.document.sentences:
@@ -154,7 +163,7 @@ def _dangers(reading: Reading) -> dict[str, Sentence]:
     return found
 
 
-def _score(reader: Reader, reading: Reading, chosen: list[tuple[str, int]], gaps: list[str]) -> float:
+def _score(reader: Reader, reading: DocumentReading, chosen: list[tuple[str, int]], gaps: list[str]) -> float:
     """From what there is to hold on to, less what is missing and what the text itself leaves open."""
     figures = len(reading.found["figure"]) / len(reading.document.sentences)
     open_share = (len(reading.found["open"]) + len(reading.found["vague"])) / len(reading.document.sentences)
@@ -171,14 +180,16 @@ def _score(reader: Reader, reading: Reading, chosen: list[tuple[str, int]], gaps
     )
 
 
-def _strengths(reader: Reader, reading: Reading, language: str, chosen: list[tuple[str, int]]) -> list[str]:
+def _strengths(
+    reader: Reader, reading: DocumentReading, language: str, chosen: list[tuple[str, int]]
+) -> list[str]:
     taken = {at for _, at in chosen}
     rest = [at for kind in ("figure", *reader.findings) for at in reading.found[kind] if at not in taken]
     best = sorted(set(rest), key=lambda at: -reading.weights[at])[:2]
     return [_told(_STRENGTH[language], reading.document.sentences[at]) for at in best]
 
 
-def _concern(says: str, at: int, reading: Reading) -> dict[str, Any]:
+def _concern(says: str, at: int, reading: DocumentReading) -> dict[str, Any]:
     sentence = reading.document.sentences[at]
     return {"text": _told(says, sentence), "is_blocking": False, "quotes": _quotes(sentence)}
 
@@ -188,7 +199,7 @@ def _danger(risk: str, sentence: Sentence) -> dict[str, Any]:
     return {"text": text, "security_critical": True, "quotes": _quotes(sentence)}
 
 
-def _omitted(gaps: list[str], reading: Reading, language: str) -> list[dict[str, Any]]:
+def _omitted(gaps: list[str], reading: DocumentReading, language: str) -> list[dict[str, Any]]:
     """What is missing, at the place where it belongs; what is not there needs no quote."""
     concerns = []
     for name in gaps:
@@ -220,7 +231,7 @@ def _cut(text: str, most: int) -> str:
     return (head.rsplit(" ", 1)[0] if " " in head[most // 2 :] else head) + " …"
 
 
-def _effort(reading: Reading, language: str) -> str:
+def _effort(reading: DocumentReading, language: str) -> str:
     naming = [at for at, each in enumerate(reading.document.sentences) if _EFFORT_WORDS.search(each.text)]
     if not naming:
         return str(_EFFORT[language])
@@ -228,12 +239,12 @@ def _effort(reading: Reading, language: str) -> str:
     return f"“{_cut(best.text, _QUOTE_LENGTH)}” ({best.section.name})"
 
 
-def _dependencies(reading: Reading, language: str) -> list[str]:
+def _dependencies(reading: DocumentReading, language: str) -> list[str]:
     at = sorted(reading.found["dependency"], key=lambda each: -reading.weights[each])[:2]
     return [_told(FINDINGS["dependency"].says[language], reading.document.sentences[each]) for each in at]
 
 
-def _nothing_to_judge(reading: Reading, language: str) -> dict[str, Any]:
+def _nothing_to_judge(reading: DocumentReading, language: str) -> dict[str, Any]:
     names = ", ".join(section.name for section in reading.document.sections[:6])
     text = _EMPTY[language].format(count=len(reading.document.sections), names=_cut(names, _QUOTE_LENGTH))
     return {

@@ -87,7 +87,7 @@ def is_told(sentence: Sentence) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DocumentReading:
     """A document read once for all its reviewers.
 
     `weights` say how much each sentence tells of this text: by its rare words, its figures, its length.
@@ -100,7 +100,7 @@ class Reading:
     missing: tuple[str, ...]
 
 
-def read(document: DocumentText) -> Reading:
+def read(document: DocumentText) -> DocumentReading:
     """What there is to say of a document, whoever says it."""
     texts = [each.text for each in document.sentences]
     # A question is open, whatever else it speaks of.
@@ -123,10 +123,10 @@ def read(document: DocumentText) -> Reading:
     missing = tuple(
         name for name, each in OMISSIONS.items() if each.topics & topics and not each.words.search(whole)
     )
-    return Reading(document, topics, found, _weights(texts), missing)
+    return DocumentReading(document, topics, found, _weights(texts), missing)
 
 
-def place_of(reading: Reading, omission: Omission) -> Sentence | None:
+def place_of(reading: DocumentReading, omission: Omission) -> Sentence | None:
     """Where what is missing would belong: the most telling sentence of a section that is about it."""
     sentences = reading.document.sentences
     fitting = [at for at, each in enumerate(sentences) if omission.place.search(each.section.heading)]

@@ -28,7 +28,7 @@ from review_service.intake.panels import (
     panel_of_run,
     stored_panel,
 )
-from review_service.personas.panel import Panel
+from review_service.personas.panel import BuiltInPanel
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.stream import read
 from review_service.runs.expansion import expand_idea
@@ -42,7 +42,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     def __init__(
         self,
         settings: ReviewSettings,
-        panel: Panel,
+        panel: BuiltInPanel,
         steps: ModelSteps,
         gateway: PersistenceGateway,
         worker: Worker,

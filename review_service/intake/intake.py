@@ -16,7 +16,7 @@ from review_service.intake.requests import (
 from review_service.intake.revision_plan import Revision, plan_revision
 from review_service.intake.revisions import CleanEdits, check_revise_request
 from review_service.intake.specification import expansion_specification, run_specification
-from review_service.personas.panel import Panel
+from review_service.personas.panel import BuiltInPanel
 
 
 def character_limits(settings: ReviewSettings) -> dict[str, CharacterLimit]:
@@ -37,7 +37,7 @@ def character_limits(settings: ReviewSettings) -> dict[str, CharacterLimit]:
 class Intake:
     """Turns requests into specifications; each method raises InvalidField with every rule that one breaks."""
 
-    def __init__(self, settings: ReviewSettings, panel: Panel) -> None:
+    def __init__(self, settings: ReviewSettings, panel: BuiltInPanel) -> None:
         self._settings = settings
         self.built_in = ChosenPanel(panel.personas)
         """The panel of requests that choose none."""

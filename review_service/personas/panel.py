@@ -6,7 +6,7 @@ from consensus.v1 import panel_pb2
 from consensus_panels import default_panel
 
 
-class Panel:
+class BuiltInPanel:
     """The built-in personas, in their order.
 
     Runs over this panel hold no instructions: those of this release are sent, unless a digest names others.
@@ -53,9 +53,9 @@ class Panel:
         return whole
 
 
-def load_panel() -> Panel:
+def load_panel() -> BuiltInPanel:
     """The panel that reviews where nobody names another."""
-    return Panel(default_panel().personas)
+    return BuiltInPanel(default_panel().personas)
 
 
 def _without_instructions(persona: panel_pb2.Persona) -> panel_pb2.Persona:

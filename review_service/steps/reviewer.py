@@ -8,7 +8,7 @@ from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.sizes import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
-from review_service.personas.panel import Panel
+from review_service.personas.panel import BuiltInPanel
 from review_service.steps.attempts import note_mended, persona_model, reviewing_model
 from review_service.steps.documents import ReviewMaterial, review_material
 from review_service.steps.outputs import PersonaReviewOutput, fit, read_output
@@ -43,7 +43,7 @@ class Reviewer:
 
     __slots__ = ("_panel", "_runner")
 
-    def __init__(self, runner: StepRunner, panel: Panel) -> None:
+    def __init__(self, runner: StepRunner, panel: BuiltInPanel) -> None:
         self._runner = runner
         self._panel = panel
 

@@ -8,7 +8,7 @@ from consensus.v1 import proposal_pb2, run_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class RunPanel:
     """What the run named when it was created; one object for all runs that named the same."""
 
     specification: run_pb2.RunSpecification
@@ -20,7 +20,7 @@ class Panel:
     """
 
 
-def panel_of(specification: run_pb2.RunSpecification) -> Panel:
+def panel_of(specification: run_pb2.RunSpecification) -> RunPanel:
     """The panel of a specification that persistence stored, or is about to."""
     kept = run_pb2.RunSpecification(
         personas=specification.personas,
@@ -40,10 +40,10 @@ def proposal_digest(proposal: proposal_pb2.Proposal) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _panel(serialised: bytes) -> Panel:
+def _panel(serialised: bytes) -> RunPanel:
     """Runs seldom differ in it: a stream keeps no copy of its own."""
     specification = run_pb2.RunSpecification.FromString(serialised)
-    return Panel(specification, frozenset(persona.persona_id for persona in specification.personas))
+    return RunPanel(specification, frozenset(persona.persona_id for persona in specification.personas))
 
 
 NO_PANEL = panel_of(run_pb2.RunSpecification())

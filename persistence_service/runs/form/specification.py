@@ -17,7 +17,7 @@ from consensus_journal import canonical_json, digest, reference_json
 from consensus_panels import MAX_PANEL_BYTES
 from consensus_rpc.errors import InvalidField
 from persistence_service.runs.form.materials import describe, material_columns
-from persistence_service.runs.form.panel import Panel, panel_of
+from persistence_service.runs.form.panel import RunPanel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.schema.nesting import readable
@@ -50,7 +50,7 @@ class SpecificationRow:
     settings_digest: bytes
     """SHA-256 of the canonical form of the settings."""
     run_timeout_microseconds: int
-    panel: Panel
+    panel: RunPanel
     digest: bytes
     """SHA-256 of the canonical form of all of it."""
     parent_run_id: str | None = None

@@ -13,7 +13,7 @@ from persistence_service.runs.form import event_types
 from persistence_service.runs.form.attempts import attempt_columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey, RunScope
-from persistence_service.runs.form.panel import Panel
+from persistence_service.runs.form.panel import RunPanel
 from persistence_service.runs.form.specification import SpecificationRow
 from persistence_service.schema.scalars import MAX_JSON_INTEGER
 
@@ -103,7 +103,7 @@ class Append(RunOperation):
 
     fencing_token: int
     record: PreparedRecord
-    panel: Panel
+    panel: RunPanel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.decisions import decision_columns
 from persistence_service.runs.form.entries import NewRunEntry
-from persistence_service.runs.form.panel import Panel, proposal_digest
+from persistence_service.runs.form.panel import RunPanel, proposal_digest
 from persistence_service.runs.form.payloads import proposal_message, verdict_message
 
 Row: TypeAlias = Mapping[Any, Any]
@@ -44,7 +44,7 @@ NOTHING = Recorded()
 
 
 def check_claims(
-    run_id: str, panel: Panel, entries: Sequence[NewRunEntry], recorded: Recorded = NOTHING
+    run_id: str, panel: RunPanel, entries: Sequence[NewRunEntry], recorded: Recorded = NOTHING
 ) -> None:
     """Nothing, unless a review or a decision among the entries cannot be.
 
@@ -68,14 +68,14 @@ def check_claims(
                 _check_decision(panel.specification, new.payload, recorded)
 
 
-def _check_proposal(panel: Panel, proposal: Row) -> None:
+def _check_proposal(panel: RunPanel, proposal: Row) -> None:
     if panel.specification.document_expansion == document_pb2.DOCUMENT_EXPANSION_SKIP:
         raise InvalidField(field=_PROPOSAL, description="is none of a document's that is not expanded")
     if panel.given_proposal not in (None, proposal_digest(proposal_message(proposal))):
         raise InvalidField(field=_PROPOSAL, description="is the one that the run was given")
 
 
-def _check_review(run_id: str, panel: Panel, review: Row, before: Iterable[Row]) -> None:
+def _check_review(run_id: str, panel: RunPanel, review: Row, before: Iterable[Row]) -> None:
     persona_id = review["persona_id"]
     if persona_id not in panel.persona_ids:
         raise InvalidField(field=f"{_REVIEW}.persona_id", description="is one of the run's personas")
