@@ -89,5 +89,5 @@ class PromptCache:
 
 
 def token_count(text: str) -> int:
-    """Return about how many tokens a text has: four characters each, at least one."""
-    return len(text) // _CHARACTERS_PER_TOKEN + 1
+    """Return about how many tokens a text has: four characters each, but no fewer than it has words."""
+    return max(len(text) // _CHARACTERS_PER_TOKEN, len(text.split())) + 1

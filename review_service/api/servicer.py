@@ -287,7 +287,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         claim: persistence_service_pb2.IdempotencyClaim | None,
     ) -> run_pb2.RunSpecification:
         """What a run is to do; a document of many short lines takes longer to read than others may wait."""
-        panel = await self._panel(caller, review.options, claim)
+        panel = await self._panel(caller, review.options, claim, field="review.options")
         if review.HasField("document"):
             return await asyncio.to_thread(self._intake.review, review, panel)
         return self._intake.review(review, panel)
@@ -298,14 +298,16 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         options: review_service_pb2.ReviewOptions,
         claim: persistence_service_pb2.IdempotencyClaim | None,
         parent: run_pb2.Run | None = None,
+        *,
+        field: str = "options",
     ) -> ChosenPanel:
-        """The panel that a request names or brings; else its parent's, or the built-in one.
+        """The panel that a request names or brings in `field`; else its parent's, or the built-in one.
 
         Where the key has started a run before, its panel may be gone since: that run is answered with, and
         any panel will do.
         """
         if options.HasField("inline_panel"):
-            return await asyncio.to_thread(inline_panel, options.inline_panel, "options.inline_panel")
+            return await asyncio.to_thread(inline_panel, options.inline_panel, f"{field}.inline_panel")
         named = named_panel(options)
         if named is not None:
             answer = await self._gateway.get_panel(caller, *named, claim, parent.run_id if parent else "")

@@ -179,3 +179,12 @@ async def test_three_personas_on_two_routes_are_asked_there_before_and_after_a_r
     ]
     assert [[route for route, _ in each] for each in asked] == [["near", "far", "far"], ["far", "far", "far"]]
     assert asked[0][2][1] == "far:other"
+
+
+async def test_a_panel_that_a_request_brings_is_refused_where_it_stands(pair: Pair) -> None:
+    twice = of(2)
+    twice.personas[1].persona_id = twice.personas[0].persona_id
+    async with ReviewClient(pair.review_address) as client:
+        with pytest.raises(InvalidField, match="ids of personas differ") as caught:
+            await reviewed(client, panel=twice)
+    assert [each.field for each in caught.value.field_violations] == ["review.options.inline_panel"]
