@@ -6,21 +6,15 @@ from typing import Generic, TypeVar
 from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
 from consensus_rpc.telemetry.log import get_logger
-from review_service.model.model_call import CallFailure, CallReport, ModelAnswer, ModelCall
-from review_service.steps.attempts import (
-    failed_attempt,
-    failed_event,
-    started_attempt,
-    step_failure,
-    succeeded_attempt,
-)
-from review_service.steps.journey import Journey, is_of_the_route
+from review_service.model.model_call import CallFailure, CallReport, ModelAnswer
+from review_service.steps.attempts import failed_attempt, failed_event, step_failure, succeeded_attempt
+from review_service.steps.journey import Journey, Standing, is_of_the_route
 from review_service.steps.known_routes import KnownRoutes
 from review_service.steps.mending import COMMENTARY, json_within
+from review_service.steps.next_call import NextCall
 from review_service.steps.outputs import OutputError
-from review_service.steps.prompts import repair_message
 from review_service.steps.retry import MIN_CALL_SECONDS, GiveUp, Retry, decide_retry, is_retryable
-from review_service.steps.room import Room, Speeds, prompt_cut, room_for
+from review_service.steps.room import Speeds, prompt_cut
 from review_service.steps.route_gate import RouteGate
 from review_service.steps.step import (
     AttemptRecorder,
@@ -77,18 +71,7 @@ class AnotherCall:
 class Course(Generic[T]):
     """One step as this worker goes through it, from where the budget stands."""
 
-    __slots__ = (
-        "_around",
-        "_deadline",
-        "_fault",
-        "_is_truncated",
-        "_journey",
-        "_limit",
-        "_number",
-        "_recorder",
-        "_request",
-        "_used",
-    )
+    __slots__ = ("_around", "_deadline", "_journey", "_limit", "_next", "_recorder", "_request", "_used")
 
     def __init__(
         self,
@@ -102,12 +85,11 @@ class Course(Generic[T]):
         self._around = around
         self._deadline = budget.deadline
         self._limit = _own_deadline(request, around.timing.clock(), budget.deadline)
-        self._number = budget.next_number
         self._journey = Journey(around.known, request.model)
         standing = self._journey.resume(budget, request.policy.max_attempts)
         self._used = standing.used
-        self._fault = standing.output_fault
-        self._is_truncated = standing.is_truncated
+        self._next = NextCall(request, self._journey, around.known, budget.next_number)
+        self._next.stand_at(standing)
 
     @property
     def is_exhausted(self) -> bool:
@@ -120,7 +102,7 @@ class Course(Generic[T]):
             reason=errors_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED,
             message=f"All {self._used} attempts that the budget allows were used.",
         )
-        return GaveUp(failure, None, None, self._number - 1, resumable=True)
+        return GaveUp(failure, None, None, self._next.number - 1, resumable=True)
 
     async def call_once(self) -> Succeeded[T] | GaveUp | AnotherCall:
         """Makes the next call: recorded before its bytes leave."""
@@ -128,16 +110,16 @@ class Course(Generic[T]):
             self._go_on(None)
         while not await self._route_opens():
             if not self._journey.has_next:
-                return self._never_called(self._attempt())
+                return self._never_called(self._next.attempt())
             self._go_on(_ROUTE_CLOSED.reason)
         self._journey.departed()
         if not self._recorder.is_started(self._request.step):
-            await self._recorder.attempt_started(self._attempt())
+            await self._recorder.attempt_started(self._next.attempt())
         answer = await self._answer()
-        attempt = self._attempt()
-        self._number += 1
+        attempt = self._next.attempt()
+        self._next.number += 1
         self._used += 0 if isinstance(answer, CallFailure) and answer.is_local else 1
-        answer = prompt_cut(self._texts(), answer) or answer
+        answer = prompt_cut(self._next.texts(), answer) or answer
         if isinstance(answer, ModelAnswer):
             self._around.speeds.note(self._journey.stop, answer.report)
             outcome = self._read(attempt, answer)
@@ -153,34 +135,16 @@ class Course(Generic[T]):
         seconds_left = self._limit - self._around.timing.clock()
         if seconds_left <= 0:
             return _TOO_LATE
-        room = self._room()
+        room = self._next.room()
         if (too_long := room.too_long(self._journey.stop.route.id)) is not None:
             return too_long
         timeout = min(self._request.policy.attempt_timeout_seconds, seconds_left)
-        return await self._around.model.call(self._model_call(seconds_left, room), timeout)
-
-    def _attempt(self) -> attempt_pb2.Attempt:
-        request, room = self._request, self._room()
-        return started_attempt(
-            request.step,
-            self._number,
-            request.model,
-            request.temperature,
-            room.max_output_tokens,
-            is_repair=bool(self._fault),
-            route=self._journey.stop.route.wire_id,
-            estimated_tokens=room.estimated_tokens,
-        )
-
-    def _room(self, *, is_doubled: bool = False) -> Room:
-        route, model = self._journey.stop
-        cap = self._request.policy.max_output_tokens * (2 if is_doubled or self._is_truncated else 1)
-        most = self._around.known.manner(route.wire_id, model).max_output_tokens
-        return room_for(cap, most, route.context_window, self._texts())
+        return await self._around.model.call(self._next.model_call(seconds_left, room), timeout)
 
     def _go_on(self, reason: Reason | None) -> str:
         """Turns to the next route, with a budget of its own; its id."""
-        self._used, self._fault, self._is_truncated = 0, "", False
+        self._used = 0
+        self._next.stand_at(Standing())
         return self._journey.go_on(reason)
 
     async def _route_opens(self) -> bool:
@@ -227,32 +191,8 @@ class Course(Generic[T]):
         stop, seconds = self._journey.stop, self._request.policy.attempt_timeout_seconds
         if stop.route.attempt_timeout_seconds is not None:
             seconds = stop.route.attempt_timeout_seconds
-        more = self._around.speeds.shortfall(stop, self._room().max_output_tokens, seconds)
+        more = self._around.speeds.shortfall(stop, self._next.room().max_output_tokens, seconds)
         return replace(failure, message=f"{failure.message} {more}") if more else failure
-
-    def _texts(self) -> tuple[str, ...]:
-        """All that the model is shown, a repair's message included."""
-        return (self._request.instructions, *self._messages())
-
-    def _messages(self) -> tuple[str, ...]:
-        return self._request.messages + ((repair_message(self._fault),) if self._fault else ())
-
-    def _model_call(self, seconds_left: float, room: Room) -> ModelCall:
-        request, (route, model) = self._request, self._journey.stop
-        return ModelCall(
-            run_id=request.run_id,
-            step=request.step,
-            persona_id=request.persona_id,
-            attempt_number=self._number,
-            model=model,
-            temperature=request.temperature,
-            max_output_tokens=room.max_output_tokens,
-            output=request.output,
-            instructions=request.instructions,
-            messages=self._messages(),
-            route=route.wire_id,
-            seconds_left=seconds_left,
-        )
 
     def _read(self, attempt: attempt_pb2.Attempt, answer: ModelAnswer) -> Succeeded[T] | CallFailure:
         """The result in the model's text, or what is wrong with it."""
@@ -293,7 +233,7 @@ class Course(Generic[T]):
         """What follows a failed call: another, one on the next route, or none."""
         attempt = failed_attempt(started, failure)
         decision = self._decide(failure)
-        self._remember(failure)
+        self._next.note(failure)
         delay, fallback = (None, "") if isinstance(decision, GiveUp) else (decision.delay_seconds, "")
         if self._leaves(failure, decision):
             delay, fallback = 0.0, self._go_on(failure.reason)
@@ -321,29 +261,12 @@ class Course(Generic[T]):
             self._request.policy,
             failure.reason,
             used=self._used,
-            is_repeated=self._is_repeated(failure.reason),
+            is_repeated=self._next.would_repeat(failure),
             is_relearnt=failure.relearn,
             retry_after_seconds=failure.retry_after_seconds,
             seconds_left=self._limit - now,
             chance=timing.chance(),
         )
-
-    def _is_repeated(self, reason: Reason) -> bool:
-        """Whether the answer had this fault before, or the next could not be longer than it was."""
-        if reason == errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT:
-            return bool(self._fault)
-        if reason != errors_pb2.ERROR_REASON_LLM_TRUNCATED_OUTPUT:
-            return False
-        if self._is_truncated:
-            return True
-        return self._room(is_doubled=True).max_output_tokens <= self._room().max_output_tokens
-
-    def _remember(self, failure: CallFailure) -> None:
-        """Keeps what the next call must do otherwise."""
-        if failure.reason == errors_pb2.ERROR_REASON_LLM_INVALID_OUTPUT:
-            self._fault = failure.message
-        elif failure.reason == errors_pb2.ERROR_REASON_LLM_TRUNCATED_OUTPUT:
-            self._is_truncated = True
 
     def _give_up(self, attempt: attempt_pb2.Attempt, failure: CallFailure, why: GiveUp) -> GaveUp:
         """The end of a step whose last call failed."""
@@ -367,7 +290,7 @@ class Course(Generic[T]):
         usual = self._request.policy.max_output_tokens
         if attempt.max_output_tokens > usual:
             return f"The cap had been raised from {usual} to {attempt.max_output_tokens} tokens."
-        if self._room(is_doubled=True).max_output_tokens <= attempt.max_output_tokens:
+        if not self._next.can_be_longer(attempt.max_output_tokens):
             return f"The cap was {attempt.max_output_tokens} tokens, the most that the route takes here."
         return ""
 
