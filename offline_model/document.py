@@ -24,7 +24,10 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+_ABBREVIATION_REACH = 12
 _MAX_SENTENCE = 600
+# Markup is looked for within these: some of it takes the square of what it is looked for in.
+_MAX_RAW, _MAX_HEADING = 1_000, 200
 _LEAST_WORDS, _LEAST_WIDE = 5, 12
 
 
@@ -62,7 +65,7 @@ class DocumentText:
         paths: dict[str, tuple[str, ...]] = {}
         sentences: list[Sentence] = []
         for head, following in zip(heads, [*heads[1:], None], strict=True):
-            heading = _plain(head[2] or "").strip("# ")
+            heading = _plain((head[2] or "")[:_MAX_HEADING]).strip("# ")
             name = f"§ {head[1]} {heading}".strip()
             paths[head[1]] = (*paths.get(head[1].rpartition(".")[0], ()), heading)
             section = DocumentSection(head[1], heading, name, paths[head[1]])
@@ -75,16 +78,22 @@ class DocumentText:
 def _sentences(section: DocumentSection, body: str) -> Iterator[Sentence]:
     for paragraph in _paragraphs(body):
         start = 0
-        marks = [each.end() for each in _END.finditer(paragraph)] + [len(paragraph)]
-        for end in marks:
+        for end in _ends(paragraph):
             raw = paragraph[start:end].strip()
-            if end != len(paragraph) and _ABBREVIATION.search(raw):
-                continue
             start = end
-            text = " ".join(_plain(raw).split())
+            text = " ".join(_plain(raw[:_MAX_RAW]).split())
             if _is_prose(text):
                 is_verbatim = text == raw and len(raw) <= _MAX_SENTENCE
                 yield Sentence(text[:_MAX_SENTENCE], raw if is_verbatim else None, section)
+
+
+def _ends(paragraph: str) -> Iterator[int]:
+    """Where its sentences end; an abbreviation ends none."""
+    for mark in _END.finditer(paragraph):
+        before = paragraph[max(0, mark.start() - _ABBREVIATION_REACH) : mark.start()]
+        if not _ABBREVIATION.search(before):
+            yield mark.end()
+    yield len(paragraph)
 
 
 def _paragraphs(body: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ _QUOTE_LENGTH, _SHORT_LENGTH = 230, 70
 _LEAST_SENTENCES = 3
 _FLOOR, _CEILING = 0.02, 0.95
 _GUARDIANS = "security_guardian"
+_PLAIN_TEXT = "plain_text_secrets"  # of RISKS: the one that is told in other languages than English
 _GUARDED = re.compile(r"secur|attack|privacy|Sicherheit|安全|أمن", re.IGNORECASE)
 _RISK_PENALTY, _OMISSION_PENALTY, _EMPTY_SCORE = 0.30, 0.06, 0.12
 
@@ -116,7 +117,7 @@ def _reader(persona: str, instructions: str) -> Reader:
         if kind != CLAIM
     }
     order = sorted(interests, key=lambda kind: -interests[kind])
-    wanted = [name for name in OMISSIONS if re.search(name[:6], instructions, re.IGNORECASE)]
+    wanted = [name for name, each in OMISSIONS.items() if each.words.search(instructions)]
     guards = len(_GUARDED.findall(instructions)) > 1
     return Reader(persona, tuple(order[:5]), tuple(wanted), words_of(instructions), guards)
 
@@ -156,7 +157,7 @@ def _dangers(reading: DocumentReading) -> dict[str, Sentence]:
         if is_told(sentence):
             continue
         if _FOREIGN_DANGER.search(sentence.text) and not _DENIED.search(sentence.text):
-            found.setdefault("plaintext", sentence)
+            found.setdefault(_PLAIN_TEXT, sentence)
         elif _PLAIN_DANGER.search(sentence.text) and not _PAST.search(sentence.text):
             for risk in find_risks(paragraphs(sentence.text), protected=False)[0]:
                 found.setdefault(risk, sentence)

@@ -1,5 +1,7 @@
 """Reviews of documents speak of what this text says, in its words; markup is evidence of nothing."""
 
+import gc
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from consensus_documents import detect_format, find_quotation, read_sections
 from offline_model.document import DocumentText
 from offline_model.document_reviews import review_document
+from offline_model.findings import read
 from review_service.steps.documents import numbered
 from tests.support.particular import particular_shares
 
@@ -130,13 +133,48 @@ def test_a_language_that_the_panel_asks_for_is_spoken() -> None:
     assert "Kein Weg zurück beschrieben" in " ".join(each["text"] for each in said["concerns"])
 
 
-def test_a_document_of_any_size_is_read_in_time_by_its_length() -> None:
-    for body in (
-        "word " * 40_000,
-        "§ 1 x\n" * 30_000,
-        "a. " * 60_000,
-        "- " * 90_000,
-        "`" * 190_000,
-        "字。" * 90_000,
-    ):
-        assert DocumentText.read(f"§ 1 Head\n{body}").sections
+@pytest.mark.parametrize(
+    "danger",
+    [
+        "Die Passwörter der Kunden stehen im Klartext in der Datenbank.",
+        "利用者のパスワードは平文のままデータベースに保存する。",
+        "تُحفظ كلمات المرور في قاعدة البيانات نصاً دون تشفير وبغير حماية.",
+    ],
+    ids=["de", "ja", "ar"],
+)
+def test_a_danger_is_one_in_other_languages_too(danger: str) -> None:
+    text = shown(f"# Plan\n\n{danger}\n\n{danger}\n\n{danger}\n")
+    (issue,) = review_document("security_guardian", "", text)["blocking_issues"]
+    assert issue["security_critical"]
+    assert danger in issue["text"]
+
+
+def test_what_a_review_says_is_bounded_whatever_the_text() -> None:
+    heading, sentence = "h" * 9_000, "We replace all files and " + "very " * 9_000 + "soon. "
+    text = (
+        f"§ 1 {heading}\n{sentence * 4}\nCustomers' passwords are kept in plain text {'and more ' * 900}.\n"
+    )
+    for persona in PANEL:
+        review = review_document(persona, "", text)
+        issues = [each["text"] for each in (*review["concerns"], *review["blocking_issues"])]
+        assert issues
+        assert max(map(len, (*issues, *review["strengths"], *review["recommendations"]))) < 1_000
+
+
+@pytest.mark.parametrize(
+    "unit", ["word ", "§ 1 x\n", "A 1. ", "1. A ", "[a", " **a", "` a <b ", "- ", "`", "字。", "So it is. "]
+)
+def test_a_hostile_document_takes_time_by_its_length(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = f"§ 1 Head\n{unit * (size // len(unit))}"
+        began = time.thread_time()
+        read(DocumentText.read(text))
+        return time.thread_time() - began
+
+    gc.disable()  # what a collection takes over all that the tests have loaded is not the text's
+    try:
+        small = min(seconds(25_000) for _ in range(3))
+        large = seconds(100_000)
+    finally:
+        gc.enable()
+    assert large < 12 * small + 0.05
