@@ -39,7 +39,7 @@ from persistence_service.runs.read.listing import list_attempts, list_persona_re
 from persistence_service.runs.read.watching import RunWatch
 from persistence_service.runs.recording import Recording
 from persistence_service.runs.write import answer_messages
-from persistence_service.runs.write.creation import carried_entries
+from persistence_service.runs.write.carrying import carried_entries
 from persistence_service.runs.write.operations import (
     Annotate,
     Cancel,

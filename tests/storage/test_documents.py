@@ -133,7 +133,9 @@ async def test_the_largest_document_with_attachments_is_read_back(service: Servi
         assert (await service.run(worker.run_id)).specification == spec
 
 
-async def revised(service: Service, parent: str, text: str, asked: list[str]) -> run_pb2.Run:
+async def revised(
+    service: Service, parent: str, text: str, asked: list[str], *, read: str = TEXT
+) -> run_pb2.Run:
     """The revision of a run over a document, its other reviews carried over."""
     spec = over_document(text)
     spec.policy_version = POLICY_VERSION
@@ -141,7 +143,7 @@ async def revised(service: Service, parent: str, text: str, asked: list[str]) ->
     taken = [review(each) for each in PERSONAS if each not in asked]
     for each in taken:
         each.reused_from_run_id = parent
-        each.section_digests.extend(section_digests(TEXT, MARKDOWN))
+        each.section_digests.extend(section_digests(read, MARKDOWN))
     request = persistence_service_pb2.CreateRunRequest(
         scope=scope(), run_id=new_id(), specification=spec, carried_reviews=taken
     )
@@ -157,6 +159,12 @@ async def test_carried_reviews_are_stale_by_the_sections_that_changed(service: S
     ] * 4
     same = await revised(service, parent, TEXT, ["security_guardian"])
     assert not any(each.stale_sections for each in same.persona_reviews)
+
+
+async def test_nobody_says_that_a_persona_read_a_document_that_it_was_not_shown(service: Service) -> None:
+    parent = await decided(service, over_document())
+    with pytest.raises(InvalidField, match="that of architect is not"):
+        await revised(service, parent, EDITED, ["security_guardian"], read=EDITED)
 
 
 async def test_a_decision_over_stale_reviews_of_a_document_is_computed_again(service: Service) -> None:

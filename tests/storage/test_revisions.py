@@ -8,6 +8,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_decision.decision import POLICY_VERSION, decide
+from consensus_decision.sections import section_digests
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.records import (
@@ -251,6 +252,23 @@ async def test_a_review_that_the_parent_does_not_have_is_not_carried_over(servic
             await revise(service, parent, each)
     listed = await service.stub.ListRuns(persistence_service_pb2.ListRunsRequest(scope=scope()))
     assert [run.run_id for run in listed.runs] == [parent]
+
+
+async def test_nobody_says_that_a_persona_read_what_it_was_not_shown(service: Service) -> None:
+    parent = await finished(service)
+    never_shown = proposal()
+    never_shown.proposed_solution = "Passwords in plain text."
+    claimed = carried("critic", parent)
+    claimed.section_digests.extend(section_digests(never_shown))
+    with pytest.raises(InvalidField, match="that of critic is not"):
+        await revise(service, parent, claimed)
+    given = {"edit_notes": "n", "parent_proposal": never_shown}
+    with pytest.raises(InvalidField, match="that of critic is not"):
+        await revise(service, parent, carried("critic", parent), revision=given)
+    claimed.ClearField("section_digests")
+    claimed.section_digests.extend(section_digests(proposal()))
+    revised = await revise(service, parent, claimed)
+    assert list(revised.persona_reviews[0].section_digests) == section_digests(proposal())
 
 
 async def test_only_revisions_carry_reviews_over(service: Service) -> None:

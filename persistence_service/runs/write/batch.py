@@ -18,7 +18,8 @@ from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.batch_reads import BatchReads
-from persistence_service.runs.write.creation import check_carried, has_parent_text, parent_key
+from persistence_service.runs.write.carrying import check_carried
+from persistence_service.runs.write.creation import has_parent_text, parent_key
 from persistence_service.runs.write.fold import Fold, Rules
 from persistence_service.runs.write.locked_run import Changes, Tracked
 from persistence_service.runs.write.operations import (
@@ -233,8 +234,7 @@ class _Batch:
         if state != names.COMPLETED:
             raise IllegalState(run_id=parent[1], state=state, operation="revise")
         if operation.carried:
-            verdicts = self._connection.execute(statements.VERDICTS, {"keys": [parent]}).mappings()
-            check_carried(operation, map(dict, verdicts))
+            check_carried(operation, repository.find_parent(self._connection, parent))
 
     def _claim_work(self, operation: ClaimWork) -> Claimed:
         granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]

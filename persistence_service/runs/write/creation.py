@@ -1,25 +1,13 @@
-"""What a new run begins with: its rows, and for a revision what it takes over from its parent. Pure."""
+"""What a new run begins with: its rows. Pure."""
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import run_event_pb2
-from consensus_contract.sizes import REVIEWS_BYTES
-from consensus_contract.steps import review_step
-from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import names
-from persistence_service.runs.form.entries import NewRunEntry, item_entry
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.materials import needs_no_proposal
-from persistence_service.runs.form.panel import panel_of
-from persistence_service.runs.form.payloads import verdict_message
 from persistence_service.runs.write.locked_run import LockedRun
 from persistence_service.runs.write.operations import Create
-from persistence_service.runs.write.recomputing import check_claims
-
-CARRIED = "carried_reviews"
 
 
 def new_run(operation: Create, now: datetime) -> LockedRun:
@@ -93,70 +81,3 @@ def has_parent_text(operation: Create) -> bool:
     if material is not None and material["document"] is not None:
         return True
     return revision is not None and bool(revision["parent_proposal"]["problem_statement"])
-
-
-def carried_entries(request: persistence_service_pb2.CreateRunRequest) -> tuple[NewRunEntry, ...]:
-    """The reviews that a revision takes over: each is recorded, and completes its step without an attempt.
-
-    Raises:
-        InvalidField: too large together, of a run that is no revision, without the run that it comes from,
-            twice for a persona, of a persona that is asked again, or of none of the run's.
-    """
-    revision = request.specification.revision
-    if request.carried_reviews and not revision.parent_run_id:
-        raise InvalidField(field=CARRIED, description="is empty unless the run is a revision")
-    taken = set(revision.asked_personas)
-    for review in request.carried_reviews:
-        if not review.reused_from_run_id:
-            raise InvalidField(field=CARRIED, description="names the run that each review comes from")
-        if review.persona_id in taken:
-            raise InvalidField(
-                field=CARRIED, description=f"{review.persona_id} is asked, or stands in it twice"
-            )
-        taken.add(review.persona_id)
-    carried = tuple(item_entry(item) for item in _carried_items(request))
-    check_claims(request.run_id, panel_of(request.specification), carried)
-    if sum(new.payload_bytes for new in carried) > REVIEWS_BYTES:
-        raise InvalidField(field=CARRIED, description=f"is at most {REVIEWS_BYTES} bytes")
-    return carried
-
-
-def check_carried(operation: Create, parent_rows: Iterable[Columns]) -> None:
-    """A review is carried over as the parent's record has it: nobody's word is taken for a vote.
-
-    `parent_rows` are its reviews, by the columns of a verdict.
-
-    Raises:
-        InvalidField: the parent has no such review, or another one.
-    """
-    recorded = {row["persona_id"]: row for row in parent_rows}
-    for new in operation.carried:
-        if new.payload is None:
-            continue
-        persona = new.payload["persona_id"]
-        if persona not in recorded or not _is_same(new.payload, recorded[persona], operation):
-            raise InvalidField(
-                field=CARRIED, description=f"are as the parent run has them; that of {persona} is not"
-            )
-
-
-def _is_same(carried: Columns, recorded: Columns, operation: Create) -> bool:
-    """Whether they are one review; a run's own first one names neither itself nor what was read."""
-    origin = recorded["reused_from_run_id"] or operation.specification.parent_run_id
-    claimed, stored = verdict_message(carried), verdict_message(recorded)
-    if not stored.section_digests:
-        claimed.ClearField("section_digests")
-    stored.reused_from_run_id = origin or ""
-    return claimed == stored
-
-
-def _carried_items(
-    request: persistence_service_pb2.CreateRunRequest,
-) -> Iterator[persistence_service_pb2.RecordItem]:
-    for review in request.carried_reviews:
-        yield persistence_service_pb2.RecordItem(
-            persona_review_ready=run_event_pb2.PersonaReviewReady(persona_review=review)
-        )
-        yield persistence_service_pb2.RecordItem(
-            step_completed=run_event_pb2.StepCompleted(step=review_step(review.persona_id))
-        )

@@ -64,13 +64,24 @@ def find_recorded(connection: Connection, parents: Mapping[RunKey, str]) -> dict
     if carried:
         for row in connection.execute(statements.REVISED, {"keys": carried}).mappings():
             key = (row["tenant"], row["run_id"])
-            proposal = None if row["problem_statement"] is None else row
             revised = run_pb2.RunSpecification(revision=revision_message(parents[key], row))
-            if row["document"] is not None:
-                describe(revised, row["about"])
-                revised.document.text = row["document"]
-            found[key] = Recorded(reviews[key], proposal, revised)
+            found[key] = _recorded(reviews[key], row, revised)
     return found
+
+
+def find_parent(connection: Connection, key: RunKey) -> Recorded:
+    """What a revision takes over is held against: a completed run's reviews and its text."""
+    reviews = connection.execute(statements.VERDICTS, {"keys": [key]}).mappings().all()
+    texts = connection.execute(statements.TEXTS, {"keys": [key]}).mappings().one()
+    return _recorded(reviews, texts, run_pb2.RunSpecification())
+
+
+def _recorded(reviews: Sequence[Row], texts: Row, specification: run_pb2.RunSpecification) -> Recorded:
+    """With the texts of a row that may have a proposal, a document, both, or neither."""
+    if texts["document"] is not None:
+        describe(specification, texts["about"])
+        specification.document.text = texts["document"]
+    return Recorded(reviews, None if texts["problem_statement"] is None else texts, specification)
 
 
 def find_silent_acks(

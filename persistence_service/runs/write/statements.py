@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     and_,
     bindparam,
     func,
@@ -111,20 +112,24 @@ VERDICTS = everything(
     "their runs are locked, and were judged",
 )
 
-REVISED = everything(
-    select(
-        REVISIONS, *(_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS), MATERIALS.c.about, MATERIALS.c.document
+
+def _with_texts(table: Table, *columns: ColumnElement[Any] | Table, because: str) -> Select[Any]:
+    """These columns, and of each run of the table its proposal and its document, where it has one."""
+    proposal = (_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS)
+    return everything(
+        select(*columns, *proposal, MATERIALS.c.about, MATERIALS.c.document)
+        .select_from(table)
+        .outerjoin(
+            _PROPOSALS, (_PROPOSALS.c.tenant == table.c.tenant) & (_PROPOSALS.c.run_id == table.c.run_id)
+        )
+        .outerjoin(MATERIALS, (MATERIALS.c.tenant == table.c.tenant) & (MATERIALS.c.run_id == table.c.run_id))
+        .where(tuple_(table.c.tenant, table.c.run_id).in_(bindparam("keys", expanding=True))),
+        because,
     )
-    .select_from(REVISIONS)
-    .outerjoin(
-        _PROPOSALS, (_PROPOSALS.c.tenant == REVISIONS.c.tenant) & (_PROPOSALS.c.run_id == REVISIONS.c.run_id)
-    )
-    .outerjoin(
-        MATERIALS, (MATERIALS.c.tenant == REVISIONS.c.tenant) & (MATERIALS.c.run_id == REVISIONS.c.run_id)
-    )
-    .where(tuple_(REVISIONS.c.tenant, REVISIONS.c.run_id).in_(bindparam("keys", expanding=True))),
-    "their runs are locked, and were judged",
-)
+
+
+REVISED = _with_texts(REVISIONS, REVISIONS, because="their runs are locked, and were judged")
+TEXTS = _with_texts(RUNS, RUNS.c.tenant, RUNS.c.run_id, because="the run was looked for, and is there")
 
 INSERT_RUNS = ForRows(insert(RUNS))
 # Settings that are there, as nearly always, are neither locked nor written.
