@@ -6,13 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from offline_model import MODEL_NAME
 from offline_model.answers import token_count
 from offline_model.ask import Ask
 
 JsonObject = dict[str, Any]
 
-MODEL_NAME = "offline-rules"
-"""What answers, whatever model it is asked for: rules."""
 
 _serial = itertools.count(1)
 _prefix = secrets.token_hex(8)
@@ -89,8 +88,8 @@ def response(ask: Ask, parts: list[JsonObject], ending: Ending, cached_tokens: i
 
 
 def _usage(ask: Ask, parts: list[JsonObject], cached_tokens: int) -> JsonObject:
-    instructions = ask.body.get("instructions")
-    input_tokens = token_count(ask.text) + (token_count(instructions) if isinstance(instructions, str) else 0)
+    instructions = ask.instructions()
+    input_tokens = token_count(ask.text) + (token_count(instructions) if instructions else 0)
     output_tokens = sum(token_count(part.get("text") or part.get("refusal") or "") for part in parts)
     return {
         "input_tokens": input_tokens,

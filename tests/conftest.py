@@ -4,6 +4,7 @@ import ipaddress
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def has_room(folder: Path) -> bool:
 
 if "TMPDIR" not in os.environ and has_room(_MEMORY):
     os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # pytest has asked where temporary files go before it read this
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from consensus_cli.local.processes import Children, address_of, reserve_port
+from offline_model import MODEL_NAME
 
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
 _READY_SECONDS = 30.0
 _HEALTH_POLL_SECONDS = 0.05
 _OFFLINE_KEY = "offline-model"  # it takes any
-_OFFLINE_MODEL = "offline-rules"  # what it calls itself, whatever it is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Stack:
         if MODEL in self._addresses:
             own["OPENAI_API_KEY"] = _OFFLINE_KEY
             own["OPENAI_BASE_URL"] = f"http://{self._addresses[MODEL]}/v1"
-            own["OPENAI_MODEL"] = _OFFLINE_MODEL
+            own["OPENAI_MODEL"] = MODEL_NAME
         self._start(REVIEW, "review_service", own | settings)
 
     def wait_until_serving(self) -> None:

@@ -66,7 +66,7 @@ class Requests:
         while raw is not grpc.aio.EOF:
             call.received += 1
             taken = [raw]
-            del raw
+            del raw  # as in `only`
             request = self._reader.read(taken.pop())
             yield request
             del request

@@ -88,8 +88,7 @@ class Course(Generic[T]):
         self._journey = Journey(around.known, request.model)
         standing = self._journey.resume(budget, request.policy.max_attempts)
         self._used = standing.used
-        self._next = NextCall(request, self._journey, around.known, budget.next_number)
-        self._next.stand_at(standing)
+        self._next = NextCall(request, self._journey, around.known, budget.next_number, standing)
 
     @property
     def is_exhausted(self) -> bool:

@@ -22,12 +22,19 @@ class NextCall(Generic[T]):
 
     __slots__ = ("_fault", "_is_truncated", "_journey", "_known", "_request", "number")
 
-    def __init__(self, request: StepRequest[T], journey: Journey, known: KnownRoutes, number: int) -> None:
+    def __init__(
+        self,
+        request: StepRequest[T],
+        journey: Journey,
+        known: KnownRoutes,
+        number: int,
+        standing: Standing,
+    ) -> None:
         self._request = request
         self._journey = journey
         self._known = known
         self.number = number
-        self.stand_at(Standing())
+        self.stand_at(standing)
 
     @property
     def is_repair(self) -> bool:

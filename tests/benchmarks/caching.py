@@ -9,7 +9,6 @@ import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -108,13 +107,13 @@ def measured() -> Table:
     table = Table(
         "prompt tokens of one review", "neither", "written", "cached", "USD", "x", title="Prompt cache"
     )
-    least: Any = sum(each.cost.micros for each in found[0])
+    first = sum(each.cost.micros for each in found[0])
     for way, attempts in zip(WAYS, found, strict=True):
         cached = sum(each.usage.cached_tokens for each in attempts)
         written = sum(each.usage.cache_write_tokens for each in attempts)
         fresh = sum(each.usage.input_tokens for each in attempts) - cached - written
         micros = sum(each.cost.micros for each in attempts)
-        cells = (f"{fresh:,}", f"{written:,}", f"{cached:,}", f"{micros / 1e6:.4f}", f"{micros / least:.2f}")
+        cells = (f"{fresh:,}", f"{written:,}", f"{cached:,}", f"{micros / 1e6:.4f}", f"{micros / first:.2f}")
         table.add_row(way.name, *cells)
     return table
 

@@ -2,17 +2,16 @@
 
 `make servers`. Stand-ins refuse what real providers refuse (`tests/support/providers.py`); llama.cpp is a
 real server with a small model, asked by both protocols, and through a gateway where LITELLM names the
-command of one. `--check` compares the stand-ins alone with the page.
+command of one. `make test-model` compares the stand-ins with the page.
 """
 
-import argparse
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from consensus.v1 import review_service_pb2, run_pb2
@@ -135,31 +134,24 @@ def page_with(rows: list[str]) -> str:
     """The page with these rows between its marks."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{HEAD}\n" + "\n".join(rows) + f"\n{END}{after}"
+    asked = f"Asked on {datetime.now(UTC):%Y-%m-%d}:"
+    return f"{before}{BEGIN}\n{asked}\n\n{HEAD}\n" + "\n".join(rows) + f"\n\n{END}{after}"
 
 
-def main() -> int:
-    """Asks the servers, and writes or checks the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only; 1 if the page says otherwise")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(outcomes(STAND_INS, Path(folder)))
-    print("\n".join(rows), flush=True)
-    if arguments.check:
-        missing = [row for row in rows if row not in PAGE.read_text("utf-8")]
-        print("\n".join(f"not on the page: {row}" for row in missing))
-        return bool(missing)
+def main() -> None:
+    """Asks the servers, and writes the table."""
     with ExitStack() as stack:
+        rows = asyncio.run(outcomes(STAND_INS, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         url, version = stack.enter_context(running_llama())
         servers = real(url, version)
         if command := os.environ.get("LITELLM"):
             servers += gateway(*stack.enter_context(running_gateway(command, url)))
+        else:
+            print("left out: a gateway, since LITELLM names no command")
         found = asyncio.run(outcomes(servers, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
-    print("\n".join(found))
+    print("\n".join((*found, *rows)))
     PAGE.write_text(page_with([*found, *rows]), "utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -394,8 +394,8 @@ class ReviewServiceServicer:
 
     def ProbeModelRoutes(self, request, context):
         """Makes one small structured call to the model on each route, and says what came of it.
-        These calls are paid for like any other; of calls at the same time one asks, and the others
-        are given its answer.
+        These calls are paid for like any other; of calls at the same time, or
+        within ten seconds, one asks, and the others are given its answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

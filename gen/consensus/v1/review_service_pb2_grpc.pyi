@@ -162,8 +162,8 @@ class ReviewServiceStub:
     """Lists the personas of the panel, in persona order."""
     ProbeModelRoutes: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ProbeModelRoutesRequest, _review_service_pb2.ProbeModelRoutesResponse]
     """Makes one small structured call to the model on each route, and says what came of it.
-    These calls are paid for like any other; of calls at the same time one asks, and the others
-    are given its answer.
+    These calls are paid for like any other; of calls at the same time, or
+    within ten seconds, one asks, and the others are given its answer.
     """
     GetServiceInfo: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetServiceInfoRequest, _review_service_pb2.GetServiceInfoResponse]
     """Says which versions, limits and models are in force."""
@@ -302,8 +302,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Lists the personas of the panel, in persona order."""
     ProbeModelRoutes: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ProbeModelRoutesRequest, _review_service_pb2.ProbeModelRoutesResponse]  # type: ignore[assignment]
     """Makes one small structured call to the model on each route, and says what came of it.
-    These calls are paid for like any other; of calls at the same time one asks, and the others
-    are given its answer.
+    These calls are paid for like any other; of calls at the same time, or
+    within ten seconds, one asks, and the others are given its answer.
     """
     GetServiceInfo: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetServiceInfoRequest, _review_service_pb2.GetServiceInfoResponse]  # type: ignore[assignment]
     """Says which versions, limits and models are in force."""
@@ -565,8 +565,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ProbeModelRoutesResponse, _abc.Awaitable[_review_service_pb2.ProbeModelRoutesResponse]]:
         """Makes one small structured call to the model on each route, and says what came of it.
-        These calls are paid for like any other; of calls at the same time one asks, and the others
-        are given its answer.
+        These calls are paid for like any other; of calls at the same time, or
+        within ten seconds, one asks, and the others are given its answer.
         """
 
     @_abc_1.abstractmethod
