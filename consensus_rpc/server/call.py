@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from traceback import clear_frames
 from types import TracebackType
 from typing import Any, Self
 
@@ -109,7 +110,7 @@ class Call:
         """Answers with the status of what escaped, and reports the call."""
         try:
             if error is not None:
-                await self._answer(_unwrapped(error))
+                await self._answer(error)
             self._wait_for_reader()
         except grpc.aio.AbortError:
             self._code = _NUMBERED.get(_number(self._context.code()), grpc.StatusCode.UNKNOWN)
@@ -123,6 +124,7 @@ class Call:
         Raises:
             AbortError: gRPC's sign that the status was sent.
         """
+        escaped, error = error, _unwrapped(error)
         if isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_end_of_server(error):
             self._code = self._code_of_cancelling()
             return
@@ -132,6 +134,7 @@ class Call:
             self._code = grpc.StatusCode.CANCELLED
             return
         known = self._known(error)
+        _clear_frames(escaped)
         self._reason = known.reason_name
         if known.run_id is not None:
             bind_contextvars(run_id=known.run_id)
@@ -201,6 +204,18 @@ def _unwrapped(error: BaseException) -> BaseException:
         if all(isinstance(each, ConsensusError) for each in inner):
             return inner[0]
     return error
+
+
+def _clear_frames(error: BaseException) -> None:
+    """Empties the frames that an error has passed, all of which have ended.
+
+    gRPC keeps the error that ends a call in a circle with the call: what they hold, the request above all,
+    would stay until the collector comes by, which on a server is seldom.
+    """
+    clear_frames(error.__traceback__)
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            _clear_frames(each)
 
 
 def _is_end_of_server(error: BaseException) -> bool:

@@ -149,11 +149,12 @@ def _answering_one(calls: _Calls, take: Take, behaviour: Behaviour, serialize: S
 
 def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: Serializer) -> Behaviour:
     async def answer(_requests: Any, context: Context) -> None:
-        async with (
-            calls.begin(context) as call,
-            # Closed here, when the call ends, and not whenever the garbage collector comes by.
-            aclosing(behaviour(await take(call, calls.requests, context), context)) as responses,
-        ):
+        async with calls.begin(context) as call:
+            await send_all(call, behaviour(await take(call, calls.requests, context), context), context)
+
+    async def send_all(call: Call, made: Any, context: Context) -> None:
+        # Closed here, when the call ends, and not whenever the garbage collector comes by.
+        async with aclosing(made) as responses:
             async for response in responses:
                 if not call.sent:
                     # Only now: a call that has answered with metadata is never retried by gRPC.

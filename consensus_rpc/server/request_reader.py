@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from consensus_contract.errors import ConsensusError, FieldViolation
+from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField, MessageTooLarge
 from consensus_rpc.server.byte_caps import byte_cap
 from consensus_rpc.server.character_limits import CharacterLimit
@@ -48,15 +48,6 @@ class RequestReader:
             MessageTooLarge: more bytes than any message within the rules has, twice over.
             InvalidField: no message of the type, or one that breaks a rule.
         """
-        try:
-            return self._checked(raw)
-        except ConsensusError as error:
-            # Its frames would keep megabytes for as long as the error, or the collector, lets them.
-            del raw
-            error.__context__ = None
-            raise error.with_traceback(None) from None
-
-    def _checked(self, raw: bytes) -> Any:
         if len(raw) > self._cap:
             raise MessageTooLarge(limit_bytes=self._cap)
         has_json = survey(raw, self._shape)

@@ -47,13 +47,9 @@ class Requests:
             InvalidField: there is none, or a second one.
             ConsensusError: as `RequestReader.read`.
         """
-        # Handed on without a name of its own: what is refused is let go here and now.
-        return self._reader.read(await self._first_of(call, context))
-
-    async def _first_of(self, call: Receiving, context: Context) -> bytes:
-        raw: bytes = await self._in_time(_read_only(context))
+        raw = await self._in_time(_read_only(context))
         call.received = 1
-        return raw
+        return self._reader.read(raw)
 
     async def each(self, call: Receiving, context: Context) -> AsyncIterator[Any]:
         """The requests of a stream, as they come. gRPC's own iterator holds each until the next has come.
@@ -65,9 +61,8 @@ class Requests:
         raw = await self._in_time(context.read())
         while raw is not grpc.aio.EOF:
             call.received += 1
-            taken = [raw]
-            del raw  # as in `only`
-            request = self._reader.read(taken.pop())
+            request = self._reader.read(raw)
+            del raw
             yield request
             del request
             raw = await context.read()

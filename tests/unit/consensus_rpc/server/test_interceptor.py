@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -142,6 +144,41 @@ async def test_a_handler_sees_its_call_cancelled(running: Running) -> None:
         await running.settled()
 
     assert [each["code"] for each in logs if each["event"] == "rpc_finished"] == ["CANCELLED"]
+
+
+class Held:
+    """Something large that a handler has in its hands."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        nouns.RunNotFound(run_id="r1"),
+        ValueError("unexpected"),
+        ExceptionGroup("tasks", [nouns.LeaseLost(run_id="r1")]),
+    ],
+    ids=["of the contract", "unexpected", "a group's"],
+)
+async def test_what_a_refused_call_held_is_let_go_without_the_collector(
+    running: Running, kind: str, error: Exception
+) -> None:
+    held: list[weakref.ref[Held]] = []
+
+    async def act(request: Any, context: Any) -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        raise error
+
+    running.probe.act = act
+    gc.disable()
+    try:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.call(kind)
+        await running.settled()
+        assert [each() for each in held] == [None]
+    finally:
+        gc.enable()
 
 
 class Endless(Probe):

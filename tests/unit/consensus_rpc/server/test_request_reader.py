@@ -1,14 +1,12 @@
 """Whatever its shape, a request is read or refused within a bound of CPU, and never by an accident."""
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
@@ -22,7 +20,6 @@ from consensus.v1 import event_service_pb2, metric_service_pb2, review_service_p
 from consensus_rpc.errors import InvalidField, MessageTooLarge
 from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.request_reader import RequestReader
-from consensus_rpc.server.requests import Requests
 from consensus_rpc.server.shapes import DURATION, STRUCT, TIMESTAMP
 from consensus_rpc.server.survey import MAX_LEVELS, MAX_MESSAGES
 from tests.support.raw_messages import Start, deep, start, tagged, wide
@@ -100,42 +97,6 @@ def test_a_list_too_long_is_refused_by_its_name_before_its_entries_are_visited(
         assert violation.description.endswith("; 20000 items sent")
 
     assert cpu_seconds(read) < MOST_SECONDS or cpu_seconds(read) < MOST_SECONDS  # a second time when warm
-
-
-class _OneRequest:
-    """A call that brings one request, and has no name for it."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.left: list[Any] = [grpc.aio.EOF, raw]
-        self.received = 0
-
-    async def read(self) -> Any:
-        return self.left.pop()
-
-
-async def test_what_is_refused_is_kept_by_nobody() -> None:
-    too_large, broken, unruly = b"x" * 2 * CEILING, b"\xff" * 1000, tagged(1, tagged(1, b"\x00"))
-    counts: Any = None  # nothing is late here
-    for raw in (too_large, broken, unruly):
-        references = sys.getrefcount(raw)
-        errors = []
-        for reading in (_read_one, _read_each):
-            requests = Requests(reader(Start), counts, seconds=10.0)
-            with pytest.raises((InvalidField, MessageTooLarge)) as caught:
-                await reading(requests, _OneRequest(raw))
-            errors.append(caught.value)
-            del caught
-        assert sys.getrefcount(raw) == references
-        assert len(errors) == 2
-
-
-async def _read_one(requests: Requests, call: Any) -> None:
-    await requests.only(call, call)
-
-
-async def _read_each(requests: Requests, call: Any) -> None:
-    async for _ in requests.each(call, call):
-        pass
 
 
 def test_the_largest_context_is_read_within_a_bound() -> None:
