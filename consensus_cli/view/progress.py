@@ -9,6 +9,7 @@ from consensus_cli.view import text
 from consensus_cli.view.panel_view import PanelView
 from consensus_cli.view.sections import stale_words
 from consensus_contract.errors import Reason, reason_name
+from consensus_contract.fallback import fell_back
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 from consensus_decision.sections import FIELDS, mark_stale
 
@@ -172,11 +173,3 @@ def reason(number: Reason) -> str:
         return reason_name(number)
     except ValueError:
         return f"reason {number}"
-
-
-def fell_back(provenance: panel_pb2.ReviewProvenance) -> bool:
-    """Whether another route answered than was asked, `<route>:<model>`; names of models have colons too."""
-    requested = provenance.requested_model
-    if provenance.route:
-        return not requested.startswith(f"{provenance.route}:")
-    return ":" in requested and requested != provenance.answered_model

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from consensus.v1 import panel_pb2, run_pb2
+from consensus_contract.fallback import fell_back
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double
 from consensus_decision.weights import panel_share
@@ -42,16 +43,8 @@ def note_models(turnout: run_pb2.PanelTurnout, reviews: Iterable[panel_pb2.Perso
     turnout.fell_onto_one_model = (
         len({each.requested_model for each in found}) > 1
         and len({(each.route, each.answered_model) for each in found}) == 1
-        and any(map(_fell_back, found))
+        and any(map(fell_back, found))
     )
-
-
-def _fell_back(provenance: panel_pb2.ReviewProvenance) -> bool:
-    """Whether another route answered than was asked, `<route>:<model>`; names of models have colons too."""
-    requested = provenance.requested_model
-    if provenance.route:
-        return not requested.startswith(f"{provenance.route}:")
-    return ":" in requested and requested != provenance.answered_model
 
 
 def _persona(persona: panel_pb2.Persona, step: run_pb2.Step) -> run_pb2.PersonaTurnout:
