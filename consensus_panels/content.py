@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from consensus.v1 import panel_pb2, panel_service_pb2, run_pb2
+from consensus_contract.errors import FieldViolation
 from consensus_panels.lint import is_refused, lint
 from consensus_panels.weights import WHOLE, normalised_weights
 
@@ -19,6 +20,15 @@ class PanelRefusedError(ValueError):
     def __init__(self, findings: Sequence[panel_service_pb2.PanelFinding]) -> None:
         super().__init__("; ".join(each.message for each in findings))
         self.findings = tuple(findings)
+
+    def violations(self, field: str) -> list[FieldViolation]:
+        """Each finding as a violation of the field that holds the panel, `panel.<code>`."""
+        return [FieldViolation(field, _said(finding), f"panel.{finding.code}") for finding in self.findings]
+
+
+def _said(finding: panel_service_pb2.PanelFinding) -> str:
+    who = f" ({', '.join(finding.persona_ids)})" if finding.persona_ids else ""
+    return f"{finding.message}{who}"
 
 
 def normalised(panel: panel_service_pb2.Panel) -> panel_service_pb2.Panel:

@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from consensus.v1 import panel_service_pb2, panel_service_pb2_grpc
-from consensus_contract.errors import FieldViolation
 from consensus_panels import DEFAULT_PANEL_ID, PanelRefusedError, default_panel, is_refused, lint, normalised
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
@@ -146,16 +145,7 @@ def checked_panel(panel: panel_service_pb2.Panel, field: str) -> panel_service_p
     try:
         return normalised(panel)
     except PanelRefusedError as refused:
-        raise InvalidField(
-            violations=[
-                FieldViolation(field, _said(finding), f"panel.{finding.code}") for finding in refused.findings
-            ]
-        ) from refused
-
-
-def _said(finding: panel_service_pb2.PanelFinding) -> str:
-    who = f" ({', '.join(finding.persona_ids)})" if finding.persona_ids else ""
-    return f"{finding.message}{who}"
+        raise InvalidField(violations=refused.violations(field)) from refused
 
 
 def _check_own(panel_id: str, field: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consensus.v1 import panel_pb2, panel_service_pb2, review_service_pb2, run_pb2
-from consensus_contract.errors import FieldViolation
 from consensus_panels import DEFAULT_PANEL_ID, PanelRefusedError, normalised
 from consensus_rpc.errors import InvalidField
 
@@ -56,10 +55,7 @@ def inline_panel(panel: panel_service_pb2.Panel, field: str) -> ChosenPanel:
     try:
         whole = normalised(panel)
     except PanelRefusedError as refused:
-        violations = [
-            FieldViolation(field, _said(finding), f"panel.{finding.code}") for finding in refused.findings
-        ]
-        raise InvalidField(violations=violations) from refused
+        raise InvalidField(violations=refused.violations(field)) from refused
     whole.ClearField("panel_id")
     return stored_panel(whole)
 
@@ -73,8 +69,3 @@ def panel_of_run(specification: run_pb2.RunSpecification) -> ChosenPanel:
         specification.panel_revision,
         specification.language,
     )
-
-
-def _said(finding: panel_service_pb2.PanelFinding) -> str:
-    who = f" ({', '.join(finding.persona_ids)})" if finding.persona_ids else ""
-    return f"{finding.message}{who}"
