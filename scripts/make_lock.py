@@ -23,7 +23,7 @@ COMMON = [
 ]  # fmt: skip
 PART = "--constraint=requirements.lock"
 LOCKS = {
-    "requirements.lock": ["pyproject.toml", "--group=pyproject.toml:dev"],
+    "requirements.lock": ["pyproject.toml", "--extra=fit", "--group=pyproject.toml:dev"],
     "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
     "requirements-runtime.lock": [PART, "pyproject.toml"],
     "requirements-bench.lock": [PART, "--group=pyproject.toml:bench"],
@@ -38,7 +38,8 @@ PEERS_OWN = ("uuid-utils",)
 def header() -> str:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)
-    wanted = [project["project"]["dependencies"], project["dependency-groups"]]
+    extras = project["project"]["optional-dependencies"]
+    wanted = [project["project"]["dependencies"], extras, project["dependency-groups"]]
     digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
     return f"# Made by `make lock`; never edit it.\n# Dependencies in pyproject.toml: sha256 {digest}\n"
 
