@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from consensus.v1 import decision_pb2, panel_pb2
-from consensus_decision.decimals import nearest_double, score_from_double
+from consensus_decision.decimals import hundredths, nearest_double, score_from_double
 
 LOW_SCORE = Decimal("0.60")
 _NO_RECOMMENDATION = "Address concerns raised by this persona before proceeding"
@@ -30,14 +30,8 @@ def _report(review: panel_pb2.PersonaReview) -> decision_pb2.MinorityReport:
         persona_name=review.persona_name,
         confidence_score=nearest_double(score),
         blocking_summary="; ".join(issue.text for issue in review.blocking_issues)
-        or f"Low confidence ({_shortest(score)}) indicates significant concerns",
+        or f"Low confidence ({hundredths(score)}) indicates significant concerns",
         mitigation_recommendation="; ".join(review.recommendations) or _NO_RECOMMENDATION,
         strengths=review.strengths,
         concerns=[concern.text for concern in review.concerns],
     )
-
-
-def _shortest(score: Decimal) -> str:
-    """A score with two decimals, or as many more as it has."""
-    text = str(score)
-    return text[:-2] if text.endswith("00") else text.removesuffix("0")

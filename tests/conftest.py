@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import postgres
+
+# How long an example takes is the machine's.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # gRPC's handlers of fork now and then crash a child that is about to become another program; read when gRPC
 # starts, so before any test does.
