@@ -7,11 +7,13 @@ import typer
 
 from consensus_cli.commands import (
     audit,
+    benching,
     changing,
     deleting,
     doctor,
     drafts,
     panels,
+    policies,
     reading,
     reporting,
     reviewing,
@@ -56,5 +58,18 @@ def consensus(
     """
 
 
-for module in (reviewing, revising, reading, reporting, changing, deleting, drafts, panels, audit, doctor):
+for module in (
+    reviewing,
+    revising,
+    reading,
+    reporting,
+    changing,
+    deleting,
+    drafts,
+    panels,
+    policies,
+    benching,
+    audit,
+    doctor,
+):
     module.register(app)
