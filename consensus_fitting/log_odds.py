@@ -53,21 +53,37 @@ def fit_log_odds(votes: LabelledVotes) -> LogOddsParameters:
     return parameters_of(votes, labels, cuts, temperature)
 
 
-def _choices(votes: LabelledVotes) -> list[tuple[Decimal, ...]]:
-    one = (votes.approval_cut,)
+def _choices(votes: LabelledVotes) -> list[list[tuple[Decimal, ...]]]:
+    """The cuts of each persona: of its votes; of its scores also the lower one, both, or its own median."""
+    shared: list[tuple[Decimal, ...]] = [(votes.approval_cut,)]
     if votes.lower_cut is None:
-        return [one]
-    return [one, (votes.lower_cut,), (votes.lower_cut, votes.approval_cut)]
+        return [shared * len(votes.personas)]
+    shared += [(votes.lower_cut,), (votes.lower_cut, votes.approval_cut)]
+    choices = [[each] * len(votes.personas) for each in shared]
+    choices.append([(_median(votes.opinions[:, index]),) for index in range(len(votes.personas))])
+    return choices
+
+
+def _median(opinions: Floats) -> Decimal:
+    """The lowest score that is no worse than half of them."""
+    known = np.sort(opinions[~np.isnan(opinions)])
+    return Decimal(repr(float(known[len(known) // 2]))) if len(known) else Decimal("0.5")
 
 
 def parameters_of(
-    votes: LabelledVotes, labels: Sequence[Label], cuts: tuple[Decimal, ...], temperature: Decimal
+    votes: LabelledVotes,
+    labels: Sequence[Label],
+    cuts: Sequence[tuple[Decimal, ...]],
+    temperature: Decimal,
 ) -> LogOddsParameters:
-    """The counts of all rows."""
+    """The counts of all rows, between the cuts of each persona."""
     counted = _counted(votes, labels, cuts)
     counts = _counts(counted)
     confusions: Mapping[str, Confusion] = {
-        persona: Confusion(cuts, tuple(tuple(int(each) for each in row) for row in counts[index]))
+        persona: Confusion(
+            cuts[index],
+            tuple(tuple(int(each) for each in row[: len(cuts[index]) + 1]) for row in counts[index]),
+        )
         for index, persona in enumerate(votes.personas)
     }
     return LogOddsParameters(
@@ -79,13 +95,15 @@ def parameters_of(
     )
 
 
-def _counted(votes: LabelledVotes, labels: Sequence[Label], cuts: Sequence[Decimal]) -> _Counted:
-    edges = np.array([float(cut) for cut in cuts])
-    intervals = np.searchsorted(edges, np.nan_to_num(votes.opinions), side="right")
-    intervals[np.isnan(votes.opinions)] = -1
+def _counted(votes: LabelledVotes, labels: Sequence[Label], cuts: Sequence[tuple[Decimal, ...]]) -> _Counted:
+    intervals = np.full(votes.opinions.shape, -1, dtype=np.int64)
+    for index, own in enumerate(cuts):
+        answered = ~np.isnan(votes.opinions[:, index])
+        edges = np.array([float(cut) for cut in own])
+        intervals[answered, index] = np.searchsorted(edges, votes.opinions[answered, index], side="right")
     return _Counted(
-        intervals=intervals.astype(np.int64),
-        width=len(cuts) + 1,
+        intervals=intervals,
+        width=len(cuts[0]) + 1,
         classes=np.searchsorted(np.array(labels), votes.labels),
         class_count=len(labels),
     )

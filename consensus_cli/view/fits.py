@@ -87,11 +87,11 @@ def _alone(report: FitReport) -> str:
 def saving_lines(saving: Saving, price: Decimal) -> list[str]:
     """Whether it pays to approve at all."""
     told = f"Beside never approving it saves {saving.saved:+.3f} a decision"
-    error = f"standard error {saving.standard_error:.3f}"
+    error = f"standard error of {saving.standard_error:.3f}"
     if saving.is_shown:
         return [f"{told} ({error}), where a false approval costs {price}."]
     return [
-        f"{told}, where a false approval costs {price}: with a {error} not shown to be more than nothing.",
+        f"{told}, where a false approval costs {price}: with a {error}, not shown to be more than nothing.",
         "This panel carries too little to approve on at that price; never approve, or collect more outcomes.",
     ]
 
