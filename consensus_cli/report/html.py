@@ -8,6 +8,7 @@ from consensus_cli.report.change import change_section
 from consensus_cli.report.cost import Cost, cost_of
 from consensus_cli.report.markup import Child, Markup, element, render
 from consensus_cli.view import text
+from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.outcome import label_word
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
@@ -98,6 +99,8 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
     if run.HasField("decision"):
         yield _section("Why", _items(text.clean(rule.explanation) for rule in run.decision.fired_rules))
         yield _section("Scores", _scores(run))
+        if run.HasField("assessment"):
+            yield _section("How sure", _items(assessment_sentences(run.assessment)))
         yield _dissent(run.decision)
         if run.decision.decision_notes:
             yield _section("Note", _paragraphs(run.decision.decision_notes))

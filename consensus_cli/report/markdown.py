@@ -7,6 +7,7 @@ from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_cli.report.cost import cost_of
 from consensus_cli.report.html import verdict
 from consensus_cli.view import text
+from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
@@ -73,6 +74,8 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
     yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
     yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
     yield from _scores(run)
+    if run.HasField("assessment"):
+        yield from (*_heading("How sure"), *_items(assessment_sentences(run.assessment)))
     if decision.minority_reports:
         yield from _heading("Minority reports")
         for report in decision.minority_reports:

@@ -5,58 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from consensus.v1 import decision_pb2
 from consensus_cli.view import text
-from consensus_cli.view.tables import pairs, table
+from consensus_cli.view.assessment import assessment_sentences, label_word
+from consensus_cli.view.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consensus.v1 import decision_service_pb2, policy_pb2
+    from consensus.v1 import decision_pb2, decision_service_pb2, policy_pb2
     from consensus_fitting.scorecard import PersonaScore
 
 _SHOWN_RUNS = 20
-
-
-def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
-    """`approve`, `revise`, `reject`; a dash for none."""
-    return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_") if label else "-"
-
-
-def assessment_lines(assessment: decision_pb2.DecisionAssessment) -> list[str]:
-    """How sure a decision is."""
-    flip = assessment.flip
-    rows = [
-        ("effective votes", f"{assessment.effective_votes}, rho {assessment.rho} {_rho_from(assessment)}"),
-        ("margin", assessment.margin),
-        (
-            "smallest change",
-            f"{flip.persona_id} from {flip.from_score:g} to {flip.to_score:g}: {label_word(flip.label)}"
-            if assessment.HasField("flip")
-            else "no score of one persona changes it",
-        ),
-        (
-            "one model",
-            assessment.one_model and f"{assessment.one_model}: a panel on one model is about one vote",
-        ),
-        ("uncalibrated", assessment.uncalibrated),
-        ("stands alone", _stands_alone(assessment)),
-    ]
-    lines = pairs(rows)
-    if assessment.labels:
-        body = [(label_word(each.label), each.posterior, each.expected_loss) for each in assessment.labels]
-        lines += table(("label", "probability", "expected cost"), body, right=frozenset({1, 2}))
-    return lines
-
-
-def _rho_from(assessment: decision_pb2.DecisionAssessment) -> str:
-    return "from outcomes" if assessment.rho_fitted else "as configured"
-
-
-def _stands_alone(assessment: decision_pb2.DecisionAssessment) -> str:
-    if not assessment.HasField("stands_alone"):
-        return ""
-    return "yes" if assessment.stands_alone else "no: a person should look"
 
 
 def explanation_lines(answer: decision_service_pb2.ExplainDecisionResponse) -> list[str]:
@@ -68,7 +27,7 @@ def explanation_lines(answer: decision_service_pb2.ExplainDecisionResponse) -> l
         lines.append(f"{number}. {step.name}: {mark}{step.explanation}{label}")
     stored = "as it is stored" if answer.as_stored else "which is not what is stored"
     lines += ["", f"decision: {label_word(answer.decision.label)}, {stored}", ""]
-    return lines + assessment_lines(answer.assessment)
+    return lines + [f"- {each}" for each in assessment_sentences(answer.assessment)]
 
 
 def what_if_lines(

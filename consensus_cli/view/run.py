@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
+from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
@@ -31,11 +32,17 @@ def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
     places = Places(run.specification)
     for review in run.persona_reviews:
         yield from review_blocks(review, places)
+    yield from _ending_blocks(run)
+
+
+def _ending_blocks(run: run_pb2.Run) -> Iterator[Block]:
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
         yield Block(0, "")
         yield from decision_blocks(run.decision, run.turnout)
+    if run.HasField("assessment"):
+        yield from _section("How sure", [f"- {each}" for each in assessment_sentences(run.assessment)])
 
 
 def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
@@ -64,7 +71,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
         ("resumed", str(run.resume_count or "")),
         ("taken over", str(run.take_over_count or "")),
-        ("policy", specification.policy_version),
+        ("policy", _policy(specification)),
         ("templates", specification.persona_template_version),
     ]
 
@@ -83,6 +90,14 @@ def _panel(specification: run_pb2.RunSpecification) -> str:
     if not specification.panel_revision:
         return ""
     return f"{text.clean(specification.panel_id) or 'of the request'}@{specification.panel_revision[:12]}"
+
+
+def _policy(specification: run_pb2.RunSpecification) -> str:
+    """The version of the rules, and the policy that was pinned if it is not the built-in one."""
+    if not specification.HasField("policy"):
+        return specification.policy_version
+    pinned = specification.policy
+    return f"{text.clean(pinned.policy_id)}@{pinned.revision[:12]}, {specification.policy_version}"
 
 
 def _given(specification: run_pb2.RunSpecification, field: str) -> float | None:
