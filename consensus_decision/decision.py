@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import localcontext
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decimals import EXACT, nearest_double, round_half_up
 from consensus_decision.evaluation import Evaluation, evaluate
@@ -18,10 +18,11 @@ from consensus_decision.policy import DEFAULT, Policy
 from consensus_decision.steps import fired_rules
 from consensus_decision.votes import Vote, present_weight
 
-POLICY_VERSION = "1.1.0"
-"""What new runs are decided by: as 1.0.0, but a stale review carries no approval."""
+POLICY_VERSION = "1.2.0"
+"""What new runs are decided by: as 1.1.0, but what is suspected of an injection is not approved."""
 BUILT_IN: Mapping[str, Policy] = {
-    "1.0.0": replace(DEFAULT, least_fresh_weight=None),
+    "1.0.0": replace(DEFAULT, approve_suspected=True, least_fresh_weight=None),
+    "1.1.0": replace(DEFAULT, approve_suspected=True),  # a stale review carries no approval
     POLICY_VERSION: DEFAULT,
 }
 """The built-in policy of each version that this release can apply."""
@@ -37,8 +38,11 @@ def decide(
     reviews: Iterable[panel_pb2.PersonaReview],
     missing: Mapping[str, Reason] | None = None,
     policy: Policy | None = None,
+    *,
+    suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> decision_pb2.Decision:
-    """The decision of a run's panel. `missing` says why personas without a review have none.
+    """The decision of a run's panel. `missing` says why personas without a review have none, `suspicions`
+    what hints at an injection in its proposal.
 
     Without a policy by the built-in one of the version that the specification names. Whether enough personas
     answered is `quorum.has_quorum`'s to say, before; which carried-over reviews are stale,
@@ -49,13 +53,15 @@ def decide(
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score
             outside 0 to 1, or present personas without any weight.
     """
-    return decision_of(evaluation_of(specification, reviews, policy), missing)
+    return decision_of(evaluation_of(specification, reviews, policy, suspicions=suspicions), missing)
 
 
 def evaluation_of(
     specification: run_pb2.RunSpecification,
     reviews: Iterable[panel_pb2.PersonaReview],
     policy: Policy | None = None,
+    *,
+    suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> Evaluation:
     """What `decide` decides by, for those who want its steps or its assessment as well.
 
@@ -65,7 +71,7 @@ def evaluation_of(
     """
     built_in = BUILT_IN[_version(specification)]
     with localcontext(EXACT):
-        return evaluate(specification, list(reviews), policy or built_in)
+        return evaluate(specification, list(reviews), policy or built_in, list(suspicions))
 
 
 def decision_of(evaluation: Evaluation, missing: Mapping[str, Reason] | None = None) -> decision_pb2.Decision:
