@@ -10,15 +10,23 @@ from consensus_decision.labels import REVISE
 from consensus_decision.listed import listed
 from consensus_decision.steps import Finding, StepName
 
+PROPOSAL = "proposal"
+"""What the proposal is called that a run's panel reads."""
+
+
+def distinct(suspicions: Iterable[suspicion_pb2.Suspicion]) -> list[suspicion_pb2.Suspicion]:
+    """Each once, in their order."""
+    return list({(each.text, each.kind): each for each in suspicions}.values())
+
 
 def all_suspicions(
     specification: run_pb2.RunSpecification,
     of_proposal: Iterable[suspicion_pb2.Suspicion],
     reviews: Iterable[panel_pb2.PersonaReview],
 ) -> list[suspicion_pb2.Suspicion]:
-    """Of the texts that a run is about, of its proposal and of its reviews, in this order."""
+    """Of the texts that a run is about, of its proposal and of its reviews, in this order, each once."""
     of_reviews = (suspicion for review in reviews for suspicion in review.suspicions)
-    return [*specification.suspicions, *of_proposal, *of_reviews]
+    return distinct([*specification.suspicions, *of_proposal, *of_reviews])
 
 
 def suspicion_finding(suspicions: Sequence[suspicion_pb2.Suspicion]) -> Finding | None:

@@ -35,9 +35,16 @@ class _Phrase:
     parts: Sequence[frozenset[str]]
     gap: int
 
-    def begins_at(self, tokens: Sequence[str], index: int) -> bool:
-        if self.parts[1].isdisjoint(tokens[index + 1 : index + self.gap + 2]):
+    def is_in(self, tokens: Sequence[str], present: frozenset[str]) -> bool:
+        """Whether it is among the tokens, of which `present` are the different ones."""
+        if any(part.isdisjoint(present) for part in self.parts):
             return False  # as nearly always
+        first = self.parts[0]
+        return any(self._begins_at(tokens, index) for index, token in enumerate(tokens) if token in first)
+
+    def _begins_at(self, tokens: Sequence[str], index: int) -> bool:
+        if self.parts[1].isdisjoint(tokens[index + 1 : index + self.gap + 2]):
+            return False
         ends = {index}
         for part in self.parts[1:]:
             ends = {at for end in ends for at in self._reach(tokens, end) if tokens[at] in part}
@@ -53,8 +60,7 @@ class _Phrase:
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
-    phrases: Mapping[str, Sequence[_Phrase]]
-    """By each word that one may begin with."""
+    phrases: Sequence[_Phrase]
     spans: Sequence[tuple[Kind, re.Pattern[str]]]
     marks: Sequence[tuple[Kind, re.Pattern[str]]]
 
@@ -70,10 +76,10 @@ def _kinds(text: str) -> set[Kind]:
     plain = folded(text)
     kinds: set[Kind] = set()
     tokens = [_END if word in "!?" else word for word in (*_TOKEN.findall(plain), _END)]
-    for index, token in enumerate(tokens):
-        for phrase in patterns.phrases.get(token, ()):
-            if phrase.kind not in kinds and phrase.begins_at(tokens, index):
-                kinds.add(phrase.kind)
+    present = frozenset(tokens)
+    for phrase in patterns.phrases:
+        if phrase.kind not in kinds and phrase.is_in(tokens, present):
+            kinds.add(phrase.kind)
     if _UNSPACED.search(plain):
         kinds |= {kind for kind, pattern in patterns.spans if pattern.search(plain)}
     return kinds | {kind for kind, pattern in patterns.marks if pattern.search(text)}
@@ -83,14 +89,15 @@ def _kinds(text: str) -> set[Kind]:
 def _patterns() -> _Patterns:
     file = importlib.resources.files(__package__) / "patterns.toml"
     content = tomllib.loads(file.read_text(encoding="utf-8"))
-    phrases: dict[str, list[_Phrase]] = {}
-    for entry in content["phrases"]:
-        parts = [frozenset(folded(words).split()) for words in entry["words"]]
-        phrase = _Phrase(_kind(entry), parts, entry.get("gap", _WORD_GAP))
-        for word in parts[0]:
-            phrases.setdefault(word, []).append(phrase)
     return _Patterns(
-        phrases,
+        phrases=[
+            _Phrase(
+                _kind(entry),
+                [frozenset(folded(words).split()) for words in entry["words"]],
+                entry.get("gap", _WORD_GAP),
+            )
+            for entry in content["phrases"]
+        ],
         spans=[(_kind(entry), _span(entry)) for entry in content["spans"]],
         marks=[
             (_kind(entry), re.compile(entry["pattern"], re.IGNORECASE | re.MULTILINE))
