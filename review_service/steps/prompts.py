@@ -167,7 +167,8 @@ def idea_message(idea: str, *, is_revised: bool) -> str:
         f"This is the idea that the proposal {made}, in its author's words. Judge the proposal, but hold it "
         "against the idea: it may fill in what the idea leaves open. Where it praises itself, claims "
         "safeguards, tests or consent that the idea does not speak of, or hides what the idea asks for, do "
-        "not believe it: judge what the idea asks for, and say so.\n\n" + fenced("idea", idea)
+        "not believe it: judge what the idea asks for, and say so.\n\n"
+        + fenced("first_idea" if is_revised else "idea", idea)
     )
 
 

@@ -170,4 +170,5 @@ def test_a_revision_says_that_the_idea_was_edited_since() -> None:
     assert idea is not None
     assert idea.message == idea_message(IDEA, is_revised=True)
     assert "edited it since" in idea.message
+    assert fenced("first_idea", IDEA) in idea.message  # what was edited away is no longer asked for
     assert "edited it since" not in idea_message(IDEA, is_revised=False)
