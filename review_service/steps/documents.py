@@ -151,12 +151,13 @@ def review_material(
     # Whatever its author adds to an idea, the expander has folded in; nobody did that to a proposal.
     has_context = specification.HasField("proposal") and _has_context(specification)
     if not specification.attachments and not has_context:
+        text = proposal_text(proposal)
         return ReviewMaterial(
             instructions_for(specification, REVIEW_INSTRUCTIONS),
-            review_message(proposal),
+            review_message(text),
             PersonaReviewOutput,
             REVIEW_FORMAT,
-            idea=_idea_beside(specification, proposal),
+            idea=_idea_beside(specification, text),
         )
     return _of_proposal(specification, proposal, has_context=has_context)
 
@@ -233,7 +234,7 @@ def _of_proposal(
     specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal, *, has_context: bool
 ) -> ReviewMaterial:
     text = proposal_text(proposal)
-    parts = ["Review this proposal.", fenced("proposal", text)]
+    parts = [review_message(text)]
     if has_context:
         parts += _context(specification, "proposal")
     parts += _attachments(specification)
@@ -245,20 +246,18 @@ def _of_proposal(
         DOCUMENT_REVIEW_FORMAT,
         Quotable.of([("", "proposal", proposal_words(proposal)), *_quotable_attachments(specification)]),
         (shown_text("proposal", text), *_shown_attachments(specification)),
-        _idea_beside(specification, proposal),
+        _idea_beside(specification, text),
     )
 
 
-def _idea_beside(
-    specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal
-) -> IdeaBeside | None:
-    """Nothing where somebody wrote the proposal."""
+def _idea_beside(specification: run_pb2.RunSpecification, proposal: str) -> IdeaBeside | None:
+    """Nothing where somebody wrote the proposal, which is given as it is shown."""
     if not specification.idea:
         return None
     return IdeaBeside(
         idea_message(specification.idea, is_revised=specification.HasField("revision")),
         (
-            shown_text("proposal", proposal_text(proposal)),
+            shown_text("proposal", proposal),
             *_shown_attachments(specification),
             shown_text("idea", specification.idea),
         ),

@@ -155,9 +155,9 @@ def context_text(context: run_pb2.ExtraContext) -> str:
     return json.dumps(MessageToDict(context.object), ensure_ascii=False, sort_keys=True)
 
 
-def review_message(proposal: proposal_pb2.Proposal) -> str:
-    """What all personas are to review: the same bytes for each."""
-    return "Review this proposal.\n\n" + fenced("proposal", proposal_text(proposal))
+def review_message(proposal: str) -> str:
+    """What all personas are to review, a proposal as `proposal_text` has it: the same bytes for each."""
+    return "Review this proposal.\n\n" + fenced("proposal", proposal)
 
 
 def idea_message(idea: str, *, is_revised: bool) -> str:

@@ -61,7 +61,7 @@ def test_reviewers_are_shown_the_whole_proposal_as_data() -> None:
         "scope_non_goals": [],
         "raw_expanded_proposal": None,
     }
-    assert fenced("proposal", text) in review_message(proposal())
+    assert fenced("proposal", text) in review_message(text)
 
 
 def test_the_panel_is_the_documented_one() -> None:
