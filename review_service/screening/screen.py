@@ -67,7 +67,8 @@ class _Patterns:
 
 def suspicions(texts: Iterable[tuple[str, str]]) -> list[suspicion_pb2.Suspicion]:
     """What was found in texts by their names, each once; of several texts of one name together."""
-    found = {(name, kind): None for name, text in texts for kind in sorted(_kinds(text[:MOST_CHARACTERS]))}
+    said = ((name, text[:MOST_CHARACTERS]) for name, text in texts if text)
+    found = {(name, kind): None for name, text in said for kind in sorted(_kinds(text))}
     return [suspicion_pb2.Suspicion(text=name, kind=kind) for name, kind in found]
 
 
