@@ -42,7 +42,7 @@ def decide(
     suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> decision_pb2.Decision:
     """The decision of a run's panel. `missing` says why personas without a review have none, `suspicions`
-    what hints at an injection in its proposal.
+    what hints at an injection in its proposal: all of Run.suspicions will do, each counts once.
 
     Without a policy by the built-in one of the version that the specification names. Whether enough personas
     answered is `quorum.has_quorum`'s to say, before; which carried-over reviews are stale,
