@@ -7,11 +7,14 @@ import typer
 
 from consensus_cli.commands import (
     audit,
+    benching,
     changing,
     deleting,
     doctor,
     drafts,
+    outcomes,
     panels,
+    policies,
     reading,
     reporting,
     reviewing,
@@ -56,5 +59,19 @@ def consensus(
     """
 
 
-for module in (reviewing, revising, reading, reporting, changing, deleting, drafts, panels, audit, doctor):
+for module in (
+    reviewing,
+    revising,
+    reading,
+    reporting,
+    changing,
+    deleting,
+    drafts,
+    outcomes,
+    panels,
+    policies,
+    benching,
+    audit,
+    doctor,
+):
     module.register(app)

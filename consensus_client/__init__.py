@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consensus_client._async.audit_client import AuditClient
+    from consensus_client._async.decision_client import DecisionClient
     from consensus_client._async.draft_client import DraftClient
     from consensus_client._async.panel_client import PanelClient
+    from consensus_client._async.policy_client import PolicyClient
     from consensus_client._async.review_client import ReviewClient
     from consensus_client._sync.audit_client import SyncAuditClient
+    from consensus_client._sync.decision_client import SyncDecisionClient
     from consensus_client._sync.draft_client import SyncDraftClient
     from consensus_client._sync.panel_client import SyncPanelClient
+    from consensus_client._sync.policy_client import SyncPolicyClient
     from consensus_client._sync.review_client import SyncReviewClient
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
@@ -19,15 +23,19 @@ if TYPE_CHECKING:
 __all__ = [
     "AuditClient",
     "ClientOptions",
+    "DecisionClient",
     "DraftClient",
     "PanelClient",
+    "PolicyClient",
     "ReconnectPolicy",
     "ReviewClient",
     "ReviewOptions",
     "RunQuery",
     "SyncAuditClient",
+    "SyncDecisionClient",
     "SyncDraftClient",
     "SyncPanelClient",
+    "SyncPolicyClient",
     "SyncReviewClient",
     "attachment",
     "document",
@@ -36,15 +44,19 @@ __all__ = [
 _HOME = {
     "AuditClient": "_async.audit_client",
     "ClientOptions": "options",
+    "DecisionClient": "_async.decision_client",
     "DraftClient": "_async.draft_client",
     "PanelClient": "_async.panel_client",
+    "PolicyClient": "_async.policy_client",
     "ReconnectPolicy": "reconnecting",
     "ReviewClient": "_async.review_client",
     "ReviewOptions": "requests",
     "RunQuery": "requests",
     "SyncAuditClient": "_sync.audit_client",
+    "SyncDecisionClient": "_sync.decision_client",
     "SyncDraftClient": "_sync.draft_client",
     "SyncPanelClient": "_sync.panel_client",
+    "SyncPolicyClient": "_sync.policy_client",
     "SyncReviewClient": "_sync.review_client",
     "attachment": "requests",
     "document": "requests",

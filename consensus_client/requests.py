@@ -31,7 +31,8 @@ class ReviewOptions:
 
     Temperatures are 0 to 2 in hundredths. `max_retries` are calls after a step's first, 1 to 10.
     With `omit_temperature` none is sent at all, for models that take none.
-    `panel` is `<id>` or `<id>@<revision>` of a stored panel, or a whole one for this review alone.
+    `panel` is `<id>` or `<id>@<revision>` of a stored panel, or a whole one for this review alone;
+    `policy` is one of a stored policy.
     `min_personas` relaxes the quorum; the personas that hold a veto are always among `required_personas`.
     """
 
@@ -46,6 +47,7 @@ class ReviewOptions:
     min_personas: int | None = None
     required_personas: Sequence[str] = ()
     panel: "str | panel_service_pb2.Panel" = ""
+    policy: str = ""
 
     def message(self) -> review_service_pb2.ReviewOptions:
         """As the contract has it."""
@@ -60,6 +62,7 @@ class ReviewOptions:
             retry_initial_backoff=duration(self.retry_initial_backoff),
             retry_backoff_multiplier=self.retry_backoff_multiplier,
             quorum=self._quorum(),
+            policy=self.policy,
         )
         if not isinstance(self.panel, str):
             message.inline_panel.CopyFrom(self.panel)

@@ -57,7 +57,7 @@ def assess(evaluation: Evaluation) -> Assessment:
         models = models_of(evaluation.specification, evaluation.votes)
         rho = correlation_of(correlation, models)
         return Assessment(
-            labels=_labels(evaluation),
+            labels=assessed_labels(evaluation),
             effective_votes=effective_votes(len(models), rho),
             rho=rho,
             is_rho_fitted=correlation.fitted is not None,
@@ -69,7 +69,8 @@ def assess(evaluation: Evaluation) -> Assessment:
         )
 
 
-def _labels(evaluation: Evaluation) -> list[LabelAssessment]:
+def assessed_labels(evaluation: Evaluation) -> list[LabelAssessment]:
+    """The labels, from approve to reject; none for a policy that was not fitted."""
     if evaluation.posterior is None or evaluation.losses is None:
         return []
     return [

@@ -6,7 +6,6 @@ known goes on to give what it gave: a run is decided by the one that its specifi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import localcontext
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2, suspicion_pb2
@@ -14,23 +13,10 @@ from consensus_contract.errors import Reason
 from consensus_decision.decimals import EXACT, nearest_double, round_half_up
 from consensus_decision.evaluation import Evaluation, evaluate
 from consensus_decision.minority_reports import minority_reports
-from consensus_decision.policy import DEFAULT, Policy
+from consensus_decision.policies import policy_name, policy_of, version_of
+from consensus_decision.policy import Policy
 from consensus_decision.steps import fired_rules
 from consensus_decision.votes import Vote, present_weight
-
-POLICY_VERSION = "1.2.0"
-"""What new runs are decided by: as 1.1.0, but what is suspected of an injection is not approved."""
-BUILT_IN: Mapping[str, Policy] = {
-    "1.0.0": replace(DEFAULT, approve_suspected=True, least_fresh_weight=None),
-    "1.1.0": replace(DEFAULT, approve_suspected=True),  # a stale review carries no approval
-    POLICY_VERSION: DEFAULT,
-}
-"""The built-in policy of each version that this release can apply."""
-POLICY_VERSIONS = tuple(BUILT_IN)
-
-
-class UnknownPolicyError(ValueError):
-    """A run is to be decided by rules of another release."""
 
 
 def decide(
@@ -41,15 +27,16 @@ def decide(
     *,
     suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> decision_pb2.Decision:
-    """The decision of a run's panel. `missing` says why personas without a review have none, `suspicions`
-    what hints at an injection in its proposal: all of Run.suspicions will do, each counts once.
+    """The decision of a run's panel, by the policy that its specification names unless another is given.
+    `missing` says why personas without a review have none, `suspicions` what hints at an injection in its
+    proposal: all of Run.suspicions will do, each counts once.
 
-    Without a policy by the built-in one of the version that the specification names. Whether enough personas
+    Whether enough personas
     answered is `quorum.has_quorum`'s to say, before; which carried-over reviews are stale,
     `sections.mark_stale`'s.
 
     Raises:
-        UnknownPolicyError: the specification names a version that is not among POLICY_VERSIONS.
+        UnknownPolicyError: this release does not know the policy that the specification names.
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score
             outside 0 to 1, or present personas without any weight.
     """
@@ -69,9 +56,9 @@ def evaluation_of(
         UnknownPolicyError: see `decide`.
         ValueError: see `decide`.
     """
-    built_in = BUILT_IN[_version(specification)]
+    own = policy_of(specification)
     with localcontext(EXACT):
-        return evaluate(specification, list(reviews), policy or built_in, list(suspicions))
+        return evaluate(specification, list(reviews), policy or own, list(suspicions))
 
 
 def decision_of(evaluation: Evaluation, missing: Mapping[str, Reason] | None = None) -> decision_pb2.Decision:
@@ -85,16 +72,10 @@ def decision_of(evaluation: Evaluation, missing: Mapping[str, Reason] | None = N
             fired_rules=fired_rules(evaluation.steps()),
             completeness=_completeness(evaluation, missing or {}),
             minority_reports=minority_reports(evaluation.label, [vote.review for vote in votes]),
-            policy_version=_version(evaluation.specification),
+            policy_version=version_of(evaluation.specification),
+            policy=policy_name(evaluation.specification),
             fresh_weight=None if fresh is None else nearest_double(fresh.weight),
         )
-
-
-def _version(specification: run_pb2.RunSpecification) -> str:
-    version = specification.policy_version or POLICY_VERSION
-    if version not in BUILT_IN:
-        raise UnknownPolicyError(version)
-    return version
 
 
 def _contributions(votes: Sequence[Vote]) -> list[decision_pb2.PersonaContribution]:

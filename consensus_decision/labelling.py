@@ -77,7 +77,7 @@ def loss_finding(losses: Mapping[Label, Decimal], label: Label, is_unanimous: bo
     else:
         why = f"reject is expected to cost least, but all who answered approve: {label_name(label)}"
     return Finding(
-        StepName.LABEL,
+        StepName.EXPECTED_LOSS,
         f"Expected losses: {told}; {why}.",
         {
             **{f"expected_loss_{label_name(each)}": str(losses[each]) for each in LABELS},

@@ -1,5 +1,6 @@
 """Reads a policy from JSON data, and says of each fault where it stands. Pure."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -72,6 +73,19 @@ def policy_of_content(content: object) -> Policy:
     )
     fields.end()
     return accepted(policy)
+
+
+def policy_of_json(text: str) -> Policy:
+    """The policy that JSON text describes.
+
+    Raises:
+        PolicyRefusedError: it is no JSON, or as `policy_of_content` says.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refuse("", "must be JSON") from error
+    return policy_of_content(content)
 
 
 def accepted(policy: Policy) -> Policy:

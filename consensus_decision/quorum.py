@@ -4,19 +4,20 @@ from collections.abc import Collection, Sequence
 
 from consensus.v1 import panel_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
-from consensus_decision.policy import DEFAULT, Policy
+from consensus_decision.policies import policy_of
 
 _FIELD = "review.options.quorum"
 
 
-def has_quorum(
-    specification: run_pb2.RunSpecification, present_ids: Collection[str], policy: Policy = DEFAULT
-) -> bool:
-    """Whether enough personas of the panel answered for a decision: as many as the run and the policy ask
+def has_quorum(specification: run_pb2.RunSpecification, present_ids: Collection[str]) -> bool:
+    """Whether enough personas of the panel answered for a decision: as many as the run and its policy ask
     for.
+
+    Raises:
+        UnknownPolicyError: this release does not know the policy that the specification names.
     """
     ids = [persona.persona_id for persona in specification.personas]
-    if sum(each in present_ids for each in ids) < policy.quorum.min_personas:
+    if sum(each in present_ids for each in ids) < policy_of(specification).quorum.min_personas:
         return False
     wanted = specification.quorum.min_personas
     if wanted:

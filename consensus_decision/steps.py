@@ -16,7 +16,9 @@ class StepName(StrEnum):
     POSTERIOR = "posterior"
     """The probability of each label, where the policy was fitted."""
     LABEL = "label"
-    """The label by thresholds or by least expected loss; whatever follows only lowers it."""
+    """The label by thresholds; whatever follows only lowers it."""
+    EXPECTED_LOSS = "expected_loss"
+    """Or the label that is expected to cost least."""
     VETO = "veto"
     BLOCKING_WEIGHT = "blocking_weight"
     REQUIRED_PERSONA_MISSING = "required_persona_missing"
@@ -50,6 +52,7 @@ class Step:
 
 RULES: Mapping[StepName, decision_pb2.DecisionRule.ValueType] = {
     StepName.LABEL: decision_pb2.DECISION_RULE_CONFIDENCE_THRESHOLD,
+    StepName.EXPECTED_LOSS: decision_pb2.DECISION_RULE_EXPECTED_LOSS,
     StepName.VETO: decision_pb2.DECISION_RULE_SECURITY_VETO,
     StepName.BLOCKING_WEIGHT: decision_pb2.DECISION_RULE_BLOCKING_WEIGHT,
     StepName.REQUIRED_PERSONA_MISSING: decision_pb2.DECISION_RULE_REQUIRED_PERSONA_MISSING,

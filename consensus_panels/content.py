@@ -71,6 +71,8 @@ def stored_content(panel: panel_service_pb2.Panel) -> dict[str, Any]:
         "language": panel.language,
         "personas": [_persona_content(persona) for persona in panel.personas],
     }
+    if panel.policy:  # left out where there is none, so that a panel's revision is what it was
+        content["policy"] = panel.policy
     if panel.HasField("quorum"):
         content["quorum"] = {
             "min_personas": panel.quorum.min_personas,
@@ -84,6 +86,7 @@ def panel_of_content(content: Mapping[str, Any]) -> panel_service_pb2.Panel:
     panel = panel_service_pb2.Panel(
         title=content["title"],
         language=content["language"],
+        policy=content.get("policy", ""),
         personas=[_persona(each) for each in content["personas"]],
     )
     if (quorum := content.get("quorum")) is not None:

@@ -22,6 +22,7 @@ _MAX_FILE_BYTES = 65_536
 _PANEL_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "title": str,
     "language": str,
+    "policy": str,
     "personas": list,
     "min_personas": int,
     "required_personas": list,
@@ -60,6 +61,7 @@ def read_folder(folder: Traversable) -> panel_service_pb2.Panel:
     panel = panel_service_pb2.Panel(
         title=fields.get("title", ""),
         language=fields.get("language", ""),
+        policy=fields.get("policy", ""),
         personas=[_persona(folder, name) for name in names],
     )
     if "min_personas" in fields or "required_personas" in fields:
@@ -156,6 +158,8 @@ def _panel_toml(panel: panel_service_pb2.Panel) -> str:
     lines = [f"title = {_string(panel.title)}"]
     if panel.language:
         lines.append(f"language = {_string(panel.language)}")
+    if panel.policy:
+        lines.append(f"policy = {_string(panel.policy)}")
     lines += ["personas = [", *(f"    {_string(each.persona_id)}," for each in panel.personas), "]"]
     if panel.HasField("quorum"):
         lines.append(f"min_personas = {panel.quorum.min_personas}")

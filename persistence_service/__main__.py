@@ -11,11 +11,13 @@ import typer
 from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
 from consensus.v1 import (
     audit_service_pb2_grpc,
+    decision_service_pb2_grpc,
     draft_service_pb2_grpc,
     event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
     metric_service_pb2_grpc,
     panel_service_pb2_grpc,
+    policy_service_pb2_grpc,
 )
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
@@ -28,6 +30,7 @@ from persistence_service.audit.servicer import AuditServicer
 from persistence_service.commands import commands, load_settings, refusals_shown
 from persistence_service.config import PersistenceSettings
 from persistence_service.database import Database
+from persistence_service.decisions.servicer import DecisionServicer
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.drafts.access import DraftAccess, DraftOptions
 from persistence_service.drafts.audited import AuditedDraftServicer
@@ -44,9 +47,13 @@ from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels.access import find_panel
 from persistence_service.panels.servicer import PanelServicer
+from persistence_service.policies.access import find_policy
+from persistence_service.policies.servicer import PolicyServicer
 from persistence_service.readiness import follow_database
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
+from persistence_service.runs.decided import DecidedRuns
+from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
@@ -59,6 +66,8 @@ SERVICES = (
     "consensus.v1.EventService",
     "consensus.v1.MetricService",
     "consensus.v1.PanelService",
+    "consensus.v1.PolicyService",
+    "consensus.v1.DecisionService",
     "consensus.internal.v1.DiagnosticsService",
 )
 
@@ -107,6 +116,19 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     panel_service_pb2_grpc.add_PanelServiceServicer_to_server(
         PanelServicer(database, signing, once), server.grpc
     )
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(
+        PolicyServicer(database, signing, once), server.grpc
+    )
+    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(
+        DecisionServicer(
+            database,
+            signing,
+            once,
+            runs=DecidedRuns(run_access.reader),
+            find_policy=partial(find_policy, database),
+        ),
+        server.grpc,
+    )
     draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
     async def report(serving: bool) -> None:
@@ -143,17 +165,15 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
 def _run_servicer(
     settings: PersistenceSettings, database: Database, runs: RunAccess, signing: Signing, user_data: UserData
 ) -> RunServicer:
-    find = partial(find_panel, database)
-    if not settings.audit_reads:
-        return RunServicer(runs, signing, submitted_text=submitted_text, user_data=user_data, find_panel=find)
-    return AuditedRunServicer(
-        runs,
-        signing,
+    elsewhere = Elsewhere(
         submitted_text=submitted_text,
         user_data=user_data,
-        find_panel=find,
-        database=database,
+        find_panel=partial(find_panel, database),
+        find_policy=partial(find_policy, database),
     )
+    if not settings.audit_reads:
+        return RunServicer(runs, signing, elsewhere)
+    return AuditedRunServicer(runs, signing, elsewhere, database)
 
 
 def _retentions(settings: PersistenceSettings, database: Database) -> list[Retention]:

@@ -10,7 +10,9 @@ from persistence_service.journal import tables as journal
 from persistence_service.metrics import tables as metrics
 from persistence_service.paging import tables as paging
 from persistence_service.panels import tables as panels
+from persistence_service.policies import tables as policies
 from persistence_service.runs.form import attempt_tables as attempts
+from persistence_service.runs.form import outcome_tables as outcomes
 from persistence_service.runs.form import tables as runs
 from persistence_service.schema.base import metadata
 
@@ -24,8 +26,10 @@ __all__ = [
     "journal",
     "metadata",
     "metrics",
+    "outcomes",
     "paging",
     "panels",
+    "policies",
     "runs",
 ]
 
@@ -39,6 +43,7 @@ _CHANGED = {
     "idempotency_keys",
     "metrics",
     "panels",
+    "policies",
     "runs",
     "stream_heads",
 }

@@ -49,6 +49,7 @@ _RETRY_READS = {
         "ListPersonaReviews",
         "GetDraftText",
         "GetPanel",
+        "GetPolicy",
     )
 }
 

@@ -36,6 +36,14 @@ Panel = Annotated[
         show_default=False,
     ),
 ]
+Policy = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME[@REVISION]",
+        help="The policy that decides: a stored one; the panel's, or the built-in one else.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print protobuf JSON instead of text.")]
 JsonEvents = Annotated[bool, typer.Option("--json", help="Print each event as a line of protobuf JSON.")]
 Gate = Annotated[

@@ -109,6 +109,7 @@ def review(
     min_personas: _MinPersonas = None,
     require: _Require = None,
     panel: options.Panel = "",
+    policy: options.Policy = "",
     user: _User = "",
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
@@ -139,6 +140,7 @@ def review(
         min_personas=min_personas,
         required_personas=require or (),
         panel=panel_choice(panel),
+        policy=policy,
     )
     session = CommandSession(server)
     more = inputs.context_value(context)

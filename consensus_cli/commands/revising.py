@@ -65,6 +65,7 @@ def revise(
         str, typer.Option(metavar="NAME", help="The model that reviews.", show_default=False)
     ] = "",
     panel: options.Panel = "",
+    policy: options.Policy = "",
     user: Annotated[
         str, typer.Option(metavar="ID", help="The person you act for; kept with the run.", show_default=False)
     ] = "",
@@ -98,7 +99,9 @@ def revise(
             personas=persona or (),
             all_personas=everyone,
             user=user,
-            options=ReviewOptions(expand_model=expand_model, review_model=review_model, panel=chosen),
+            options=ReviewOptions(
+                expand_model=expand_model, review_model=review_model, panel=chosen, policy=policy
+            ),
             idempotency_key=idempotency_key,
         )
         session.run_view.run_id = run.run_id

@@ -48,6 +48,7 @@ from consensus_contract.errors.resources import (
     IdempotencyKeyReused,
     MetricNotFound,
     PanelNotFound,
+    PolicyNotFound,
 )
 from consensus_contract.errors.runs import (
     AttemptsExhausted,
@@ -58,6 +59,7 @@ from consensus_contract.errors.runs import (
     RunCancelled,
     RunDeadlineExceeded,
     RunFailed,
+    RunNotDecided,
     RunNotFound,
     SequenceOutOfRange,
     run_failed,
@@ -113,6 +115,7 @@ __all__ = [
     "NotRingHolder",
     "PanelNotFound",
     "PersistenceUnavailable",
+    "PolicyNotFound",
     "PolicyUnknown",
     "QuorumNotMet",
     "QuotaViolation",
@@ -121,6 +124,7 @@ __all__ = [
     "RunCancelled",
     "RunDeadlineExceeded",
     "RunFailed",
+    "RunNotDecided",
     "RunNotFound",
     "SequenceOutOfRange",
     "class_for_reason",

@@ -54,6 +54,20 @@ class MetricNotFound(ConsensusError):
         super().__init__(f"metric {metric_id} was not found", metadata={"metric_id": metric_id})
 
 
+class PolicyNotFound(ConsensusError):
+    """No such policy, or no such revision of it, for this tenant; other tenants' look the same."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = ErrorReason.ERROR_REASON_POLICY_NOT_FOUND
+
+    def __init__(self, *, policy_id: str, revision: str = "") -> None:
+        metadata = {"policy_id": policy_id}
+        if revision:
+            metadata["revision"] = revision
+        which = f"policy {policy_id}" + (f", revision {revision}," if revision else "")
+        super().__init__(f"{which} was not found", metadata=metadata)
+
+
 class PanelNotFound(ConsensusError):
     """No such panel, or no such revision of it, for this tenant; deleted and foreign panels look the same."""
 

@@ -92,6 +92,18 @@ class PolicyUnknown(ConsensusError):
         )
 
 
+class RunNotDecided(ConsensusError):
+    """The run has no decision yet."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_RUN_NOT_DECIDED
+
+    def __init__(self, *, run_id: str, state: str) -> None:
+        super().__init__(
+            f"run {run_id} has no decision: it is {state}", metadata={"run_id": run_id, "state": state}
+        )
+
+
 class LeaseLost(ConsensusError):
     """The write carried an outdated fencing token; nothing was written. Between the services only."""
 

@@ -11,7 +11,8 @@ from persistence_service.journal.entered_reads import enter_read
 from persistence_service.journal.entries import Actor
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.access import RunAccess
-from persistence_service.runs.servicer import FindPanel, RunServicer, SubmittedText, UserDataDeletion
+from persistence_service.runs.elsewhere import Elsewhere
+from persistence_service.runs.servicer import RunServicer
 
 
 class AuditedRunServicer(RunServicer):
@@ -21,16 +22,11 @@ class AuditedRunServicer(RunServicer):
         self,
         runs: RunAccess,
         signing: Signing,
-        *,
-        submitted_text: SubmittedText,
-        user_data: UserDataDeletion,
-        find_panel: FindPanel,
+        elsewhere: Elsewhere,
         database: Database,
     ) -> None:
         """Writes through the pool: reads have no place in the writer's batches."""
-        super().__init__(
-            runs, signing, submitted_text=submitted_text, user_data=user_data, find_panel=find_panel
-        )
+        super().__init__(runs, signing, elsewhere)
         self._database = database
 
     async def GetRun(

@@ -2,15 +2,13 @@
 # ruff: noqa: ARG002, N802 - names and arguments are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from time import monotonic
-from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
-from consensus.v1 import panel_service_pb2
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.context import Context
 from persistence_service.idempotency.keys import (
@@ -25,6 +23,7 @@ from persistence_service.idempotency.keys import (
 from persistence_service.idempotency.repository import find_holders
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.access import RunAccess
+from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.attempts import attempt_columns
 from persistence_service.runs.form.keys import (
     creation_key_use,
@@ -53,29 +52,6 @@ from persistence_service.runs.write.operations import (
 from persistence_service.runs.write.outcomes import Follow
 from persistence_service.schema.scalars import storable
 
-SubmittedText: TypeAlias = Callable[[Connection, tuple[str, str], str], str]
-"""What the draft with this tenant and id says, for this user."""
-
-
-FindPanel: TypeAlias = Callable[[str, str, str], Awaitable[panel_service_pb2.Panel]]
-"""The panel of this tenant with this id, in its current revision or in the one that begins so."""
-
-
-class UserDataDeletion(Protocol):
-    """Who deletes and restores all that belongs to a user, whichever concept it belongs to."""
-
-    async def delete(
-        self, request: persistence_service_pb2.DeleteUserDataRequest
-    ) -> persistence_service_pb2.DeleteUserDataResponse:
-        """All or nothing."""
-        ...
-
-    async def undelete(
-        self, request: persistence_service_pb2.UndeleteUserDataRequest
-    ) -> persistence_service_pb2.UndeleteUserDataResponse:
-        """What went with one deletion."""
-        ...
-
 
 class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     """Answers for runs; streams end with ShuttingDown once `drain` was called."""
@@ -84,17 +60,12 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         self,
         runs: RunAccess,
         signing: Signing,
-        *,
-        submitted_text: SubmittedText,
-        user_data: UserDataDeletion,
-        find_panel: FindPanel,
+        elsewhere: Elsewhere,
     ) -> None:
-        """Needs a running loop. The last three are what other concepts have to do with runs."""
+        """Needs a running loop."""
         self._runs = runs
         self._signing = signing
-        self._submitted_text = submitted_text
-        self._user_data = user_data
-        self._find_panel = find_panel
+        self._elsewhere = elsewhere
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def drain(self) -> None:
@@ -233,12 +204,12 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     async def DeleteUserData(
         self, request: persistence_service_pb2.DeleteUserDataRequest, context: Context
     ) -> persistence_service_pb2.DeleteUserDataResponse:
-        return await self._user_data.delete(request)
+        return await self._elsewhere.user_data.delete(request)
 
     async def UndeleteUserData(
         self, request: persistence_service_pb2.UndeleteUserDataRequest, context: Context
     ) -> persistence_service_pb2.UndeleteUserDataResponse:
-        return await self._user_data.undelete(request)
+        return await self._elsewhere.user_data.undelete(request)
 
     async def AnnotateDecision(
         self, request: persistence_service_pb2.AnnotateDecisionRequest, context: Context
@@ -269,7 +240,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
                 holders = find_holders(connection, [use.scope])
                 if run_id := KeyTable({}, holders).check(use):
                     return persistence_service_pb2.GetDraftTextResponse(run_id=run_id)
-            text = self._submitted_text(connection, (tenant, draft_id), request.user)
+            text = self._elsewhere.submitted_text(connection, (tenant, draft_id), request.user)
             return persistence_service_pb2.GetDraftTextResponse(text=text)
 
         return await self._runs.reader.read(find, f"drafts/{draft_id}")
@@ -285,8 +256,14 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             )
             if started:
                 return persistence_service_pb2.GetPanelResponse(run_id=started)
-        panel = await self._find_panel(request.scope.tenant, request.panel_id, request.revision)
+        panel = await self._elsewhere.find_panel(request.scope.tenant, request.panel_id, request.revision)
         return persistence_service_pb2.GetPanelResponse(panel=panel)
+
+    async def GetPolicy(
+        self, request: persistence_service_pb2.GetPolicyRequest, context: Context
+    ) -> persistence_service_pb2.GetPolicyResponse:
+        policy = await self._elsewhere.find_policy(request.scope.tenant, request.policy_id, request.revision)
+        return persistence_service_pb2.GetPolicyResponse(policy=policy)
 
     async def RecordExpansion(
         self, request: persistence_service_pb2.RecordExpansionRequest, context: Context

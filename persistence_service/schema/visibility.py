@@ -37,6 +37,7 @@ OF_A_RUN = frozenset(
         "persona_reviews",
         "decisions",
         "attempts",
+        "outcomes",
     }
 )
 """Tables whose rows go with their run, without a mark of their own."""

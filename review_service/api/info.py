@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from consensus.v1 import panel_pb2, review_service_pb2
 from consensus_contract.sizes import INPUT_BYTES, MAX_ATTACHMENTS, MAX_PAGE_SIZE
 from consensus_contract.spans import duration
-from consensus_decision.decision import POLICY_VERSION
+from consensus_decision.policies import POLICY_VERSION
 from consensus_panels import MAX_PERSONAS
 from consensus_rpc.server.options import MAX_MESSAGE_BYTES
 from review_service import VERSION

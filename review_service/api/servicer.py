@@ -13,6 +13,7 @@ from consensus_rpc.channel.deadline import HasTimeRemaining, hop_timeout
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars
 from review_service.api.caller import caller_of
+from review_service.api.choosing import Chooser
 from review_service.api.info import service_info
 from review_service.api.model_routes import ModelRoutes
 from review_service.api.streams import ReviewContext, Streams, WatchContext
@@ -21,13 +22,6 @@ from review_service.comparing.run_diff import diff_runs
 from review_service.config import ReviewSettings
 from review_service.intake.fingerprint import idempotency_claim
 from review_service.intake.intake import Intake
-from review_service.intake.panels import (
-    ChosenPanel,
-    inline_panel,
-    named_panel,
-    panel_of_run,
-    stored_panel,
-)
 from review_service.personas.panel import BuiltInPanel
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.stream import read
@@ -54,6 +48,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self._personas = panel.personas
         self._expander = steps.expander
         self._gateway = gateway
+        self._chooser = Chooser(gateway, self._intake.built_in)
         self._worker = worker
         self._streams = streams
         self._routes = routes
@@ -92,7 +87,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         caller = caller_of(context)
         parent = await self._parent(caller, request.parent_run_id)
         claim = idempotency_claim(request, request.idempotency_key)
-        panel = await self._panel(caller, request.options, claim, parent)
+        panel = await self._chooser.choose(caller, request.options, claim, parent)
         plan = self._intake.revision
         is_over_document = parent.specification.HasField("document")
         revision = (
@@ -114,7 +109,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
             bind_contextvars(run_id=draft.run_id)
             run = await self._gateway.get_run(caller, draft.run_id)
         else:
-            panel = await self._panel(caller, request.options, None)
+            panel = await self._chooser.choose(caller, request.options, None)
             run = await self._create(caller, self._intake.draft(request, draft.text, panel), claim)
         return review_service_pb2.SubmitDraftResponse(run=run)
 
@@ -289,34 +284,10 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         """What a run is to do; a long text, or one of many short lines, takes longer to read than others may
         wait.
         """
-        panel = await self._panel(caller, review.options, claim, field="review.options")
+        panel = await self._chooser.choose(caller, review.options, claim, field="review.options")
         if review.HasField("document") or review.attachments:
             return await asyncio.to_thread(self._intake.review, review, panel)
         return self._intake.review(review, panel)
-
-    async def _panel(
-        self,
-        caller: Caller,
-        options: review_service_pb2.ReviewOptions,
-        claim: persistence_service_pb2.IdempotencyClaim | None,
-        parent: run_pb2.Run | None = None,
-        *,
-        field: str = "options",
-    ) -> ChosenPanel:
-        """The panel that a request names or brings in `field`; else its parent's, or the built-in one.
-
-        Where the key has started a run before, its panel may be gone since: that run is answered with, and
-        any panel will do.
-        """
-        if options.HasField("inline_panel"):
-            return await asyncio.to_thread(inline_panel, options.inline_panel, f"{field}.inline_panel")
-        named = named_panel(options)
-        if named is not None:
-            answer = await self._gateway.get_panel(caller, *named, claim, parent.run_id if parent else "")
-            return stored_panel(answer.panel) if answer.HasField("panel") else self._intake.built_in
-        if parent is not None and not options.panel:
-            return panel_of_run(parent.specification)
-        return self._intake.built_in
 
     async def _create(
         self,

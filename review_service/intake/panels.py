@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.v1 import panel_pb2, panel_service_pb2, review_service_pb2, run_pb2
+from consensus.v1 import panel_pb2, panel_service_pb2, policy_pb2, review_service_pb2, run_pb2
 from consensus_panels import DEFAULT_PANEL_ID, PanelRefusedError, normalised
 from consensus_rpc.errors import InvalidField
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenPanel:
-    """Who reviews a run: for the built-in panel `panel_id` and `revision` are empty.
+    """Who reviews a run, and by which policy: for the built-in panel `panel_id` and `revision` are empty.
 
     `quorum` holds where the request says nothing.
     """
@@ -20,6 +20,10 @@ class ChosenPanel:
     panel_id: str = ""
     revision: str = ""
     language: str = ""
+    policy_name: str = ""
+    """The policy that it names."""
+    policy: policy_pb2.Policy | None = None
+    """The policy that was found; None for the built-in one."""
 
     @property
     def ids(self) -> list[str]:
@@ -43,6 +47,7 @@ def stored_panel(panel: panel_service_pb2.Panel) -> ChosenPanel:
         panel.panel_id,
         panel.revision,
         panel.language,
+        panel.policy,
     )
 
 

@@ -2,9 +2,9 @@
 
 from typing import TypeAlias
 
-from consensus.v1 import review_service_pb2, run_pb2
+from consensus.v1 import policy_pb2, review_service_pb2, run_pb2
 from consensus_contract.spans import duration
-from consensus_decision.decision import POLICY_VERSION
+from consensus_decision.policies import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.process.settings_text import without_secrets
@@ -50,9 +50,15 @@ def run_specification(
         panel_id=panel.panel_id,
         panel_revision=panel.revision,
         language=panel.language,
+        policy=None if panel.policy is None else _pinned(panel.policy),
     )
     _set_subject(specification, clean)
     return specification
+
+
+def _pinned(policy: policy_pb2.Policy) -> policy_pb2.Policy:
+    """What a run holds of its policy."""
+    return policy_pb2.Policy(policy_id=policy.policy_id, revision=policy.revision, content=policy.content)
 
 
 def _set_subject(specification: run_pb2.RunSpecification, clean: CleanInput) -> None:

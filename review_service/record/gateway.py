@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, policy_pb2, review_service_pb2, run_pb2
 from consensus_rpc.channel.channels import call_metadata, call_options
 from consensus_rpc.channel.deadline import TimeLeft
 from review_service.record.failures import persistence_errors
@@ -99,6 +99,14 @@ class PersistenceGateway:
             parent_run_id=parent_run_id,
         )
         return await _asked(self._stub.GetPanel, request, caller.left)
+
+    async def get_policy(self, caller: Caller, policy_id: str, revision: str) -> policy_pb2.Policy:
+        """A policy, whole."""
+        request = persistence_service_pb2.GetPolicyRequest(
+            scope=caller.scope, policy_id=policy_id, revision=revision
+        )
+        answer = await _asked(self._stub.GetPolicy, request, caller.left)
+        return answer.policy
 
     async def list_runs(
         self, caller: Caller, request: review_service_pb2.ListRunsRequest

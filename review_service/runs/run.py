@@ -9,7 +9,8 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
-from consensus_decision.policies import rule_of
+from consensus_decision.decision import decide
+from consensus_decision.policies import is_known
 from consensus_decision.quorum import has_quorum
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
@@ -131,16 +132,15 @@ class ReviewRun:
 
     def _ending(self) -> list[RecordItem]:
         progress = self._progress
-        if not has_quorum(progress.specification, progress.reviews.keys()):
-            return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
-        rule = rule_of(progress.specification.policy_version)
-        if rule is None:
+        if not is_known(progress.specification):
             # Of a newer release, whose processes know it; whoever resumes the run asks nobody again.
             _log.error("policy_unknown", policy_version=progress.specification.policy_version)
             return self._cut_short(errors_pb2.ERROR_REASON_INTERNAL, "its policy is of a newer release")
+        if not has_quorum(progress.specification, progress.reviews.keys()):
+            return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
         reviews = list(progress.reviews.values())
         suspected = progress.suspicions
-        return items.decided(rule(progress.specification, reviews, progress.reasons, suspicions=suspected))
+        return items.decided(decide(progress.specification, reviews, progress.reasons, suspicions=suspected))
 
     async def _expand(self) -> GaveUp | None:
         """Expands the idea and starts the panel in the commit that records the proposal."""

@@ -7,7 +7,8 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import decision_pb2, panel_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from consensus_contract.steps import review_step
-from consensus_decision.decision import POLICY_VERSION, decide
+from consensus_decision.decision import decide
+from consensus_decision.policies import POLICY_VERSION
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.records import (

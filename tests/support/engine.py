@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import reason_name
 from consensus_contract.spans import duration
-from consensus_decision.decision import POLICY_VERSION
+from consensus_decision.policies import POLICY_VERSION
 from review_service.intake.requests import IntakeLimits
 from review_service.model.client import ModelClient
 from review_service.model.model_call import ModelCall

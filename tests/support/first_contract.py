@@ -79,7 +79,7 @@ CHANGED: dict[tuple[str, str], Callable[[Any], Plain]] = {
 _ADDED = {
     "PersonaDiff": ("stale_sections",),
     "PersonaReview": ("stale_sections",),
-    "Run": ("turnout",),
+    "Run": ("turnout", "assessment"),
 }
 """By message: what answers say today, of such a database too, and did not say then."""
 

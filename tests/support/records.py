@@ -32,7 +32,9 @@ from persistence_service.drafts.submitting import submitted_text
 from persistence_service.housekeeping.user_data import UserData
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels.access import find_panel
+from persistence_service.policies.access import find_policy
 from persistence_service.runs.access import RunAccess
+from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.form.tables import RunRow
 from persistence_service.runs.servicer import RunServicer
@@ -262,9 +264,12 @@ class Service:
         self.servicer = RunServicer(
             self.runs,
             Signing(self.database),
-            submitted_text=submitted_text,
-            user_data=UserData(once_per_key(self.database), self.database.now),
-            find_panel=partial(find_panel, self.database),
+            Elsewhere(
+                submitted_text=submitted_text,
+                user_data=UserData(once_per_key(self.database), self.database.now),
+                find_panel=partial(find_panel, self.database),
+                find_policy=partial(find_policy, self.database),
+            ),
         )
         self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])
         persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(self.servicer, self.server.grpc)

@@ -85,6 +85,12 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
     Since policy 1.2.0.
     """
+    DECISION_RULE_EXPECTED_LOSS: _DecisionRule.ValueType  # 7
+    """The policy chose the label that is expected to cost least, by the probability of each
+    label and the costs of wrong ones; where every persona that answered approves, not
+    reject. Data: `expected_loss_approve`, `expected_loss_revise`, `expected_loss_reject`,
+    `unanimous_approval`, `label`. Only of a policy that was fitted.
+    """
 
 class DecisionRule(_DecisionRule, metaclass=_DecisionRuleEnumTypeWrapper):
     """A rule of the decision policy."""
@@ -120,6 +126,12 @@ DECISION_RULE_SUSPECTED_INJECTION: DecisionRule.ValueType  # 6
 somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
 Since policy 1.2.0.
 """
+DECISION_RULE_EXPECTED_LOSS: DecisionRule.ValueType  # 7
+"""The policy chose the label that is expected to cost least, by the probability of each
+label and the costs of wrong ones; where every persona that answered approves, not
+reject. Data: `expected_loss_approve`, `expected_loss_revise`, `expected_loss_reject`,
+`unanimous_approval`, `label`. Only of a policy that was fitted.
+"""
 Global___DecisionRule: _TypeAlias = DecisionRule  # noqa: Y015
 
 @_typing.final
@@ -139,6 +151,7 @@ class Decision(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     DECISION_NOTES_FIELD_NUMBER: _builtins.int
     FRESH_WEIGHT_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     label: Global___DecisionLabel.ValueType
     """What the confidence and the rules come to; never UNSPECIFIED."""
     overall_weighted_confidence: _builtins.float
@@ -154,6 +167,10 @@ class Decision(_message.Message):
     fresh_weight: _builtins.float
     """Share of the panel's weight, 0 to 1, rounded half-up to four decimals, whose reviews
     read this very proposal. Absent when every review did, and under policy 1.0.0.
+    """
+    policy: _builtins.str
+    """The policy that made it, `<policy id>@<revision>`; empty for the built-in one of
+    `policy_version`.
     """
     @_builtins.property
     def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonaContribution]:
@@ -183,16 +200,215 @@ class Decision(_message.Message):
         policy_version: _builtins.str = ...,
         decision_notes: _builtins.str = ...,
         fresh_weight: _builtins.float | None = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight", "completeness", b"completeness", "fresh_weight", b"fresh_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight", "completeness", b"completeness", "contributions", b"contributions", "decision_notes", b"decision_notes", "fired_rules", b"fired_rules", "fresh_weight", b"fresh_weight", "label", b"label", "minority_reports", b"minority_reports", "overall_weighted_confidence", b"overall_weighted_confidence", "policy_version", b"policy_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight", "completeness", b"completeness", "contributions", b"contributions", "decision_notes", b"decision_notes", "fired_rules", b"fired_rules", "fresh_weight", b"fresh_weight", "label", b"label", "minority_reports", b"minority_reports", "overall_weighted_confidence", b"overall_weighted_confidence", "policy", b"policy", "policy_version", b"policy_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fresh_weight: _TypeAlias = _typing.Literal["fresh_weight"]  # noqa: Y015
     _WhichOneofArgType__fresh_weight: _TypeAlias = _typing.Literal["_fresh_weight", b"_fresh_weight"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fresh_weight) -> _WhichOneofReturnType__fresh_weight | None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class DecisionAssessment(_message.Message):
+    """What stands beside a decision: how sure it is, what that rests on, and what would change
+    it. Derived from the reviews and the policy; the same for the same reviews in any order.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_VOTES_FIELD_NUMBER: _builtins.int
+    RHO_FIELD_NUMBER: _builtins.int
+    RHO_FITTED_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    FLIP_FIELD_NUMBER: _builtins.int
+    UNCALIBRATED_FIELD_NUMBER: _builtins.int
+    ONE_MODEL_FIELD_NUMBER: _builtins.int
+    STANDS_ALONE_FIELD_NUMBER: _builtins.int
+    effective_votes: _builtins.str
+    """How many independent votes the personas that answered are worth: K / (1 + (K - 1) rho),
+    1 to their number K, in four decimals.
+    """
+    rho: _builtins.str
+    """How alike their errors are, in four decimals: the rho of `effective_votes`."""
+    rho_fitted: _builtins.bool
+    """Whether rho comes from outcomes; else it was configured for a panel on one or several
+    models.
+    """
+    margin: _builtins.str
+    """How far the label's ground is from another's: the weighted mean from the nearest
+    threshold, or the least expected loss from the next; before anything lowers the label.
+    """
+    uncalibrated: _builtins.str
+    """Why the probabilities are not to be relied on, in a sentence; empty where they are."""
+    one_model: _builtins.str
+    """The model that all personas that answered were asked from; empty where they are several.
+    A panel on one model is worth little more than one vote.
+    """
+    stands_alone: _builtins.bool
+    """Whether the policy's target error lets the decision stand without a person; absent where
+    the policy has no such target.
+    """
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelAssessment]:
+        """The labels from approve to reject; empty for a policy that was not fitted on outcomes."""
+
+    @_builtins.property
+    def flip(self) -> Global___DecisionFlip:
+        """The smallest change of one score that makes another decision; absent where there is none."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Iterable[Global___LabelAssessment] | None = ...,
+        effective_votes: _builtins.str = ...,
+        rho: _builtins.str = ...,
+        rho_fitted: _builtins.bool = ...,
+        margin: _builtins.str = ...,
+        flip: Global___DecisionFlip | None = ...,
+        uncalibrated: _builtins.str = ...,
+        one_model: _builtins.str = ...,
+        stands_alone: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stands_alone", b"_stands_alone", "flip", b"flip", "stands_alone", b"stands_alone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stands_alone", b"_stands_alone", "effective_votes", b"effective_votes", "flip", b"flip", "labels", b"labels", "margin", b"margin", "one_model", b"one_model", "rho", b"rho", "rho_fitted", b"rho_fitted", "stands_alone", b"stands_alone", "uncalibrated", b"uncalibrated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stands_alone: _TypeAlias = _typing.Literal["stands_alone"]  # noqa: Y015
+    _WhichOneofArgType__stands_alone: _TypeAlias = _typing.Literal["_stands_alone", b"_stands_alone"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stands_alone) -> _WhichOneofReturnType__stands_alone | None: ...
+
+Global___DecisionAssessment: _TypeAlias = DecisionAssessment  # noqa: Y015
+
+@_typing.final
+class LabelAssessment(_message.Message):
+    """How likely a label is to be right, and what deciding it is expected to cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    POSTERIOR_FIELD_NUMBER: _builtins.int
+    EXPECTED_LOSS_FIELD_NUMBER: _builtins.int
+    label: Global___DecisionLabel.ValueType
+    """The label."""
+    posterior: _builtins.str
+    """Probability that it is right, 0 to 1, in six decimals."""
+    expected_loss: _builtins.str
+    """Expected cost of deciding it, by the policy's costs, in six decimals."""
+    def __init__(
+        self,
+        *,
+        label: Global___DecisionLabel.ValueType = ...,
+        posterior: _builtins.str = ...,
+        expected_loss: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_loss", b"expected_loss", "label", b"label", "posterior", b"posterior"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelAssessment: _TypeAlias = LabelAssessment  # noqa: Y015
+
+@_typing.final
+class DecisionFlip(_message.Message):
+    """Whose score would have to be what instead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONA_ID_FIELD_NUMBER: _builtins.int
+    FROM_SCORE_FIELD_NUMBER: _builtins.int
+    TO_SCORE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    persona_id: _builtins.str
+    """Id of the persona."""
+    from_score: _builtins.float
+    """Its score, 0 to 1, exact to four decimals."""
+    to_score: _builtins.float
+    """The nearest score that makes another decision."""
+    label: Global___DecisionLabel.ValueType
+    """The decision that it makes."""
+    def __init__(
+        self,
+        *,
+        persona_id: _builtins.str = ...,
+        from_score: _builtins.float = ...,
+        to_score: _builtins.float = ...,
+        label: Global___DecisionLabel.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_score", b"from_score", "label", b"label", "persona_id", b"persona_id", "to_score", b"to_score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionFlip: _TypeAlias = DecisionFlip  # noqa: Y015
+
+@_typing.final
+class DecisionStep(_message.Message):
+    """A step of a decision, with its numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FIRED_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: `weighing`, `posterior`, `label` or `expected_loss`, `veto`,
+    `blocking_weight`, `required_persona_missing`, `fresh_weight`; others may come.
+    """
+    fired: _builtins.bool
+    """Whether its condition held."""
+    label: Global___DecisionLabel.ValueType
+    """The label after it; UNSPECIFIED before there is one."""
+    explanation: _builtins.str
+    """What it came to, in a sentence for people."""
+    @_builtins.property
+    def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The numbers and ids behind it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        fired: _builtins.bool = ...,
+        label: Global___DecisionLabel.ValueType = ...,
+        explanation: _builtins.str = ...,
+        data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "explanation", b"explanation", "fired", b"fired", "label", b"label", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionStep: _TypeAlias = DecisionStep  # noqa: Y015
 
 @_typing.final
 class PersonaContribution(_message.Message):
@@ -258,8 +474,8 @@ class FiredRule(_message.Message):
     EXPLANATION_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     rule: Global___DecisionRule.ValueType
-    """A rule whose condition held. The first is always CONFIDENCE_THRESHOLD, which alone
-    sets the label; the others only lower it.
+    """A rule whose condition held. The first, CONFIDENCE_THRESHOLD or EXPECTED_LOSS, alone sets
+    the label; the others only lower it.
     """
     explanation: _builtins.str
     """What the rule did, in a sentence for people; never empty."""

@@ -287,6 +287,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such panel, or no such revision of it, for this tenant; deleted panels and
     other tenants' look the same. Metadata: `panel_id`, and `revision` where one was named.
     """
+    ERROR_REASON_POLICY_NOT_FOUND: _ErrorReason.ValueType  # 53
+    """NOT_FOUND: no such policy, or no such revision of it, for this tenant. Metadata:
+    `policy_id`, and `revision` where one was named.
+    """
+    ERROR_REASON_RUN_NOT_DECIDED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
+    an explanation. Metadata: `run_id`, `state`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -522,5 +530,13 @@ an answer to ExpandIdea, which has no run, `failed_step` alone.
 ERROR_REASON_PANEL_NOT_FOUND: ErrorReason.ValueType  # 52
 """NOT_FOUND: no such panel, or no such revision of it, for this tenant; deleted panels and
 other tenants' look the same. Metadata: `panel_id`, and `revision` where one was named.
+"""
+ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 53
+"""NOT_FOUND: no such policy, or no such revision of it, for this tenant. Metadata:
+`policy_id`, and `revision` where one was named.
+"""
+ERROR_REASON_RUN_NOT_DECIDED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
+an explanation. Metadata: `run_id`, `state`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

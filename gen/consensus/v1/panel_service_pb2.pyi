@@ -396,6 +396,7 @@ class Panel(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     panel_id: _builtins.str
     """Its id within the tenant, such as `security-review`: a lowercase letter, then up to 62
     lowercase letters, digits, `_` and `-`. Empty for a panel that a request brings itself.
@@ -409,6 +410,10 @@ class Panel(_message.Message):
     language: _builtins.str
     """Language of the answers, a tag such as `de` or `pt-BR` (RFC 5646); empty for that of the
     text.
+    """
+    policy: _builtins.str
+    """The policy that decides where a request names none: `<policy id>`, or
+    `<policy id>@<revision>`; empty for the built-in one.
     """
     @_builtins.property
     def personas(self) -> _containers.RepeatedCompositeFieldContainer[_panel_pb2.Persona]:
@@ -441,10 +446,11 @@ class Panel(_message.Message):
         language: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "quorum", b"quorum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "language", b"language", "panel_id", b"panel_id", "personas", b"personas", "quorum", b"quorum", "revision", b"revision", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "language", b"language", "panel_id", b"panel_id", "personas", b"personas", "policy", b"policy", "quorum", b"quorum", "revision", b"revision", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

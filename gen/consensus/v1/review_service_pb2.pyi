@@ -198,6 +198,7 @@ class ReviewOptions(_message.Message):
     INLINE_PANEL_FIELD_NUMBER: _builtins.int
     OMIT_EXPAND_TEMPERATURE_FIELD_NUMBER: _builtins.int
     OMIT_REVIEW_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     expand_model: _builtins.str
     """The model that expands; empty for the setting."""
     review_model: _builtins.str
@@ -218,6 +219,11 @@ class ReviewOptions(_message.Message):
     """Whether no temperature is sent for expanding; not together with `expand_temperature`."""
     omit_review_temperature: _builtins.bool
     """Whether no temperature is sent for reviewing; not together with `review_temperature`."""
+    policy: _builtins.str
+    """The policy that decides, of PolicyService: `<policy id>`, or `<policy id>@<revision>` with
+    at least 8 characters of the revision. Empty for the panel's, or the built-in one where
+    the panel names none; a revision without one is decided by its parent's.
+    """
     @_builtins.property
     def retry_initial_backoff(self) -> _duration_pb2.Duration:
         """Wait before the first retry, 0.1 to 60 s; absent for the setting."""
@@ -247,10 +253,11 @@ class ReviewOptions(_message.Message):
         inline_panel: _panel_service_pb2.Panel | None = ...,
         omit_expand_temperature: _builtins.bool = ...,
         omit_review_temperature: _builtins.bool = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_temperature", b"expand_temperature", "inline_panel", b"inline_panel", "max_retries_per_persona", b"max_retries_per_persona", "panel", b"panel", "panel_choice", b"panel_choice", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_temperature", b"review_temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "inline_panel", b"inline_panel", "max_retries_per_persona", b"max_retries_per_persona", "omit_expand_temperature", b"omit_expand_temperature", "omit_review_temperature", b"omit_review_temperature", "panel", b"panel", "panel_choice", b"panel_choice", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_max_retries_per_persona", b"_max_retries_per_persona", "_retry_backoff_multiplier", b"_retry_backoff_multiplier", "_review_temperature", b"_review_temperature", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "inline_panel", b"inline_panel", "max_retries_per_persona", b"max_retries_per_persona", "omit_expand_temperature", b"omit_expand_temperature", "omit_review_temperature", b"omit_review_temperature", "panel", b"panel", "panel_choice", b"panel_choice", "policy", b"policy", "quorum", b"quorum", "retry_backoff_multiplier", b"retry_backoff_multiplier", "retry_initial_backoff", b"retry_initial_backoff", "review_model", b"review_model", "review_temperature", b"review_temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015

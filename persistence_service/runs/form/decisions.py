@@ -54,6 +54,7 @@ def decision_message(row: Mapping[Any, Any]) -> decision_pb2.Decision:
         label=names.label_number(row["label"]),
         overall_weighted_confidence=row["confidence"] / 10_000,
         policy_version=row["policy_version"],
+        policy=content.get("policy", ""),
         contributions=[_contribution_message(columns) for columns in content["contributions"]],
         fired_rules=[_rule_message(columns) for columns in content["fired_rules"]],
         minority_reports=[_minority_message(columns) for columns in content["minority_reports"]],
@@ -78,6 +79,8 @@ def _content(decision: decision_pb2.Decision) -> Columns:
     }
     if decision.HasField("completeness"):
         content["completeness"] = _completeness(decision.completeness)
+    if decision.policy:  # what is empty is not stored, as before it was known
+        content["policy"] = decision.policy
     if decision.HasField("fresh_weight"):
         content |= score_columns(decision, ("fresh_weight",), "decision")
     return content

@@ -11,6 +11,7 @@ from consensus.v1 import decision_pb2, run_pb2, suspicion_pb2
 from consensus_decision.sections import mark_stale
 from consensus_decision.suspicion import all_suspicions
 from persistence_service.runs.form import decisions, event_types, names, payloads
+from persistence_service.runs.form.assessment import note_assessment
 from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.revisions import revision_message
@@ -60,6 +61,7 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     if rows.decision is not None:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""
+        note_assessment(run)
     return run
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import panel_pb2, policy_pb2, run_pb2
 from consensus_contract.sizes import INPUT_BYTES
+from consensus_decision.policies import UnknownPolicyError, pinned_policy
+from consensus_decision.policy_content import policy_digest
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_panels import MAX_PANEL_BYTES
 from consensus_rpc.errors import InvalidField
@@ -33,6 +35,7 @@ from persistence_service.schema.scalars import (
 
 FIELD = "specification"
 _PANEL_FIELDS = ("panel_id", "panel_revision", "language")
+_POLICY_FIELDS = ("policy_id", "revision", "content")
 _OWN_FIELDS = ("instructions", "model", "optional", "shows_idea")
 """Those that few personas have."""
 _PERSONA_FIELDS = ("persona_id", "display_name", "focus", "holds_veto", "prompt_digest")
@@ -72,6 +75,7 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
     if specification.ByteSize() > most:
         raise InvalidField(field=FIELD, description=f"is at most {most} bytes")
     _check_panel(specification.personas)
+    _check_policy(specification)
     timeout = (
         from_duration(specification.run_timeout, f"{FIELD}.run_timeout") or run_timeout // MICROSECOND * 1000
     )
@@ -163,6 +167,8 @@ def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
         message.retry_policy.CopyFrom(_retry_message(retry))
     if (quorum := settings.get("quorum")) is not None:
         message.quorum.CopyFrom(run_pb2.Quorum(**quorum))
+    if (policy := settings.get("policy")) is not None:
+        message.policy.CopyFrom(policy_pb2.Policy(**policy))
     if row["about"] is not None:
         describe(message, row["about"])
     return message
@@ -179,6 +185,8 @@ def _settings(specification: run_pb2.RunSpecification) -> dict[str, Any]:
     # What is empty is not stored, so that runs of the built-in panel share what they shared before.
     settings |= {name: said for name in _PANEL_FIELDS if (said := getattr(specification, name))}
     settings |= suspicion_columns(specification.suspicions, FIELD)
+    if specification.HasField("policy"):
+        settings["policy"] = {name: getattr(specification.policy, name) for name in _POLICY_FIELDS}
     for name in ("expand_temperature", "review_temperature"):
         if specification.HasField(name):
             settings[name] = hundredths(getattr(specification, name), f"{FIELD}.{name}")
@@ -238,6 +246,18 @@ def _check_panel(personas: Sequence[panel_pb2.Persona]) -> None:
         raise InvalidField(field=f"{FIELD}.personas", description="have ids that differ")
     if any(persona.optional and persona.holds_veto for persona in personas):
         raise InvalidField(field=f"{FIELD}.personas", description="who hold a veto are not optional")
+
+
+def _check_policy(specification: run_pb2.RunSpecification) -> None:
+    """What a run pins is what its revision says, and can be read by whoever decides."""
+    if not specification.HasField("policy"):
+        return
+    try:
+        found = pinned_policy(specification.policy.content)
+    except UnknownPolicyError as error:
+        raise InvalidField(field=f"{FIELD}.policy.content", description=f"is a policy: {error}") from error
+    if specification.policy.revision != policy_digest(found):
+        raise InvalidField(field=f"{FIELD}.policy.revision", description="is the digest of its content")
 
 
 def _retry_settings(policy: run_pb2.RetryPolicy) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from consensus.v1 import document_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, PolicyUnknown
-from consensus_decision.policies import rule_of
+from consensus_decision.decision import decide
+from consensus_decision.policies import is_known, policy_name
 from consensus_decision.quorum import has_quorum
 from consensus_decision.sections import mark_stale
 from consensus_rpc.errors import InvalidField
@@ -108,9 +109,9 @@ def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, 
     version = specification.policy_version
     if decision["policy_version"] != version:
         raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
-    rule = rule_of(version)
-    if rule is None:
+    if not is_known(specification):
         raise PolicyUnknown(policy_version=version)
+    policy = policy_name(specification) or version
     present = {row["persona_id"] for row in recorded.reviews}
     if not has_quorum(specification, present):
         raise InvalidField(
@@ -122,13 +123,13 @@ def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, 
     }
     try:
         suspected = suspicion_messages(recorded.suspicions)
-        given = rule(specification, _reviews(recorded), missing, suspicions=suspected)
+        given = decide(specification, _reviews(recorded), missing, suspicions=suspected)
     except ValueError as error:
         raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
     for name in _differences(decision, decision_columns(given)):
         raise InvalidField(
             field=f"{_DECISION}.{name}",
-            description=f"is what policy {version} makes of the recorded reviews, and is not",
+            description=f"is what policy {policy} makes of the recorded reviews, and is not",
         )
 
 

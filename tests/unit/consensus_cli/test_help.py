@@ -9,8 +9,8 @@ from consensus_cli.app import app
 
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
-    "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "doctor", "draft",
-    "panel", "audit",
+    "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
+    "scorecard", "doctor", "draft", "outcome", "panel", "policy", "bench", "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -20,6 +20,10 @@ DRAFT_COMMANDS = tuple(
     )
 )  # fmt: skip
 PANEL_COMMANDS = tuple(["panel", name] for name in ("init", "lint", "put", "show", "diff", "list", "delete"))
+POLICY_COMMANDS = tuple(
+    ["policy", name] for name in ("init", "lint", "put", "show", "list", "what-if", "fit")
+)
+OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
 RUNNER = CliRunner(
     env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
 )
@@ -27,7 +31,16 @@ RUNNER = CliRunner(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], *([command] for command in COMMANDS), *AUDIT_COMMANDS, *DRAFT_COMMANDS, *PANEL_COMMANDS],
+    [
+        [],
+        *([command] for command in COMMANDS),
+        *AUDIT_COMMANDS,
+        *DRAFT_COMMANDS,
+        *PANEL_COMMANDS,
+        *POLICY_COMMANDS,
+        *OUTCOME_COMMANDS,
+        ["bench", "decisions"],
+    ],
     ids=lambda each: " ".join(each),
 )
 def test_help_fits_80_columns(arguments: list[str]) -> None:
@@ -44,6 +57,11 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 
 
 WRONG = {
+    "policy fit without outcomes": (["policy", "fit"], "name a table of votes"),
+    "outcome that is none": (["outcome", "record", "r1", "maybe"], "'approve', 'revise', 'reject'"),
+    "explain of nothing": (["explain"], "Missing argument"),
+    "scorecard of no time": (["scorecard", "--created-from", "soon"], "soon"),
+    "bench on too few rows": (["bench", "decisions", "--labels", "3"], "3"),
     "undelete of nothing": (["undelete"], "give either a run or --deletion"),
     "undelete of a run and of a deletion": (["undelete", "r1", "--deletion", "d1"], "either a run or"),
     "delete of a run without a name": (["delete"], "Missing argument"),

@@ -130,7 +130,7 @@ def test_steps_tell_each_number_and_also_what_did_not_fire() -> None:
     assert [(each.name, each.fired, each.label) for each in steps] == [
         ("weighing", True, None),
         ("posterior", True, None),
-        ("label", True, APPROVE),
+        ("expected_loss", True, APPROVE),
         ("veto", True, REVISE),
         ("blocking_weight", False, REVISE),
         ("required_persona_missing", False, REVISE),

@@ -10,8 +10,9 @@ import pytest
 from google.protobuf import json_format
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, suspicion_pb2
-from consensus_decision.decision import POLICY_VERSION, UnknownPolicyError, decide
+from consensus_decision.decision import decide
 from consensus_decision.labels import label_name
+from consensus_decision.policies import POLICY_VERSION, UnknownPolicyError
 from consensus_decision.policy import DEFAULT
 from tests.support.decisions import GOLDEN_CASES, SUSPECTED, GoldenCase
 from tests.support.engine import PANEL, review, reviews, specification, stale

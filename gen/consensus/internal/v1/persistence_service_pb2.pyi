@@ -8,6 +8,7 @@ from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import panel_service_pb2 as _panel_service_pb2
+from consensus.v1 import policy_pb2 as _policy_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_event_pb2 as _run_event_pb2
 from consensus.v1 import run_pb2 as _run_pb2
@@ -1863,3 +1864,59 @@ class GetPanelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPanelResponse: _TypeAlias = GetPanelResponse  # noqa: Y015
+
+@_typing.final
+class GetPolicyRequest(_message.Message):
+    """Asks for a policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    POLICY_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    policy_id: _builtins.str
+    """Its id."""
+    revision: _builtins.str
+    """The revision: its digest, or the first 8 or more characters of it; empty for the current."""
+    @_builtins.property
+    def scope(self) -> Global___CallScope:
+        """Whose policy."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___CallScope | None = ...,
+        policy_id: _builtins.str = ...,
+        revision: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_id", b"policy_id", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetPolicyResponse(_message.Message):
+    """A policy, whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _policy_pb2.Policy:
+        """The revision that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.Policy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015

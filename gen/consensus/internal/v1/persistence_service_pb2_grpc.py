@@ -152,6 +152,11 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.SerializeToString,
                 response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.FromString,
                 _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/consensus.internal.v1.PersistenceService/GetPolicy',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
         self.RecordExpansion = channel.unary_unary(
                 '/consensus.internal.v1.PersistenceService/RecordExpansion',
                 request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
@@ -332,6 +337,13 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicy(self, request, context):
+        """Answers with a policy, whole, in its current revision or in the one that is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordExpansion(self, request, context):
         """Records attempts of an expansion, which belongs to no run. The same attempt may be
         sent again.
@@ -432,6 +444,11 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.GetPanel,
                     request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.FromString,
                     response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyResponse.SerializeToString,
             ),
             'RecordExpansion': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExpansion,
@@ -953,6 +970,33 @@ class PersistenceService:
             '/consensus.internal.v1.PersistenceService/GetPanel',
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelRequest.SerializeToString,
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPanelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.PersistenceService/GetPolicy',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -120,6 +120,8 @@ class PersistenceServiceStub:
     """
     GetPanel: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPanelRequest, _persistence_service_pb2.GetPanelResponse]
     """Answers with a panel, whole, in its current revision or in the one that is asked for."""
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPolicyRequest, _persistence_service_pb2.GetPolicyResponse]
+    """Answers with a policy, whole, in its current revision or in the one that is asked for."""
     RecordExpansion: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -217,6 +219,8 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     """
     GetPanel: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPanelRequest, _persistence_service_pb2.GetPanelResponse]  # type: ignore[assignment]
     """Answers with a panel, whole, in its current revision or in the one that is asked for."""
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.GetPolicyRequest, _persistence_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """Answers with a policy, whole, in its current revision or in the one that is asked for."""
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
@@ -419,6 +423,14 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persistence_service_pb2.GetPanelResponse, _abc.Awaitable[_persistence_service_pb2.GetPanelResponse]]:
         """Answers with a panel, whole, in its current revision or in the one that is asked for."""
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _persistence_service_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.GetPolicyResponse, _abc.Awaitable[_persistence_service_pb2.GetPolicyResponse]]:
+        """Answers with a policy, whole, in its current revision or in the one that is asked for."""
 
     @_abc_1.abstractmethod
     def RecordExpansion(

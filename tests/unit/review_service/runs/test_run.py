@@ -12,7 +12,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, document_pb2, errors_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.spans import duration
 from consensus_contract.steps import EXPAND, review_step, step_names
-from consensus_decision.decision import POLICY_VERSION
+from consensus_decision.policies import POLICY_VERSION
 from consensus_decision.quorum import check_quorum
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
@@ -340,7 +340,7 @@ async def test_an_unexpected_fault_ends_the_run_and_its_text_stays_in_the_log(
     def break_(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("review_service.runs.run.rule_of", break_)
+    monkeypatch.setattr("review_service.runs.run.decide", break_)
 
     await runs.begin()
 

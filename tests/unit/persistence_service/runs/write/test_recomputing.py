@@ -6,7 +6,8 @@ import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import PolicyUnknown
-from consensus_decision.decision import POLICY_VERSION, decide
+from consensus_decision.decision import decide
+from consensus_decision.policies import POLICY_VERSION
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.entries import Columns
 from persistence_service.runs.form.entries import NewRunEntry, item_entry

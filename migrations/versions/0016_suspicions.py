@@ -1,7 +1,7 @@
 """What a run's proposal is suspected of, in the run's own row.
 
-Revision: 0015
-Revises: 0014
+Revision: 0016
+Revises: 0015
 
 Does the release before work on this schema, reading and writing?
     Yes: it names the columns that it writes, and the new one may be NULL. It knows no policy 1.2.0, and
@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0015"
-down_revision: str | None = "0014"
+revision: str = "0016"
+down_revision: str | None = "0015"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

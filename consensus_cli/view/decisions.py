@@ -1,0 +1,145 @@
+"""How decisions are explained, and what another policy makes of them, in text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from consensus.v1 import decision_pb2
+from consensus_cli.view import text
+from consensus_cli.view.tables import pairs, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consensus.v1 import decision_service_pb2, policy_pb2
+    from consensus_fitting.scorecard import PersonaScore
+
+_SHOWN_RUNS = 20
+
+
+def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
+    """`approve`, `revise`, `reject`; a dash for none."""
+    return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_") if label else "-"
+
+
+def assessment_lines(assessment: decision_pb2.DecisionAssessment) -> list[str]:
+    """How sure a decision is."""
+    flip = assessment.flip
+    rows = [
+        ("effective votes", f"{assessment.effective_votes}, rho {assessment.rho} {_rho_from(assessment)}"),
+        ("margin", assessment.margin),
+        (
+            "smallest change",
+            f"{flip.persona_id} from {flip.from_score:g} to {flip.to_score:g}: {label_word(flip.label)}"
+            if assessment.HasField("flip")
+            else "no score of one persona changes it",
+        ),
+        (
+            "one model",
+            assessment.one_model and f"{assessment.one_model}: a panel on one model is about one vote",
+        ),
+        ("uncalibrated", assessment.uncalibrated),
+        ("stands alone", _stands_alone(assessment)),
+    ]
+    lines = pairs(rows)
+    if assessment.labels:
+        body = [(label_word(each.label), each.posterior, each.expected_loss) for each in assessment.labels]
+        lines += table(("label", "probability", "expected cost"), body, right=frozenset({1, 2}))
+    return lines
+
+
+def _rho_from(assessment: decision_pb2.DecisionAssessment) -> str:
+    return "from outcomes" if assessment.rho_fitted else "as configured"
+
+
+def _stands_alone(assessment: decision_pb2.DecisionAssessment) -> str:
+    if not assessment.HasField("stands_alone"):
+        return ""
+    return "yes" if assessment.stands_alone else "no: a person should look"
+
+
+def explanation_lines(answer: decision_service_pb2.ExplainDecisionResponse) -> list[str]:
+    """Each step with what it came to, and the assessment."""
+    lines = []
+    for number, step in enumerate(answer.steps, start=1):
+        mark = "" if step.fired else "(no effect) "
+        label = f"  -> {label_word(step.label)}" if step.label else ""
+        lines.append(f"{number}. {step.name}: {mark}{step.explanation}{label}")
+    stored = "as it is stored" if answer.as_stored else "which is not what is stored"
+    lines += ["", f"decision: {label_word(answer.decision.label)}, {stored}", ""]
+    return lines + assessment_lines(answer.assessment)
+
+
+def what_if_lines(
+    runs: Sequence[decision_service_pb2.ReaggregatedRun],
+    right: Mapping[str, decision_pb2.DecisionLabel.ValueType],
+) -> list[str]:
+    """How many runs would be decided otherwise, which, and, where outcomes are known, how right either is."""
+    moves = Counter((label_word(run.label), _again(run)) for run in runs)
+    lines = table(
+        ("decided", "then", "runs"),
+        [(before, after, str(count)) for (before, after), count in sorted(moves.items())],
+        right=frozenset({2}),
+    )
+    changed = [run for run in runs if _again(run) != label_word(run.label)]
+    lines += ["", f"{len(changed)} of {len(runs)} runs would be decided otherwise"]
+    lines += [f"  {run.run_id}  {label_word(run.label)} -> {_again(run)}" for run in changed[:_SHOWN_RUNS]]
+    if len(changed) > _SHOWN_RUNS:
+        lines.append(f"  and {len(changed) - _SHOWN_RUNS} more")
+    known = [run for run in runs if run.run_id in right]
+    if known:
+        before = sum(run.label == right[run.run_id] for run in known)
+        after = sum(run.decision.label == right[run.run_id] for run in known)
+        lines += ["", f"of {len(known)} with an outcome, {before} were right, {after} would be"]
+    return lines
+
+
+def _again(run: decision_service_pb2.ReaggregatedRun) -> str:
+    return "undecided" if run.undecided else label_word(run.decision.label)
+
+
+def outcome_lines(outcomes: Sequence[decision_service_pb2.Outcome]) -> list[str]:
+    """A list of outcomes."""
+    rows = [
+        (
+            text.instant(each.create_time), each.run_id, label_word(each.label), each.source,
+            f"{each.reliability:g}", each.note,
+        )
+        for each in outcomes
+    ]  # fmt: skip
+    return table(("recorded", "run", "right", "source", "reliability", "note"), rows, right=frozenset({4}))
+
+
+def policy_lines(policies: Sequence[policy_pb2.Policy]) -> list[str]:
+    """A list of policies or revisions."""
+    rows = [(each.policy_id, each.revision[:12], _put(each), each.creator) for each in policies]
+    return table(("policy", "revision", "put", "by"), rows)
+
+
+def _put(policy: policy_pb2.Policy) -> str:
+    return text.instant(policy.create_time) if policy.HasField("create_time") else "built in"
+
+
+def scorecard_lines(scores: Sequence[PersonaScore]) -> list[str]:
+    """How each persona did against outcomes."""
+    kinds = list(scores[0].bias) if scores else []
+    rows = [
+        (
+            each.persona, str(each.answered), _number(each.brier), _number(each.agreement),
+            f"{each.right_dissents} of {each.dissents}", _number(each.mean_score),
+            *(_number(each.bias[kind], "+") for kind in kinds),
+        )
+        for each in scores
+    ]  # fmt: skip
+    header = ("persona", "runs", "Brier", "right", "dissents right", "mean score", *kinds)
+    lines = table(header, rows, right=frozenset(range(1, len(header))))
+    lines += ["", "calibration: how often approve was right, by score (runs)"]
+    for each in scores:
+        points = ", ".join(f"{said:.2f}: {found:.2f} ({count})" for said, found, count in each.curve)
+        lines.append(f"  {each.persona}  {points}")
+    return lines
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "-" if value != value else f"{value:{sign}.3f}"

@@ -1,0 +1,78 @@
+"""The asynchronous client of DecisionService."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Self
+
+from consensus.v1 import decision_service_pb2, decision_service_pb2_grpc, run_pb2
+from consensus_client._async.connection import AsyncConnection, each_page
+from consensus_client.async_transport import Channel, Sleep
+from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client.requests import new_key
+
+
+class DecisionClient:
+    """Records outcomes, explains decisions and makes them again; raises the errors of the contract.
+
+    `target` is the persistence service.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_PERSISTENCE,
+        options: ClientOptions | None = None,
+        *,
+        channel: Channel | None = None,
+        sleep: Sleep | None = None,
+    ) -> None:
+        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
+        self._connection = AsyncConnection(target, options, channel, sleep)
+        self._stub = decision_service_pb2_grpc.DecisionServiceStub(self._connection.channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all calls and closes the channel."""
+        await self._connection.close()
+
+    async def record_outcome(
+        self, outcome: decision_service_pb2.Outcome, *, idempotency_key: str | None = None
+    ) -> decision_service_pb2.Outcome:
+        """The outcome as it was recorded."""
+        request = decision_service_pb2.RecordOutcomeRequest(
+            outcome=outcome, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.RecordOutcome, request)).outcome
+
+    async def list_outcomes(self, run_id: str = "") -> AsyncIterator[decision_service_pb2.Outcome]:
+        """All outcomes, or those of one run, newest first, page by page."""
+
+        async def ask(page_token: str) -> decision_service_pb2.ListOutcomesResponse:
+            request = decision_service_pb2.ListOutcomesRequest(
+                run_id=run_id, page_size=1000, page_token=page_token
+            )
+            return await self._connection.call(self._stub.ListOutcomes, request)
+
+        async for page in each_page(ask):
+            for outcome in page.outcomes:
+                yield outcome
+
+    async def explain(self, run_id: str, policy: str = "") -> decision_service_pb2.ExplainDecisionResponse:
+        """Each step of a run's decision, under its own policy or under another."""
+        request = decision_service_pb2.ExplainDecisionRequest(run_id=run_id, policy=policy)
+        return await self._connection.call(self._stub.ExplainDecision, request)
+
+    async def reaggregate(
+        self, policy: str, wanted: run_pb2.RunFilter | None = None
+    ) -> AsyncGenerator[decision_service_pb2.ReaggregatedRun]:
+        """Runs decided again under another policy, newest first; nothing is stored."""
+        request = decision_service_pb2.ReaggregateRunsRequest(filter=wanted, policy=policy)
+        opened = self._connection.read(lambda options: self._stub.ReaggregateRuns(request, **options))
+        async with aclosing(opened) as messages:
+            async for message in messages:
+                for run in message.runs:
+                    yield run

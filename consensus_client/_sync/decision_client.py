@@ -1,0 +1,77 @@
+# Made by `make sync` from consensus_client/_async/decision_client.py; never edited.
+"""The synchronous client of DecisionService."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Self
+
+from consensus.v1 import decision_service_pb2, decision_service_pb2_grpc, run_pb2
+from consensus_client._sync.connection import SyncConnection, each_page
+from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client.requests import new_key
+from consensus_client.sync_transport import Channel, Sleep
+
+
+class SyncDecisionClient:
+    """Records outcomes, explains decisions and makes them again; raises the errors of the contract.
+
+    `target` is the persistence service.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_PERSISTENCE,
+        options: ClientOptions | None = None,
+        *,
+        channel: Channel | None = None,
+        sleep: Sleep | None = None,
+    ) -> None:
+        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
+        self._connection = SyncConnection(target, options, channel, sleep)
+        self._stub = decision_service_pb2_grpc.DecisionServiceStub(self._connection.channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all calls and closes the channel."""
+        self._connection.close()
+
+    def record_outcome(
+        self, outcome: decision_service_pb2.Outcome, *, idempotency_key: str | None = None
+    ) -> decision_service_pb2.Outcome:
+        """The outcome as it was recorded."""
+        request = decision_service_pb2.RecordOutcomeRequest(
+            outcome=outcome, idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.RecordOutcome, request).outcome
+
+    def list_outcomes(self, run_id: str = "") -> Iterator[decision_service_pb2.Outcome]:
+        """All outcomes, or those of one run, newest first, page by page."""
+
+        def ask(page_token: str) -> decision_service_pb2.ListOutcomesResponse:
+            request = decision_service_pb2.ListOutcomesRequest(
+                run_id=run_id, page_size=1000, page_token=page_token
+            )
+            return self._connection.call(self._stub.ListOutcomes, request)
+
+        for page in each_page(ask):
+            yield from page.outcomes
+
+    def explain(self, run_id: str, policy: str = "") -> decision_service_pb2.ExplainDecisionResponse:
+        """Each step of a run's decision, under its own policy or under another."""
+        request = decision_service_pb2.ExplainDecisionRequest(run_id=run_id, policy=policy)
+        return self._connection.call(self._stub.ExplainDecision, request)
+
+    def reaggregate(
+        self, policy: str, wanted: run_pb2.RunFilter | None = None
+    ) -> Generator[decision_service_pb2.ReaggregatedRun]:
+        """Runs decided again under another policy, newest first; nothing is stored."""
+        request = decision_service_pb2.ReaggregateRunsRequest(filter=wanted, policy=policy)
+        opened = self._connection.read(lambda options: self._stub.ReaggregateRuns(request, **options))
+        with closing(opened) as messages:
+            for message in messages:
+                yield from message.runs

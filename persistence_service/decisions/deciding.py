@@ -1,0 +1,68 @@
+"""Decides stored runs again, by their own policy or by another. Pure."""
+
+from consensus.v1 import decision_pb2, decision_service_pb2, policy_pb2, run_pb2
+from consensus_contract.errors import Reason
+from consensus_decision.assessment import assess, assessed_labels
+from consensus_decision.decision import decision_of, evaluation_of
+from consensus_decision.messages import assessment_message, label_messages, step_messages
+from consensus_decision.policies import POLICY_VERSION
+from consensus_decision.quorum import has_quorum
+
+
+def under(run: run_pb2.Run, policy: policy_pb2.Policy | None) -> run_pb2.RunSpecification:
+    """The run's specification with another policy, by this release's rules; its own where there is none."""
+    if policy is None:
+        return run.specification
+    specification = run_pb2.RunSpecification()
+    specification.CopyFrom(run.specification)
+    specification.policy_version = POLICY_VERSION
+    specification.policy.CopyFrom(policy)
+    return specification
+
+
+def explained(
+    run: run_pb2.Run, policy: policy_pb2.Policy | None
+) -> decision_service_pb2.ExplainDecisionResponse:
+    """Each step of a run's decision.
+
+    Raises:
+        ValueError: it cannot be decided so.
+    """
+    evaluation = evaluation_of(under(run, policy), run.persona_reviews, suspicions=run.suspicions)
+    decision = decision_of(evaluation, _missing(run))
+    stored = decision_pb2.Decision()
+    stored.CopyFrom(run.decision)
+    stored.ClearField("decision_notes")
+    return decision_service_pb2.ExplainDecisionResponse(
+        decision=decision,
+        assessment=assessment_message(assess(evaluation)),
+        steps=step_messages(evaluation.steps()),
+        as_stored=decision == stored,
+    )
+
+
+def decided_again(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_service_pb2.ReaggregatedRun:
+    """What a policy makes of a run's reviews, beside what was decided."""
+    answer = decision_service_pb2.ReaggregatedRun(
+        run_id=run.run_id,
+        create_time=run.create_time,
+        label=run.decision.label,
+        overall_weighted_confidence=run.decision.overall_weighted_confidence,
+    )
+    specification = under(run, policy)
+    try:
+        if not has_quorum(specification, {review.persona_id for review in run.persona_reviews}):
+            answer.undecided = "fewer personas answered than the policy asks for"
+            return answer
+        evaluation = evaluation_of(specification, run.persona_reviews, suspicions=run.suspicions)
+    except ValueError as error:
+        answer.undecided = str(error)
+        return answer
+    answer.decision.CopyFrom(decision_of(evaluation, _missing(run)))
+    answer.labels.extend(label_messages(assessed_labels(evaluation)))
+    return answer
+
+
+def _missing(run: run_pb2.Run) -> dict[str, Reason]:
+    missing = run.decision.completeness.missing_personas
+    return {each.persona_id: each.reason for each in missing}

@@ -1,0 +1,141 @@
+"""DecisionService: outcomes, explanations, and what another policy would have decided."""
+# ruff: noqa: N802 - names are those of the generated base
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
+
+from consensus.v1 import decision_service_pb2, decision_service_pb2_grpc, policy_pb2, run_pb2
+from consensus_contract.errors import RunNotDecided
+from consensus_decision.policies import UnknownPolicyError
+from consensus_rpc.errors import InvalidField
+from consensus_rpc.server.context import Context
+from consensus_rpc.server.identity import identity_of
+from consensus_rpc.telemetry.request_id import current_request_id
+from persistence_service.database import Database
+from persistence_service.database.keyed_locks import KeyedLocks
+from persistence_service.decisions import outcomes
+from persistence_service.decisions.deciding import decided_again, explained
+from persistence_service.idempotency.keys import key_use
+from persistence_service.idempotency.once import OncePerKey
+from persistence_service.journal.append import append
+from persistence_service.journal.entries import Actor, NewEntry
+from persistence_service.paging.keyset import fitting
+from persistence_service.paging.tokens import Signing
+from persistence_service.runs.decided import DecidedRuns
+from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
+
+OP_RECORD = "outcome.record"
+"""The operation under which keys stand, and the entry that an outcome leaves."""
+
+FindPolicy: TypeAlias = Callable[[str, str, str], Awaitable[policy_pb2.Policy]]
+"""The policy of this tenant with this id, in its current revision or in the one that begins so."""
+
+_USUAL_PAGE = 100
+
+
+class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
+    """Tells of the decisions of the caller's tenant."""
+
+    def __init__(
+        self,
+        database: Database,
+        signing: Signing,
+        once: OncePerKey,
+        *,
+        runs: DecidedRuns,
+        find_policy: FindPolicy,
+    ) -> None:
+        self._database = database
+        self._signing = signing
+        self._once = once
+        self._runs = runs
+        self._find_policy = find_policy
+        self._locks = KeyedLocks()
+
+    async def RecordOutcome(
+        self, request: decision_service_pb2.RecordOutcomeRequest, context: Context
+    ) -> decision_service_pb2.RecordOutcomeResponse:
+        identity, outcome, outcome_id = identity_of(context), request.outcome, str(uuid7())
+        await self._decided(identity.tenant, outcome.run_id)
+        actor = Actor(identity.caller, outcome.user, current_request_id() or "")
+        stream = f"outcomes/{outcome.run_id}"
+
+        def record(connection: Connection, now: datetime) -> decision_service_pb2.RecordOutcomeResponse:
+            row = outcomes.outcome_row(identity.tenant, outcome, outcome_id, identity.caller, now)
+            outcomes.add(connection, row)
+            data = {"outcome_id": outcome_id, "label": row["label"], "source": row["source"]}
+            entry = NewEntry(OP_RECORD, data)
+            append(connection, identity.tenant, stream, [entry], actor, self._database.now)
+            return decision_service_pb2.RecordOutcomeResponse(outcome=outcomes.outcome_message(row))
+
+        use = key_use(identity, OP_RECORD, outcome.run_id, request, request.idempotency_key)
+        async with self._locks.of(f"{identity.tenant}/{stream}"):
+            return await self._once.change(use, record, decision_service_pb2.RecordOutcomeResponse, stream)
+
+    async def ListOutcomes(
+        self, request: decision_service_pb2.ListOutcomesRequest, context: Context
+    ) -> decision_service_pb2.ListOutcomesResponse:
+        tenant, size = identity_of(context).tenant, request.page_size or _USUAL_PAGE
+        signer = await self._signing.signer()
+        binding = ["outcomes", tenant, request.run_id]
+        position = signer.position(binding, request.page_token) if request.page_token else None
+        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
+        rows = await self._database.run(
+            lambda connection: outcomes.page(connection, tenant, request.run_id, after, size + 1),
+            read_only=True,
+            resource="outcomes",
+        )
+        page = fitting(map(outcomes.outcome_message, rows), size)
+        response = decision_service_pb2.ListOutcomesResponse(outcomes=page)
+        if len(page) < len(rows):
+            last = rows[len(page) - 1]
+            end = [microseconds(last["create_time"]), last["outcome_id"]]
+            response.next_page_token = signer.token(binding, end)
+        return response
+
+    async def ExplainDecision(
+        self, request: decision_service_pb2.ExplainDecisionRequest, context: Context
+    ) -> decision_service_pb2.ExplainDecisionResponse:
+        tenant = identity_of(context).tenant
+        run = await self._decided(tenant, request.run_id)
+        policy = await self._policy(tenant, request.policy) if request.policy else None
+        try:
+            return await asyncio.to_thread(explained, run, policy)
+        except UnknownPolicyError as error:
+            raise InvalidField(
+                field="policy", description=f"is one that this release knows; {error} is not"
+            ) from error
+        except ValueError as error:
+            raise InvalidField(field="policy", description=f"can decide the run: {error}") from error
+
+    async def ReaggregateRuns(
+        self, request: decision_service_pb2.ReaggregateRunsRequest, context: Context
+    ) -> AsyncIterator[decision_service_pb2.ReaggregateRunsResponse]:
+        tenant = identity_of(context).tenant
+        policy = await self._policy(tenant, request.policy)
+
+        def decide(
+            runs: list[run_pb2.Run],
+        ) -> decision_service_pb2.ReaggregateRunsResponse:
+            return decision_service_pb2.ReaggregateRunsResponse(
+                runs=[decided_again(run, policy) for run in runs]
+            )
+
+        async for runs in self._runs.newest_first(tenant, request.filter):
+            yield await asyncio.to_thread(decide, runs)
+
+    async def _decided(self, tenant: str, run_id: str) -> run_pb2.Run:
+        run = await self._runs.whole(tenant, run_id)
+        if not run.HasField("decision"):
+            state = run_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_")
+            raise RunNotDecided(run_id=run_id, state=state)
+        return run
+
+    async def _policy(self, tenant: str, name: str) -> policy_pb2.Policy:
+        policy_id, _, revision = name.partition("@")
+        return await self._find_policy(tenant, policy_id, revision)

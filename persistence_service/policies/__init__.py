@@ -1,0 +1,1 @@
+"""Policies of decision, kept as data."""
