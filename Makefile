@@ -109,6 +109,10 @@ bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page
 bench-documents: $(READY) ## Documents reviewed by the offline model: time, quotations, particular concerns; ARGS="FILE …"
 	@$(PY) -m tests.benchmarks.documents $(ARGS)
 
+.PHONY: bench-injections
+bench-injections: $(READY) ## What an injection comes to by how many personas obey it; the table of docs/security.md
+	@$(PY) -m tests.benchmarks.injections
+
 .PHONY: check
 check: $(READY) ## Format, lint, types, imports, contract, gen/, clients, docs, migrations, lock
 	@$(PY) scripts/check.py

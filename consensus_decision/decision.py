@@ -8,7 +8,7 @@ known goes on to give what it gave: a run is decided by the one that its specifi
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import localcontext
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decimals import EXACT, nearest_double, round_half_up
 from consensus_decision.evaluation import Evaluation, evaluate
@@ -24,9 +24,12 @@ def decide(
     reviews: Iterable[panel_pb2.PersonaReview],
     missing: Mapping[str, Reason] | None = None,
     policy: Policy | None = None,
+    *,
+    suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> decision_pb2.Decision:
     """The decision of a run's panel, by the policy that its specification names unless another is given.
-    `missing` says why personas without a review have none.
+    `missing` says why personas without a review have none, `suspicions` what hints at an injection in its
+    proposal: all of Run.suspicions will do, each counts once.
 
     Whether enough personas
     answered is `quorum.has_quorum`'s to say, before; which carried-over reviews are stale,
@@ -37,13 +40,15 @@ def decide(
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score
             outside 0 to 1, or present personas without any weight.
     """
-    return decision_of(evaluation_of(specification, reviews, policy), missing)
+    return decision_of(evaluation_of(specification, reviews, policy, suspicions=suspicions), missing)
 
 
 def evaluation_of(
     specification: run_pb2.RunSpecification,
     reviews: Iterable[panel_pb2.PersonaReview],
     policy: Policy | None = None,
+    *,
+    suspicions: Iterable[suspicion_pb2.Suspicion] = (),
 ) -> Evaluation:
     """What `decide` decides by, for those who want its steps or its assessment as well.
 
@@ -53,7 +58,7 @@ def evaluation_of(
     """
     own = policy_of(specification)
     with localcontext(EXACT):
-        return evaluate(specification, list(reviews), policy or own)
+        return evaluate(specification, list(reviews), policy or own, list(suspicions))
 
 
 def decision_of(evaluation: Evaluation, missing: Mapping[str, Reason] | None = None) -> decision_pb2.Decision:

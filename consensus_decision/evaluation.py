@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import panel_pb2, run_pb2, suspicion_pb2
 from consensus_decision.decimals import EXACT, round_finely
 from consensus_decision.freshness import Freshness, freshness
 from consensus_decision.labelling import choose, expected_losses, loss_finding, threshold_finding
@@ -13,6 +13,7 @@ from consensus_decision.lowering import Looked, lowering, veto_holders
 from consensus_decision.policy import Policy, Strategy
 from consensus_decision.posteriors import Posterior, contributions, posterior_of
 from consensus_decision.steps import Finding, Step, StepName, lowered
+from consensus_decision.suspicion import all_suspicions
 from consensus_decision.votes import Vote, absent_ids, votes_of, weighted_mean, weighted_panel
 
 
@@ -82,11 +83,16 @@ class Evaluation:
 
 
 def evaluate(
-    specification: run_pb2.RunSpecification, reviews: Sequence[panel_pb2.PersonaReview], policy: Policy
+    specification: run_pb2.RunSpecification,
+    reviews: Sequence[panel_pb2.PersonaReview],
+    policy: Policy,
+    suspicions: Sequence[suspicion_pb2.Suspicion] = (),
 ) -> Evaluation:
-    """Raises:
-    ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score outside 0
-        to 1, or present personas without any weight.
+    """Takes what is suspected of the run's proposal beside the reviews.
+
+    Raises:
+        ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score outside
+            0 to 1, or present personas without any weight.
     """
     personas = weighted_panel(specification.personas, policy)
     votes = votes_of(personas, reviews)
@@ -96,6 +102,7 @@ def evaluate(
     if policy.least_fresh_weight is not None:
         holders = veto_holders(policy, personas)
         fresh = freshness(personas, [vote.review for vote in votes], holders)
+    suspected = all_suspicions(specification, suspicions, [vote.review for vote in votes])
     return Evaluation(
         policy=policy,
         specification=specification,
@@ -105,7 +112,7 @@ def evaluate(
         posterior=posterior,
         losses=losses,
         fresh=fresh,
-        findings=list(lowering(policy, specification, votes, absent, fresh)),
+        findings=list(lowering(policy, specification, votes, absent, fresh, suspected)),
     )
 
 

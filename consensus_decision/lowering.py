@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import panel_pb2, run_pb2, suspicion_pb2
 from consensus_decision.freshness import Freshness, freshness_finding
 from consensus_decision.labels import REVISE
 from consensus_decision.listed import listed
 from consensus_decision.policy import Flag, Policy, VetoRule
 from consensus_decision.quorum import missing_required
 from consensus_decision.steps import Finding, StepName
+from consensus_decision.suspicion import suspicion_finding
 from consensus_decision.votes import Vote, present_weight, total
 
 _NOTHING = {
@@ -17,6 +18,7 @@ _NOTHING = {
     StepName.BLOCKING_WEIGHT: "Blocking issues have too little weight behind them to lower the decision.",
     StepName.REQUIRED_PERSONA_MISSING: "Everybody without whom the panel cannot approve answered.",
     StepName.FRESH_WEIGHT: "Enough of the panel read this very text.",
+    StepName.SUSPECTED_INJECTION: "Nothing seems to instruct the model.",
 }
 _SWITCHED_OFF = "The policy has no such rule."
 
@@ -30,6 +32,7 @@ def lowering(
     votes: Sequence[Vote],
     absent: Sequence[str],
     fresh: Freshness | None,
+    suspicions: Sequence[suspicion_pb2.Suspicion],
 ) -> Iterator[Looked]:
     """What each rule found, or that it found nothing, in the order in which they apply."""
     vetoes = [finding for veto in policy.vetoes if (finding := _veto(veto, votes)) is not None]
@@ -47,6 +50,10 @@ def lowering(
     else:
         stale = None if fresh is None else freshness_finding(fresh, policy.least_fresh_weight)
         yield stale or _nothing(StepName.FRESH_WEIGHT)
+    if policy.approve_suspected:
+        yield StepName.SUSPECTED_INJECTION, _SWITCHED_OFF
+    else:
+        yield suspicion_finding(suspicions) or _nothing(StepName.SUSPECTED_INJECTION)
 
 
 def _nothing(step: StepName) -> Looked:

@@ -2,7 +2,7 @@
 
 A run names both when it is created, and is decided under them for good: by whichever release takes it over,
 and by whoever computes the decision again. When POLICY_VERSION rises, the built-in policy that was stays
-among BUILT_IN until the next one, so that runs under way across a release are decided as they began.
+among BUILT_IN, so that runs under way across a release are decided as they began.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,11 @@ from consensus_decision.policy import DEFAULT, Policy
 from consensus_decision.policy_content import canonical_policy, policy_digest
 from consensus_decision.policy_reading import PolicyRefusedError, policy_of_json
 
-POLICY_VERSION = "1.1.0"
-"""What new runs are decided by: as 1.0.0, but a stale review carries no approval."""
+POLICY_VERSION = "1.2.0"
+"""What new runs are decided by: as 1.1.0, but what is suspected of an injection is not approved."""
 BUILT_IN: Mapping[str, Policy] = {
-    "1.0.0": replace(DEFAULT, least_fresh_weight=None),
+    "1.0.0": replace(DEFAULT, approve_suspected=True, least_fresh_weight=None),
+    "1.1.0": replace(DEFAULT, approve_suspected=True),  # a stale review carries no approval
     POLICY_VERSION: DEFAULT,
 }
 """The built-in policy of each version that this release can apply."""

@@ -205,6 +205,8 @@ class Policy:
     quorum: PolicyQuorum = PolicyQuorum()
     least_fresh_weight: Decimal | None = Decimal("0.40")
     """The share of the panel's weight that must have read a changed text; absent: no such rule."""
+    approve_suspected: bool = False
+    """Whether a run may be approved that is suspected of an injection."""
     loss: LossMatrix = LossMatrix()
     label_floor: int = 30
     """Outcomes that it takes before the policy's probabilities count as calibrated."""

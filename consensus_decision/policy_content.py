@@ -66,6 +66,8 @@ def policy_content(policy: Policy) -> dict[str, Json]:
             fitted=policy.correlation.fitted,
         ),
     }
+    if policy.approve_suspected:
+        content["approve_suspected"] = True
     if policy.weights:
         content["weights"] = {persona_id: plain(weight) for persona_id, weight in policy.weights.items()}
     if policy.quorum.min_personas or policy.quorum.required_personas:

@@ -64,6 +64,7 @@ def policy_of_content(content: object) -> Policy:
         blocking_weight=fields.switch("blocking_weight", _decimal, DEFAULT.blocking_weight),
         quorum=fields.get("quorum", _quorum, PolicyQuorum()),
         least_fresh_weight=fields.switch("least_fresh_weight", _decimal, DEFAULT.least_fresh_weight),
+        approve_suspected=fields.get("approve_suspected", _boolean, DEFAULT.approve_suspected),
         loss=fields.get("loss", _loss, LossMatrix()),
         label_floor=fields.get("label_floor", _integer, DEFAULT.label_floor),
         correlation=fields.get("correlation", _correlation, Correlation()),
@@ -145,6 +146,12 @@ def _decimal(path: str, value: object) -> Decimal:
         return Decimal(value)
     except InvalidOperation as error:
         raise _refuse(path, "is not a decimal") from error
+
+
+def _boolean(path: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _refuse(path, f"must be true or false; {value!r:.40} was sent")
+    return value
 
 
 def _integer(path: str, value: object) -> int:

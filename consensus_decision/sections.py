@@ -25,6 +25,11 @@ def field_values(proposal: proposal_pb2.Proposal, field: str) -> list[str]:
     return list(value)
 
 
+def proposal_words(proposal: proposal_pb2.Proposal) -> str:
+    """All that a proposal says, an entry a line."""
+    return "\n".join(entry for field in FIELDS for entry in field_values(proposal, field))
+
+
 def section_digests(proposal: proposal_pb2.Proposal) -> list[panel_pb2.SectionDigest]:
     """A digest of each section, absent ones included."""
     return [

@@ -23,6 +23,7 @@ class StepName(StrEnum):
     BLOCKING_WEIGHT = "blocking_weight"
     REQUIRED_PERSONA_MISSING = "required_persona_missing"
     FRESH_WEIGHT = "fresh_weight"
+    SUSPECTED_INJECTION = "suspected_injection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ RULES: Mapping[StepName, decision_pb2.DecisionRule.ValueType] = {
     StepName.BLOCKING_WEIGHT: decision_pb2.DECISION_RULE_BLOCKING_WEIGHT,
     StepName.REQUIRED_PERSONA_MISSING: decision_pb2.DECISION_RULE_REQUIRED_PERSONA_MISSING,
     StepName.FRESH_WEIGHT: decision_pb2.DECISION_RULE_FRESH_WEIGHT,
+    StepName.SUSPECTED_INJECTION: decision_pb2.DECISION_RULE_SUSPECTED_INJECTION,
 }
 """The steps that a decision names among its fired rules, as the contract calls them."""
 

@@ -97,6 +97,8 @@ def panel_of_content(content: Mapping[str, Any]) -> panel_service_pb2.Panel:
 def _persona_content(persona: panel_pb2.Persona) -> dict[str, Any]:
     content: dict[str, Any] = {name: getattr(persona, name) for name in _PLAIN}
     content["weight"] = round(persona.weight * WHOLE)
+    if persona.shows_idea:  # else left out, so that the revisions of earlier panels stand
+        content["shows_idea"] = True
     if persona.HasField("temperature"):
         content["temperature"] = round(persona.temperature * 100)
     if persona.HasField("time_limit"):
@@ -108,6 +110,7 @@ def _persona(content: Mapping[str, Any]) -> panel_pb2.Persona:
     persona = panel_pb2.Persona(
         **{name: content[name] for name in _PLAIN},
         weight=content["weight"] / WHOLE,
+        shows_idea=content.get("shows_idea", False),
         prompt_digest=prompt_digest(content["instructions"]),
     )
     if (hundredths := content.get("temperature")) is not None:

@@ -32,6 +32,7 @@ _PERSONA_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "weight": (int, float),
     "focus": str,
     "holds_veto": bool,
+    "shows_idea": bool,
     "optional": bool,
     "temperature": (int, float),
     "model": str,
@@ -172,7 +173,7 @@ def _header(persona: panel_pb2.Persona) -> str:
     lines += [
         f"{name} = {_string(getattr(persona, name))}" for name in ("focus", "model") if getattr(persona, name)
     ]
-    lines += [f"{name} = true" for name in ("holds_veto", "optional") if getattr(persona, name)]
+    lines += [f"{name} = true" for name in ("holds_veto", "optional", "shows_idea") if getattr(persona, name)]
     if persona.HasField("temperature"):
         lines.append(f"temperature = {persona.temperature!r}")
     if persona.HasField("time_limit"):

@@ -43,7 +43,10 @@ class Answers:
         if ask.kind == "review":
             if "document" in data:
                 return review_document(ask.persona, ask.persona_text(), data["document"], ask.instructions())
-            return review(ask.persona, self._signals(data.get("proposal") or ask.unfenced()))
+            signals = self._signals(data.get("proposal") or ask.unfenced())
+            if "idea" in data:
+                signals = signals.with_dangers_of(data["idea"])
+            return review(ask.persona, signals)
         return _expansion(data, ask).to_json()
 
     def _signals(self, text: str) -> Signals:

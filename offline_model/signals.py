@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from itertools import chain
@@ -22,6 +22,13 @@ class Signals:
     risks: dict[str, str]
     denied_risks: frozenset[str]
     topics: frozenset[str]
+
+    def with_dangers_of(self, idea: str) -> "Signals":
+        """Also the dangers that the idea states and that the text does not deny: it may be silent on them."""
+        stated = {
+            risk: said for risk, said in read_signals(idea).risks.items() if risk not in self.denied_risks
+        }
+        return replace(self, risks=stated | self.risks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class ReviewSettings(ServerSettings):
         20, ge=0, le=200, description="Temperature of reviewing; empty: none is sent."
     )
     persona_template_version: str = Field(
-        "1.0.0",
+        "1.1.0",
         pattern=r"^[0-9A-Za-z._-]{1,50}$",
         description="Version of the persona templates, stored with each run.",
     )

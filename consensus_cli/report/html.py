@@ -23,6 +23,7 @@ from consensus_cli.view.run import (
     state,
 )
 from consensus_cli.view.subject import shown_words, subject_sections, subject_title
+from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.turnout import panel_words, persona_lines
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -63,6 +64,8 @@ def _header(run: run_pb2.Run, title: str) -> Markup:
         element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
         element("p", panel_words(run.turnout, run.decision), class_="kind"),
     ]
+    if suspected := suspicion_words(run.suspicions):
+        parts.append(element("p", suspected, class_="suspected"))
     if run.HasField("decision"):
         parts.append(_scale(run.decision.overall_weighted_confidence))
     return element("header", parts)

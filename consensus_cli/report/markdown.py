@@ -20,6 +20,7 @@ from consensus_cli.view.run import (
 )
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.subject import shown_words, subject_sections, subject_title
+from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.turnout import panel_words, persona_lines
 
 _BAR_CELLS = 20
@@ -49,6 +50,8 @@ def _lines(
     yield f"# {escape(subject_title(run)) or f'Run {run.run_id}'}"
     yield ""
     yield from _outcome(run)
+    if suspected := suspicion_words(run.suspicions):
+        yield from ("", f"**{escape(suspected)}**")
     if change is not None:
         yield from _change(run, change)
     if run.persona_reviews:

@@ -12,6 +12,7 @@ from rich.text import Text
 from consensus.v1 import decision_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView
+from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.turnout import panel_words
 
 _BAR_CELLS = 10
@@ -52,6 +53,8 @@ class LiveTable:
             yield Text(
                 text.visible(panel_words(turnout, decision)), style="dim", no_wrap=True, overflow="ellipsis"
             )
+        if suspected := suspicion_words(self._progress.suspicions):
+            yield Text(text.visible(suspected), style="bold red", no_wrap=True, overflow="ellipsis")
         table = Table.grid(padding=(0, 1))
         for width in (1, 17, 6, _BAR_CELLS, 10):
             table.add_column(width=width, no_wrap=True)

@@ -74,6 +74,8 @@ def _marks(persona: panel_pb2.Persona) -> str:
 def _said(persona: panel_pb2.Persona) -> Iterator[str]:
     if persona.holds_veto:
         yield "veto"
+    if persona.shows_idea:
+        yield "shown the idea"
     if persona.optional:
         yield "optional"
 

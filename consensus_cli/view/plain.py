@@ -6,6 +6,7 @@ from consensus.v1 import run_event_pb2
 from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
 from consensus_cli.view.sections import stale_words
+from consensus_cli.view.suspicion import suspicion_words, suspicions_of
 from consensus_contract.steps import AGGREGATE, EXPAND
 
 _EXPANDING = {
@@ -16,6 +17,12 @@ _EXPANDING = {
 
 def plain_lines(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     """What to print for an event, after `progress` has taken it; nothing for most."""
+    yield from _happened(event, progress)
+    if suspected := suspicion_words(suspicions_of(event)):
+        yield suspected
+
+
+def _happened(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]:
     match event.WhichOneof("payload"):
         case "run_created":
             yield f"run {text.clean(event.run_id)}"

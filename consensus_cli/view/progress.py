@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from consensus_cli.view import text
 from consensus_cli.view.panel_view import PanelView
 from consensus_cli.view.sections import stale_words
+from consensus_cli.view.suspicion import suspicions_of
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.fallback import fell_back
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 from consensus_decision.sections import FIELDS, mark_stale
+from consensus_decision.suspicion import distinct
 
 
 class Phase(Enum):
@@ -53,6 +55,7 @@ class RunView:
     """Whether there are events that it was not shown."""
     panel: PanelView = field(default_factory=PanelView)
     carried: list[panel_pb2.PersonaReview] = field(default_factory=list)
+    suspicions: list[suspicion_pb2.Suspicion] = field(default_factory=list)
 
     def take(self, event: run_event_pb2.RunEvent) -> None:
         """Moves on by one event; kinds of a newer server change nothing but the sequence."""
@@ -60,6 +63,7 @@ class RunView:
         self.is_partial = self.is_partial or event.sequence != self.last_sequence + 1
         self.last_sequence = event.sequence
         self.panel.take(event)
+        self.suspicions = distinct([*self.suspicions, *suspicions_of(event)])
         match event.WhichOneof("payload"):
             case "step_started":
                 self._begin(event.step_started.step, text.moment(event.event_time))

@@ -11,6 +11,7 @@ from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.subject import shown_words, subject_sections
+from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import persona_lines, turnout_words
 
@@ -55,6 +56,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("state", state(run)),
         ("type", text.word(run_pb2.RunType, run.type, "RUN_TYPE_")),
         ("revises", run.parent_run_id),
+        ("suspicion", suspicion_words(run.suspicions)),
         *[
             (f"{name}d" if name == "create" else f"{name}ed", text.instant(at))
             for name, at in times

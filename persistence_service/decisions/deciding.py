@@ -28,7 +28,7 @@ def explained(
     Raises:
         ValueError: it cannot be decided so.
     """
-    evaluation = evaluation_of(under(run, policy), run.persona_reviews)
+    evaluation = evaluation_of(under(run, policy), run.persona_reviews, suspicions=run.suspicions)
     decision = decision_of(evaluation, _missing(run))
     stored = decision_pb2.Decision()
     stored.CopyFrom(run.decision)
@@ -54,7 +54,7 @@ def decided_again(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_servi
         if not has_quorum(specification, {review.persona_id for review in run.persona_reviews}):
             answer.undecided = "fewer personas answered than the policy asks for"
             return answer
-        evaluation = evaluation_of(specification, run.persona_reviews)
+        evaluation = evaluation_of(specification, run.persona_reviews, suspicions=run.suspicions)
     except ValueError as error:
         answer.undecided = str(error)
         return answer

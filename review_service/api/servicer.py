@@ -281,9 +281,11 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         review: review_service_pb2.ReviewInput,
         claim: persistence_service_pb2.IdempotencyClaim | None,
     ) -> run_pb2.RunSpecification:
-        """What a run is to do; a document of many short lines takes longer to read than others may wait."""
+        """What a run is to do; a long text, or one of many short lines, takes longer to read than others may
+        wait.
+        """
         panel = await self._chooser.choose(caller, review.options, claim, field="review.options")
-        if review.HasField("document"):
+        if review.HasField("document") or review.attachments:
             return await asyncio.to_thread(self._intake.review, review, panel)
         return self._intake.review(review, panel)
 

@@ -15,6 +15,7 @@ from review_service.intake.requests import (
 )
 from review_service.intake.revision_plan import Revision, plan_revision
 from review_service.intake.revisions import CleanEdits, check_revise_request
+from review_service.intake.screening import screen
 from review_service.intake.specification import expansion_specification, run_specification
 from review_service.personas.panel import BuiltInPanel
 
@@ -53,7 +54,9 @@ class Intake:
     def review(self, review: review_service_pb2.ReviewInput, panel: ChosenPanel) -> run_pb2.RunSpecification:
         """The specification of a run that such a panel reviews."""
         clean = check_review_input(review, self._limits)
-        return run_specification(self._settings, panel, clean, review)
+        specification = run_specification(self._settings, panel, clean, review)
+        screen(specification)
+        return specification
 
     def expansion(self, request: review_service_pb2.ExpandIdeaRequest) -> run_pb2.RunSpecification:
         """The part of a specification that expanding needs."""
@@ -72,6 +75,7 @@ class Intake:
         review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
         specification = run_specification(self._settings, panel, clean, review)
         specification.draft_id = request.draft_id
+        screen(specification)
         return specification
 
     def edits(self, request: review_service_pb2.ReviseRunRequest) -> CleanEdits:
@@ -86,4 +90,6 @@ class Intake:
         panel: ChosenPanel,
     ) -> Revision:
         """What a revision of `parent` is created with."""
-        return plan_revision(self._settings, panel, request, edits, parent)
+        revision = plan_revision(self._settings, panel, request, edits, parent)
+        screen(revision.specification, parent)
+        return revision

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from google.protobuf import struct_pb2
-
 from consensus.v1 import document_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
 from consensus_rpc.errors import InvalidField
@@ -23,6 +21,7 @@ from review_service.intake.documents import (
     with_format,
 )
 from review_service.intake.proposals import given_proposal_violations, trimmed_proposal
+from review_service.intake.screening import strings_of
 from review_service.intake.sentences import count_sentences, has_letter_or_digit
 from review_service.steps.prompts import context_text
 
@@ -190,7 +189,7 @@ def _context(context: run_pb2.ExtraContext, limits: IntakeLimits, field: str) ->
     if form is None:
         return
     field = f"{field}.{form}"
-    if form == "object" and any("\0" in text for text in _strings(context.object)):
+    if form == "object" and any("\0" in text for text in strings_of(context.object)):
         yield FieldViolation(field, "must not hold a NUL character", "context.nul")
     try:
         text = context_text(context)
@@ -210,24 +209,6 @@ def _context(context: run_pb2.ExtraContext, limits: IntakeLimits, field: str) ->
             f"must have at most {most} characters serialised; {len(text)} were sent",
             "context.characters",
         )
-
-
-def _strings(value: struct_pb2.Struct) -> Iterator[str]:
-    """Every string in an object, names of fields included."""
-    for name, item in value.fields.items():
-        yield name
-        yield from _strings_of_value(item)
-
-
-def _strings_of_value(value: struct_pb2.Value) -> Iterator[str]:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        yield value.string_value
-    elif kind == "struct_value":
-        yield from _strings(value.struct_value)
-    elif kind == "list_value":
-        for item in value.list_value.values:
-            yield from _strings_of_value(item)
 
 
 def _temperature(

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import run_event_pb2, run_pb2
+from consensus.v1 import run_event_pb2, run_pb2, suspicion_pb2
 
 RecordItem: TypeAlias = persistence_service_pb2.RecordItem
 RunEvent = run_event_pb2.RunEvent
@@ -28,9 +28,13 @@ def item_events(run_id: str, first: int, time: Timestamp, items: Iterable[Record
     return [item_event(run_id, first + offset, time, item) for offset, item in enumerate(items)]
 
 
-def opening_events(run_id: str, time: Timestamp) -> list[RunEvent]:
-    """Events 1 and 2 of a run that begins at once: created, started."""
-    created = run_event_pb2.RunCreated(type=run_pb2.RUN_TYPE_INITIAL, state=run_pb2.RUN_STATE_RUNNING)
+def opening_events(
+    run_id: str, time: Timestamp, suspicions: Iterable[suspicion_pb2.Suspicion] = ()
+) -> list[RunEvent]:
+    """Events 1 and 2 of a run that begins at once, with what its texts are suspected of: created, started."""
+    created = run_event_pb2.RunCreated(
+        type=run_pb2.RUN_TYPE_INITIAL, state=run_pb2.RUN_STATE_RUNNING, suspicions=suspicions
+    )
     return [
         RunEvent(run_id=run_id, sequence=1, event_time=time, run_created=created),
         RunEvent(run_id=run_id, sequence=2, event_time=time, run_started=run_event_pb2.RunStarted()),

@@ -94,7 +94,7 @@ class Ledger:
             stream.cancel()
             return answer.follow
         begun = _expected(stream, answer, "created").created
-        publish(opening_events(run.run_id, begun.ack.event_time))
+        publish(opening_events(run.run_id, begun.ack.event_time, run.specification.suspicions))
         outbox.acknowledged(begun.ack)
         deadline = sent_at + seconds(begun.time_to_deadline)
         ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, deadline, outbox)

@@ -90,7 +90,7 @@ async def expand_idea(
         raise
     if isinstance(outcome, GaveUp):
         raise _error(outcome.failure)
-    return outcome.result
+    return outcome.result.proposal
 
 
 def _error(failure: run_pb2.StepFailure) -> ConsensusError:

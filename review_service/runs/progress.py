@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.internal.v1 import persistence_service_pb2
-from consensus.v1 import attempt_pb2, document_pb2, panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import attempt_pb2, document_pb2, panel_pb2, proposal_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import Reason
 from consensus_contract.steps import EXPAND, review_step
 from consensus_decision.sections import mark_stale
+from consensus_decision.suspicion import PROPOSAL
 from review_service.steps.step import StepBudget, step_budget
 
 _TERMINAL = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_CANCELLED})
@@ -20,9 +21,9 @@ class RunProgress:
     """A run's specification, deadline (loop time, seconds), and what is recorded.
 
     `is_expanded` says that `expand` is done or skipped; of a document that was skipped there is no proposal.
-    `has_proposal`: one is recorded. `proposal` is there until it is taken. `begun` holds the steps that are
-    RUNNING. `attempts` are those of earlier workers; they count against the steps' budgets if they began at
-    `budget_start_time` or later.
+    `has_proposal`: one is recorded. `proposal` is there until it is taken; `suspicions` are of it. `begun`
+    holds the steps that are RUNNING. `attempts` are those of earlier workers; they count against the steps'
+    budgets if they began at `budget_start_time` or later.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class RunProgress:
     is_expanded: bool = False
     has_proposal: bool = False
     proposal: proposal_pb2.Proposal | None = None
+    suspicions: Sequence[suspicion_pb2.Suspicion] = ()
     reviews: dict[str, panel_pb2.PersonaReview] = field(default_factory=dict)
     failures: dict[str, run_pb2.StepFailure] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)  # a set of six takes 700 bytes
@@ -53,9 +55,13 @@ class RunProgress:
         """Personas that have neither answered nor given up, in persona order."""
         return [each for each in self.persona_ids if each not in self.reviews and each not in self.failures]
 
-    def expanded(self, proposal: proposal_pb2.Proposal) -> None:
-        """Notes the proposal that is recorded, and which carried-over reviews are of an earlier one."""
-        self.is_expanded, self.proposal = True, proposal
+    def expanded(
+        self, proposal: proposal_pb2.Proposal, suspicions: Sequence[suspicion_pb2.Suspicion] = ()
+    ) -> None:
+        """Notes the proposal that is recorded, what it is suspected of, and which carried-over reviews are of
+        an earlier one.
+        """
+        self.is_expanded, self.proposal, self.suspicions = True, proposal, suspicions
         mark_stale(self.reviews.values(), self.specification, proposal)
 
     def skipped_expanding(self) -> None:
@@ -129,5 +135,5 @@ def recorded_progress(recorded: persistence_service_pb2.RunAttached, deadline: f
         if steps[EXPAND].state == run_pb2.STEP_STATE_SKIPPED:
             progress.skipped_expanding()
     elif run.HasField("proposal"):
-        progress.expanded(run.proposal)
+        progress.expanded(run.proposal, [each for each in run.suspicions if each.text == PROPOSAL])
     return progress

@@ -6,7 +6,7 @@ from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, proposal_pb2, run_
 from consensus_contract.errors import Reason
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
 from review_service.record.events import RecordItem
-from review_service.steps.step import GaveUp
+from review_service.steps.step import Expanded, GaveUp
 
 DEADLINE = errors_pb2.ERROR_REASON_RUN_DEADLINE_EXCEEDED
 
@@ -29,11 +29,13 @@ def expand_skipped(proposal: proposal_pb2.Proposal | None) -> list[RecordItem]:
 
 
 def proposal_ready(
-    proposal: proposal_pb2.Proposal, attempt_count: int, diff: proposal_pb2.ProposalDiff | None = None
+    expanded: Expanded, attempt_count: int, diff: proposal_pb2.ProposalDiff | None = None
 ) -> list[RecordItem]:
     """The idea was expanded, or a proposal revised: then `diff` says how."""
-    ready = RecordItem(proposal_ready=run_event_pb2.ProposalReady(proposal=proposal, proposal_diff=diff))
-    return [ready, step_completed(EXPAND, attempt_count)]
+    ready = run_event_pb2.ProposalReady(
+        proposal=expanded.proposal, proposal_diff=diff, suspicions=expanded.suspicions
+    )
+    return [RecordItem(proposal_ready=ready), step_completed(EXPAND, attempt_count)]
 
 
 def review_ready(review: panel_pb2.PersonaReview, attempt_count: int) -> list[RecordItem]:

@@ -139,7 +139,8 @@ class ReviewRun:
         if not has_quorum(progress.specification, progress.reviews.keys()):
             return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
         reviews = list(progress.reviews.values())
-        return items.decided(decide(progress.specification, reviews, progress.reasons))
+        suspected = progress.suspicions
+        return items.decided(decide(progress.specification, reviews, progress.reasons, suspicions=suspected))
 
     async def _expand(self) -> GaveUp | None:
         """Expands the idea and starts the panel in the commit that records the proposal."""
@@ -152,11 +153,12 @@ class ReviewRun:
             await self._record_gave_up(EXPAND, outcome)
             return outcome
         attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
-        diff = _diff_from_parent(progress.specification, outcome.result)
-        ready = items.proposal_ready(outcome.result, outcome.attempt.attempt_number, diff)
+        expanded = outcome.result
+        diff = _diff_from_parent(progress.specification, expanded.proposal)
+        ready = items.proposal_ready(expanded, outcome.attempt.attempt_number, diff)
         await self._book.record([outcome.attempt, *attempts], [*ready, *starts])
         _log.info("step_completed", step=EXPAND, attempts=outcome.attempt.attempt_number)
-        progress.expanded(outcome.result)
+        progress.expanded(expanded.proposal, expanded.suspicions)
         return None
 
     async def _skip(self) -> None:

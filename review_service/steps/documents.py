@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from consensus.v1 import document_pb2, proposal_pb2, run_pb2
-from consensus_decision.sections import FIELDS, field_values
+from consensus_decision.sections import proposal_words
 from consensus_documents import Section, read_sections
 from review_service.model.model_call import OutputFormat
 from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput
@@ -18,6 +18,7 @@ from review_service.steps.prompts import (
     REVIEW_INSTRUCTIONS,
     context_text,
     fenced,
+    idea_message,
     instructions_for,
     proposal_text,
     review_message,
@@ -108,10 +109,22 @@ Answer in the language of the document, {_ANSWER}"""
 
 
 @dataclass(frozen=True, slots=True)
+class IdeaBeside:
+    """What those personas are given besides who are to tell the idea from the proposal.
+
+    `shown` is all that these see.
+    """
+
+    message: str
+    shown: tuple[document_pb2.ShownText, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewMaterial:
     """What all personas of a run are given, and what their answers are checked against.
 
-    `quotable` is None where reviews quote nothing; `shown` is empty where they saw the proposal alone.
+    `quotable` is None where reviews quote nothing; `shown` is empty where they saw the proposal alone. `idea`
+    is there where the proposal was made from one.
     """
 
     instructions: str
@@ -120,6 +133,7 @@ class ReviewMaterial:
     output: OutputFormat
     quotable: Quotable | None = None
     shown: tuple[document_pb2.ShownText, ...] = ()
+    idea: IdeaBeside | None = None
 
 
 def review_material(
@@ -137,11 +151,13 @@ def review_material(
     # Whatever its author adds to an idea, the expander has folded in; nobody did that to a proposal.
     has_context = specification.HasField("proposal") and _has_context(specification)
     if not specification.attachments and not has_context:
+        text = proposal_text(proposal)
         return ReviewMaterial(
             instructions_for(specification, REVIEW_INSTRUCTIONS),
-            review_message(proposal),
+            review_message(text),
             PersonaReviewOutput,
             REVIEW_FORMAT,
+            idea=_idea_beside(specification, text),
         )
     return _of_proposal(specification, proposal, has_context=has_context)
 
@@ -218,19 +234,33 @@ def _of_proposal(
     specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal, *, has_context: bool
 ) -> ReviewMaterial:
     text = proposal_text(proposal)
-    parts = ["Review this proposal.", fenced("proposal", text)]
+    parts = [review_message(text)]
     if has_context:
         parts += _context(specification, "proposal")
     parts += _attachments(specification)
     # Its parts have no sections; one after the other they are what the proposal says.
-    words = "\n".join(entry for field in FIELDS for entry in field_values(proposal, field))
     return ReviewMaterial(
         instructions_for(specification, PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS),
         "\n\n".join(parts),
         DocumentReviewOutput,
         DOCUMENT_REVIEW_FORMAT,
-        Quotable.of([("", "proposal", words), *_quotable_attachments(specification)]),
+        Quotable.of([("", "proposal", proposal_words(proposal)), *_quotable_attachments(specification)]),
         (shown_text("proposal", text), *_shown_attachments(specification)),
+        _idea_beside(specification, text),
+    )
+
+
+def _idea_beside(specification: run_pb2.RunSpecification, proposal: str) -> IdeaBeside | None:
+    """Nothing where somebody wrote the proposal, which is given as it is shown."""
+    if not specification.idea:
+        return None
+    return IdeaBeside(
+        idea_message(specification.idea, is_revised=specification.HasField("revision")),
+        (
+            shown_text("proposal", proposal),
+            *_shown_attachments(specification),
+            shown_text("idea", specification.idea),
+        ),
     )
 
 

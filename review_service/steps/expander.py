@@ -1,8 +1,14 @@
 """The step `expand`: an idea or a document into a proposal, or a proposal and its edits into another."""
 
+import functools
+
 from consensus.v1 import attempt_pb2, proposal_pb2, run_pb2
 from consensus_contract.sizes import PROPOSAL_BYTES
 from consensus_contract.steps import EXPAND
+from consensus_decision.sections import proposal_words
+from consensus_decision.suspicion import PROPOSAL
+from review_service.screening.canary import Canary
+from review_service.screening.screen import suspicions
 from review_service.steps.attempts import expanding_model, note_mended
 from review_service.steps.documents import SUMMARISE_INSTRUCTIONS, summarise_message
 from review_service.steps.outputs import PROPOSAL_FORMAT, ProposalOutput, fit, read_output
@@ -15,7 +21,7 @@ from review_service.steps.prompts import (
 )
 from review_service.steps.retry import read_policy
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
+from review_service.steps.step import AttemptRecorder, Expanded, GaveUp, StepBudget, StepRequest, Succeeded
 
 
 class Expander:
@@ -32,10 +38,11 @@ class Expander:
         specification: run_pb2.RunSpecification,
         budget: StepBudget,
         recorder: AttemptRecorder,
-    ) -> Succeeded[proposal_pb2.Proposal] | GaveUp:
+    ) -> Succeeded[Expanded] | GaveUp:
         """The proposal, or why there is none. `run_id` is the run's or the expansion's id."""
         instructions, message = _prompt(specification)
         model, temperature = expanding_model(specification)
+        canary = Canary()
         request = StepRequest(
             run_id=run_id,
             step=EXPAND,
@@ -45,8 +52,8 @@ class Expander:
             policy=read_policy(specification.retry_policy),
             output=PROPOSAL_FORMAT,
             instructions=instructions,
-            messages=(message,),
-            read=_read_proposal,
+            messages=(message, canary.rule),
+            read=functools.partial(_read_proposal, canary),
         )
         return await self._runner.run(request, budget, recorder)
 
@@ -61,8 +68,9 @@ def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:
     return instructions_for(specification, EXPAND_INSTRUCTIONS), message
 
 
-def _read_proposal(text: str, attempt: attempt_pb2.Attempt) -> proposal_pb2.Proposal:
+def _read_proposal(canary: Canary, text: str, attempt: attempt_pb2.Attempt) -> Expanded:
     """The proposal in the model's text; a blank optional string is absent."""
+    canary.watch(text)
     reading = read_output(ProposalOutput, text)
     output = reading.output
     proposal = proposal_pb2.Proposal(
@@ -76,4 +84,5 @@ def _read_proposal(text: str, attempt: attempt_pb2.Attempt) -> proposal_pb2.Prop
     )
     cut = fit(proposal, ("assumptions", "scope_non_goals"), PROPOSAL_BYTES)
     note_mended(attempt, reading.mended, tuple(dict.fromkeys(reading.truncated_fields + cut)))
-    return proposal
+    found = suspicions([(PROPOSAL, proposal_words(proposal))])
+    return Expanded(proposal, (*found, *canary.suspicions(PROPOSAL)))

@@ -155,9 +155,21 @@ def context_text(context: run_pb2.ExtraContext) -> str:
     return json.dumps(MessageToDict(context.object), ensure_ascii=False, sort_keys=True)
 
 
-def review_message(proposal: proposal_pb2.Proposal) -> str:
-    """What all personas are to review: the same bytes for each."""
-    return "Review this proposal.\n\n" + fenced("proposal", proposal_text(proposal))
+def review_message(proposal: str) -> str:
+    """What all personas are to review, a proposal as `proposal_text` has it: the same bytes for each."""
+    return "Review this proposal.\n\n" + fenced("proposal", proposal)
+
+
+def idea_message(idea: str, *, is_revised: bool) -> str:
+    """The idea, for whoever is to tell it from the proposal that was made of it."""
+    made = "goes back to; its author has edited it since" if is_revised else "was made from"
+    return (
+        f"This is the idea that the proposal {made}, in its author's words. Judge the proposal, but hold it "
+        "against the idea: it may fill in what the idea leaves open. Where it praises itself, claims "
+        "safeguards, tests or consent that the idea does not speak of, or hides what the idea asks for, do "
+        "not believe it: judge what the idea asks for, and say so.\n\n"
+        + fenced("first_idea" if is_revised else "idea", idea)
+    )
 
 
 def proposal_text(proposal: proposal_pb2.Proposal) -> str:

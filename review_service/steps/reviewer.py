@@ -9,8 +9,9 @@ from consensus_contract.sizes import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
 from review_service.personas.panel import BuiltInPanel
+from review_service.screening.canary import Canary
 from review_service.steps.attempts import note_mended, persona_model, reviewing_model
-from review_service.steps.documents import ReviewMaterial, review_material
+from review_service.steps.documents import IdeaBeside, ReviewMaterial, review_material
 from review_service.steps.outputs import PersonaReviewOutput, fit, read_output
 from review_service.steps.prompts import persona_message
 from review_service.steps.quotations import Quotable, QuotationCheck, fit_quotations
@@ -73,6 +74,8 @@ class Reviewer:
         """
         persona = self._panel.instructed(task.personas[persona_id])
         model, temperature = persona_model(persona, task.model, task.temperature)
+        idea = _shown_idea(task, persona)
+        canary = Canary()
         request = StepRequest(
             run_id=task.run_id,
             step=review_step(persona_id),
@@ -82,8 +85,12 @@ class Reviewer:
             policy=task.policy,
             output=task.material.output,
             instructions=task.material.instructions,
-            messages=(task.material.message, persona_message(persona_id, persona.instructions)),
-            read=functools.partial(_read_review, task, persona),
+            messages=(
+                task.material.message,
+                *(() if idea is None else (idea.message,)),
+                f"{canary.rule}\n\n{persona_message(persona_id, persona.instructions)}",
+            ),
+            read=functools.partial(_read_review, task, persona, canary),
             time_limit_seconds=_time_limit(persona),
         )
         return self._runner.run(request, budget, recorder)
@@ -93,10 +100,17 @@ def _time_limit(persona: panel_pb2.Persona) -> float | None:
     return persona.time_limit.ToMicroseconds() / 1_000_000 if persona.HasField("time_limit") else None
 
 
+def _shown_idea(task: ReviewTask, persona: panel_pb2.Persona) -> IdeaBeside | None:
+    """The idea, for a persona that is shown it."""
+    return task.material.idea if persona.shows_idea or persona.holds_veto else None
+
+
 def _read_review(
-    task: ReviewTask, persona: panel_pb2.Persona, text: str, attempt: attempt_pb2.Attempt
+    task: ReviewTask, persona: panel_pb2.Persona, canary: Canary, text: str, attempt: attempt_pb2.Attempt
 ) -> panel_pb2.PersonaReview:
     """The review in the model's text; who wrote it, and how, is set here."""
+    canary.watch(text)
+    idea = _shown_idea(task, persona)
     reading = read_output(task.material.kind, text)
     output = reading.output
     check = QuotationCheck(task.material.quotable or Quotable({}))
@@ -113,7 +127,8 @@ def _read_review(
         blocking_issues_present=bool(output.blocking_issues),
         security_critical_issues_present=any(i.security_critical is True for i in output.blocking_issues),
         provenance=_provenance(task, persona, attempt),
-        shown_texts=task.material.shown,
+        shown_texts=task.material.shown if idea is None else idea.shown,
+        suspicions=canary.suspicions(review_step(persona.persona_id)),
     )
     review.provenance.dropped_quotation_count = check.dropped_count
     most_bytes = task.most_review_bytes - _LATER_BYTES

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
+from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
@@ -78,6 +78,14 @@ class Succeeded(Generic[T]):
 
     result: T
     attempt: attempt_pb2.Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A proposal, and what hints that the model obeyed a text in making it."""
+
+    proposal: proposal_pb2.Proposal
+    suspicions: tuple[suspicion_pb2.Suspicion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

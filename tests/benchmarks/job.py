@@ -6,7 +6,7 @@ from typing import Any
 
 from consensus.v1 import proposal_pb2
 from review_service.personas.panel import load_panel
-from review_service.steps.prompts import expand_message, persona_message, review_message
+from review_service.steps.prompts import expand_message, persona_message, proposal_text, review_message
 
 IDEA = (
     "Let readers save articles to a list of their own and read them offline on the train. "
@@ -46,7 +46,7 @@ _EXPANDED = {key: value for key, value in json.loads(PROPOSAL).items() if value 
 PROPOSAL_MESSAGE = proposal_pb2.Proposal(**_EXPANDED)
 
 EXPAND_MESSAGE = expand_message(IDEA, None)
-REVIEW_MESSAGE = review_message(PROPOSAL_MESSAGE)
+REVIEW_MESSAGE = review_message(proposal_text(PROPOSAL_MESSAGE))
 PERSONA_MESSAGES = {
     member.persona_id: persona_message(member.persona_id, member.instructions)
     for member in load_panel().members

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from google.protobuf import json_format
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decision import decide
 from tests.support.engine import review, reviews, specification, stale
@@ -27,10 +27,14 @@ class GoldenCase:
     min_personas: int = 5
     missing: dict[str, Reason] = field(default_factory=dict)
     policy_version: str = "1.0.0"
+    suspicions: Sequence[suspicion_pb2.Suspicion] = ()
+    """Of the run's texts."""
 
     def specification(self) -> run_pb2.RunSpecification:
         """The run's."""
-        return specification(min_personas=self.min_personas, policy_version=self.policy_version)
+        spec = specification(min_personas=self.min_personas, policy_version=self.policy_version)
+        spec.suspicions.extend(self.suspicions)
+        return spec
 
     def decide(self) -> decision_pb2.Decision:
         """The decision as the code makes it."""
@@ -42,6 +46,10 @@ def _scores(*scores: float) -> dict[str, float]:
     return dict(zip(ids, scores, strict=True))
 
 
+SUSPECTED = (
+    suspicion_pb2.Suspicion(text="idea", kind=suspicion_pb2.SUSPICION_KIND_OVERRIDE),
+    suspicion_pb2.Suspicion(text="context", kind=suspicion_pb2.SUSPICION_KIND_INVISIBLE),
+)
 GOLDEN_CASES = (
     GoldenCase("approve_unanimous", reviews(**_scores(0.92, 0.85, 0.95, 0.88, 0.9))),
     GoldenCase("approve_at_exactly_0_80", reviews(**_scores(0.85, 0.75, 0.8, 0.8, 0.8))),
@@ -111,6 +119,21 @@ GOLDEN_CASES = (
             *stale(*reviews(critic=0.9, optimist=0.95, user_advocate=0.9)),
         ],
         policy_version="1.1.0",
+    ),
+    GoldenCase(
+        "approve_suspected_before_screening",
+        reviews(**_scores(0.92, 0.85, 0.95, 0.88, 0.9)),
+        policy_version="1.1.0",
+        suspicions=SUSPECTED,
+    ),
+    GoldenCase(
+        "approve_unsuspected", reviews(**_scores(0.92, 0.85, 0.95, 0.88, 0.9)), policy_version="1.2.0"
+    ),
+    GoldenCase(
+        "revise_suspected",
+        reviews(**_scores(0.92, 0.85, 0.95, 0.88, 0.9)),
+        policy_version="1.2.0",
+        suspicions=SUSPECTED,
     ),
 )
 

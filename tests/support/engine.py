@@ -16,7 +16,7 @@ from review_service.steps.expander import Expander
 from review_service.steps.outputs import REVIEW_FORMAT
 from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
-from review_service.steps.step import GaveUp, StepBudget, Succeeded
+from review_service.steps.step import Expanded, GaveUp, StepBudget, Succeeded
 from review_service.steps.timing import Timing
 
 PANEL = load_panel()
@@ -206,7 +206,7 @@ class Desk:
 
     async def expand(
         self, budget: StepBudget = FRESH, spec: run_pb2.RunSpecification | None = None
-    ) -> Succeeded[proposal_pb2.Proposal] | GaveUp:
+    ) -> Succeeded[Expanded] | GaveUp:
         return await self.expander.expand(RUN_ID, spec or specification(), budget, self.recorder)
 
 

@@ -16,6 +16,7 @@ from consensus.v1 import (
     proposal_pb2,
     run_event_pb2,
     run_pb2,
+    suspicion_pb2,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
@@ -78,6 +79,13 @@ quotations = lists(st.builds(document_pb2.Quotation, section=texts, text=texts))
 shown_texts = st.builds(
     document_pb2.ShownText, name=texts, character_count=stored_counts, sha256=st.binary(max_size=32)
 )
+suspicions = lists(
+    st.builds(
+        suspicion_pb2.Suspicion,
+        text=names,
+        kind=st.sampled_from(suspicion_pb2.SuspicionKind.values()) | st.just(99),
+    )
+)
 reviews = st.builds(
     panel_pb2.PersonaReview,
     persona_id=names,
@@ -100,6 +108,7 @@ reviews = st.builds(
     security_critical_issues_present=st.booleans(),
     provenance=maybe(provenances),
     shown_texts=lists(shown_texts),
+    suspicions=suspicions,
 )
 decisions = st.builds(
     decision_pb2.Decision,
@@ -170,7 +179,7 @@ payloads = st.one_of(
         reason=reasons,
         retry_delay=maybe(durations),
     ),
-    st.builds(run_event_pb2.ProposalReady, proposal=proposals),
+    st.builds(run_event_pb2.ProposalReady, proposal=proposals, suspicions=suspicions),
     st.builds(run_event_pb2.PersonaReviewReady, persona_review=reviews),
     st.builds(run_event_pb2.DecisionReady, decision=decisions),
     st.builds(run_event_pb2.RunCompleted),
@@ -239,6 +248,7 @@ _specifications_of_ideas = st.builds(
             weight=scores,
             focus=texts,
             holds_veto=st.booleans(),
+            shows_idea=st.booleans(),
             prompt_digest=texts,
             instructions=texts,
             model=texts,
@@ -251,6 +261,7 @@ _specifications_of_ideas = st.builds(
     panel_id=st.just("") | names,
     panel_revision=texts,
     language=texts,
+    suspicions=suspicions,
     quorum=maybe(st.builds(run_pb2.Quorum, min_personas=counts, required_personas=lists(names))),
     run_timeout=maybe(st.integers(1, 9 * 10**6).map(lambda seconds: Duration(seconds=seconds))),
     policy_version=texts,

@@ -80,6 +80,11 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     `least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
     Since policy 1.1.0.
     """
+    DECISION_RULE_SUSPECTED_INJECTION: _DecisionRule.ValueType  # 6
+    """The run is suspected of an injection (Run.suspicions), which lowers approve to revise:
+    somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
+    Since policy 1.2.0.
+    """
     DECISION_RULE_EXPECTED_LOSS: _DecisionRule.ValueType  # 7
     """The policy chose the label that is expected to cost least, by the probability of each
     label and the costs of wrong ones; where every persona that answered approves, not
@@ -115,6 +120,11 @@ weight is below 0.40 of the panel's, or none is of a persona that holds a veto, 
 the panel has one. Lowers approve to revise. Data: `fresh_weight`,
 `least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
 Since policy 1.1.0.
+"""
+DECISION_RULE_SUSPECTED_INJECTION: DecisionRule.ValueType  # 6
+"""The run is suspected of an injection (Run.suspicions), which lowers approve to revise:
+somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
+Since policy 1.2.0.
 """
 DECISION_RULE_EXPECTED_LOSS: DecisionRule.ValueType  # 7
 """The policy chose the label that is expected to cost least, by the probability of each

@@ -182,7 +182,7 @@ class ShownText(_message.Message):
     CHARACTER_COUNT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`document`, `proposal` or `attachments/<name>`."""
+    """`document`, `proposal`, `idea` or `attachments/<name>`."""
     character_count: _builtins.int
     """Its characters."""
     sha256: _builtins.bytes

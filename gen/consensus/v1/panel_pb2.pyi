@@ -5,6 +5,7 @@ The personas of the panel and what they answer."""
 
 from collections import abc as _abc
 from consensus.v1 import document_pb2 as _document_pb2
+from consensus.v1 import suspicion_pb2 as _suspicion_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -37,6 +38,7 @@ class Persona(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
     TIME_LIMIT_FIELD_NUMBER: _builtins.int
+    SHOWS_IDEA_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Stable id, such as `architect`: a lowercase letter, then up to 62 lowercase letters,
     digits and `_`.
@@ -71,6 +73,10 @@ class Persona(_message.Message):
     """Whether a decision can do without its review: it is not among those whom the quorum
     counts where it asks for all. Whoever holds a veto is not optional.
     """
+    shows_idea: _builtins.bool
+    """Whether it is shown the idea beside the proposal that the model made of it, so that it can
+    tell one from the other. Whoever holds a veto is, set or not.
+    """
     @_builtins.property
     def time_limit(self) -> _duration_pb2.Duration:
         """Time that its step may take in all, from its first call, above 0; absent for the run's."""
@@ -89,10 +95,11 @@ class Persona(_message.Message):
         model: _builtins.str = ...,
         optional: _builtins.bool = ...,
         time_limit: _duration_pb2.Duration | None = ...,
+        shows_idea: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature", "time_limit", b"time_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "display_name", b"display_name", "focus", b"focus", "holds_veto", b"holds_veto", "instructions", b"instructions", "model", b"model", "optional", b"optional", "persona_id", b"persona_id", "prompt_digest", b"prompt_digest", "temperature", b"temperature", "time_limit", b"time_limit", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "display_name", b"display_name", "focus", b"focus", "holds_veto", b"holds_veto", "instructions", b"instructions", "model", b"model", "optional", b"optional", "persona_id", b"persona_id", "prompt_digest", b"prompt_digest", "shows_idea", b"shows_idea", "temperature", b"temperature", "time_limit", b"time_limit", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
@@ -188,6 +195,7 @@ class PersonaReview(_message.Message):
     SECTION_DIGESTS_FIELD_NUMBER: _builtins.int
     STALE_SECTIONS_FIELD_NUMBER: _builtins.int
     SHOWN_TEXTS_FIELD_NUMBER: _builtins.int
+    SUSPICIONS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
     """Which persona; set by the service, never taken from the model."""
     persona_name: _builtins.str
@@ -251,6 +259,10 @@ class PersonaReview(_message.Message):
         that was the run's proposal alone.
         """
 
+    @_builtins.property
+    def suspicions(self) -> _containers.RepeatedCompositeFieldContainer[_suspicion_pb2.Suspicion]:
+        """What hints that the answer obeys a text; each is of this review. Empty where nothing does."""
+
     def __init__(
         self,
         *,
@@ -270,10 +282,11 @@ class PersonaReview(_message.Message):
         section_digests: _abc.Iterable[Global___SectionDigest] | None = ...,
         stale_sections: _abc.Iterable[_builtins.str] | None = ...,
         shown_texts: _abc.Iterable[_document_pb2.ShownText] | None = ...,
+        suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "section_digests", b"section_digests", "security_critical_issues_present", b"security_critical_issues_present", "shown_texts", b"shown_texts", "stale_sections", b"stale_sections", "strengths", b"strengths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking_issues", b"blocking_issues", "blocking_issues_present", b"blocking_issues_present", "concerns", b"concerns", "confidence_score", b"confidence_score", "dependency_risks", b"dependency_risks", "estimated_effort", b"estimated_effort", "persona_id", b"persona_id", "persona_name", b"persona_name", "provenance", b"provenance", "recommendations", b"recommendations", "reused_from_run_id", b"reused_from_run_id", "section_digests", b"section_digests", "security_critical_issues_present", b"security_critical_issues_present", "shown_texts", b"shown_texts", "stale_sections", b"stale_sections", "strengths", b"strengths", "suspicions", b"suspicions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,11 +27,12 @@ from consensus.v1 import errors_pb2 as consensus_dot_v1_dot_errors__pb2
 from consensus.v1 import panel_pb2 as consensus_dot_v1_dot_panel__pb2
 from consensus.v1 import proposal_pb2 as consensus_dot_v1_dot_proposal__pb2
 from consensus.v1 import run_pb2 as consensus_dot_v1_dot_run__pb2
+from consensus.v1 import suspicion_pb2 as consensus_dot_v1_dot_suspicion__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63onsensus/v1/run_event.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1b\x63onsensus/v1/proposal.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x08\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brun_created\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RunCreatedH\x00\x12/\n\x0brun_started\x18\x05 \x01(\x0b\x32\x18.consensus.v1.RunStartedH\x00\x12/\n\x0brun_resumed\x18\x06 \x01(\x0b\x32\x18.consensus.v1.RunResumedH\x00\x12\x34\n\x0erun_taken_over\x18\x07 \x01(\x0b\x32\x1a.consensus.v1.RunTakenOverH\x00\x12\x31\n\x0cstep_started\x18\x08 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\t \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\n \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x0b \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x0c \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12\x35\n\x0eproposal_ready\x18\r \x01(\x0b\x32\x1b.consensus.v1.ProposalReadyH\x00\x12@\n\x14persona_review_ready\x18\x0e \x01(\x0b\x32 .consensus.v1.PersonaReviewReadyH\x00\x12\x35\n\x0e\x64\x65\x63ision_ready\x18\x0f \x01(\x0b\x32\x1b.consensus.v1.DecisionReadyH\x00\x12\x33\n\rrun_completed\x18\x10 \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\x11 \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x12\x33\n\rrun_cancelled\x18\x12 \x01(\x0b\x32\x1a.consensus.v1.RunCancelledH\x00\x12/\n\x0brun_deleted\x18\x13 \x01(\x0b\x32\x18.consensus.v1.RunDeletedH\x00\x12=\n\x12\x64\x65\x63ision_annotated\x18\x14 \x01(\x0b\x32\x1f.consensus.v1.DecisionAnnotatedH\x00\x12\x33\n\rrun_undeleted\x18\x15 \x01(\x0b\x32\x1a.consensus.v1.RunUndeletedH\x00\x42\t\n\x07payload\"o\n\nRunCreated\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.consensus.v1.RunType\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\x12\x15\n\rparent_run_id\x18\x03 \x01(\t\"\x0c\n\nRunStarted\"\"\n\nRunResumed\x12\x14\n\x0cresume_count\x18\x01 \x01(\r\"9\n\x0cRunTakenOver\x12\x17\n\x0ftake_over_count\x18\x01 \x01(\r\x12\x10\n\x08released\x18\x02 \x01(\x08\"\x1b\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\"4\n\rStepCompleted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\"\x1b\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\"]\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepFailure\"\xcb\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\npersona_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61ttempt_number\x18\x03 \x01(\r\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05route\x18\x06 \x01(\t\x12\x16\n\x0e\x66\x61llback_route\x18\x07 \x01(\t\"l\n\rProposalReady\x12(\n\x08proposal\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Proposal\x12\x31\n\rproposal_diff\x18\x02 \x01(\x0b\x32\x1a.consensus.v1.ProposalDiff\"I\n\x12PersonaReviewReady\x12\x33\n\x0epersona_review\x18\x01 \x01(\x0b\x32\x1b.consensus.v1.PersonaReview\"9\n\rDecisionReady\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\"\x0e\n\x0cRunCompleted\"6\n\tRunFailed\x12)\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x18.consensus.v1.RunFailure\"\x0e\n\x0cRunCancelled\"!\n\nRunDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"#\n\x0cRunUndeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65\x63isionAnnotatedBv\n\x16\x64\x65v.consensusengine.v1B\rRunEventProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63onsensus/v1/run_event.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x18\x63onsensus/v1/panel.proto\x1a\x1b\x63onsensus/v1/proposal.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1c\x63onsensus/v1/suspicion.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x08\n\x08RunEvent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brun_created\x18\x04 \x01(\x0b\x32\x18.consensus.v1.RunCreatedH\x00\x12/\n\x0brun_started\x18\x05 \x01(\x0b\x32\x18.consensus.v1.RunStartedH\x00\x12/\n\x0brun_resumed\x18\x06 \x01(\x0b\x32\x18.consensus.v1.RunResumedH\x00\x12\x34\n\x0erun_taken_over\x18\x07 \x01(\x0b\x32\x1a.consensus.v1.RunTakenOverH\x00\x12\x31\n\x0cstep_started\x18\x08 \x01(\x0b\x32\x19.consensus.v1.StepStartedH\x00\x12\x35\n\x0estep_completed\x18\t \x01(\x0b\x32\x1b.consensus.v1.StepCompletedH\x00\x12\x31\n\x0cstep_skipped\x18\n \x01(\x0b\x32\x19.consensus.v1.StepSkippedH\x00\x12/\n\x0bstep_failed\x18\x0b \x01(\x0b\x32\x18.consensus.v1.StepFailedH\x00\x12\x35\n\x0e\x61ttempt_failed\x18\x0c \x01(\x0b\x32\x1b.consensus.v1.AttemptFailedH\x00\x12\x35\n\x0eproposal_ready\x18\r \x01(\x0b\x32\x1b.consensus.v1.ProposalReadyH\x00\x12@\n\x14persona_review_ready\x18\x0e \x01(\x0b\x32 .consensus.v1.PersonaReviewReadyH\x00\x12\x35\n\x0e\x64\x65\x63ision_ready\x18\x0f \x01(\x0b\x32\x1b.consensus.v1.DecisionReadyH\x00\x12\x33\n\rrun_completed\x18\x10 \x01(\x0b\x32\x1a.consensus.v1.RunCompletedH\x00\x12-\n\nrun_failed\x18\x11 \x01(\x0b\x32\x17.consensus.v1.RunFailedH\x00\x12\x33\n\rrun_cancelled\x18\x12 \x01(\x0b\x32\x1a.consensus.v1.RunCancelledH\x00\x12/\n\x0brun_deleted\x18\x13 \x01(\x0b\x32\x18.consensus.v1.RunDeletedH\x00\x12=\n\x12\x64\x65\x63ision_annotated\x18\x14 \x01(\x0b\x32\x1f.consensus.v1.DecisionAnnotatedH\x00\x12\x33\n\rrun_undeleted\x18\x15 \x01(\x0b\x32\x1a.consensus.v1.RunUndeletedH\x00\x42\t\n\x07payload\"\x9c\x01\n\nRunCreated\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.consensus.v1.RunType\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.consensus.v1.RunState\x12\x15\n\rparent_run_id\x18\x03 \x01(\t\x12+\n\nsuspicions\x18\x04 \x03(\x0b\x32\x17.consensus.v1.Suspicion\"\x0c\n\nRunStarted\"\"\n\nRunResumed\x12\x14\n\x0cresume_count\x18\x01 \x01(\r\"9\n\x0cRunTakenOver\x12\x17\n\x0ftake_over_count\x18\x01 \x01(\r\x12\x10\n\x08released\x18\x02 \x01(\x08\"\x1b\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\"4\n\rStepCompleted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\"\x1b\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\"]\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x15\n\rattempt_count\x18\x02 \x01(\r\x12*\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.consensus.v1.StepFailure\"\xcb\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\npersona_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61ttempt_number\x18\x03 \x01(\r\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\x12.\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05route\x18\x06 \x01(\t\x12\x16\n\x0e\x66\x61llback_route\x18\x07 \x01(\t\"\x99\x01\n\rProposalReady\x12(\n\x08proposal\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Proposal\x12\x31\n\rproposal_diff\x18\x02 \x01(\x0b\x32\x1a.consensus.v1.ProposalDiff\x12+\n\nsuspicions\x18\x03 \x03(\x0b\x32\x17.consensus.v1.Suspicion\"I\n\x12PersonaReviewReady\x12\x33\n\x0epersona_review\x18\x01 \x01(\x0b\x32\x1b.consensus.v1.PersonaReview\"9\n\rDecisionReady\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\"\x0e\n\x0cRunCompleted\"6\n\tRunFailed\x12)\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x18.consensus.v1.RunFailure\"\x0e\n\x0cRunCancelled\"!\n\nRunDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"#\n\x0cRunUndeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65\x63isionAnnotatedBv\n\x16\x64\x65v.consensusengine.v1B\rRunEventProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,42 +40,42 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'consensus.v1.run_event_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.consensusengine.v1B\rRunEventProtoP\001ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\242\002\003CSE'
-  _globals['_RUNEVENT']._serialized_start=247
-  _globals['_RUNEVENT']._serialized_end=1306
-  _globals['_RUNCREATED']._serialized_start=1308
-  _globals['_RUNCREATED']._serialized_end=1419
-  _globals['_RUNSTARTED']._serialized_start=1421
-  _globals['_RUNSTARTED']._serialized_end=1433
-  _globals['_RUNRESUMED']._serialized_start=1435
-  _globals['_RUNRESUMED']._serialized_end=1469
-  _globals['_RUNTAKENOVER']._serialized_start=1471
-  _globals['_RUNTAKENOVER']._serialized_end=1528
-  _globals['_STEPSTARTED']._serialized_start=1530
-  _globals['_STEPSTARTED']._serialized_end=1557
-  _globals['_STEPCOMPLETED']._serialized_start=1559
-  _globals['_STEPCOMPLETED']._serialized_end=1611
-  _globals['_STEPSKIPPED']._serialized_start=1613
-  _globals['_STEPSKIPPED']._serialized_end=1640
-  _globals['_STEPFAILED']._serialized_start=1642
-  _globals['_STEPFAILED']._serialized_end=1735
-  _globals['_ATTEMPTFAILED']._serialized_start=1738
-  _globals['_ATTEMPTFAILED']._serialized_end=1941
-  _globals['_PROPOSALREADY']._serialized_start=1943
-  _globals['_PROPOSALREADY']._serialized_end=2051
-  _globals['_PERSONAREVIEWREADY']._serialized_start=2053
-  _globals['_PERSONAREVIEWREADY']._serialized_end=2126
-  _globals['_DECISIONREADY']._serialized_start=2128
-  _globals['_DECISIONREADY']._serialized_end=2185
-  _globals['_RUNCOMPLETED']._serialized_start=2187
-  _globals['_RUNCOMPLETED']._serialized_end=2201
-  _globals['_RUNFAILED']._serialized_start=2203
-  _globals['_RUNFAILED']._serialized_end=2257
-  _globals['_RUNCANCELLED']._serialized_start=2259
-  _globals['_RUNCANCELLED']._serialized_end=2273
-  _globals['_RUNDELETED']._serialized_start=2275
-  _globals['_RUNDELETED']._serialized_end=2308
-  _globals['_RUNUNDELETED']._serialized_start=2310
-  _globals['_RUNUNDELETED']._serialized_end=2345
-  _globals['_DECISIONANNOTATED']._serialized_start=2347
-  _globals['_DECISIONANNOTATED']._serialized_end=2366
+  _globals['_RUNEVENT']._serialized_start=277
+  _globals['_RUNEVENT']._serialized_end=1336
+  _globals['_RUNCREATED']._serialized_start=1339
+  _globals['_RUNCREATED']._serialized_end=1495
+  _globals['_RUNSTARTED']._serialized_start=1497
+  _globals['_RUNSTARTED']._serialized_end=1509
+  _globals['_RUNRESUMED']._serialized_start=1511
+  _globals['_RUNRESUMED']._serialized_end=1545
+  _globals['_RUNTAKENOVER']._serialized_start=1547
+  _globals['_RUNTAKENOVER']._serialized_end=1604
+  _globals['_STEPSTARTED']._serialized_start=1606
+  _globals['_STEPSTARTED']._serialized_end=1633
+  _globals['_STEPCOMPLETED']._serialized_start=1635
+  _globals['_STEPCOMPLETED']._serialized_end=1687
+  _globals['_STEPSKIPPED']._serialized_start=1689
+  _globals['_STEPSKIPPED']._serialized_end=1716
+  _globals['_STEPFAILED']._serialized_start=1718
+  _globals['_STEPFAILED']._serialized_end=1811
+  _globals['_ATTEMPTFAILED']._serialized_start=1814
+  _globals['_ATTEMPTFAILED']._serialized_end=2017
+  _globals['_PROPOSALREADY']._serialized_start=2020
+  _globals['_PROPOSALREADY']._serialized_end=2173
+  _globals['_PERSONAREVIEWREADY']._serialized_start=2175
+  _globals['_PERSONAREVIEWREADY']._serialized_end=2248
+  _globals['_DECISIONREADY']._serialized_start=2250
+  _globals['_DECISIONREADY']._serialized_end=2307
+  _globals['_RUNCOMPLETED']._serialized_start=2309
+  _globals['_RUNCOMPLETED']._serialized_end=2323
+  _globals['_RUNFAILED']._serialized_start=2325
+  _globals['_RUNFAILED']._serialized_end=2379
+  _globals['_RUNCANCELLED']._serialized_start=2381
+  _globals['_RUNCANCELLED']._serialized_end=2395
+  _globals['_RUNDELETED']._serialized_start=2397
+  _globals['_RUNDELETED']._serialized_end=2430
+  _globals['_RUNUNDELETED']._serialized_start=2432
+  _globals['_RUNUNDELETED']._serialized_end=2467
+  _globals['_DECISIONANNOTATED']._serialized_start=2469
+  _globals['_DECISIONANNOTATED']._serialized_end=2488
 # @@protoc_insertion_point(module_scope)

@@ -3,15 +3,18 @@
 isort:skip_file
 The events of a run."""
 
+from collections import abc as _abc
 from consensus.v1 import decision_pb2 as _decision_pb2
 from consensus.v1 import errors_pb2 as _errors_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
 from consensus.v1 import run_pb2 as _run_pb2
+from consensus.v1 import suspicion_pb2 as _suspicion_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -178,22 +181,28 @@ class RunCreated(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    SUSPICIONS_FIELD_NUMBER: _builtins.int
     type: _run_pb2.RunType.ValueType
     """INITIAL, or REVISION where `parent_run_id` is set."""
     state: _run_pb2.RunState.ValueType
     """RUNNING when StreamReview started it, else QUEUED."""
     parent_run_id: _builtins.str
     """The run that it revises; empty unless it is a revision."""
+    @_builtins.property
+    def suspicions(self) -> _containers.RepeatedCompositeFieldContainer[_suspicion_pb2.Suspicion]:
+        """What was found in the texts that it is about, as in its specification."""
+
     def __init__(
         self,
         *,
         type: _run_pb2.RunType.ValueType = ...,
         state: _run_pb2.RunState.ValueType = ...,
         parent_run_id: _builtins.str = ...,
+        suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent_run_id", b"parent_run_id", "state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent_run_id", b"parent_run_id", "state", b"state", "suspicions", b"suspicions", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,6 +431,7 @@ class ProposalReady(_message.Message):
 
     PROPOSAL_FIELD_NUMBER: _builtins.int
     PROPOSAL_DIFF_FIELD_NUMBER: _builtins.int
+    SUSPICIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proposal(self) -> _proposal_pb2.Proposal:
         """All of it; never absent."""
@@ -430,15 +440,22 @@ class ProposalReady(_message.Message):
     def proposal_diff(self) -> _proposal_pb2.ProposalDiff:
         """What differs from the parent's proposal; absent unless the run is a revision."""
 
+    @_builtins.property
+    def suspicions(self) -> _containers.RepeatedCompositeFieldContainer[_suspicion_pb2.Suspicion]:
+        """What hints that the model obeyed a text when it made the proposal, or was made to pass one
+        on: found in the proposal, or in the answer that it came in.
+        """
+
     def __init__(
         self,
         *,
         proposal: _proposal_pb2.Proposal | None = ...,
         proposal_diff: _proposal_pb2.ProposalDiff | None = ...,
+        suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "proposal_diff", b"proposal_diff"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "proposal_diff", b"proposal_diff"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "proposal_diff", b"proposal_diff", "suspicions", b"suspicions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from consensus.v1 import errors_pb2 as _errors_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import policy_pb2 as _policy_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
+from consensus.v1 import suspicion_pb2 as _suspicion_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -156,6 +157,7 @@ class Run(_message.Message):
     OMITTED_FIELDS_FIELD_NUMBER: _builtins.int
     TURNOUT_FIELD_NUMBER: _builtins.int
     ASSESSMENT_FIELD_NUMBER: _builtins.int
+    SUSPICIONS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -257,6 +259,12 @@ class Run(_message.Message):
         lists. Derived.
         """
 
+    @_builtins.property
+    def suspicions(self) -> _containers.RepeatedCompositeFieldContainer[_suspicion_pb2.Suspicion]:
+        """What hints at an injection, in all that the run is about and in what the model answered:
+        with any, the run is suspected. In lists without those of reviews.
+        """
+
     def __init__(
         self,
         *,
@@ -286,10 +294,11 @@ class Run(_message.Message):
         omitted_fields: _abc.Iterable[_builtins.str] | None = ...,
         turnout: Global___PanelTurnout | None = ...,
         assessment: _decision_pb2.DecisionAssessment | None = ...,
+        suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "suspicions", b"suspicions", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -663,6 +672,7 @@ class RunSpecification(_message.Message):
     PANEL_REVISION_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SUSPICIONS_FIELD_NUMBER: _builtins.int
     idea: _builtins.str
     """The idea as it came, trimmed; of a draft its segments in order, a line each. 1 to
     10,000 characters.
@@ -737,6 +747,12 @@ class RunSpecification(_message.Message):
         of `policy_version`. In lists without its content.
         """
 
+    @_builtins.property
+    def suspicions(self) -> _containers.RepeatedCompositeFieldContainer[_suspicion_pb2.Suspicion]:
+        """What was found in the texts that the run is about when it was accepted; of a revision also
+        what its parent's proposal was suspected of.
+        """
+
     def __init__(
         self,
         *,
@@ -763,10 +779,11 @@ class RunSpecification(_message.Message):
         panel_revision: _builtins.str = ...,
         language: _builtins.str = ...,
         policy: _policy_pb2.Policy | None = ...,
+        suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "context", b"context", "document", b"document", "expand_temperature", b"expand_temperature", "idea", b"idea", "policy", b"policy", "proposal", b"proposal", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "attachments", b"attachments", "context", b"context", "document", b"document", "document_expansion", b"document_expansion", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "language", b"language", "panel_id", b"panel_id", "panel_revision", b"panel_revision", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy", b"policy", "policy_version", b"policy_version", "proposal", b"proposal", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature", "_review_temperature", b"_review_temperature", "attachments", b"attachments", "context", b"context", "document", b"document", "document_expansion", b"document_expansion", "draft_id", b"draft_id", "expand_model", b"expand_model", "expand_temperature", b"expand_temperature", "idea", b"idea", "language", b"language", "panel_id", b"panel_id", "panel_revision", b"panel_revision", "persona_template_version", b"persona_template_version", "personas", b"personas", "policy", b"policy", "policy_version", b"policy_version", "proposal", b"proposal", "quorum", b"quorum", "retry_policy", b"retry_policy", "review_model", b"review_model", "review_temperature", b"review_temperature", "revision", b"revision", "run_timeout", b"run_timeout", "subject", b"subject", "suspicions", b"suspicions", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expand_temperature: _TypeAlias = _typing.Literal["expand_temperature"]  # noqa: Y015
     _WhichOneofArgType__expand_temperature: _TypeAlias = _typing.Literal["_expand_temperature", b"_expand_temperature"]  # noqa: Y015

@@ -20,6 +20,7 @@ from persistence_service.journal.entries import Columns, EntrySeverity, NewEntry
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.payloads import Payload
 from persistence_service.runs.form.specification import SpecificationRow
+from persistence_service.runs.form.suspicions import KEY, suspicion_columns
 from persistence_service.schema.scalars import from_duration, ten_thousandths
 
 BUDGETS = {
@@ -126,7 +127,8 @@ def _proposal_ready(item: run_event_pb2.ProposalReady) -> NewRunEntry:
     _require(item, "proposal")
     diff = item.proposal_diff if item.HasField("proposal_diff") else None
     payload = payloads.proposal_payload(item.proposal, diff)
-    return _payload_entry(event_types.PROPOSAL, payload, {}, None, item.proposal.ByteSize())
+    suspected = suspicion_columns(item.suspicions, "proposal_ready")
+    return _payload_entry(event_types.PROPOSAL, payload, suspected, None, item.proposal.ByteSize())
 
 
 def _persona_review_ready(item: run_event_pb2.PersonaReviewReady) -> NewRunEntry:
@@ -185,6 +187,8 @@ def run_created_entry(specification: SpecificationRow, state: str) -> NewEntry:
         data["context_characters"] = len(specification.context)
     if is_revision:
         data["parent_run_id"] = specification.parent_run_id
+    if KEY in specification.settings:
+        data[KEY] = specification.settings[KEY]
     return NewEntry(event_types.RUN_CREATED, data, payload_digest=specification.digest)
 
 

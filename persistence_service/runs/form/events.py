@@ -7,6 +7,7 @@ from typing import Any
 
 from consensus.v1 import run_event_pb2
 from persistence_service.runs.form import decisions, event_types, names, payloads
+from persistence_service.runs.form.suspicions import KEY, suspicion_messages
 from persistence_service.schema.scalars import to_duration, to_timestamp
 
 
@@ -35,6 +36,7 @@ def _fill_run_created(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -
     event.run_created.type = names.run_type_number(stored.data["type"])
     event.run_created.state = names.run_state_number(stored.data["state"])
     event.run_created.parent_run_id = stored.data.get("parent_run_id", "")
+    event.run_created.suspicions.extend(suspicion_messages(stored.data.get(KEY)))
 
 
 def _fill_run_resumed(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:
@@ -86,6 +88,7 @@ def _fill_proposal(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> N
     event.proposal_ready.proposal.CopyFrom(payloads.proposal_message(row))
     if (diff := payloads.proposal_diff_message(row)) is not None:
         event.proposal_ready.proposal_diff.CopyFrom(diff)
+    event.proposal_ready.suspicions.extend(suspicion_messages(stored.data.get(KEY)))
 
 
 def _fill_review(event: run_event_pb2.RunEvent, stored: RecordedRunEvent) -> None:

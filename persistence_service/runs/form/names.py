@@ -1,6 +1,6 @@
 """Enums of the contract as the tables spell them. Pure."""
 
-from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, run_pb2
+from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, run_pb2, suspicion_pb2
 from persistence_service.schema.scalars import enum_number, enum_text
 
 QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"
@@ -78,4 +78,17 @@ def attempt_state_text(number: attempt_pb2.AttemptState.ValueType) -> str:
 def attempt_state_number(text: str) -> attempt_pb2.AttemptState.ValueType:
     """From such as `STARTED`."""
     number: attempt_pb2.AttemptState.ValueType = enum_number(attempt_pb2.AttemptState, "ATTEMPT_STATE_", text)
+    return number
+
+
+def suspicion_text(number: suspicion_pb2.SuspicionKind.ValueType) -> str:
+    """Such as `OVERRIDE`."""
+    return enum_text(suspicion_pb2.SuspicionKind, "SUSPICION_KIND_", number)
+
+
+def suspicion_number(text: str) -> suspicion_pb2.SuspicionKind.ValueType:
+    """From such as `OVERRIDE`."""
+    number: suspicion_pb2.SuspicionKind.ValueType = enum_number(
+        suspicion_pb2.SuspicionKind, "SUSPICION_KIND_", text
+    )
     return number

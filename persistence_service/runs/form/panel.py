@@ -12,7 +12,8 @@ class RunPanel:
     """What the run named when it was created; one object for all runs that named the same."""
 
     specification: run_pb2.RunSpecification
-    """Personas, quorum, policy and its version; how a document is expanded."""
+    """Personas, quorum, policy and its version; how a document is expanded; what its texts are suspected of.
+    """
     persona_ids: frozenset[str]
     given_proposal: bytes | None = None
     """Digest of the proposal that the run records as its caller wrote it; None where the model makes one, as
@@ -27,6 +28,7 @@ def panel_of(specification: run_pb2.RunSpecification) -> RunPanel:
         quorum=specification.quorum if specification.HasField("quorum") else None,
         policy_version=specification.policy_version,
         document_expansion=specification.document_expansion,
+        suspicions=specification.suspicions,
         policy=specification.policy if specification.HasField("policy") else None,
     )
     panel = _panel(kept.SerializeToString(deterministic=True))

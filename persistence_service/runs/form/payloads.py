@@ -11,6 +11,7 @@ from typing import Any
 from consensus.v1 import document_pb2, panel_pb2, proposal_pb2
 from consensus_journal import canonical_json, digest
 from persistence_service.journal.entries import Columns
+from persistence_service.runs.form.suspicions import KEY, suspicion_columns, suspicion_messages
 from persistence_service.schema.scalars import (
     from_duration,
     hundredths,
@@ -183,6 +184,7 @@ def verdict_message(row: Mapping[Any, Any]) -> panel_pb2.PersonaReview:
             document_pb2.ShownText(name=name, character_count=count, sha256=bytes.fromhex(sha256))
             for name, count, sha256 in content.get("shown_texts", ())
         ],
+        suspicions=suspicion_messages(content.get(KEY)),
         **{name: content[name] for name in _TEXT_LISTS},
     )
 
@@ -200,6 +202,7 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
         content["shown_texts"] = [
             [each.name, each.character_count, each.sha256.hex()] for each in review.shown_texts
         ]
+    content |= suspicion_columns(review.suspicions, "persona_review")
     if asked := _asked(review.provenance):
         content["asked"] = asked
     return content

@@ -7,8 +7,9 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from consensus.v1 import decision_pb2, run_pb2
+from consensus.v1 import decision_pb2, run_pb2, suspicion_pb2
 from consensus_decision.sections import mark_stale
+from consensus_decision.suspicion import all_suspicions
 from persistence_service.runs.form import decisions, event_types, names, payloads
 from persistence_service.runs.form.assessment import note_assessment
 from persistence_service.runs.form.events import RecordedRunEvent
@@ -16,6 +17,7 @@ from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
+from persistence_service.runs.form.suspicions import suspicion_messages
 from persistence_service.runs.form.turnout import note_models, panel_turnout
 from persistence_service.schema.scalars import to_timestamp
 
@@ -55,6 +57,7 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
     run.persona_reviews.extend(payloads.review_message(row) for row in reviews)
     mark_stale(run.persona_reviews, run.specification, run.proposal if rows.proposal is not None else None)
     note_models(run.turnout, run.persona_reviews)
+    run.suspicions.extend(_suspicions(rows.run, run))
     if rows.decision is not None:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""
@@ -72,10 +75,16 @@ def listed_run(
     run = _run(row, retention)
     panel = [persona.persona_id for persona in run.specification.personas]
     run.turnout.CopyFrom(panel_turnout(run.specification.personas, fold_steps(panel, entries, {})))
+    run.suspicions.extend(_suspicions(row, run))
     for entry in entries:
         if entry.event_type == event_types.DECISION:
             decisions.note_fresh_weight(run.decision, entry.data)
     return run
+
+
+def _suspicions(row: Row, run: run_pb2.Run) -> list[suspicion_pb2.Suspicion]:
+    of_proposal = suspicion_messages(row["suspicions"])
+    return all_suspicions(run.specification, of_proposal, run.persona_reviews)
 
 
 def _run(row: Row, retention: timedelta | None) -> run_pb2.Run:

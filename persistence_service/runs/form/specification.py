@@ -22,6 +22,7 @@ from persistence_service.runs.form.materials import describe, material_columns
 from persistence_service.runs.form.panel import RunPanel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
+from persistence_service.runs.form.suspicions import KEY, suspicion_columns, suspicion_messages
 from persistence_service.schema.nesting import readable
 from persistence_service.schema.scalars import (
     MICROSECOND,
@@ -35,8 +36,8 @@ from persistence_service.schema.scalars import (
 FIELD = "specification"
 _PANEL_FIELDS = ("panel_id", "panel_revision", "language")
 _POLICY_FIELDS = ("policy_id", "revision", "content")
-_OWN_FIELDS = ("instructions", "model", "optional")
-"""Of personas that are not built in."""
+_OWN_FIELDS = ("instructions", "model", "optional", "shows_idea")
+"""Those that few personas have."""
 _PERSONA_FIELDS = ("persona_id", "display_name", "focus", "holds_veto", "prompt_digest")
 
 
@@ -151,6 +152,7 @@ def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
         policy_version=settings["policy_version"],
         personas=[_persona_message(persona) for persona in settings["personas"]],
         draft_id=row["draft_id"] or "",
+        suspicions=suspicion_messages(settings.get(KEY)),
         **{name: settings[name] for name in _PANEL_FIELDS if name in settings},
     )
     if (timeout := settings.get("run_timeout_ns")) is not None:
@@ -182,6 +184,7 @@ def _settings(specification: run_pb2.RunSpecification) -> dict[str, Any]:
     }
     # What is empty is not stored, so that runs of the built-in panel share what they shared before.
     settings |= {name: said for name in _PANEL_FIELDS if (said := getattr(specification, name))}
+    settings |= suspicion_columns(specification.suspicions, FIELD)
     if specification.HasField("policy"):
         settings["policy"] = {name: getattr(specification.policy, name) for name in _POLICY_FIELDS}
     for name in ("expand_temperature", "review_temperature"):

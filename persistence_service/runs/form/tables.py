@@ -67,6 +67,8 @@ class RunRow(Base):
     lease_was_released: Mapped[bool] = mapped_column(Boolean)
     # Whether its proposal is recorded, or it goes without; absent: look for it.
     is_expanded: Mapped[bool | None] = mapped_column(Boolean)
+    # What its proposal is suspected of, as pairs of a name and a kind; absent: nothing.
+    suspicions: Mapped[list[list[str]] | None] = mapped_column(Json)
     # Bytes of its reviews as messages, but for those that a release before 0011 recorded.
     review_bytes: Mapped[int | None] = mapped_column(Integer)
     # Instants.

@@ -123,14 +123,16 @@ class Fold:
             raise InvalidField(field="record.record_id", description=above)
         run.require(names.RUNNING, "record")
         check_record(run, record)
-        check_claims(run.run_id, operation.panel, record.entries, self._recorded(run.key))
+        check_claims(run.run_id, operation.panel, record.entries, self._recorded(run))
         return write_record(self.changes, tracked, record, operation.scope, run.moment(self.now))
 
-    def _recorded(self, key: RunKey) -> Recorded:
+    def _recorded(self, run: LockedRun) -> Recorded:
         """What stands of a run as far as it was read, with what the batch adds."""
-        recorded = self.recorded.get(key, NOTHING)
-        reviews = self._added(key, event_types.REVIEW)
-        proposals = self._added(key, event_types.PROPOSAL)
+        recorded = self.recorded.get(run.key, NOTHING)
+        if run.suspicions:
+            recorded = replace(recorded, suspicions=run.suspicions)
+        reviews = self._added(run.key, event_types.REVIEW)
+        proposals = self._added(run.key, event_types.PROPOSAL)
         if not reviews and not proposals:
             return recorded
         proposal = proposals[0] if proposals else recorded.proposal

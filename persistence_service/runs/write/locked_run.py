@@ -49,6 +49,7 @@ class LockedRun:
     lease_microseconds: int | None = None
     lease_was_released: bool = False
     is_expanded: bool | None = None
+    suspicions: list[list[str]] | None = None
     review_bytes: int | None = None
     start_time: datetime | None = None
     finish_time: datetime | None = None

@@ -21,6 +21,7 @@ from persistence_service.runs.form.decisions import decision_columns
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.panel import RunPanel, proposal_digest
 from persistence_service.runs.form.payloads import proposal_message, verdict_message
+from persistence_service.runs.form.suspicions import KEY, suspicion_messages
 
 Row: TypeAlias = Mapping[Any, Any]
 
@@ -39,6 +40,8 @@ class Recorded:
     proposal: Row | None = None
     specification: run_pb2.RunSpecification | None = None
     """Its revision, and its document if it has one."""
+    suspicions: Sequence[Sequence[str]] = ()
+    """What its proposal is suspected of."""
 
 
 NOTHING = Recorded()
@@ -61,7 +64,8 @@ def check_claims(
         match new.entry.event_type:
             case event_types.PROPOSAL:
                 _check_proposal(panel, new.payload)
-                recorded = replace(recorded, proposal=new.payload)
+                suspected = new.entry.data.get(KEY, ())
+                recorded = replace(recorded, proposal=new.payload, suspicions=suspected)
             case event_types.REVIEW:
                 _check_review(run_id, panel, new.payload, recorded.reviews)
                 recorded = replace(recorded, reviews=[*recorded.reviews, new.payload])
@@ -118,7 +122,8 @@ def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, 
         for each in decision["content"].get("completeness", {}).get("missing_personas", ())
     }
     try:
-        given = decide(specification, _reviews(recorded), missing)
+        suspected = suspicion_messages(recorded.suspicions)
+        given = decide(specification, _reviews(recorded), missing, suspicions=suspected)
     except ValueError as error:
         raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
     for name in _differences(decision, decision_columns(given)):

@@ -7,6 +7,7 @@ from consensus_contract.sizes import REVIEWS_BYTES
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.entries import over_budget
 from persistence_service.runs.form.keys import RunScope
+from persistence_service.runs.form.suspicions import KEY
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import PreparedRecord
 from persistence_service.runs.write.outcomes import Ack
@@ -56,6 +57,7 @@ def write_record(
             run.decision_policy_version = new.payload["policy_version"]
         if kind == event_types.PROPOSAL:
             run.is_expanded = True
+            run.suspicions = new.entry.data.get(KEY)
         if kind == event_types.RUN_FAILED:
             run.failure = new.entry.data["failure"]
         if kind in _ENDS:

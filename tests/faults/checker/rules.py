@@ -93,7 +93,7 @@ def at_most_one_decision(evidence: Evidence) -> Iterator[str]:
 
 
 def decisions_recompute(evidence: Evidence) -> Iterator[str]:
-    """The stored decision is what its reviews come to."""
+    """The stored decision is what its reviews and suspicions come to."""
     for run_id, run in evidence.snapshot.messages.items():
         if not run.HasField("decision"):
             continue
@@ -102,7 +102,8 @@ def decisions_recompute(evidence: Evidence) -> Iterator[str]:
             for step in run.steps
             if step.HasField("failure")
         }
-        again = decide(run.specification, list(run.persona_reviews), missing)
+        reviews, suspected = list(run.persona_reviews), run.suspicions
+        again = decide(run.specification, reviews, missing, suspicions=suspected)
         again.decision_notes = run.decision.decision_notes
         if again.SerializeToString(deterministic=True) != run.decision.SerializeToString(deterministic=True):
             yield f"{run_id} has a decision that its reviews do not come to"

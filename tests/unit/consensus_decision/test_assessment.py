@@ -135,5 +135,6 @@ def test_steps_tell_each_number_and_also_what_did_not_fire() -> None:
         ("blocking_weight", False, REVISE),
         ("required_persona_missing", False, REVISE),
         ("fresh_weight", False, REVISE),
+        ("suspected_injection", False, REVISE),
     ]
     assert REJECT not in [each.label for each in steps]

@@ -2,17 +2,19 @@
 
 import itertools
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, suspicion_pb2
 from consensus_decision.decision import decide
 from consensus_decision.labels import label_name
 from consensus_decision.policies import POLICY_VERSION, UnknownPolicyError
-from tests.support.decisions import GOLDEN_CASES, GoldenCase
+from consensus_decision.policy import DEFAULT
+from tests.support.decisions import GOLDEN_CASES, SUSPECTED, GoldenCase
 from tests.support.engine import PANEL, review, reviews, specification, stale
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -290,10 +292,14 @@ def test_under_reject_nothing_is_reported() -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in GOLDEN_CASES if not any(each.stale_sections for each in case.reviews)],
+    [
+        case
+        for case in GOLDEN_CASES
+        if not case.suspicions and not any(each.stale_sections for each in case.reviews)
+    ],
     ids=lambda case: case.name,
 )
-def test_where_every_review_read_the_text_the_newer_policy_decides_as_the_one_before(
+def test_where_every_review_read_an_unsuspected_text_the_newer_policy_decides_as_those_before(
     case: GoldenCase,
 ) -> None:
     before, spec = case.decide(), case.specification()
@@ -361,3 +367,52 @@ def test_a_carried_over_review_of_an_unchanged_text_counts_as_read() -> None:
 def test_a_run_is_decided_by_the_policy_that_it_names_and_by_no_other() -> None:
     with pytest.raises(UnknownPolicyError):
         decide(specification(policy_version="0.9"), even(0.9))
+
+
+CANARY = suspicion_pb2.Suspicion(text="proposal", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
+
+
+def test_a_suspected_proposal_is_not_approved_and_the_rule_says_what_was_found() -> None:
+    decision = decide(specification(), even(0.95), suspicions=[CANARY])
+
+    assert label_name(decision.label) == "revise"
+    assert fired(decision) == ["CONFIDENCE_THRESHOLD", "SUSPECTED_INJECTION"]
+    assert dict(decision.fired_rules[1].data) == {"texts": "proposal", "kinds": "CANARY"}
+    assert "canary in proposal" in decision.fired_rules[1].explanation
+
+
+def test_what_is_suspected_of_the_texts_the_proposal_and_a_review_is_told_together() -> None:
+    spec, panel = specification(), even(0.95)
+    spec.suspicions.extend(SUSPECTED)
+    panel[1].suspicions.add(text="review_critic", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
+
+    decision = decide(spec, panel, suspicions=[CANARY])
+
+    assert dict(decision.fired_rules[1].data) == {
+        "texts": "idea,context,proposal,review_critic",
+        "kinds": "OVERRIDE,INVISIBLE,CANARY,CANARY",
+    }
+
+
+@pytest.mark.parametrize(("score", "label"), [(0.7, "revise"), (0.2, "reject")])
+def test_a_suspicion_only_lowers(score: float, label: str) -> None:
+    decision = decide(specification(), even(score), suspicions=[CANARY])
+
+    assert label_name(decision.label) == label
+
+
+def test_a_policy_may_approve_what_is_suspected() -> None:
+    decision = decide(
+        specification(), even(0.95), policy=replace(DEFAULT, approve_suspected=True), suspicions=[CANARY]
+    )
+
+    assert label_name(decision.label) == "approve"
+    assert fired(decision) == ["CONFIDENCE_THRESHOLD"]
+
+
+def test_a_kind_of_a_newer_release_is_suspected_too() -> None:
+    newer = suspicion_pb2.Suspicion.FromString(b"\x0a\x04idea\x10\x63")
+
+    decision = decide(specification(), even(0.95), suspicions=[newer])
+
+    assert dict(decision.fired_rules[1].data) == {"texts": "idea", "kinds": "99"}

@@ -71,6 +71,14 @@ def test_the_revision_names_the_content_and_nothing_else() -> None:
     assert normalised(panel(title="x")).revision != normalised(one).revision
 
 
+def test_who_is_shown_the_idea_is_content_and_who_is_not_leaves_the_revision_as_it_was() -> None:
+    shown = panel(persona("a", holds_veto=True), persona("b", shows_idea=True))
+    hidden = panel(persona("a", holds_veto=True), persona("b"))
+    assert normalised(shown).revision != normalised(hidden).revision
+    assert panel_of_content(stored_content(normalised(shown))).personas[1].shows_idea
+    assert "shows_idea" not in str(stored_content(normalised(hidden)))
+
+
 def test_content_is_read_back() -> None:
     sent = panel(
         persona("cost", temperature=0.35, optional=True, model="r:m", focus="money"),
@@ -148,7 +156,10 @@ def test_the_built_in_panel_is_what_it_was() -> None:
 
 def test_a_folder_that_was_written_is_read_back(tmp_path: Path) -> None:
     sent = normalised(
-        panel(persona("a", model="r:m", temperature=0.5, optional=True), persona("b", holds_veto=True))
+        panel(
+            persona("a", model="r:m", temperature=0.5, optional=True, shows_idea=True),
+            persona("b", holds_veto=True),
+        )
     )
     sent.title = 'A "title" \\ with signs'
     write_folder(sent, tmp_path / "new")

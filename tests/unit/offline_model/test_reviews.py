@@ -113,6 +113,16 @@ def test_sharing_nothing_without_consent_counts_as_consent() -> None:
     assert "consent" in read_signals("No data is shared without consent.").named
 
 
+def test_a_danger_that_the_idea_states_counts_where_the_proposal_is_silent_on_it_not_where_it_denies_it() -> (
+    None
+):
+    idea = "Store passwords in plain text."
+    silent, denying = (read_signals(text) for text in ("A login page.", "No passwords in plain text."))
+
+    assert "plain_text_secrets" in silent.with_dangers_of(idea).risks
+    assert "plain_text_secrets" not in denying.with_dangers_of(idea).risks
+
+
 @pytest.mark.parametrize("persona", PERSONAS)
 def test_the_review_says_that_it_is_rule_based(persona: str) -> None:
     answer = review(persona, read_signals("Sell tea."))

@@ -15,7 +15,7 @@ DEFAULTS = {
     "model_reasoning_effort": None,
     "expand_temperature": 70,
     "review_temperature": 20,
-    "persona_template_version": "1.0.0",
+    "persona_template_version": "1.1.0",
     "max_retries_per_persona": 3,
     "retry_initial_backoff_seconds": 1.0,
     "retry_backoff_multiplier": 2.0,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from consensus.v1 import suspicion_pb2
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import escape, markdown_report
 from consensus_cli.report.markup import Markup, element, render
@@ -53,6 +54,16 @@ def test_the_reports_say_what_of_the_panel_answered_and_what_it_did_not_read() -
             "stale: Solution, Assumptions",
         ):
             assert part in document
+
+
+def test_the_reports_say_what_a_run_is_suspected_of() -> None:
+    run = samples.completed_run()
+    for document in (html_report(run, []), markdown_report(run, [])):
+        assert "SUSPECTED" not in document
+    run.suspicions.add(text="idea", kind=suspicion_pb2.SUSPICION_KIND_OVERRIDE)
+    run.suspicions.add(text="review_critic", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
+    for document in (html_report(run, []), markdown_report(run, []).replace("\\", "")):
+        assert document.count("SUSPECTED INJECTION: override in idea, canary in review_critic") == 2
 
 
 def test_the_reports_of_a_failed_run_say_why() -> None:

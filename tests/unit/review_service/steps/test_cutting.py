@@ -6,6 +6,7 @@ import pytest
 
 from consensus.v1 import attempt_pb2, panel_pb2
 from consensus_contract.sizes import PROPOSAL_BYTES, REVIEWS_BYTES
+from review_service.screening.canary import Canary
 from review_service.steps.expander import _read_proposal
 from review_service.steps.outputs import OutputError, PersonaReviewOutput, ProposalOutput, fit, read_output
 from tests.support.outputs import PROPOSAL, REVIEW
@@ -93,7 +94,7 @@ def test_a_proposal_of_all_that_its_bounds_allow_fits_and_says_what_was_cut() ->
     lists = {"assumptions": ["𠀀" * 4_000] * 50, "scope_non_goals": ["𠀀" * 4_000] * 50}
     attempt = attempt_pb2.Attempt()
 
-    proposal = _read_proposal(json.dumps(PROPOSAL | lists), attempt)
+    proposal = _read_proposal(Canary(), json.dumps(PROPOSAL | lists), attempt).proposal
 
     assert proposal.ByteSize() <= PROPOSAL_BYTES
     assert list(attempt.truncated_fields) == ["assumptions", "scope_non_goals"]

@@ -129,7 +129,10 @@ def test_a_document_cannot_close_its_block() -> None:
 def test_a_proposal_alone_is_shown_as_ever() -> None:
     material = review_material(run_pb2.RunSpecification(idea="x"), proposal())
 
-    assert (material.instructions, material.message) == (REVIEW_INSTRUCTIONS, review_message(proposal()))
+    assert (material.instructions, material.message) == (
+        REVIEW_INSTRUCTIONS,
+        review_message(proposal_text(proposal())),
+    )
     assert material.output is REVIEW_FORMAT
     assert not material.shown
 

@@ -61,16 +61,16 @@ def test_reviewers_are_shown_the_whole_proposal_as_data() -> None:
         "scope_non_goals": [],
         "raw_expanded_proposal": None,
     }
-    assert fenced("proposal", text) in review_message(proposal())
+    assert fenced("proposal", text) in review_message(text)
 
 
 def test_the_panel_is_the_documented_one() -> None:
-    assert [(m.persona_id, m.display_name, m.weight, m.holds_veto) for m in PANEL.members] == [
-        ("architect", "Architect", 0.25, False),
-        ("critic", "Critic", 0.25, False),
-        ("optimist", "Optimist", 0.15, False),
-        ("security_guardian", "SecurityGuardian", 0.20, True),
-        ("user_advocate", "UserAdvocate", 0.15, False),
+    assert [(m.persona_id, m.display_name, m.weight, m.holds_veto, m.shows_idea) for m in PANEL.members] == [
+        ("architect", "Architect", 0.25, False, False),
+        ("critic", "Critic", 0.25, False, True),
+        ("optimist", "Optimist", 0.15, False, False),
+        ("security_guardian", "SecurityGuardian", 0.20, True, False),
+        ("user_advocate", "UserAdvocate", 0.15, False, False),
     ]
 
 

@@ -52,8 +52,9 @@ async def test_an_idea_becomes_a_proposal(desk: Desk) -> None:
     outcome = await desk.expand()
 
     assert isinstance(outcome, Succeeded)
-    assert outcome.result.problem_statement
-    assert outcome.result.proposed_solution
+    assert outcome.result.proposal.problem_statement
+    assert outcome.result.proposal.proposed_solution
+    assert not outcome.result.suspicions
     assert outcome.attempt.step == "expand"
     assert outcome.attempt.requested_model == "gpt-expand"
 
@@ -261,7 +262,7 @@ async def test_cancelling_a_step_closes_its_connection_and_records_no_failure(
     assert desk.recorder.course() == [("started", 1)]
 
 
-async def test_the_five_prompts_share_their_beginning_byte_for_byte(
+async def test_the_five_prompts_share_their_beginning_byte_for_byte_and_two_are_shown_the_idea(
     desk: Desk, control: ControlClient
 ) -> None:
     await control.record(10)
@@ -270,9 +271,11 @@ async def test_the_five_prompts_share_their_beginning_byte_for_byte(
 
     bodies = [request["body"] for request in await control.requests()]
     assert len({body["instructions"] for body in bodies}) == 1
-    assert len({json.dumps(body["input"][:-1]) for body in bodies}) == 1
-    first_lines = {body["input"][-1]["content"].splitlines()[0] for body in bodies}
-    assert first_lines == {f"Persona: {persona_id}" for persona_id in PANEL.ids}
+    assert len({json.dumps(body["input"][0]) for body in bodies}) == 1
+    lines = {body["input"][-1]["content"].splitlines()[2]: body["input"][1:-1] for body in bodies}
+    assert lines.keys() == {f"Persona: {persona_id}" for persona_id in PANEL.ids}
+    beside = {line.removeprefix("Persona: ") for line, messages in lines.items() if messages}
+    assert beside == {"critic", "security_guardian"}
 
 
 async def test_a_failed_record_of_a_failure_ends_the_step(model: ModelClient, control: ControlClient) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import PolicyUnknown
 from consensus_decision.decision import decide
 from consensus_decision.policies import POLICY_VERSION
@@ -109,6 +109,46 @@ def test_a_review_of_an_earlier_text_is_stale_whatever_the_worker_says() -> None
         check(decided, carried, newest)
     decided = decide(specification(policy_version="1.0.0"), carried)
     check(decided, carried, specification(policy_version="1.0.0"))
+
+
+SUSPECTED = suspicion_pb2.Suspicion(text="proposal", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
+
+
+def approving() -> list[panel_pb2.PersonaReview]:
+    """Reviews that approve."""
+    reviews = [review(persona, 0.95) for persona in PERSONAS]
+    for each in reviews:
+        each.ClearField("blocking_issues")
+        each.blocking_issues_present = False
+    return reviews
+
+
+def test_what_the_texts_or_a_review_are_suspected_of_counts_whatever_the_worker_says() -> None:
+    newest, reviews = specification(policy_version=POLICY_VERSION), approving()
+    unsuspecting = decide(newest, reviews)
+    assert unsuspecting.label == decision_pb2.DECISION_LABEL_APPROVE
+    check(unsuspecting, reviews, newest)
+
+    of_texts = specification(policy_version=POLICY_VERSION, suspicions=[SUSPECTED])
+    reviews[1].suspicions.add().CopyFrom(SUSPECTED)
+    for run, given in ((of_texts, approving()), (newest, reviews)):
+        with pytest.raises(InvalidField, match=r"decision\.label"):
+            check(unsuspecting, given, run)
+        check(decide(run, given), given, run)
+
+
+def test_what_a_proposal_in_the_same_record_is_suspected_of_counts() -> None:
+    newest, reviews = specification(policy_version=POLICY_VERSION), approving()
+    suspected = run_event_pb2.ProposalReady(proposal=proposal(), suspicions=[SUSPECTED])
+
+    def claim(decided: decision_pb2.Decision) -> None:
+        ready_decision = run_event_pb2.DecisionReady(decision=decided)
+        whole = entries(suspected, *map(ready, reviews), ready_decision)
+        check_claims("r", panel_of(newest), whole)
+
+    with pytest.raises(InvalidField, match=r"decision\.label"):
+        claim(decide(newest, reviews))
+    claim(decide(newest, reviews, suspicions=[SUSPECTED]))
 
 
 def test_a_panel_without_weight_decides_nothing() -> None:
