@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -22,6 +22,7 @@ from consensus.v1 import (
     policy_service_pb2,
     policy_service_pb2_grpc,
     run_pb2,
+    suspicion_pb2,
 )
 from consensus_contract.errors import (
     DatabaseError,
@@ -202,16 +203,23 @@ async def test_the_database_keeps_revisions(policies: Any, database: Database, c
         await database.run(attempt)
 
 
-async def decided(service: Service, policy: policy_pb2.Policy | None = None) -> run_pb2.Run:
+async def decided(
+    service: Service,
+    policy: policy_pb2.Policy | None = None,
+    suspicions: Sequence[suspicion_pb2.Suspicion] = (),
+) -> run_pb2.Run:
     """A run that was recorded under a policy, decided."""
     run_id, pinned = new_id(), specification()
     pinned.policy_version = POLICY_VERSION
     if policy is not None:
         pinned.policy.CopyFrom(policy)
     *records, last = happy_records()
+    for item in (item for each in records for item in each.items if item.HasField("proposal_ready")):
+        item.proposal_ready.suspicions.extend(suspicions)
     for item in last.items:
         if item.HasField("decision_ready"):
-            item.decision_ready.decision.CopyFrom(decide(pinned, map(review, PERSONAS)))
+            made = decide(pinned, map(review, PERSONAS), suspicions=suspicions)
+            item.decision_ready.decision.CopyFrom(made)
     async with Worker(service) as worker:
         await worker.create(run_id, specification=pinned)
         for each in (*records, last):
@@ -333,6 +341,20 @@ async def test_many_runs_are_decided_again_newest_first_and_as_they_were_by_thei
         expected.CopyFrom(run.decision)
         expected.policy = f"default@{default_policy().revision}"
         assert each.decision == expected
+
+
+async def test_what_is_suspected_stays_suspected_when_it_is_decided_again(
+    service: Service, decisions: Any, policies: Any
+) -> None:
+    suspicion = suspicion_pb2.Suspicion(text="proposal", kind=suspicion_pb2.SUSPICION_KIND_VERDICT)
+    run = await decided(service, suspicions=[suspicion])
+    await put(policies, replace(DEFAULT, thresholds=Thresholds(Decimal("0.1"), Decimal("0.1"))))
+
+    (again,) = await reaggregated(decisions, "strict")
+    explained = await explain(decisions, run.run_id, "strict")
+
+    assert again.decision == explained.decision
+    assert again.decision.label == decision_pb2.DECISION_LABEL_REVISE
 
 
 async def test_a_policy_that_asks_for_more_personas_than_answered_decides_nothing(

@@ -12,6 +12,7 @@ from persistence_service.runs.form import decisions, event_types, names
 from persistence_service.runs.form.payloads import verdict_message
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.specification import specification_message
+from persistence_service.runs.form.suspicions import suspicion_messages
 from persistence_service.runs.form.tables import PAYLOADS, RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.listing import newest_first
@@ -83,4 +84,7 @@ def _run(
         specification=specification_message(row),
         persona_reviews=[verdict_message(each) for each in reviews],
         decision=decisions.decision_message(decision),
+        suspicions=suspicion_messages(
+            row["suspicions"]
+        ),  # of the proposal; others stand with what they are of
     )
