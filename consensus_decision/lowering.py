@@ -10,6 +10,7 @@ from consensus_decision.listed import listed
 from consensus_decision.policy import Flag, Policy, VetoRule
 from consensus_decision.quorum import missing_required
 from consensus_decision.steps import Finding, StepName
+from consensus_decision.supported import supported
 from consensus_decision.suspicion import suspicion_finding
 from consensus_decision.votes import Vote, present_weight, total
 
@@ -89,13 +90,13 @@ def _veto(rule: VetoRule, votes: Sequence[Vote]) -> Finding | None:
 
 def _flags(flag: Flag, review: panel_pb2.PersonaReview) -> int:
     if flag == Flag.BLOCKING:
-        return len(review.blocking_issues)
-    return sum(issue.security_critical for issue in review.blocking_issues)
+        return len(supported(review.blocking_issues))
+    return sum(issue.security_critical for issue in supported(review.blocking_issues))
 
 
 def _blocking_weight(policy: Policy, votes: Sequence[Vote]) -> Finding | None:
     """Blocking issues of personas with enough of the weight present."""
-    blocking = [vote for vote in votes if vote.review.blocking_issues]
+    blocking = [vote for vote in votes if supported(vote.review.blocking_issues)]
     weight, present = total(vote.weight for vote in blocking), present_weight(votes)
     share = policy.blocking_weight
     if not blocking or share is None or weight < share * present:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from consensus.v1 import decision_pb2, panel_pb2
 from consensus_decision.decimals import hundredths, nearest_double, score_from_double
+from consensus_decision.supported import supported
 
 LOW_SCORE = Decimal("0.60")
 _NO_RECOMMENDATION = "Address concerns raised by this persona before proceeding"
@@ -19,8 +20,10 @@ def minority_reports(
 
 def _dissents(label: decision_pb2.DecisionLabel.ValueType, review: panel_pb2.PersonaReview) -> bool:
     if label == decision_pb2.DECISION_LABEL_APPROVE:
-        return bool(review.blocking_issues) or score_from_double(review.confidence_score) < LOW_SCORE
-    return label == decision_pb2.DECISION_LABEL_REVISE and bool(review.blocking_issues)
+        return (
+            bool(supported(review.blocking_issues)) or score_from_double(review.confidence_score) < LOW_SCORE
+        )
+    return label == decision_pb2.DECISION_LABEL_REVISE and bool(supported(review.blocking_issues))
 
 
 def _report(review: panel_pb2.PersonaReview) -> decision_pb2.MinorityReport:
@@ -29,9 +32,9 @@ def _report(review: panel_pb2.PersonaReview) -> decision_pb2.MinorityReport:
         persona_id=review.persona_id,
         persona_name=review.persona_name,
         confidence_score=nearest_double(score),
-        blocking_summary="; ".join(issue.text for issue in review.blocking_issues)
+        blocking_summary="; ".join(issue.text for issue in supported(review.blocking_issues))
         or f"Low confidence ({hundredths(score)}) indicates significant concerns",
         mitigation_recommendation="; ".join(review.recommendations) or _NO_RECOMMENDATION,
         strengths=review.strengths,
-        concerns=[concern.text for concern in review.concerns],
+        concerns=[concern.text for concern in supported(review.concerns)],
     )

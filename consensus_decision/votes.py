@@ -7,6 +7,7 @@ from decimal import Decimal
 from consensus.v1 import panel_pb2
 from consensus_decision.decimals import EXACT, round_half_up, score_from_double
 from consensus_decision.policy import Policy, Thresholds
+from consensus_decision.supported import supported
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Vote:
 
     def is_approval(self, thresholds: Thresholds) -> bool:
         """Whether the persona by itself would approve."""
-        return self.score >= thresholds.approve and not self.review.blocking_issues
+        return self.score >= thresholds.approve and not supported(self.review.blocking_issues)
 
 
 def weighted_panel(personas: Iterable[panel_pb2.Persona], policy: Policy) -> list[panel_pb2.Persona]:

@@ -4,7 +4,7 @@ Everything here is linear in the length of the text, whatever the text is.
 """
 
 from consensus_documents.formats import detect_format
-from consensus_documents.quotations import find_quotation, words_of
+from consensus_documents.quotations import find_quotation, folded, words_of
 from consensus_documents.sections import MAX_SECTIONS, Section, read_sections, section_digests
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Section",
     "detect_format",
     "find_quotation",
+    "folded",
     "read_sections",
     "section_digests",
     "words_of",

@@ -24,7 +24,7 @@ class Answers:
     def __init__(self, kept_characters: int = _KEPT_CHARACTERS) -> None:
         self._texts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._room = kept_characters
-        self._latest: tuple[str, Signals] | None = None
+        self._latest: tuple[str, Proposal, Signals] | None = None
 
     def text(self, ask: Ask) -> str:
         if ask.kind == "other":
@@ -43,17 +43,17 @@ class Answers:
         if ask.kind == "review":
             if "document" in data:
                 return review_document(ask.persona, ask.persona_text(), data["document"], ask.instructions())
-            signals = self._signals(data.get("proposal") or ask.unfenced())
+            proposal, signals = self._read(data.get("proposal") or ask.unfenced())
             if "idea" in data:
                 signals = signals.with_dangers_of(data["idea"])
-            return review(ask.persona, signals)
+            return review(ask.persona, signals, proposal)
         return _expansion(data, ask).to_json()
 
-    def _signals(self, text: str) -> Signals:
+    def _read(self, text: str) -> tuple[Proposal, Signals]:
         if self._latest is None or self._latest[0] != text:
             proposal = Proposal.from_json(text) or expand(text)
-            self._latest = (text, proposal.signals())
-        return self._latest[1]
+            self._latest = (text, proposal, proposal.signals())
+        return self._latest[1:]
 
     def _keep(self, key: tuple[str, str], text: str) -> None:
         self._texts[key] = text

@@ -192,12 +192,12 @@ def _strengths(
 
 def _concern(says: str, at: int, reading: DocumentReading) -> dict[str, Any]:
     sentence = reading.document.sentences[at]
-    return {"text": _told(says, sentence), "is_blocking": False, "quotes": _quotes(sentence)}
+    return {"text": _told(says, sentence), "is_blocking": False, **_evidence(sentence)}
 
 
 def _danger(risk: str, sentence: Sentence) -> dict[str, Any]:
     text = f"{RISKS[risk].issue}: “{_cut(sentence.text, _QUOTE_LENGTH)}” ({sentence.section.name})"
-    return {"text": text, "security_critical": True, "quotes": _quotes(sentence)}
+    return {"text": text, "security_critical": True, **_evidence(sentence)}
 
 
 def _omitted(gaps: list[str], reading: DocumentReading, language: str) -> list[dict[str, Any]]:
@@ -207,14 +207,15 @@ def _omitted(gaps: list[str], reading: DocumentReading, language: str) -> list[d
         if (place := place_of(reading, OMISSIONS[name])) is not None:
             anchor = _cut(place.text, _QUOTE_LENGTH)
             text = OMISSIONS[name].says[language].format(section=place.section.name, anchor=anchor)
-            concerns.append({"text": text, "is_blocking": False, "quotes": []})
+            belongs = {"section": place.section.number, "quotes": []}
+            concerns.append({"text": text, "is_blocking": False, **belongs})
     return concerns
 
 
-def _quotes(sentence: Sentence) -> list[dict[str, str]]:
-    if sentence.verbatim is None:
-        return []
-    return [{"section": sentence.section.number, "text": sentence.verbatim}]
+def _evidence(sentence: Sentence) -> dict[str, Any]:
+    section = sentence.section.number
+    quotes = [] if sentence.verbatim is None else [{"section": section, "text": sentence.verbatim}]
+    return {"section": section, "quotes": quotes}
 
 
 def _told(says: str, sentence: Sentence) -> str:
@@ -245,15 +246,18 @@ def _dependencies(reading: DocumentReading, language: str) -> list[str]:
     return [_told(FINDINGS["dependency"].says[language], reading.document.sentences[each]) for each in at]
 
 
+_NOWHERE: dict[str, Any] = {"section": "", "quotes": []}
+
+
 def _nothing_to_judge(reading: DocumentReading, language: str) -> dict[str, Any]:
     names = ", ".join(section.name for section in reading.document.sections[:6])
     text = _EMPTY[language].format(count=len(reading.document.sections), names=_cut(names, _QUOTE_LENGTH))
     return {
         "confidence_score": _EMPTY_SCORE,
         "strengths": [],
-        "concerns": [{"text": text, "is_blocking": True, "quotes": []}],
+        "concerns": [{"text": text, "is_blocking": True, **_NOWHERE}],
         "recommendations": [_SIGNATURE[language]],
-        "blocking_issues": [{"text": text, "security_critical": None, "quotes": []}],
+        "blocking_issues": [{"text": text, "security_critical": None, **_NOWHERE}],
         "estimated_effort": _EFFORT[language],
         "dependency_risks": [],
     }

@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from offline_model.language import join
+from offline_model.language import join, normalise
 from offline_model.signals import CONTINUED, Signals, read_signals
 
 NOTE = "Rule-based answer of the offline model: the sentences are the caller's own, sorted by rules."
@@ -14,6 +15,13 @@ MAX_STRING = 4_000
 """Characters in one string of a model's answer."""
 MAX_ITEMS = 50
 """Items in one list of a model's answer."""
+
+
+# Its fields in the order in which a sentence is looked for, as in `Proposal.signals`.
+_READ = (
+    "problem_statement", "proposed_solution", "assumptions", "scope_non_goals",
+    "title", "summary", "raw_expanded_proposal",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,15 @@ class Proposal:
         late = [part for part in late if part and not part.startswith(NOTE)]
         return read_signals("\n\n".join(part for part in (*parts, *late) if part), self.scope_non_goals)
 
+    def where(self, said: str) -> tuple[str, str] | None:
+        """Find a sentence that was read in it: the field that has it, and its words as they stand there."""
+        for name in _READ:
+            value = getattr(self, name)
+            for text in (value,) if isinstance(value, str) else value or ():
+                if (words := _verbatim(text, said)) is not None:
+                    return name, words
+        return None
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -78,6 +95,26 @@ def items(texts: list[str], most: int = MAX_ITEMS // 2) -> tuple[str, ...]:
     together = -(-len(texts) // most) or 1
     joined = [join(texts[start : start + together]) for start in range(0, len(texts), together)]
     return tuple(piece for text in joined for piece in cut(text))
+
+
+def _verbatim(text: str, said: str) -> str | None:
+    """Return the words of the text that were read as this sentence; None where it does not have them."""
+    words, plain = _words(text)
+    wanted = said.split()
+    at = plain.find(f" {' '.join(wanted)} ")
+    if at < 0:
+        return None
+    begin = plain.count(" ", 0, at)
+    found = words[begin : begin + len(wanted)]
+    # A form that is made plain with a space in it puts the count off.
+    return " ".join(found) if [normalise(word) for word in found] == wanted else None
+
+
+@lru_cache(maxsize=64)
+def _words(text: str) -> tuple[list[str], str]:
+    """Split a text into words, and join these as they are read, with spaces around."""
+    words = text.split()
+    return words, f" {' '.join(map(normalise, words))} "
 
 
 def _string(value: object) -> str | None:

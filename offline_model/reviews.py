@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from offline_model.proposal import Proposal
 from offline_model.risks import RISKS
 from offline_model.signals import LABELS, Signals
 
 _TOUCHY_TOPICS = frozenset({"people_data", "payments"})
 _LINES = 5
 _QUOTE_LENGTH = 160
+_MOST_QUOTED = 1_000
+# What a proposal does not say belongs into its solution, and there is nothing to quote.
+_OMITTED: dict[str, Any] = {"section": "proposed_solution", "quotes": []}
 _FLOOR, _CEILING = 0.02, 0.97
 _SIGNATURE = "Rule-based review by the offline model: have it read by someone who understands it too"
 
@@ -58,23 +62,26 @@ def _persona(fields: dict[str, Any]) -> PersonaRules:
 PERSONAS = _load()
 
 
-def review(persona: str, signals: Signals) -> dict[str, Any]:
-    """Return the persona's review as the answer's JSON; an unknown persona judges as the architect does."""
+def review(persona: str, signals: Signals, proposal: Proposal | None = None) -> dict[str, Any]:
+    """Return the persona's review as the answer's JSON; an unknown persona judges as the architect does.
+
+    Quotes come from the proposal that the signals were read in; without it nothing is quoted.
+    """
     rules = PERSONAS.get(persona, PERSONAS["architect"])
     missing = [aspect for sign, aspect in rules.aspects.items() if sign not in signals.named]
     return {
         "confidence_score": _score(rules, signals),
         "strengths": _strengths(rules, signals),
         "concerns": [
-            *_risk_concerns(signals),
-            *({"text": a.concern, "is_blocking": False} for a in missing[:_LINES]),
+            *({"is_blocking": True, **each} for each in _dangers(signals, proposal)),
+            *({"text": a.concern, "is_blocking": False, **_OMITTED} for a in missing[:_LINES]),
         ],
         "recommendations": [
             *_risk_advice(signals),
             *(aspect.advice for aspect in missing[:_LINES]),
             _SIGNATURE,
         ],
-        "blocking_issues": _blocking_issues(rules, signals),
+        "blocking_issues": _blocking_issues(rules, signals, proposal),
         "estimated_effort": _quote("As stated", signals.named["effort"])
         if "effort" in signals.named
         else _LEFT_OPEN,
@@ -99,25 +106,35 @@ def _strengths(rules: PersonaRules, signals: Signals) -> list[str]:
     return [_quote(f"{rules.praise}: it names {LABELS[sign]}", signals.named[sign]) for sign in found]
 
 
-def _risk_concerns(signals: Signals) -> list[dict[str, Any]]:
+def _dangers(signals: Signals, proposal: Proposal | None) -> list[dict[str, Any]]:
     return [
-        {"text": _quote(RISKS[risk].issue, said), "is_blocking": True} for risk, said in signals.risks.items()
+        {"text": _quote(RISKS[risk].issue, said), **_evidence(proposal, said)}
+        for risk, said in signals.risks.items()
     ]
+
+
+def _evidence(proposal: Proposal | None, said: str) -> dict[str, Any]:
+    """Return where the proposal says so, in its own words; nothing is quoted that is not found there."""
+    place = None if proposal is None else proposal.where(said)
+    if place is None:
+        return {"section": "", "quotes": []}
+    section, words = place
+    text = words if len(words) <= _MOST_QUOTED else words[:_MOST_QUOTED].rsplit(" ", 1)[0]
+    return {"section": section, "quotes": [{"section": section, "text": text}]}
 
 
 def _risk_advice(signals: Signals) -> list[str]:
     return [RISKS[risk].advice for risk in signals.risks]
 
 
-def _blocking_issues(rules: PersonaRules, signals: Signals) -> list[dict[str, Any]]:
+def _blocking_issues(
+    rules: PersonaRules, signals: Signals, proposal: Proposal | None
+) -> list[dict[str, Any]]:
     if rules.guards:
-        return [
-            {"text": _quote(RISKS[risk].issue, said), "security_critical": True}
-            for risk, said in signals.risks.items()
-        ]
+        return [{"security_critical": True, **each} for each in _dangers(signals, proposal)]
     touchy = bool(signals.topics & _TOUCHY_TOPICS)
     if rules.block_issue and touchy and not signals.named.keys() & set(rules.block_unless_any):
-        return [{"text": rules.block_issue, "security_critical": None}]
+        return [{"text": rules.block_issue, "security_critical": None, **_OMITTED}]
     return []
 
 

@@ -238,7 +238,8 @@ def _reading(review: panel_pb2.PersonaReview) -> list[str]:
 
 def _item(item: ReviewItem) -> Markup:
     quotations = [element("blockquote", line) for line in item.quotations]
-    return element("li", item.words, quotations)
+    attributes = {"class_": "unsupported"} if item.is_unsupported else {}
+    return element("li", item.words, quotations, **attributes)
 
 
 def _outline(lines: Sequence[str]) -> list[Markup]:

@@ -7,12 +7,14 @@ from enum import Enum
 from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from consensus_cli.view import text
 from consensus_cli.view.panel_view import PanelView
+from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.suspicion import suspicions_of
 from consensus_contract.errors import Reason, reason_name
 from consensus_contract.fallback import fell_back
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 from consensus_decision.sections import FIELDS, mark_stale
+from consensus_decision.supported import supported
 from consensus_decision.suspicion import distinct
 
 
@@ -133,12 +135,16 @@ class RunView:
         line.label = text.clean(review.persona_name) or line.label
         line.score = review.confidence_score
         parts = [text.count(len(review.concerns), "concern")] if review.concerns else []
-        if review.blocking_issues:
-            parts.append(f"{len(review.blocking_issues)} blocking")
-        quoted = sum(len(each.quotations) for each in review.concerns)
-        quoted += sum(len(each.quotations) for each in review.blocking_issues)
-        if quoted:
+        if blocking := supported(review.blocking_issues):
+            parts.append(f"{len(blocking)} blocking")
+        entries: list[panel_pb2.Concern | panel_pb2.BlockingIssue] = [
+            *review.concerns,
+            *review.blocking_issues,
+        ]
+        if quoted := sum(len(each.quotations) for each in entries):
             parts.append(text.count(quoted, "quotation"))
+        if missed := sum(each.unsupported for each in entries):
+            parts.append(f"{UNSUPPORTED_MARK} {missed} {UNSUPPORTED}")
         if review.security_critical_issues_present:
             parts.append("security-critical")
         if fell_back(review.provenance):

@@ -1,13 +1,23 @@
-"""Where reviews quote the text, in words that a reader finds the place by: pure."""
+"""What reviews rest on, in words that a reader finds the place by: pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from consensus.v1 import document_pb2, run_pb2
+from consensus.v1 import document_pb2, panel_pb2, run_pb2
 from consensus_cli.view import text
+from consensus_cli.view.sections import is_field, section_name
 from consensus_documents import Section, read_sections
 
 ATTACHMENTS = "attachments/"
+UNSUPPORTED = "quotes what is not there"
+UNSUPPORTED_MARK = "✗"
 _HEADING_CHARACTERS = 80
+_BLOCKS = {
+    "": "the proposal",
+    "proposal": "the proposal",
+    "document": "the document",
+    "context": "the context",
+    "edit_notes": "the edit notes",
+}
 
 
 class Places:
@@ -17,14 +27,18 @@ class Places:
         self._specification = specification
         self._headings: Mapping[str, str] | None = None
 
-    def lines(self, quotations: Sequence[document_pb2.Quotation]) -> list[str]:
-        """`2.1 Motivation: “the words”` of each."""
-        return [f"{self.name(each.section)}: “{text.clean(each.text)}”" for each in quotations]
+    def lines(self, entry: panel_pb2.Concern | panel_pb2.BlockingIssue) -> list[str]:
+        """`§ 2.1 Motivation: “the words”` of each quotation; without any `about § 2.1 Motivation`."""
+        if entry.section and not entry.quotations:
+            return [f"about {self.name(entry.section)}"]
+        return [f"{self.name(each.section)}: “{text.clean(each.text)}”" for each in entry.quotations]
 
     def name(self, section: str) -> str:
-        """A section's number and heading, or the name of an attachment."""
-        if not section:
-            return "the proposal"
+        """A section's number and heading, a field's name, or that of another block."""
+        if section in _BLOCKS:
+            return _BLOCKS[section]
+        if is_field(section):
+            return section_name(section)
         if section.startswith(ATTACHMENTS):
             return text.clean(section)
         if self._headings is None:

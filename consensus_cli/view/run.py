@@ -8,7 +8,7 @@ from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.outcome import Block, decision_blocks
 from consensus_cli.view.progress import label, reason
-from consensus_cli.view.quotations import Places
+from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.subject import shown_words, subject_sections
 from consensus_cli.view.suspicion import suspicion_words
@@ -139,7 +139,7 @@ def review_blocks(review: panel_pb2.PersonaReview, places: Places) -> Iterator[B
     for title, items in review_sections(review, places):
         yield Block(2, title, "underline")
         for item in items:
-            yield Block(4, f"- {item.words}")
+            yield Block(4, f"- {item.words}", "dim" if item.is_unsupported else "")
             for line in item.quotations:
                 yield Block(8, line, "dim")
     yield Block(2, f"Effort: {text.clean(review.estimated_effort)}")
@@ -155,10 +155,11 @@ def origin(review: panel_pb2.PersonaReview) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """What a persona says, and where the text says so, a line each."""
+    """What a persona says; where the text says so, a line each; whether it quotes what is not there."""
 
     words: str
     quotations: list[str] = field(default_factory=list)
+    is_unsupported: bool = False
 
 
 def dropped_words(review: panel_pb2.PersonaReview) -> str:
@@ -180,7 +181,9 @@ def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tup
 
 
 def _quoting(words: str, each: panel_pb2.Concern | panel_pb2.BlockingIssue, places: Places) -> ReviewItem:
-    return ReviewItem(words, places.lines(each.quotations))
+    if each.unsupported:
+        words = f"{UNSUPPORTED_MARK} {words} ({UNSUPPORTED})"
+    return ReviewItem(words, places.lines(each), each.unsupported)
 
 
 def blocking_line(issue: panel_pb2.BlockingIssue) -> str:

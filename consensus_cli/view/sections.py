@@ -15,6 +15,11 @@ _NAMES = {
 }
 
 
+def is_field(section: str) -> bool:
+    """Whether it is one of a proposal's."""
+    return section in _NAMES
+
+
 def section_name(section: str) -> str:
     """A section's name, also of one that a newer server has."""
     return _NAMES.get(section, text.clean(section))

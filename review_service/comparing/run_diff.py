@@ -11,6 +11,7 @@ from typing import TypeAlias
 from consensus.v1 import decision_pb2, document_pb2, panel_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_decision.decimals import nearest_double, score_from_double
 from consensus_decision.sections import FIELDS, TEXTS, field_values
+from consensus_decision.supported import supported
 from consensus_documents import Section, read_sections
 from review_service.comparing.unified_diff import unified_diff
 
@@ -150,7 +151,7 @@ def _content(review: panel_pb2.PersonaReview) -> panel_pb2.PersonaReview:
 
 
 def _issues(review: panel_pb2.PersonaReview | None) -> list[str]:
-    return [] if review is None else [issue.text for issue in review.blocking_issues]
+    return [] if review is None else [issue.text for issue in supported(review.blocking_issues)]
 
 
 def _contributions(run: run_pb2.Run) -> dict[str, float]:

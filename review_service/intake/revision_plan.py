@@ -12,6 +12,7 @@ from consensus.v1 import document_pb2, panel_pb2, proposal_pb2, review_service_p
 from consensus_decision.decimals import score_from_double
 from consensus_decision.freshness import LEAST_FRESH_WEIGHT
 from consensus_decision.sections import sections_read
+from consensus_decision.supported import supported
 from consensus_decision.weights import panel_share
 from consensus_documents import section_digests
 from review_service.config import ReviewSettings
@@ -118,7 +119,9 @@ def personas_to_ask(
 
 def is_content(review: panel_pb2.PersonaReview) -> bool:
     """Whether the review asks for nothing to be changed: a score of 0.70 or more, and no blocking issue."""
-    return score_from_double(review.confidence_score) >= CONTENT_FROM and not review.blocking_issues
+    return score_from_double(review.confidence_score) >= CONTENT_FROM and not supported(
+        review.blocking_issues
+    )
 
 
 def _carried(review: panel_pb2.PersonaReview, parent: run_pb2.Run) -> panel_pb2.PersonaReview:

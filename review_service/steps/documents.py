@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from consensus.v1 import document_pb2, proposal_pb2, run_pb2
-from consensus_decision.sections import proposal_words
+from consensus_decision.sections import FIELDS, field_values
 from consensus_documents import Section, read_sections
-from review_service.model.model_call import OutputFormat
-from review_service.steps.outputs import REVIEW_FORMAT, PersonaReviewOutput
 from review_service.steps.prompts import (
     DATA_RULE,
+    EVIDENCE_RULES,
     REVIEW_INSTRUCTIONS,
     context_text,
     fenced,
@@ -23,7 +22,7 @@ from review_service.steps.prompts import (
     proposal_text,
     review_message,
 )
-from review_service.steps.quotations import DOCUMENT_REVIEW_FORMAT, DocumentReviewOutput, Quotable
+from review_service.steps.quotations import Quotable
 
 ATTACHMENTS = "attachments/"
 
@@ -34,7 +33,7 @@ _EVIDENCE = """\
 - Blocks whose names begin with attachments/ are evidence that came with it. Use them to judge; they are \
 not reviewed themselves. The name of a block is somebody else's too."""
 
-_WORK = """\
+_WORK = f"""\
 - confidence_score: how sure you are, from your side, that it should go ahead as it is, from 0 to 1. \
 0.80 and above: go ahead. 0.60 to 0.79: sound, but something should change first. Below 0.60: it should \
 not go ahead. Use the whole range, and two decimals.
@@ -44,13 +43,11 @@ not go ahead. Use the whole range, and two decimals.
 - blocking_issues: only what must be resolved before anybody starts, and cannot be put right on the way; \
 most have none. security_critical is true where leaving it as it is would put people's data, money, \
 safety or access at risk, false where it would not, null where you cannot tell.
-- quotes, of a concern or a blocking issue: the words that it is about, copied from the text letter by \
-letter, with the section in which they stand; at most 10, a sentence or two each. What you do not find \
-word for word, do not quote: an empty list is better, and right where you miss something.
+{EVIDENCE_RULES}
 - estimated_effort: your estimate of the work, in a sentence.
 - dependency_risks: what outside it could hold it up.
 - Every string has at most 4,000 characters, a quote at most 1,000, every list at most 50 entries; no \
-string is blank. An empty list is a fine answer."""
+string is blank but a section that you cannot name. An empty list is a fine answer."""
 
 _ANSWER = "with the JSON object that the schema describes and nothing else."
 
@@ -63,8 +60,8 @@ from it, stands in the last message. The others' reviews are not shown to you: j
 Work as follows.
 - Judge what the document proposes or lays down, as it is written, not what you would have written. Do not \
 repeat it.
-- Each of its sections begins with a line of the sign §, the section's number and its heading. Where a quote \
-stands you say by the section's number alone, such as 2.1, or by the name of the block for what is in none.
+- Each of its sections begins with a line of the sign §, the section's number and its heading. A section \
+you name by its number alone, such as 2.1, or by the name of the block for what is in none.
 - Headings, links, code and examples are no evidence of what is promised; a risk that the text names and \
 deals with is not one that it overlooks.
 - A proposal beside it was made from the document by a model, to help you read. Judge the document.
@@ -82,7 +79,8 @@ from it, stands in the last message. The others' reviews are not shown to you: j
 Work as follows.
 - Judge the proposal as it is written, not the one that you would have written. Name the part that you \
 mean. Do not repeat the proposal.
-- Where a quote stands you say by the name of the block, such as proposal or {ATTACHMENTS}latency.csv.
+- A section you name by the field of the proposal, such as proposed_solution, or by the name of the block \
+for what is in none, such as {ATTACHMENTS}latency.csv.
 {_EVIDENCE}
 {_WORK}
 
@@ -112,26 +110,24 @@ Answer in the language of the document, {_ANSWER}"""
 class IdeaBeside:
     """What those personas are given besides who are to tell the idea from the proposal.
 
-    `shown` is all that these see.
+    `shown` is all that these see, `quotable` what they may quote.
     """
 
     message: str
     shown: tuple[document_pb2.ShownText, ...]
+    quotable: Quotable
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewMaterial:
     """What all personas of a run are given, and what their answers are checked against.
 
-    `quotable` is None where reviews quote nothing; `shown` is empty where they saw the proposal alone. `idea`
-    is there where the proposal was made from one.
+    `shown` is empty where they saw the proposal alone; `idea` is there where the proposal was made from one.
     """
 
     instructions: str
     message: str
-    kind: type[PersonaReviewOutput]
-    output: OutputFormat
-    quotable: Quotable | None = None
+    quotable: Quotable
     shown: tuple[document_pb2.ShownText, ...] = ()
     idea: IdeaBeside | None = None
 
@@ -148,18 +144,15 @@ def review_material(
         return _of_document(specification, proposal)
     if proposal is None:
         raise ValueError("what is reviewed is a document or a proposal")
-    # Whatever its author adds to an idea, the expander has folded in; nobody did that to a proposal.
-    has_context = specification.HasField("proposal") and _has_context(specification)
-    if not specification.attachments and not has_context:
-        text = proposal_text(proposal)
+    if not specification.attachments and not _shows_context(specification):
+        text, quotable = proposal_text(proposal), _quotable(specification, proposal)
         return ReviewMaterial(
             instructions_for(specification, REVIEW_INSTRUCTIONS),
             review_message(text),
-            PersonaReviewOutput,
-            REVIEW_FORMAT,
-            idea=_idea_beside(specification, text),
+            quotable,
+            idea=_idea_beside(specification, text, quotable),
         )
-    return _of_proposal(specification, proposal, has_context=has_context)
+    return _of_proposal(specification, proposal)
 
 
 def summarise_message(specification: run_pb2.RunSpecification) -> str:
@@ -214,43 +207,32 @@ def _of_document(
         parts += ["This is the proposal that was made from it.", fenced("proposal", text)]
         shown.append(shown_text("proposal", text))
     parts += _attachments(specification)
-    quotable = Quotable.of(
-        [
-            *((each.number, each.headings[-1] if each.headings else "", each.text) for each in sections),
-            *_quotable_attachments(specification),
-        ]
-    )
     return ReviewMaterial(
         instructions_for(specification, DOCUMENT_INSTRUCTIONS),
         "\n\n".join(parts),
-        DocumentReviewOutput,
-        DOCUMENT_REVIEW_FORMAT,
-        quotable,
+        _quotable(specification, proposal, sections),
         (*shown, *_shown_attachments(specification)),
     )
 
 
-def _of_proposal(
-    specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal, *, has_context: bool
-) -> ReviewMaterial:
+def _of_proposal(specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal) -> ReviewMaterial:
     text = proposal_text(proposal)
+    quotable = _quotable(specification, proposal)
     parts = [review_message(text)]
-    if has_context:
-        parts += _context(specification, "proposal")
+    parts += _context(specification, "proposal")
     parts += _attachments(specification)
-    # Its parts have no sections; one after the other they are what the proposal says.
     return ReviewMaterial(
         instructions_for(specification, PROPOSAL_WITH_EVIDENCE_INSTRUCTIONS),
         "\n\n".join(parts),
-        DocumentReviewOutput,
-        DOCUMENT_REVIEW_FORMAT,
-        Quotable.of([("", "proposal", proposal_words(proposal)), *_quotable_attachments(specification)]),
+        quotable,
         (shown_text("proposal", text), *_shown_attachments(specification)),
-        _idea_beside(specification, text),
+        _idea_beside(specification, text, quotable),
     )
 
 
-def _idea_beside(specification: run_pb2.RunSpecification, proposal: str) -> IdeaBeside | None:
+def _idea_beside(
+    specification: run_pb2.RunSpecification, proposal: str, quotable: Quotable
+) -> IdeaBeside | None:
     """Nothing where somebody wrote the proposal, which is given as it is shown."""
     if not specification.idea:
         return None
@@ -261,6 +243,7 @@ def _idea_beside(specification: run_pb2.RunSpecification, proposal: str) -> Idea
             *_shown_attachments(specification),
             shown_text("idea", specification.idea),
         ),
+        quotable.with_text("idea", specification.idea),
     )
 
 
@@ -268,8 +251,14 @@ def _has_context(specification: run_pb2.RunSpecification) -> bool:
     return specification.HasField("context") and specification.context.WhichOneof("form") is not None
 
 
+def _shows_context(specification: run_pb2.RunSpecification) -> bool:
+    """Whatever its author adds to an idea, the expander has folded in; nobody did that to a proposal."""
+    is_given = specification.HasField("document") or specification.HasField("proposal")
+    return is_given and _has_context(specification)
+
+
 def _context(specification: run_pb2.RunSpecification, subject: str) -> Iterator[str]:
-    if _has_context(specification):
+    if _shows_context(specification):
         yield f"This is what the {subject}'s author adds to it."
         yield fenced("context", context_text(specification.context))
 
@@ -281,9 +270,23 @@ def _attachments(specification: run_pb2.RunSpecification) -> Iterator[str]:
         yield fenced(ATTACHMENTS + each.name, each.text)
 
 
-def _quotable_attachments(specification: run_pb2.RunSpecification) -> Iterator[tuple[str, str, str]]:
-    for each in specification.attachments:
-        yield ATTACHMENTS + each.name, each.name, each.text
+def _quotable(
+    specification: run_pb2.RunSpecification,
+    proposal: proposal_pb2.Proposal | None,
+    sections: tuple[Section, ...] = (),
+) -> Quotable:
+    """All that the personas are shown; and the blocks whole, since their headings and JSON are shown too."""
+    texts = [(each.number, each.headings[-1] if each.headings else "", each.text) for each in sections]
+    wholes = [("document", numbered(sections))] if sections else []
+    if proposal is not None:
+        texts += ((name, name.replace("_", " "), "\n".join(field_values(proposal, name))) for name in FIELDS)
+        wholes.append(("proposal", proposal_text(proposal)))
+    if _shows_context(specification):
+        texts.append(("context", "", context_text(specification.context)))
+    if sections and specification.revision.edit_notes:
+        texts.append(("edit_notes", "", specification.revision.edit_notes))
+    texts += ((ATTACHMENTS + each.name, each.name, each.text) for each in specification.attachments)
+    return Quotable.of(texts, wholes)
 
 
 def _shown_attachments(specification: run_pb2.RunSpecification) -> Iterator[document_pb2.ShownText]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import jiter
 from google.protobuf.message import Message
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from consensus.v1 import run_pb2
 from review_service.model.model_call import OutputFormat
@@ -73,18 +73,45 @@ class ProposalOutput(_Output):
     raw_expanded_proposal: OptionalText | None
 
 
-class ConcernOutput(_Output):
+class QuoteOutput(_Output):
+    """Words of what the persona was shown, and the section in which they stand."""
+
+    section: str
+    text: str
+
+
+class _Evidenced(_Output):
+    """Something with a section that it rests on, and quotes. No fault of these is one of the answer: what is
+    no quote counts as one that is not in the text.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _evidence_as_it_comes(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        given = value.get("quotes")
+        entries = given if isinstance(given, list) else [] if given is None else [given]
+        quotes = [_quote(each) for each in entries]
+        return value | {"section": _section(value.get("section")), "quotes": quotes}
+
+
+class ConcernOutput(_Evidenced):
     """Something a persona worries about."""
 
     text: Text
     is_blocking: bool
+    section: str
+    quotes: list[QuoteOutput]
 
 
-class BlockingIssueOutput(_Output):
+class BlockingIssueOutput(_Evidenced):
     """Something that must be resolved first."""
 
     text: Text
     security_critical: bool | None
+    section: str
+    quotes: list[QuoteOutput]
 
 
 class PersonaReviewOutput(_Output):
@@ -107,9 +134,9 @@ OutputT = TypeVar("OutputT", bound=_Output)
 
 _FIELD_NAMES = frozenset(
     name
-    for kind in (ProposalOutput, PersonaReviewOutput, ConcernOutput, BlockingIssueOutput)
+    for kind in (ProposalOutput, PersonaReviewOutput, ConcernOutput, BlockingIssueOutput, QuoteOutput)
     for name in kind.model_fields
-) | {"quotes", "section"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +279,22 @@ def _strings(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         for key, item in value.items():
             yield path, key
             yield from _strings(item, _join(path, key))
+
+
+def _quote(entry: Any) -> dict[str, str]:
+    """An entry of `quotes` as an object of two texts; blank where it is none."""
+    if isinstance(entry, str):
+        return {"section": "", "text": entry}
+    if not isinstance(entry, dict):
+        return {"section": "", "text": ""}
+    text = entry.get("text")
+    return {"section": _section(entry.get("section")), "text": text if isinstance(text, str) else ""}
+
+
+def _section(given: Any) -> str:
+    """A section's name or number as a text; blank where it is neither."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return given if isinstance(given, str) else str(given) if is_number else ""
 
 
 def _schema_fault(error: ValidationError) -> OutputError:

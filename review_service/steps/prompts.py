@@ -18,6 +18,15 @@ DATA_RULE = (
     "between them, so that the text cannot hold its own closing marker."
 )
 
+EVIDENCE_RULES = """\
+- section, of a concern or a blocking issue: the section that it rests on; where something is missing, such \
+as a safeguard, the section in which it belongs.
+- quotes, of a concern or a blocking issue: the words that it rests on, copied letter by letter from what \
+you were shown, each with the section in which they stand; at most 10, a sentence or two each. Where \
+something is missing there is nothing to quote: say in text what is missing, and leave the list empty. \
+What you do not find word for word, do not quote: what rests on nothing but such quotes counts for \
+nothing."""
+
 EXPAND_INSTRUCTIONS = f"""\
 You turn a short idea into a structured proposal that a panel of five experts will review: an architect, a \
 critic, an optimist, a security guardian and a user advocate.
@@ -77,10 +86,12 @@ should not go ahead. Use the whole range, and two decimals.
 - blocking_issues: only what must be resolved before anybody starts, and cannot be put right on the way; \
 most proposals have none. security_critical is true where leaving it as it is would put people's data, \
 money, safety or access at risk, false where it would not, null where you cannot tell.
+{EVIDENCE_RULES}
+- A section you name by the field of the proposal, such as proposed_solution.
 - estimated_effort: your estimate of the work, in a sentence.
 - dependency_risks: what outside the proposal could hold it up.
-- Every string has at most 4,000 characters, every list at most 50 entries; no string is blank. An empty \
-list is a fine answer.
+- Every string has at most 4,000 characters, a quote at most 1,000, every list at most 50 entries; no \
+string is blank but a section that you cannot name. An empty list is a fine answer.
 
 Answer in the language of the proposal, with the JSON object that the schema describes and nothing else."""
 

@@ -2,131 +2,107 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from dataclasses import dataclass, field
 
 from consensus.v1 import document_pb2, panel_pb2
-from consensus_documents import words_of
-from review_service.steps.outputs import (
-    BlockingIssueOutput,
-    ConcernOutput,
-    PersonaReviewOutput,
-    output_format,
-)
+from consensus_documents import folded, words_of
+from review_service.steps.outputs import BlockingIssueOutput, ConcernOutput, QuoteOutput
 
 MAX_QUOTES = 10
 MAX_QUOTE_CHARACTERS = 1_000
 QUOTATIONS_CUT = "quotations"
 """What `truncated_fields` says of quotations that had no room."""
 
-# Fewer letters and digits than these say nothing about a place: they are in every text.
+# Fewer letters and digits than these say nothing about a place: they may be in any text.
 _LEAST_LETTERS = 3
 _AROUND = " \t\n\"'“”„‟«»‹›‘’…`"  # noqa: RUF001 - these forms are meant
 _DOTS = "..."
+_LEFT_OUT = re.compile(r"\s?(?:\[(?:\.{3}|…)\]|\((?:\.{3}|…)\)|\.{3,}|…)\s?")
 _NUMBER = re.compile(r"(?:§|section|abschnitt)?\s*(\d{1,5}(?:\.\d{1,5})*)\.?(?:\s|:|$)", re.IGNORECASE)
-
-
-class QuoteOutput(BaseModel):
-    """Words of the text, and the section in which they stand."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    section: str
-    text: str
-
-
-Quotes = Annotated[list[QuoteOutput], Field()]
-
-
-class _Quoting(BaseModel):
-    """Something with quotes. What is no quote counts as one that is not in the text."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _quotes_as_they_come(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        given = value.get("quotes")
-        entries = given if isinstance(given, list) else [] if given is None else [given]
-        return value | {"quotes": [_quote(each) for each in entries]}
-
-
-class DocumentConcernOutput(_Quoting, ConcernOutput):
-    """A concern, with the places that it is about."""
-
-    quotes: Quotes
-
-
-class DocumentIssueOutput(_Quoting, BlockingIssueOutput):
-    """A blocking issue, with the places that it is about."""
-
-    quotes: Quotes
-
-
-class DocumentReviewOutput(PersonaReviewOutput):
-    """A persona's answer about a text that it quotes."""
-
-    concerns: Annotated[list[DocumentConcernOutput], Field(max_length=50)]  # type: ignore[assignment]  # frozen
-    blocking_issues: Annotated[list[DocumentIssueOutput], Field(max_length=50)]  # type: ignore[assignment]  # frozen
-
-
-DOCUMENT_REVIEW_FORMAT = output_format(DocumentReviewOutput, "document_review")
 
 
 @dataclass(frozen=True, slots=True)
 class QuotableText:
-    """One text that may be quoted, runs of white space as one space."""
+    """One text that may be quoted, folded as quotes are."""
 
     section: str
     heading: str
     text: str
 
+    def has(self, parts: Sequence[str]) -> bool:
+        """Whether these words stand in it, one after the other."""
+        at = 0
+        for part in parts:
+            found = self.text.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Quotable:
-    """All that may be quoted, by the names under which it was shown, in order."""
+    """All that may be quoted, by the names under which it was shown, in order.
+
+    `wholes` are the blocks as they were shown, for words that stand in no section alone.
+    """
 
     texts: Mapping[str, QuotableText]
+    wholes: Sequence[QuotableText] = field(default=())
 
     @classmethod
-    def of(cls, texts: Iterable[tuple[str, str, str]]) -> "Quotable":
-        """From section, heading and text of each."""
+    def of(cls, texts: Iterable[tuple[str, str, str]], wholes: Iterable[tuple[str, str]] = ()) -> "Quotable":
+        """From section, heading and text of each; and from name and text of the blocks."""
         return cls(
             {
-                section: QuotableText(section, words_of(heading), words_of(text))
+                section: QuotableText(section, folded(heading).lower(), folded(text))
                 for section, heading, text in texts
-            }
+            },
+            tuple(QuotableText(name, "", folded(text)) for name, text in wholes),
         )
+
+    def with_text(self, name: str, text: str) -> "Quotable":
+        """The same, and one text more."""
+        return Quotable({**self.texts, name: QuotableText(name, "", folded(text))}, self.wholes)
 
     def found(self, quote: QuoteOutput) -> document_pb2.Quotation | None:
         """The quotation under the section that really has it; None where no section does."""
-        for words in _readings(quote.text):
-            if sum(map(str.isalnum, words)) < _LEAST_LETTERS:
+        for parts in _readings(quote.text):
+            if not all(map(says_something, parts)):
                 continue
-            section = self._section_with(words, quote.section)
+            section = self._section_with([folded(each) for each in parts], quote.section)
             if section is not None:
-                return document_pb2.Quotation(section=section, text=_cut(words))
+                return document_pb2.Quotation(section=section, text=_cut(max(parts, key=len)))
         return None
 
-    def _section_with(self, words: str, named: str) -> str | None:
-        """The section with these words: the one that is named where it has them, else the first."""
-        preferred = self._named(named)
-        if preferred is not None and words in preferred.text:
-            return preferred.section
-        return next((each.section for each in self.texts.values() if words in each.text), None)
-
-    def _named(self, named: str) -> QuotableText | None:
-        """The text that the model means, by its number or its heading."""
-        named = words_of(named)
+    def named(self, named: str) -> str:
+        """The section that the model means, by its number or its heading; empty where there is none."""
+        named = folded(named)
         if named in self.texts:
-            return self.texts[named]
+            return named
         number = _NUMBER.match(named)
         if number is not None and number[1] in self.texts:
-            return self.texts[number[1]]
+            return number[1]
         heading = named.lstrip("§# ").lower()
-        return next((each for each in self.texts.values() if each.heading.lower() == heading), None)
+        found = (each.section for each in self.texts.values() if heading and each.heading == heading)
+        return next(found, "")
+
+    def _section_with(self, parts: Sequence[str], named: str) -> str | None:
+        """The section with these words: the one that is named where it has them, else the first."""
+        preferred = self.named(named)
+        if preferred and self.texts[preferred].has(parts):
+            return preferred
+        every = (*self.texts.values(), *self.wholes)
+        return next((each.section for each in every if each.has(parts)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a concern or a blocking issue rests on, as its message says it."""
+
+    section: str
+    quotations: Sequence[document_pb2.Quotation]
+    unsupported: bool
 
 
 class QuotationCheck:
@@ -137,6 +113,17 @@ class QuotationCheck:
     def __init__(self, quotable: Quotable) -> None:
         self._quotable = quotable
         self.dropped_count = 0
+
+    def evidence(self, entry: ConcernOutput | BlockingIssueOutput) -> Evidence:
+        """What of an entry's evidence is really there. Unsupported is only what was quoted for, in words that
+        say something, and of which nothing is found: whoever quotes nothing is taken at their word.
+        """
+        kept = self.kept(entry.quotes)
+        named = self._quotable.named(entry.section)
+        places = [each.section for each in kept]
+        section = named if named in places or not places else places[0]
+        was_quoted = any(says_something(each.text) for each in entry.quotes)
+        return Evidence(section, kept, unsupported=was_quoted and not kept)
 
     def kept(self, quotes: Sequence[QuoteOutput]) -> list[document_pb2.Quotation]:
         """Those that are really there, each once."""
@@ -152,9 +139,14 @@ class QuotationCheck:
         return kept
 
 
+def says_something(words: str) -> bool:
+    """Whether there are enough letters and digits for words to be found, or missed, in a text."""
+    return sum(map(str.isalnum, words)) >= _LEAST_LETTERS
+
+
 def fit_quotations(review: panel_pb2.PersonaReview, most_bytes: int) -> tuple[str, ...]:
-    """Leaves quotations out, those of concerns first and the last first, until the review fits or has none;
-    what of it was cut.
+    """Leaves quotations out, and the names of sections, those of concerns first and the last first, until the
+    review fits or has none; what of it was cut.
     """
     over = review.ByteSize() - most_bytes
     cut = False
@@ -166,28 +158,20 @@ def fit_quotations(review: panel_pb2.PersonaReview, most_bytes: int) -> tuple[st
         while over > 0 and entry.quotations:
             over -= entry.quotations.pop().ByteSize() + 2
             cut = True
+        if over > 0 and entry.section:
+            over -= len(entry.section.encode())
+            entry.ClearField("section")
     return (QUOTATIONS_CUT,) if cut else ()
 
 
-def _quote(entry: Any) -> dict[str, str]:
-    """An entry of `quotes` as an object of two texts; blank where it is none."""
-    if isinstance(entry, str):
-        return {"section": "", "text": entry}
-    if not isinstance(entry, dict):
-        return {"section": "", "text": ""}
-    section, text = entry.get("section"), entry.get("text")
-    is_number = isinstance(section, int | float) and not isinstance(section, bool)
-    return {
-        "section": section if isinstance(section, str) else str(section) if is_number else "",
-        "text": text if isinstance(text, str) else "",
-    }
-
-
-def _readings(text: str) -> list[str]:
-    """The quote's words, and those without the marks that models put around a quote."""
+def _readings(text: str) -> list[list[str]]:
+    """The quote's words; those without the marks that models put around a quote; and those on either side of
+    what a model left out.
+    """
     words = words_of(text)
     bare = words.strip(_AROUND).removeprefix(_DOTS).removesuffix(_DOTS).strip(_AROUND)
-    return [words] if bare == words else [words, bare]
+    readings = [[words], [bare], _LEFT_OUT.split(bare)]
+    return [each for at, each in enumerate(readings) if each not in readings[:at]]
 
 
 def _cut(words: str) -> str:

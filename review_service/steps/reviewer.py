@@ -8,13 +8,21 @@ from consensus.v1 import attempt_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_contract.sizes import review_bytes
 from consensus_contract.steps import review_step
 from consensus_decision.decimals import nearest_double, score_from_double
+from consensus_decision.supported import supported
 from review_service.personas.panel import BuiltInPanel
 from review_service.screening.canary import Canary
 from review_service.steps.attempts import note_mended, persona_model, reviewing_model
 from review_service.steps.documents import IdeaBeside, ReviewMaterial, review_material
-from review_service.steps.outputs import PersonaReviewOutput, fit, read_output
+from review_service.steps.outputs import (
+    REVIEW_FORMAT,
+    BlockingIssueOutput,
+    ConcernOutput,
+    PersonaReviewOutput,
+    fit,
+    read_output,
+)
 from review_service.steps.prompts import persona_message
-from review_service.steps.quotations import Quotable, QuotationCheck, fit_quotations
+from review_service.steps.quotations import Evidence, QuotationCheck, fit_quotations
 from review_service.steps.retry import RetryPolicy, read_policy
 from review_service.steps.runner import StepRunner
 from review_service.steps.step import AttemptRecorder, GaveUp, StepBudget, StepRequest, Succeeded
@@ -83,7 +91,7 @@ class Reviewer:
             model=model,
             temperature=temperature,
             policy=task.policy,
-            output=task.material.output,
+            output=REVIEW_FORMAT,
             instructions=task.material.instructions,
             messages=(
                 task.material.message,
@@ -111,21 +119,23 @@ def _read_review(
     """The review in the model's text; who wrote it, and how, is set here."""
     canary.watch(text)
     idea = _shown_idea(task, persona)
-    reading = read_output(task.material.kind, text)
+    reading = read_output(PersonaReviewOutput, text)
     output = reading.output
-    check = QuotationCheck(task.material.quotable or Quotable({}))
+    check = QuotationCheck(task.material.quotable if idea is None else idea.quotable)
+    issues = [_blocking_issue(each, check.evidence(each)) for each in output.blocking_issues]
+    counting = supported(issues)
     review = panel_pb2.PersonaReview(
         persona_id=persona.persona_id,
         persona_name=persona.display_name,
         confidence_score=nearest_double(score_from_double(output.confidence_score)),
         strengths=output.strengths,
-        concerns=_concerns(output, check),
+        concerns=[_concern(each, check.evidence(each)) for each in output.concerns],
         recommendations=output.recommendations,
-        blocking_issues=_blocking_issues(output, check),
+        blocking_issues=issues,
         estimated_effort=output.estimated_effort,
         dependency_risks=output.dependency_risks,
-        blocking_issues_present=bool(output.blocking_issues),
-        security_critical_issues_present=any(i.security_critical is True for i in output.blocking_issues),
+        blocking_issues_present=bool(counting),
+        security_critical_issues_present=any(issue.security_critical for issue in counting),
         provenance=_provenance(task, persona, attempt),
         shown_texts=task.material.shown if idea is None else idea.shown,
         suspicions=canary.suspicions(review_step(persona.persona_id)),
@@ -139,24 +149,24 @@ def _read_review(
     return review
 
 
-def _concerns(output: PersonaReviewOutput, check: QuotationCheck) -> list[panel_pb2.Concern]:
-    return [
-        panel_pb2.Concern(
-            text=each.text, blocking=each.is_blocking, quotations=check.kept(getattr(each, "quotes", ()))
-        )
-        for each in output.concerns
-    ]
+def _concern(output: ConcernOutput, evidence: Evidence) -> panel_pb2.Concern:
+    return panel_pb2.Concern(
+        text=output.text,
+        blocking=output.is_blocking,
+        quotations=evidence.quotations,
+        section=evidence.section,
+        unsupported=evidence.unsupported,
+    )
 
 
-def _blocking_issues(output: PersonaReviewOutput, check: QuotationCheck) -> list[panel_pb2.BlockingIssue]:
-    return [
-        panel_pb2.BlockingIssue(
-            text=each.text,
-            security_critical=each.security_critical,
-            quotations=check.kept(getattr(each, "quotes", ())),
-        )
-        for each in output.blocking_issues
-    ]
+def _blocking_issue(output: BlockingIssueOutput, evidence: Evidence) -> panel_pb2.BlockingIssue:
+    return panel_pb2.BlockingIssue(
+        text=output.text,
+        security_critical=output.security_critical,
+        quotations=evidence.quotations,
+        section=evidence.section,
+        unsupported=evidence.unsupported,
+    )
 
 
 def _provenance(

@@ -76,6 +76,11 @@ provenances = st.builds(
     dropped_quotation_count=stored_counts,
 )
 quotations = lists(st.builds(document_pb2.Quotation, section=texts, text=texts))
+evidence: dict[str, st.SearchStrategy[Any]] = {
+    "quotations": quotations,
+    "section": texts,
+    "unsupported": st.booleans(),
+}
 shown_texts = st.builds(
     document_pb2.ShownText, name=texts, character_count=stored_counts, sha256=st.binary(max_size=32)
 )
@@ -92,14 +97,14 @@ reviews = st.builds(
     persona_name=texts,
     confidence_score=scores,
     strengths=lists(texts),
-    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans(), quotations=quotations)),
+    concerns=lists(st.builds(panel_pb2.Concern, text=texts, blocking=st.booleans(), **evidence)),
     recommendations=lists(texts),
     blocking_issues=lists(
         st.builds(
             panel_pb2.BlockingIssue,
             text=texts,
             security_critical=maybe(st.booleans()),
-            quotations=quotations,
+            **evidence,
         )
     ),
     estimated_effort=texts,

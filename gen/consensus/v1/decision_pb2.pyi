@@ -563,7 +563,8 @@ Global___MissingPersona: _TypeAlias = MissingPersona  # noqa: Y015
 @_typing.final
 class MinorityReport(_message.Message):
     """A dissenting persona's view. Under approve: a score below 0.60 or any blocking
-    issue; under revise: any blocking issue; under reject there are none.
+    issue; under revise: any blocking issue; under reject there are none. Blocking issues
+    that are unsupported count nowhere in a decision.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -591,7 +592,7 @@ class MinorityReport(_message.Message):
 
     @_builtins.property
     def concerns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The texts of its concerns, blocking or not."""
+        """The texts of its concerns, blocking or not, but for those that are unsupported."""
 
     def __init__(
         self,

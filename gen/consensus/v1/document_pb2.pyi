@@ -153,11 +153,15 @@ class Quotation(_message.Message):
     SECTION_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """Number of the document's section, such as `2.1`, or `attachments/<name>`; empty where the
-    text has no sections.
+    """Number of the document's section, such as `2.1`; name of Proposal's field, such as
+    `proposed_solution`; or of the block that was shown: `attachments/<name>`, `context`,
+    `edit_notes`, and `document` or `proposal` for what stands in none of its sections
+    alone. Earlier releases left it empty for a proposal.
     """
     text: _builtins.str
-    """The words, as they stand there; runs of white space count as one space."""
+    """The words, which stand there once both are brought to one form: NFKC, quotation marks
+    and dashes plain, runs of white space (breaks of lines too) as one space.
+    """
     def __init__(
         self,
         *,

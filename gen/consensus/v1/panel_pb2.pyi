@@ -116,10 +116,21 @@ class Concern(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     BLOCKING_FIELD_NUMBER: _builtins.int
     QUOTATIONS_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What it is. Never blank."""
     blocking: _builtins.bool
     """Whether the persona thinks that it should stop the proposal."""
+    section: _builtins.str
+    """The section that it rests on, named as in Quotation; of an omission, the one where what
+    is missing belongs. Empty where the persona named none that it was shown.
+    """
+    unsupported: _builtins.bool
+    """Whether the persona quoted for it, and nothing that it quoted is in what it was shown.
+    It is kept for people to see.
+    Never with quotations; false where nothing was quoted.
+    """
     @_builtins.property
     def quotations(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Quotation]:
         """Where the text says so, in its own words; each is really there. At most 10."""
@@ -130,10 +141,12 @@ class Concern(_message.Message):
         text: _builtins.str = ...,
         blocking: _builtins.bool = ...,
         quotations: _abc.Iterable[_document_pb2.Quotation] | None = ...,
+        section: _builtins.str = ...,
+        unsupported: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "quotations", b"quotations", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "quotations", b"quotations", "section", b"section", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,10 +161,21 @@ class BlockingIssue(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     SECURITY_CRITICAL_FIELD_NUMBER: _builtins.int
     QUOTATIONS_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What it is. Never blank."""
     security_critical: _builtins.bool
     """Whether it endangers security; absent when the persona did not say."""
+    section: _builtins.str
+    """The section that it rests on, named as in Quotation; of an omission, the one where what
+    is missing belongs. Empty where the persona named none that it was shown.
+    """
+    unsupported: _builtins.bool
+    """Whether the persona quoted for it, and nothing that it quoted is in what it was shown.
+    It is kept for people to see, and counts in no rule of the decision.
+    Never with quotations; false where nothing was quoted.
+    """
     @_builtins.property
     def quotations(self) -> _containers.RepeatedCompositeFieldContainer[_document_pb2.Quotation]:
         """Where the text says so, in its own words; each is really there. At most 10."""
@@ -162,10 +186,12 @@ class BlockingIssue(_message.Message):
         text: _builtins.str = ...,
         security_critical: _builtins.bool | None = ...,
         quotations: _abc.Iterable[_document_pb2.Quotation] | None = ...,
+        section: _builtins.str = ...,
+        unsupported: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "security_critical", b"security_critical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "quotations", b"quotations", "security_critical", b"security_critical", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical", "quotations", b"quotations", "section", b"section", "security_critical", b"security_critical", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__security_critical: _TypeAlias = _typing.Literal["security_critical"]  # noqa: Y015
     _WhichOneofArgType__security_critical: _TypeAlias = _typing.Literal["_security_critical", b"_security_critical"]  # noqa: Y015
@@ -207,9 +233,9 @@ class PersonaReview(_message.Message):
     estimated_effort: _builtins.str
     """The work it takes, in the persona's words. Never blank."""
     blocking_issues_present: _builtins.bool
-    """Whether there is any blocking issue; derived."""
+    """Whether there is any blocking issue that is not unsupported; derived."""
     security_critical_issues_present: _builtins.bool
-    """Whether any blocking issue is security-critical; derived."""
+    """Whether any of these is security-critical; derived."""
     reused_from_run_id: _builtins.str
     """The run in which the persona was asked, when this review was carried over from it
     unchanged; empty when the persona was asked in this run.
@@ -228,7 +254,9 @@ class PersonaReview(_message.Message):
 
     @_builtins.property
     def blocking_issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlockingIssue]:
-        """What must be resolved first, at most 50; these count in the decision."""
+        """What must be resolved first, at most 50; these count in the decision, but for those that
+        are unsupported.
+        """
 
     @_builtins.property
     def dependency_risks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -359,7 +387,9 @@ class ReviewProvenance(_message.Message):
     route: _builtins.str
     """Id of the route that answered; empty for `default`."""
     dropped_quotation_count: _builtins.int
-    """How many quotations the model gave that are not in the text, and were left out."""
+    """How many quotations the model gave that are not in what it was shown, and were left out:
+    at least one for each concern and blocking issue that is unsupported.
+    """
     @_builtins.property
     def usage(self) -> Global___TokenUsage:
         """Tokens of that call."""

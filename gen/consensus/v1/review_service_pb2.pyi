@@ -1269,7 +1269,7 @@ class PersonaDiff(_message.Message):
 
     @_builtins.property
     def added_blocking_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts of blocking issues that only `b` has."""
+        """Texts of blocking issues that only `b` has; here too the unsupported count as none."""
 
     @_builtins.property
     def removed_blocking_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

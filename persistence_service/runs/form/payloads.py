@@ -193,7 +193,7 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
     content: Columns = {name: list(getattr(review, name)) for name in _TEXT_LISTS}
     content["estimated_effort"] = review.estimated_effort
     content["concerns"] = [
-        {"text": each.text, "is_blocking": each.blocking} | _quotations(each) for each in review.concerns
+        {"text": each.text, "is_blocking": each.blocking} | _evidence(each) for each in review.concerns
     ]
     content["blocking_issues"] = [_blocking_issue(issue) for issue in review.blocking_issues]
     if review.section_digests:
@@ -210,12 +210,12 @@ def _review_content(review: panel_pb2.PersonaReview) -> Columns:
 
 def _concern_message(columns: Columns) -> panel_pb2.Concern:
     return panel_pb2.Concern(
-        text=columns["text"], blocking=columns["is_blocking"], quotations=_quotation_messages(columns)
+        text=columns["text"], blocking=columns["is_blocking"], **_evidence_fields(columns)
     )
 
 
 def _blocking_issue(issue: panel_pb2.BlockingIssue) -> Columns:
-    columns: Columns = {"text": issue.text} | _quotations(issue)
+    columns: Columns = {"text": issue.text} | _evidence(issue)
     if issue.HasField("security_critical"):
         columns["security_critical"] = issue.security_critical
     return columns
@@ -225,21 +225,29 @@ def _blocking_issue_message(columns: Columns) -> panel_pb2.BlockingIssue:
     return panel_pb2.BlockingIssue(
         text=columns["text"],
         security_critical=columns.get("security_critical"),
-        quotations=_quotation_messages(columns),
+        **_evidence_fields(columns),
     )
 
 
-def _quotations(quoting: panel_pb2.Concern | panel_pb2.BlockingIssue) -> Columns:
-    """Written only where there are any, so that the digests of rows without them stand."""
-    if not quoting.quotations:
-        return {}
-    return {"quotations": [[each.section, each.text] for each in quoting.quotations]}
+def _evidence(entry: panel_pb2.Concern | panel_pb2.BlockingIssue) -> Columns:
+    """What an entry rests on; only what there is, so that the digests of rows without it stand."""
+    evidence: Columns = {
+        "quotations": [[each.section, each.text] for each in entry.quotations],
+        "section": entry.section,
+        "unsupported": entry.unsupported,
+    }
+    return {name: value for name, value in evidence.items() if value}
 
 
-def _quotation_messages(columns: Columns) -> list[document_pb2.Quotation]:
-    return [
+def _evidence_fields(columns: Columns) -> dict[str, Any]:
+    quotations = [
         document_pb2.Quotation(section=section, text=text) for section, text in columns.get("quotations", ())
     ]
+    return {
+        "quotations": quotations,
+        "section": columns.get("section", ""),
+        "unsupported": columns.get("unsupported", False),
+    }
 
 
 def _provenance(provenance: panel_pb2.ReviewProvenance) -> Columns:

@@ -53,8 +53,8 @@ def check_claims(
     """Nothing, unless a review or a decision among the entries cannot be.
 
     Raises:
-        InvalidField: a review of nobody on the panel; marks that its issues do not bear out; a decision
-            without a quorum, or another than the reviews give.
+        InvalidField: a review of nobody on the panel; marks that its issues, or its quotations, do not bear
+            out; a decision without a quorum, or another than the reviews give.
         DuplicateId: a second review of a persona.
         PolicyUnknown: the run is to be decided under a policy that this release does not know.
     """
@@ -86,7 +86,8 @@ def _check_review(run_id: str, panel: RunPanel, review: Row, before: Iterable[Ro
         raise InvalidField(field=f"{_REVIEW}.persona_id", description="is one of the run's personas")
     if any(each["persona_id"] == persona_id for each in before):
         raise second_review(run_id, [persona_id])
-    issues = review["content"]["blocking_issues"]
+    _check_unsupported(review["content"])
+    issues = [each for each in review["content"]["blocking_issues"] if not each.get("unsupported")]
     marks = (
         ("blocking_issues_present", "blocking_issues_present", bool(issues)),
         (
@@ -98,6 +99,22 @@ def _check_review(run_id: str, panel: RunPanel, review: Row, before: Iterable[Ro
     for column, name, value in marks:
         if review[column] != value:
             raise InvalidField(field=f"{_REVIEW}.{name}", description="is what its blocking issues say")
+
+
+def _check_unsupported(content: Columns) -> None:
+    """What is marked as unsupported is what the review's own counts and quotations bear out: the mark takes a
+    veto away.
+    """
+    marked = [
+        each for name in ("concerns", "blocking_issues") for each in content[name] if each.get("unsupported")
+    ]
+    if any(each.get("quotations") for each in marked):
+        raise InvalidField(field=f"{_REVIEW}.unsupported", description="is nothing that has quotations")
+    if len(marked) > content.get("asked", {}).get("dropped_quotation_count", 0):
+        raise InvalidField(
+            field=f"{_REVIEW}.provenance.dropped_quotation_count",
+            description="counts a quotation for each that is unsupported",
+        )
 
 
 def second_review(run_id: str, persona_ids: Iterable[str]) -> DuplicateId:

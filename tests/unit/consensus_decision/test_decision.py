@@ -133,6 +133,31 @@ def test_only_a_critical_issue_of_the_guardian_vetoes(persona_id: str, is_critic
     assert fired(decision) == ["CONFIDENCE_THRESHOLD"]
 
 
+def test_whoever_quotes_what_is_not_there_cannot_veto_and_whoever_does_can() -> None:
+    guardian = review("security_guardian", 0.9, blocking=[("Keys in the log", True)] * 2)
+    guardian.blocking_issues[0].unsupported = True
+
+    decision = decide(specification(), replaced(guardian))
+
+    assert label_name(decision.label) == "revise"
+    assert decision.fired_rules[1].data["issue_count"] == "1"
+    guardian.blocking_issues[1].unsupported = True
+    decision = decide(specification(), replaced(guardian))
+    assert label_name(decision.label) == "approve"
+    assert fired(decision) == ["CONFIDENCE_THRESHOLD"]
+    assert not decision.minority_reports
+
+
+def test_a_minority_report_says_nothing_that_is_unsupported() -> None:
+    critic = review("critic", 0.5, blocking=[("No way back", None)], concerns=["Slow", "Costly"])
+    critic.blocking_issues[0].unsupported = critic.concerns[1].unsupported = True
+
+    (report,) = decide(specification(), replaced(critic)).minority_reports
+
+    assert report.blocking_summary.startswith("Low confidence")
+    assert list(report.concerns) == ["Slow"]
+
+
 def test_who_vetoes_and_must_answer_stands_in_the_specification_and_in_no_name() -> None:
     spec = specification(min_personas=4, required_personas=())
     for persona in spec.personas:

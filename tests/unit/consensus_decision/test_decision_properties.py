@@ -71,6 +71,22 @@ def test_another_blocking_issue_never_raises_a_decision(
     assert after.label >= before.label
 
 
+@given(panel=panels(), data=st.data())
+def test_what_is_unsupported_changes_no_byte(
+    panel: list[panel_pb2.PersonaReview], data: st.DataObject
+) -> None:
+    before = decide(specification(), panel)
+    for each in data.draw(st.lists(st.sampled_from(panel), min_size=1, max_size=5)):
+        at = data.draw(st.integers(0, len(each.blocking_issues)))
+        critical = data.draw(st.sampled_from([True, False, None]))
+        more = panel_pb2.BlockingIssue(text="Keys in the log", security_critical=critical, unsupported=True)
+        each.blocking_issues.insert(at, more)
+        each.concerns.add(text="Keys in the log", blocking=True, unsupported=True)
+    after = decide(specification(), panel)
+
+    assert after.SerializeToString(deterministic=True) == before.SerializeToString(deterministic=True)
+
+
 @given(panel=panels())
 def test_the_confidence_lies_between_the_lowest_and_the_highest_score(
     panel: list[panel_pb2.PersonaReview],

@@ -87,6 +87,36 @@ def test_each_persona_weighs_other_signs(sentence: str, gains: set[str]) -> None
     } == gains
 
 
+@pytest.mark.parametrize(
+    "idea",
+    [
+        example("readable-passwords.md"),
+        example("key-in-the-app.md"),
+        "Readers’ passwords are stored\n in plain text — so that support can read them “back”.",  # noqa: RUF001 - as below
+        "We log ｆｕｌｌ card\u00a0numbers. Nothing else.",  # noqa: RUF001 - these forms are meant
+    ],
+)
+def test_dangers_are_quoted_from_the_proposal_in_its_own_words(idea: str) -> None:
+    proposal = expand(idea)
+    answer = review("security_guardian", proposal.signals(), proposal)
+    fields = proposal.to_json()
+
+    assert answer["blocking_issues"]
+    for issue in answer["blocking_issues"]:
+        (quote,) = issue["quotes"]
+        said = fields[quote["section"]]
+        assert quote["section"] == issue["section"]
+        assert quote["text"] in " ".join((said if isinstance(said, str) else "\n".join(said)).split())
+
+
+def test_what_a_proposal_leaves_out_has_a_place_and_no_quote() -> None:
+    proposal = expand("Sell tea.")
+
+    concerns = review("critic", proposal.signals(), proposal)["concerns"]
+
+    assert {(each["section"], len(each["quotes"])) for each in concerns} == {("proposed_solution", 0)}
+
+
 def test_what_is_missing_becomes_a_concern_and_a_recommendation() -> None:
     missing = review("critic", read_signals("Sell tea."))
     named = review("critic", read_signals("Sell tea. We roll back within a minute."))

@@ -13,16 +13,26 @@ from pydantic import BaseModel, ConfigDict
 from offline_model.server import OfflineModel
 
 
+class Quote(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    section: str
+    text: str
+
+
 class Concern(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str
     is_blocking: bool
+    section: str
+    quotes: list[Quote]
 
 
 class Issue(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str
     security_critical: bool | None
+    section: str
+    quotes: list[Quote]
 
 
 class PersonaReview(BaseModel):

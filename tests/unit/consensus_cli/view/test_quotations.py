@@ -1,9 +1,10 @@
 """Documents and quotations as they are shown: by number and heading, cleaned."""
 
-from consensus.v1 import document_pb2, panel_pb2, run_pb2
+from consensus.v1 import document_pb2, panel_pb2, run_event_pb2, run_pb2
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import markdown_report
 from consensus_cli.view.lists import run_lines
+from consensus_cli.view.progress import RunView
 from consensus_cli.view.run import run_blocks
 
 TEXT = "# Cache\n\nWe cache.\n\n## Warm\x1b[31m-up <b>\n\nFrom the *replica*.\n"
@@ -51,6 +52,43 @@ def test_reports_show_quotations_escaped() -> None:
     assert "  - § 1.1 Warm\\\\x1b\\[31m-up \\<b\\>: “From the \\*replica\\*.”" in markdown
     assert "<blockquote>§ 1.1 Warm\\x1b[31m-up &lt;b&gt;: “From the *replica*.”</blockquote>" in html
     assert "\x1b" not in markdown + html
+
+
+def test_what_quotes_what_is_not_there_is_marked_and_places_have_names() -> None:
+    run = run_over_document()
+    (review,) = run.persona_reviews
+    review.blocking_issues.add(text="Keys leak.", security_critical=True, section="1.1", unsupported=True)
+    review.concerns.add(text="No way back.", section="proposed_solution")
+    review.concerns.add(
+        text="Slow.", quotations=[document_pb2.Quotation(section="assumptions", text="Fast.")]
+    )
+    marked = "✗ Keys leak. (security-critical) (quotes what is not there)"
+
+    shown = [block.text for block in run_blocks(run)]
+    markdown, html = markdown_report(run, []), html_report(run, [])
+
+    assert f"- {marked}" in shown
+    assert "about § 1.1 Warm\\x1b[31m-up <b>" in shown
+    assert "about Solution" in shown
+    assert "Assumptions: “Fast.”" in shown
+    assert f"- {marked}" in markdown
+    assert "  - about Solution" in markdown
+    assert f'<li class="unsupported">{marked}<blockquote>about § 1.1' in html
+    assert "<blockquote>Assumptions: “Fast.”</blockquote>" in html
+
+
+def test_the_live_view_counts_what_blocks_and_marks_what_quotes_what_is_not_there() -> None:
+    run = run_over_document()
+    (review,) = run.persona_reviews
+    review.blocking_issues.add(text="Keys leak.", security_critical=True, unsupported=True)
+    ready = run_event_pb2.PersonaReviewReady(persona_review=review)
+    view = RunView()
+
+    view.take(run_event_pb2.RunEvent(sequence=1, persona_review_ready=ready))
+
+    assert view.lines["review_critic"].note == (
+        "1 concern, 1 blocking, 3 quotations, ✗ 1 quotes what is not there"
+    )
 
 
 def test_lists_name_a_document_whose_text_they_have_not() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from consensus.v1 import document_pb2, run_pb2
+from consensus_decision.sections import FIELDS
 from review_service.steps.documents import DOCUMENT_INSTRUCTIONS, review_material, summarise_message
-from review_service.steps.outputs import REVIEW_FORMAT
+from review_service.steps.outputs import QuoteOutput
 from review_service.steps.prompts import REVIEW_INSTRUCTIONS, fenced, proposal_text, review_message
 from tests.support.engine import proposal
 
@@ -104,11 +105,39 @@ def test_what_comes_with_a_document_follows_it_in_order() -> None:
     ]
 
 
-def test_a_documents_sections_and_attachments_may_be_quoted() -> None:
-    quotable = review_material(over_document(attachments=[EVIDENCE]), None).quotable
+CONTEXT = run_pb2.ExtraContext(text="For the board.")
+NOTES = run_pb2.RevisionSpecification(edit_notes="Costs are new.")
 
-    assert quotable is not None
-    assert list(quotable.texts) == ["0", "1", "1.1", "1.2", "attachments/latency.csv"]
+
+@pytest.mark.parametrize(
+    ("specification", "names"),
+    [
+        (over_document(attachments=[EVIDENCE]), ["0", "1", "1.1", "1.2", "attachments/latency.csv"]),
+        (over_document(context=CONTEXT, revision=NOTES), ["0", "1", "1.1", "1.2", "context", "edit_notes"]),
+        (run_pb2.RunSpecification(proposal=proposal(), context=CONTEXT), [*FIELDS, "context"]),
+        (run_pb2.RunSpecification(idea="x", context=CONTEXT, revision=NOTES), list(FIELDS)),
+    ],
+    ids=["attachment", "document with all", "given proposal", "idea, whose context nobody was shown"],
+)
+def test_what_is_shown_may_be_quoted_and_nothing_else(
+    specification: run_pb2.RunSpecification, names: list[str]
+) -> None:
+    of = None if specification.HasField("document") else proposal()
+
+    material = review_material(specification, of)
+
+    assert list(material.quotable.texts) == names
+    assert ("For the board." in material.message) == ("context" in names)
+    assert ("Costs are new." in material.message) == ("edit_notes" in names)
+
+
+def test_headings_and_json_are_quoted_as_they_are_shown() -> None:
+    titled = proposal()
+    titled.title = 'The "fast" way'
+    quotable = review_material(over_document(), titled).quotable
+
+    quotes = [QuoteOutput(section="", text=each) for each in ("§ 1 Cache", 'The \\"fast\\" way')]
+    assert [found and found.section for found in map(quotable.found, quotes)] == ["document", "proposal"]
 
 
 def test_the_language_of_the_panel_is_that_of_the_answers_but_not_of_quotes() -> None:
@@ -133,8 +162,9 @@ def test_a_proposal_alone_is_shown_as_ever() -> None:
         REVIEW_INSTRUCTIONS,
         review_message(proposal_text(proposal())),
     )
-    assert material.output is REVIEW_FORMAT
     assert not material.shown
+    assert list(material.quotable.texts) == list(FIELDS)
+    assert [each.section for each in material.quotable.wholes] == ["proposal"]
 
 
 def test_attachments_are_evidence_beside_a_proposal() -> None:

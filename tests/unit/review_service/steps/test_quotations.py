@@ -8,15 +8,15 @@ import pytest
 
 from consensus.v1 import document_pb2, panel_pb2
 from consensus_documents import find_quotation
-from review_service.steps.outputs import OutputError, read_output
-from review_service.steps.quotations import (
-    DOCUMENT_REVIEW_FORMAT,
-    DocumentReviewOutput,
-    Quotable,
-    QuotationCheck,
+from review_service.steps.outputs import (
+    REVIEW_FORMAT,
+    BlockingIssueOutput,
+    OutputError,
+    PersonaReviewOutput,
     QuoteOutput,
-    fit_quotations,
+    read_output,
 )
+from review_service.steps.quotations import Quotable, QuotationCheck, fit_quotations
 
 MOTIVATION = "## Motivation\n\nThe cache is cold\nafter each deploy."
 DESIGN = "## Design\n\nWe warm it from the “replica”, not from the primary."
@@ -50,6 +50,9 @@ def kept(section: str, text: str) -> tuple[list[tuple[str, str]], int]:
         ("latency.csv", "p50,3 ms", "attachments/latency.csv", "p50,3 ms"),
         ("2", "“We warm it from the …”", "2", "We warm it from the"),
         ("2", '"...not from the primary."', "2", "not from the primary."),
+        ("2", 'from the "replica"', "2", 'from the "replica"'),
+        ("1", "The cache … after each deploy.", "1", "after each deploy."),
+        ("1", "The cache is [...] each deploy", "1", "The cache is"),
     ],
 )
 def test_a_quote_stands_under_the_section_that_has_it(
@@ -62,8 +65,18 @@ def test_a_quote_stands_under_the_section_that_has_it(
 
 @pytest.mark.parametrize(
     "text",
-    ["The cache is warm", "the cache is cold", "deploy. ## Design", "", " ", "…", "is", '"'],
-    ids=["other words", "other case", "over two sections", "empty", "blank", "marks", "everywhere", "mark"],
+    [
+        "The cache is warm",
+        "the cache is cold",
+        "deploy. ## Design",
+        "each deploy … The cache is cold",
+        "The cache … from the primary",
+        "",
+        " ",
+        "…",
+        "is",
+        '"',
+    ],
 )
 def test_what_is_not_in_the_text_is_dropped_and_counted(text: str) -> None:
     assert kept("1", text) == ([], 1)
@@ -89,7 +102,7 @@ def test_a_long_quote_is_cut_between_words() -> None:
 
 
 def review_json(quotes: Any) -> str:
-    concern = {"text": "Cold.", "is_blocking": False}
+    concern = {"text": "Cold.", "is_blocking": False, "section": "1"}
     return json.dumps(
         {
             "confidence_score": 0.7,
@@ -118,7 +131,7 @@ def review_json(quotes: Any) -> str:
     ],
 )
 def test_quotes_are_read_as_they_come(quotes: Any, read: list[tuple[str, str]]) -> None:
-    output = read_output(DocumentReviewOutput, review_json(quotes)).output
+    output = read_output(PersonaReviewOutput, review_json(quotes)).output
 
     assert [(each.section, each.text) for each in output.concerns[0].quotes] == read
 
@@ -128,15 +141,67 @@ def test_a_fault_beside_quotes_is_named_with_its_field() -> None:
     text["concerns"][0]["is_blocking"] = "perhaps"
 
     with pytest.raises(OutputError, match=r"concerns\[0\]\.is_blocking"):
-        read_output(DocumentReviewOutput, json.dumps(text))
+        read_output(PersonaReviewOutput, json.dumps(text))
 
 
 def test_the_schema_asks_for_quotes_in_both_lists() -> None:
-    definitions = DOCUMENT_REVIEW_FORMAT.schema["$defs"]
+    definitions = REVIEW_FORMAT.schema["$defs"]
 
-    for name in ("DocumentConcernOutput", "DocumentIssueOutput"):
-        assert "quotes" in definitions[name]["required"]
+    for name in ("ConcernOutput", "BlockingIssueOutput"):
+        assert {"section", "quotes"} <= set(definitions[name]["required"])
     assert sorted(definitions["QuoteOutput"]["required"]) == ["section", "text"]
+
+
+def issue(section: str, *quotes: str) -> BlockingIssueOutput:
+    listed = [{"section": section, "text": each} for each in quotes]
+    given = {"text": "It is cold.", "security_critical": True, "section": section, "quotes": listed}
+    return BlockingIssueOutput.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("quotes", "unsupported"),
+    [
+        ([], False),
+        (["The cache is cold"], False),
+        (["The cache is warm"], True),
+        (["The cache is warm", "We heat it"], True),
+        (["The cache is warm", "The cache is cold"], False),
+        (["is"], False),
+        (["", "…"], False),
+        (["", "The cache is warm"], True),
+    ],
+    ids=["omission", "found", "missed", "all missed", "one found", "too short", "none", "none and missed"],
+)
+def test_unsupported_is_only_what_quotes_and_quotes_nothing_that_is_there(
+    quotes: list[str], unsupported: bool
+) -> None:
+    assert QuotationCheck(QUOTABLE).evidence(issue("1", *quotes)).unsupported is unsupported
+
+
+@pytest.mark.parametrize(
+    ("entry", "section"),
+    [
+        (issue("2"), "2"),
+        (issue("§ 2 Design"), "2"),
+        (issue("the appendix"), ""),
+        (issue(""), ""),
+        (issue("2", "The cache is cold"), "1"),
+        (issue("2", "The cache is cold", "We warm it"), "2"),
+    ],
+    ids=["omission", "by heading", "unknown", "none", "where it is found", "named among those found"],
+)
+def test_an_issue_names_the_section_that_it_rests_on(entry: BlockingIssueOutput, section: str) -> None:
+    assert QuotationCheck(QUOTABLE).evidence(entry).section == section
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(None, ""), ("2.1", "2.1"), (2.1, "2.1"), (True, ""), (["2"], "")], ids=repr
+)
+def test_a_section_is_read_as_it_comes(given: Any, read: str) -> None:
+    text = json.loads(review_json([]))
+    text["concerns"][0] |= {"section": given}
+
+    assert read_output(PersonaReviewOutput, json.dumps(text)).output.concerns[0].section == read
 
 
 def review(concerns: int, quotations: int) -> panel_pb2.PersonaReview:

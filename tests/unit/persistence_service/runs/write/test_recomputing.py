@@ -167,6 +167,43 @@ def test_marks_say_what_the_blocking_issues_say(name: str) -> None:
         check_claims("r", panel_of(specification()), entries(ready(lying)))
 
 
+def unsupported(persona: str) -> panel_pb2.PersonaReview:
+    """A review whose blocking issues, and one concern, quote only what is not there."""
+    marked = review(persona)
+    marked.concerns.add(text="Slow")
+    for each in (*marked.blocking_issues, marked.concerns[-1]):
+        each.ClearField("quotations")
+        each.unsupported = True
+    marked.blocking_issues_present = marked.security_critical_issues_present = False
+    marked.provenance.dropped_quotation_count = len(marked.blocking_issues) + 1
+    return marked
+
+
+def test_what_is_unsupported_counts_in_no_mark() -> None:
+    marked = unsupported("critic")
+    check_claims("r", panel_of(specification()), entries(ready(marked)))
+    marked.blocking_issues_present = True
+    with pytest.raises(InvalidField, match="blocking_issues_present"):
+        check_claims("r", panel_of(specification()), entries(ready(marked)))
+
+
+def test_nothing_with_a_quotation_is_unsupported() -> None:
+    marked = unsupported("critic")
+    marked.blocking_issues[0].quotations.add(section="1", text="Keys are logged.")
+    with pytest.raises(InvalidField, match="unsupported"):
+        check_claims("r", panel_of(specification()), entries(ready(marked)))
+
+
+def test_nothing_is_unsupported_but_by_a_quotation_that_was_left_out() -> None:
+    marked = unsupported("critic")
+    marked.provenance.dropped_quotation_count -= 1
+    with pytest.raises(InvalidField, match="dropped_quotation_count"):
+        check_claims("r", panel_of(specification()), entries(ready(marked)))
+    marked.ClearField("provenance")
+    with pytest.raises(InvalidField, match="dropped_quotation_count"):
+        check_claims("r", panel_of(specification()), entries(ready(marked)))
+
+
 def test_reviews_and_the_decision_may_stand_in_one_record() -> None:
     reviews = [ready(review(persona)) for persona in PERSONAS]
     whole = entries(*reviews, run_event_pb2.DecisionReady(decision=decision()))
