@@ -80,7 +80,9 @@ def decide(run):
     required = {*holders, *asked.get("quorum", {}).get("requiredPersonas", [])}
     required |= set(policy.get("quorum", {}).get("required_personas", []))
     fresh = {each["personaId"] for each in reviews if not each.get("staleSections")}
-    share, least, version = policy["blocking_weight"], policy["least_fresh_weight"], asked["policyVersion"]
+    share, least = policy["blocking_weight"], policy["least_fresh_weight"]
+    # Only the built-in policy is another in each version.
+    version = "pinned" if asked.get("policy") else asked["policyVersion"]
     is_stale = version != "1.0.0" and least and len(fresh) < len(scores)
     read = sum(weights[who] for who in fresh) / sum(weights.values())
     rules = [

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.v1 import panel_pb2, run_pb2
+from consensus.v1 import panel_pb2, run_pb2, suspicion_pb2
 from consensus_decision.decision import decide
 from consensus_decision.labels import label_name
 from consensus_decision.policies import policy_message
@@ -38,10 +38,11 @@ RECOMPUTE = recompute()
 @given(
     panel=panels(),
     stale=st.sets(st.integers(0, 4)),
-    version=st.sampled_from(["1.0.0", "1.1.0"]),
+    version=st.sampled_from(["1.0.0", "1.1.0", "1.2.0"]),
+    is_suspected=st.booleans(),
 )
 def test_every_strategy_comes_to_the_same_label(
-    name: str, panel: list[panel_pb2.PersonaReview], stale: set[int], version: str
+    name: str, panel: list[panel_pb2.PersonaReview], stale: set[int], version: str, is_suspected: bool
 ) -> None:
     run = run_pb2.Run(run_id="r1", specification=specification(policy_version=version))
     if name != "default":
@@ -50,7 +51,9 @@ def test_every_strategy_comes_to_the_same_label(
         if index in stale:
             review.stale_sections.append("summary")
     run.persona_reviews.extend(panel)
-    run.decision.CopyFrom(decide(run.specification, run.persona_reviews))
+    if is_suspected:
+        run.suspicions.add(text="proposal", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
+    run.decision.CopyFrom(decide(run.specification, run.persona_reviews, suspicions=run.suspicions))
     exported = json.loads(json_format.MessageToJson(run, always_print_fields_with_no_presence=True))
 
     with localcontext(prec=34):
