@@ -106,22 +106,25 @@ async def test_from_outcomes_to_a_policy_in_use_by_the_command(pair: Pair, tmp_p
         ReviewClient(pair.review_address) as client,
         DecisionClient(pair.persistence_address) as decisions,
     ):
-        for count in range(30):
-            assert (
-                "too few" in await consensus("policy", "fit", "--from-runs", code=2) if count == 29 else True
-            )
+
+        async def labelled(count: int) -> str:
             run = await reviewed(client)
             label = decision_pb2.DECISION_LABEL_APPROVE if count % 3 else decision_pb2.DECISION_LABEL_REJECT
             outcome = decision_service_pb2.Outcome(run_id=run.run_id, label=label, source="test")
-            await decisions.record_outcome(outcome)
+            return (await decisions.record_outcome(outcome)).run_id
+
+        for count in range(29):
+            await labelled(count)
+        assert "29 outcomes are too few" in await consensus("policy", "fit", "--from-runs", code=2)
+        last = await labelled(29)
 
     fitted = await consensus("policy", "fit", "--from-runs", "--put", "fitted", "-o", "fitted.json")
     assert "labels           30" in fitted
     assert "put fitted@" in fitted
     assert json.loads((tmp_path / "fitted.json").read_text())["provenance"]["labelled_runs"] == 30
     assert "of 30 with an outcome" in await consensus("policy", "what-if", "fitted")
-    assert "expected to cost least" in await consensus("explain", run.run_id, "--policy", "fitted")
-    assert "as it is stored" in await consensus("explain", run.run_id)
+    assert "expected to cost least" in await consensus("explain", last, "--policy", "fitted")
+    assert "as it is stored" in await consensus("explain", last)
     assert "security_guardian" in await consensus("scorecard")
     assert "fitted" in await consensus("policy", "list")
     reviewed_by_it = await consensus("review", IDEA, "--policy", "fitted")

@@ -171,9 +171,10 @@ def unsupported(persona: str) -> panel_pb2.PersonaReview:
     """A review whose blocking issues, and one concern, quote only what is not there."""
     marked = review(persona)
     marked.concerns.add(text="Slow")
-    for each in (*marked.blocking_issues, marked.concerns[-1]):
-        each.ClearField("quotations")
-        each.unsupported = True
+    for issue in marked.blocking_issues:
+        issue.ClearField("quotations")
+        issue.unsupported = True
+    marked.concerns[-1].unsupported = True
     marked.blocking_issues_present = marked.security_critical_issues_present = False
     marked.provenance.dropped_quotation_count = len(marked.blocking_issues) + 1
     return marked
