@@ -1,11 +1,12 @@
-"""DecisionService: outcomes, explanations, and what another policy would have decided."""
+"""DecisionService: outcomes, overrides, explanations, and what another policy would have decided."""
 # ruff: noqa: N802 - names are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
@@ -18,7 +19,7 @@ from consensus_rpc.server.identity import identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.database.keyed_locks import KeyedLocks
-from persistence_service.decisions import outcomes
+from persistence_service.decisions import outcomes, overrides
 from persistence_service.decisions.deciding import decided_again, explained
 from persistence_service.idempotency.keys import key_use
 from persistence_service.idempotency.once import OncePerKey
@@ -27,13 +28,23 @@ from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.decided import DecidedRuns
+from persistence_service.runs.form.overrides import override_message, override_row
 from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
 
 OP_RECORD = "outcome.record"
 """The operation under which keys stand, and the entry that an outcome leaves."""
+OP_OVERRIDE = "decision.override"
+"""Likewise of an override."""
 
 FindPolicy: TypeAlias = Callable[[str, str, str], Awaitable[policy_pb2.Policy]]
 """The policy of this tenant with this id, in its current revision or in the one that begins so."""
+
+Position: TypeAlias = tuple[datetime, str]
+Rows: TypeAlias = Sequence[Mapping[Any, Any]]
+FindPage: TypeAlias = Callable[[Connection, Position | None, int], Rows]
+"""At most so many rows after a position, newest first."""
+PageRequest: TypeAlias = decision_service_pb2.ListOutcomesRequest | decision_service_pb2.ListOverridesRequest
+Said = TypeVar("Said", bound=Message)
 
 _USUAL_PAGE = 100
 
@@ -80,23 +91,46 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     async def ListOutcomes(
         self, request: decision_service_pb2.ListOutcomesRequest, context: Context
     ) -> decision_service_pb2.ListOutcomesResponse:
-        tenant, size = identity_of(context).tenant, request.page_size or _USUAL_PAGE
-        signer = await self._signing.signer()
-        binding = ["outcomes", tenant, request.run_id]
-        position = signer.position(binding, request.page_token) if request.page_token else None
-        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
-        rows = await self._database.run(
-            lambda connection: outcomes.page(connection, tenant, request.run_id, after, size + 1),
-            read_only=True,
-            resource="outcomes",
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return outcomes.page(connection, tenant, request.run_id, after, limit)
+
+        found, token = await self._page(
+            "outcomes", "outcome_id", tenant, request, find, outcomes.outcome_message
         )
-        page = fitting(map(outcomes.outcome_message, rows), size)
-        response = decision_service_pb2.ListOutcomesResponse(outcomes=page)
-        if len(page) < len(rows):
-            last = rows[len(page) - 1]
-            end = [microseconds(last["create_time"]), last["outcome_id"]]
-            response.next_page_token = signer.token(binding, end)
-        return response
+        return decision_service_pb2.ListOutcomesResponse(outcomes=found, next_page_token=token)
+
+    async def OverrideDecision(
+        self, request: decision_service_pb2.OverrideDecisionRequest, context: Context
+    ) -> decision_service_pb2.OverrideDecisionResponse:
+        identity, override, override_id = identity_of(context), request.override, str(uuid7())
+        await self._decided(identity.tenant, override.run_id)
+        actor = Actor(identity.caller, override.user, current_request_id() or "")
+        stream = f"decisions/{override.run_id}"
+
+        def record(connection: Connection, now: datetime) -> decision_service_pb2.OverrideDecisionResponse:
+            row = override_row(identity.tenant, override, override_id, identity.caller, now)
+            overrides.add(connection, row)
+            entry = NewEntry(OP_OVERRIDE, {"override_id": override_id, "label": row["label"]})
+            append(connection, identity.tenant, stream, [entry], actor, self._database.now)
+            return decision_service_pb2.OverrideDecisionResponse(override=override_message(row))
+
+        use = key_use(identity, OP_OVERRIDE, override.run_id, request, request.idempotency_key)
+        async with self._locks.of(f"{identity.tenant}/{stream}"):
+            answer = decision_service_pb2.OverrideDecisionResponse
+            return await self._once.change(use, record, answer, stream)
+
+    async def ListOverrides(
+        self, request: decision_service_pb2.ListOverridesRequest, context: Context
+    ) -> decision_service_pb2.ListOverridesResponse:
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return overrides.page(connection, tenant, request.run_id, after, limit)
+
+        found, token = await self._page("overrides", "override_id", tenant, request, find, override_message)
+        return decision_service_pb2.ListOverridesResponse(overrides=found, next_page_token=token)
 
     async def ExplainDecision(
         self, request: decision_service_pb2.ExplainDecisionRequest, context: Context
@@ -128,6 +162,30 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
 
         async for runs in self._runs.newest_first(tenant, request.filter):
             yield await asyncio.to_thread(decide, runs)
+
+    async def _page(
+        self,
+        name: str,
+        id_column: str,
+        tenant: str,
+        request: PageRequest,
+        find: FindPage,
+        message: Callable[[Mapping[Any, Any]], Said],
+    ) -> tuple[list[Said], str]:
+        """A page, newest first, with the id as tie-break, and where the next begins; empty on the last."""
+        size = request.page_size or _USUAL_PAGE
+        signer = await self._signing.signer()
+        binding = [name, tenant, request.run_id]
+        position = signer.position(binding, request.page_token) if request.page_token else None
+        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
+        rows = await self._database.run(
+            lambda connection: find(connection, after, size + 1), read_only=True, resource=name
+        )
+        page = fitting(map(message, rows), size)
+        if len(page) == len(rows):
+            return page, ""
+        last = rows[len(page) - 1]
+        return page, signer.token(binding, [microseconds(last["create_time"]), last[id_column]])
 
     async def _decided(self, tenant: str, run_id: str) -> run_pb2.Run:
         run = await self._runs.whole(tenant, run_id)

@@ -38,6 +38,7 @@ OF_A_RUN = frozenset(
         "decisions",
         "attempts",
         "outcomes",
+        "decision_overrides",
     }
 )
 """Tables whose rows go with their run, without a mark of their own."""
