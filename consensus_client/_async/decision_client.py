@@ -83,6 +83,37 @@ class DecisionClient:
             for override in page.overrides:
                 yield override
 
+    async def list_escalations(
+        self,
+        state: decision_service_pb2.EscalationState.ValueType = (
+            decision_service_pb2.ESCALATION_STATE_UNSPECIFIED
+        ),
+    ) -> AsyncIterator[decision_service_pb2.Escalation]:
+        """Runs that a person should look at, those in one state or all, newest first, page by page."""
+
+        async def ask(page_token: str) -> decision_service_pb2.ListEscalationsResponse:
+            request = decision_service_pb2.ListEscalationsRequest(
+                state=state, page_size=1000, page_token=page_token
+            )
+            return await self._connection.call(self._stub.ListEscalations, request)
+
+        async for page in each_page(ask):
+            for escalation in page.escalations:
+                yield escalation
+
+    async def resolve_escalation(
+        self,
+        resolution: decision_service_pb2.EscalationResolution,
+        override_label: decision_pb2.DecisionLabel.ValueType = decision_pb2.DECISION_LABEL_UNSPECIFIED,
+        *,
+        idempotency_key: str | None = None,
+    ) -> decision_service_pb2.ResolveEscalationResponse:
+        """What was recorded; with a label, an override too."""
+        request = decision_service_pb2.ResolveEscalationRequest(
+            resolution=resolution, override_label=override_label, idempotency_key=new_key(idempotency_key)
+        )
+        return await self._connection.call(self._stub.ResolveEscalation, request)
+
     async def explain(self, run_id: str, policy: str = "") -> decision_service_pb2.ExplainDecisionResponse:
         """Each step of a run's decision, under its own policy or under another."""
         request = decision_service_pb2.ExplainDecisionRequest(run_id=run_id, policy=policy)

@@ -4,13 +4,13 @@ Revision: 0016
 Revises: 0015
 
 Does the release before work on this schema, reading and writing?
-    Yes: it knows none of the tables, and shows decisions as the panel made them.
+    Yes: it knows none of the tables, shows decisions as the panel made them, and escalates none of its runs.
 Which locks does it take, for how long, and does it end within the lock and statement time-outs?
     None on a table that is there.
 Can it be undone, and what is lost then?
-    Yes; overrides are lost. Decisions stay as they are, with or without.
+    Yes; overrides, escalations and their resolutions are lost. Decisions stay as they are, with or without.
 What becomes of the rows that are there, on both databases?
-    Nothing.
+    Nothing: runs that ended before are not escalated.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")  # there in microseconds
-TABLES = ("decision_overrides",)
+TABLES = ("decision_overrides", "escalations", "escalation_resolutions")
 
 
 def ordered(length: int) -> sa.String:
@@ -44,6 +44,28 @@ def upgrade() -> None:
         sa.Column("caller", sa.String(255), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "run_id", "override_id", name=op.f("pk_decision_overrides")),
+    )
+    op.create_table(
+        "escalations",
+        sa.Column("tenant", ordered(64), nullable=False),
+        sa.Column("run_id", ordered(64), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("create_time", INSTANT, nullable=False),
+        sa.Column("cause", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "run_id", "sequence", name=op.f("pk_escalations")),
+    )
+    op.create_index("ix_escalations_time", "escalations", ["tenant", "create_time", "run_id"])
+    op.create_table(
+        "escalation_resolutions",
+        sa.Column("tenant", ordered(64), nullable=False),
+        sa.Column("run_id", ordered(64), nullable=False),
+        sa.Column("resolution_id", ordered(64), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("create_time", INSTANT, nullable=False),
+        sa.Column("user_id", sa.String(255), nullable=False),
+        sa.Column("caller", sa.String(255), nullable=False),
+        sa.Column("resolution", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "run_id", "resolution_id", name=op.f("pk_escalation_resolutions")),
     )
     refuse = (
         refuse_changes_on_postgresql

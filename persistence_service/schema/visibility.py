@@ -39,6 +39,8 @@ OF_A_RUN = frozenset(
         "attempts",
         "outcomes",
         "decision_overrides",
+        "escalations",
+        "escalation_resolutions",
     }
 )
 """Tables whose rows go with their run, without a mark of their own."""

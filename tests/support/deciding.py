@@ -1,11 +1,11 @@
 """Decided runs, and DecisionService on the wire."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from consensus.v1 import decision_service_pb2_grpc, policy_pb2, run_pb2
+from consensus.v1 import decision_service_pb2_grpc, panel_pb2, policy_pb2, run_pb2
 from consensus_decision.decision import decide
 from consensus_decision.policies import POLICY_VERSION
 from persistence_service.decisions.servicer import DecisionServicer
@@ -31,16 +31,24 @@ async def decision_stub(service: Service) -> AsyncIterator[Any]:
         yield decision_service_pb2_grpc.DecisionServiceStub(channel)
 
 
-async def decided(service: Service, policy: policy_pb2.Policy | None = None) -> run_pb2.Run:
+async def decided(
+    service: Service,
+    policy: policy_pb2.Policy | None = None,
+    reviews: Sequence[panel_pb2.PersonaReview] = tuple(map(review, PERSONAS)),
+) -> run_pb2.Run:
     """A run that was recorded under a policy, decided."""
     run_id, pinned = new_id(), specification()
     pinned.policy_version = POLICY_VERSION
     if policy is not None:
         pinned.policy.CopyFrom(policy)
     *records, last = happy_records()
-    for item in last.items:
+    said = {each.persona_id: each for each in reviews}
+    for item in (item for each in (*records, last) for item in each.items):
+        if item.HasField("persona_review_ready"):
+            ready = item.persona_review_ready
+            ready.persona_review.CopyFrom(said[ready.persona_review.persona_id])
         if item.HasField("decision_ready"):
-            item.decision_ready.decision.CopyFrom(decide(pinned, map(review, PERSONAS)))
+            item.decision_ready.decision.CopyFrom(decide(pinned, reviews))
     async with Worker(service) as worker:
         await worker.create(run_id, specification=pinned)
         for each in (*records, last):

@@ -56,6 +56,16 @@ class DecisionServiceStub:
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
                 _registered_method=True)
+        self.ListEscalations = channel.unary_unary(
+                '/consensus.v1.DecisionService/ListEscalations',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.FromString,
+                _registered_method=True)
+        self.ResolveEscalation = channel.unary_unary(
+                '/consensus.v1.DecisionService/ResolveEscalation',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.FromString,
+                _registered_method=True)
         self.ExplainDecision = channel.unary_unary(
                 '/consensus.v1.DecisionService/ExplainDecision',
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.SerializeToString,
@@ -102,6 +112,21 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEscalations(self, request, context):
+        """Lists the runs that a person should look at, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveEscalation(self, request, context):
+        """Records what came of an escalation, with an override where a label is given. Only ever
+        added.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainDecision(self, request, context):
         """Answers with each step of a run's decision and its numbers: under its own policy, or
         under another.
@@ -140,6 +165,16 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.ListOverrides,
                     request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.SerializeToString,
+            ),
+            'ListEscalations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEscalations,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.SerializeToString,
+            ),
+            'ResolveEscalation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveEscalation,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.SerializeToString,
             ),
             'ExplainDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainDecision,
@@ -262,6 +297,60 @@ class DecisionService:
             '/consensus.v1.DecisionService/ListOverrides',
             consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
             consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEscalations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ListEscalations',
+            consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveEscalation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ResolveEscalation',
+            consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.FromString,
             options,
             channel_credentials,
             insecure,

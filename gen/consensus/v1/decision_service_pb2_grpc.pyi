@@ -45,6 +45,12 @@ class DecisionServiceStub:
     """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
     ListOverrides: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]
     """Lists a run's overrides, newest first."""
+    ListEscalations: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]
+    """Lists the runs that a person should look at, newest first."""
+    ResolveEscalation: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]
+    """Records what came of an escalation, with an override where a label is given. Only ever
+    added.
+    """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]
     """Answers with each step of a run's decision and its numbers: under its own policy, or
     under another.
@@ -71,6 +77,12 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
     ListOverrides: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]  # type: ignore[assignment]
     """Lists a run's overrides, newest first."""
+    ListEscalations: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]  # type: ignore[assignment]
+    """Lists the runs that a person should look at, newest first."""
+    ResolveEscalation: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]  # type: ignore[assignment]
+    """Records what came of an escalation, with an override where a label is given. Only ever
+    added.
+    """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]  # type: ignore[assignment]
     """Answers with each step of a run's decision and its numbers: under its own policy, or
     under another.
@@ -118,6 +130,24 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.ListOverridesResponse, _abc.Awaitable[_decision_service_pb2.ListOverridesResponse]]:
         """Lists a run's overrides, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListEscalations(
+        self,
+        request: _decision_service_pb2.ListEscalationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ListEscalationsResponse, _abc.Awaitable[_decision_service_pb2.ListEscalationsResponse]]:
+        """Lists the runs that a person should look at, newest first."""
+
+    @_abc_1.abstractmethod
+    def ResolveEscalation(
+        self,
+        request: _decision_service_pb2.ResolveEscalationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ResolveEscalationResponse, _abc.Awaitable[_decision_service_pb2.ResolveEscalationResponse]]:
+        """Records what came of an escalation, with an override where a label is given. Only ever
+        added.
+        """
 
     @_abc_1.abstractmethod
     def ExplainDecision(
