@@ -65,7 +65,7 @@ def assess(evaluation: Evaluation) -> Assessment:
             flip=smallest_flip(evaluation),
             uncalibrated=_uncalibrated(evaluation),
             one_model=models[0] if len(models) > 1 and len(set(models)) == 1 else "",
-            may_stand_alone=_may_stand_alone(evaluation),
+            may_stand_alone=may_stand_alone(evaluation),
         )
 
 
@@ -108,12 +108,15 @@ def _uncalibrated(evaluation: Evaluation) -> str:
     return ""
 
 
-def _may_stand_alone(evaluation: Evaluation) -> bool | None:
-    """Neither a decision that a veto lowered, nor one that is not calibrated, stands alone."""
+def may_stand_alone(evaluation: Evaluation) -> bool | None:
+    """Whether the decision may stand without a person; None where the policy has no target error.
+
+    Neither a decision that a veto lowered, nor one that is not calibrated, stands alone."""
     selection = evaluation.policy.selection
     if selection is None or evaluation.posterior is None:
         return None
     is_vetoed = any(isinstance(each, Finding) and each.step == StepName.VETO for each in evaluation.findings)
     if selection.least_posterior is None or is_vetoed or _uncalibrated(evaluation):
         return False
-    return round_finely(evaluation.posterior[evaluation.label]) >= selection.least_posterior
+    with localcontext(EXACT):
+        return round_finely(evaluation.posterior[evaluation.label]) >= selection.least_posterior

@@ -12,6 +12,7 @@ from persistence_service.paging import tables as paging
 from persistence_service.panels import tables as panels
 from persistence_service.policies import tables as policies
 from persistence_service.runs.form import attempt_tables as attempts
+from persistence_service.runs.form import human_tables as humans
 from persistence_service.runs.form import outcome_tables as outcomes
 from persistence_service.runs.form import tables as runs
 from persistence_service.schema.base import metadata
@@ -22,6 +23,7 @@ __all__ = [
     "diagnostics",
     "drafts",
     "events",
+    "humans",
     "idempotency",
     "journal",
     "metadata",

@@ -9,7 +9,7 @@ from consensus_cli.report.cost import Cost, cost_of
 from consensus_cli.report.markup import Child, Markup, element, render
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
-from consensus_cli.view.outcome import label_word
+from consensus_cli.view.outcome import label_word, override_words
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
@@ -61,6 +61,7 @@ def _header(run: run_pb2.Run, title: str) -> Markup:
     parts: list[Child] = [
         element("p", "Consensus review", class_="kind"),
         element("h1", title),
+        _override(run),
         element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
         element("p", panel_words(run.turnout, run.decision), class_="kind"),
     ]
@@ -69,6 +70,14 @@ def _header(run: run_pb2.Run, title: str) -> Markup:
     if run.HasField("decision"):
         parts.append(_scale(run.decision.overall_weighted_confidence))
     return element("header", parts)
+
+
+def _override(run: run_pb2.Run) -> Child:
+    if not run.HasField("effective_override"):
+        return None
+    said = run.effective_override
+    word = label_word(said.label)
+    return element("p", element("span", word, class_=f"verdict {word.lower()}"), f" {override_words(said)}")
 
 
 def _confidence(run: run_pb2.Run) -> Child:

@@ -9,6 +9,7 @@ from consensus_cli.report.html import verdict
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
+from consensus_cli.view.outcome import label_word, override_words
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
@@ -73,6 +74,9 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
             yield from ("", *_items(failure_lines(run.failure)))
         return
     decision = run.decision
+    if run.HasField("effective_override"):
+        said = run.effective_override
+        yield from (f"**{label_word(said.label)}**, {escape(override_words(said))}", "")
     panel = escape(panel_words(run.turnout, decision))
     yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
     yield from ("", *_items(rule.explanation for rule in decision.fired_rules))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from consensus.v1 import decision_service_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences, label_word
 from consensus_cli.view.tables import table
@@ -12,7 +13,7 @@ from consensus_cli.view.tables import table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consensus.v1 import decision_pb2, decision_service_pb2, policy_pb2
+    from consensus.v1 import decision_pb2, policy_pb2
     from consensus_fitting.scorecard import PersonaScore
 
 _SHOWN_RUNS = 20
@@ -68,6 +69,29 @@ def outcome_lines(outcomes: Sequence[decision_service_pb2.Outcome]) -> list[str]
         for each in outcomes
     ]  # fmt: skip
     return table(("recorded", "run", "right", "source", "reliability", "note"), rows, right=frozenset({4}))
+
+
+def escalation_lines(escalations: Sequence[decision_service_pb2.Escalation]) -> list[str]:
+    """A list of escalations, and what came of each."""
+    rows = [
+        (
+            text.instant(each.create_time), each.run_id,
+            text.word(decision_service_pb2.EscalationCause, each.cause, "ESCALATION_CAUSE_"),
+            text.word(decision_service_pb2.EscalationState, each.state, "ESCALATION_STATE_"),
+            _came_of(each),
+        )
+        for each in escalations
+    ]  # fmt: skip
+    return table(("since", "run", "cause", "state", "what came of it"), rows)
+
+
+def _came_of(escalation: decision_service_pb2.Escalation) -> str:
+    said = []
+    if escalation.HasField("effective_override"):
+        said.append(f"{label_word(escalation.effective_override.label)} instead")
+    if escalation.HasField("resolution"):
+        said.append(escalation.resolution.resolution)
+    return text.clean("; ".join(said))
 
 
 def policy_lines(policies: Sequence[policy_pb2.Policy]) -> list[str]:

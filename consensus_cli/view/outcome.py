@@ -29,6 +29,18 @@ def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
     return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_").upper()
 
 
+def override_words(override: decision_pb2.DecisionOverride) -> str:
+    """Who let another label hold than the panel's, and why."""
+    who = text.clean(override.user or override.caller)
+    return f"by {who} instead of the panel's decision: {text.clean(override.reason)}"
+
+
+def override_blocks(override: decision_pb2.DecisionOverride) -> Iterator[Block]:
+    """The label that holds, and whose word it is."""
+    yield Block(0, label_word(override.label), f"bold {COLOURS.get(override.label, 'bold')}")
+    yield Block(2, override_words(override))
+
+
 def decision_blocks(decision: decision_pb2.Decision, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
     """The verdict, what of the panel it rests on, the rules that led to it, who is missing, who dissents."""
     confidence = text.score(decision.overall_weighted_confidence)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
-from consensus_cli.view.outcome import Block, decision_blocks
+from consensus_cli.view.outcome import Block, decision_blocks, override_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
 from consensus_cli.view.sections import stale_words
@@ -40,8 +40,7 @@ def _ending_blocks(run: run_pb2.Run) -> Iterator[Block]:
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
-        yield Block(0, "")
-        yield from decision_blocks(run.decision, run.turnout)
+        yield from _decision_blocks(run)
     if run.HasField("assessment"):
         yield from _section("How sure", [f"- {each}" for each in assessment_sentences(run.assessment)])
 
@@ -232,6 +231,16 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
         lines.append(f"finished: {', '.join(text.persona_name(each) for each in failure.finished_personas)}")
     lines.append("resuming may help" if failure.resumable else "resuming cannot help")
     return lines
+
+
+def _decision_blocks(run: run_pb2.Run) -> Iterator[Block]:
+    """The label that holds, where a person gave one, and the panel's decision."""
+    yield Block(0, "")
+    if run.HasField("effective_override"):
+        yield from override_blocks(run.effective_override)
+        yield Block(0, "")
+        yield Block(0, "Decision of the panel", "bold")
+    yield from decision_blocks(run.decision, run.turnout)
 
 
 def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Self
 
-from consensus.v1 import decision_service_pb2, decision_service_pb2_grpc, run_pb2
+from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, run_pb2
 from consensus_client._async.connection import AsyncConnection, each_page
 from consensus_client.async_transport import Channel, Sleep
 from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
@@ -12,9 +12,9 @@ from consensus_client.requests import new_key
 
 
 class DecisionClient:
-    """Records outcomes, explains decisions and makes them again; raises the errors of the contract.
+    """Records outcomes and overrides, explains decisions and makes them again.
 
-    `target` is the persistence service.
+    Raises the errors of the contract. `target` is the persistence service.
     """
 
     def __init__(
@@ -60,6 +60,59 @@ class DecisionClient:
         async for page in each_page(ask):
             for outcome in page.outcomes:
                 yield outcome
+
+    async def override(
+        self, override: decision_pb2.DecisionOverride, *, idempotency_key: str | None = None
+    ) -> decision_pb2.DecisionOverride:
+        """The override as it was recorded; the panel's decision stays."""
+        request = decision_service_pb2.OverrideDecisionRequest(
+            override=override, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.OverrideDecision, request)).override
+
+    async def list_overrides(self, run_id: str) -> AsyncIterator[decision_pb2.DecisionOverride]:
+        """The run's overrides, newest first, page by page."""
+
+        async def ask(page_token: str) -> decision_service_pb2.ListOverridesResponse:
+            request = decision_service_pb2.ListOverridesRequest(
+                run_id=run_id, page_size=1000, page_token=page_token
+            )
+            return await self._connection.call(self._stub.ListOverrides, request)
+
+        async for page in each_page(ask):
+            for override in page.overrides:
+                yield override
+
+    async def list_escalations(
+        self,
+        state: decision_service_pb2.EscalationState.ValueType = (
+            decision_service_pb2.ESCALATION_STATE_UNSPECIFIED
+        ),
+    ) -> AsyncIterator[decision_service_pb2.Escalation]:
+        """Runs that a person should look at, those in one state or all, newest first, page by page."""
+
+        async def ask(page_token: str) -> decision_service_pb2.ListEscalationsResponse:
+            request = decision_service_pb2.ListEscalationsRequest(
+                state=state, page_size=1000, page_token=page_token
+            )
+            return await self._connection.call(self._stub.ListEscalations, request)
+
+        async for page in each_page(ask):
+            for escalation in page.escalations:
+                yield escalation
+
+    async def resolve_escalation(
+        self,
+        resolution: decision_service_pb2.EscalationResolution,
+        override_label: decision_pb2.DecisionLabel.ValueType = decision_pb2.DECISION_LABEL_UNSPECIFIED,
+        *,
+        idempotency_key: str | None = None,
+    ) -> decision_service_pb2.ResolveEscalationResponse:
+        """What was recorded; with a label, an override too."""
+        request = decision_service_pb2.ResolveEscalationRequest(
+            resolution=resolution, override_label=override_label, idempotency_key=new_key(idempotency_key)
+        )
+        return await self._connection.call(self._stub.ResolveEscalation, request)
 
     async def explain(self, run_id: str, policy: str = "") -> decision_service_pb2.ExplainDecisionResponse:
         """Each step of a run's decision, under its own policy or under another."""

@@ -1,24 +1,25 @@
-"""DecisionService: outcomes, explanations, and what another policy would have decided."""
+"""DecisionService: outcomes, what people say instead, explanations, and what another policy would decide."""
 # ruff: noqa: N802 - names are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from consensus.v1 import decision_service_pb2, decision_service_pb2_grpc, policy_pb2, run_pb2
-from consensus_contract.errors import RunNotDecided
+from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, policy_pb2, run_pb2
+from consensus_contract.errors import IllegalState, RunNotDecided
 from consensus_decision.policies import UnknownPolicyError
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
-from consensus_rpc.server.identity import identity_of
+from consensus_rpc.server.identity import Identity, identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.database.keyed_locks import KeyedLocks
-from persistence_service.decisions import outcomes
+from persistence_service.decisions import escalations, outcomes, overrides
 from persistence_service.decisions.deciding import decided_again, explained
 from persistence_service.idempotency.keys import key_use
 from persistence_service.idempotency.once import OncePerKey
@@ -27,13 +28,29 @@ from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.decided import DecidedRuns
+from persistence_service.runs.form.overrides import override_message, override_row
 from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
 
 OP_RECORD = "outcome.record"
 """The operation under which keys stand, and the entry that an outcome leaves."""
+OP_OVERRIDE = "decision.override"
+"""Likewise of an override."""
+OP_RESOLVE = "escalation.resolve"
+"""Likewise of a resolution."""
 
 FindPolicy: TypeAlias = Callable[[str, str, str], Awaitable[policy_pb2.Policy]]
 """The policy of this tenant with this id, in its current revision or in the one that begins so."""
+
+Position: TypeAlias = tuple[datetime, str]
+Rows: TypeAlias = Sequence[Mapping[Any, Any]]
+FindPage: TypeAlias = Callable[[Connection, Position | None, int], Rows]
+"""At most so many rows after a position, newest first."""
+PageRequest: TypeAlias = (
+    decision_service_pb2.ListOutcomesRequest
+    | decision_service_pb2.ListOverridesRequest
+    | decision_service_pb2.ListEscalationsRequest
+)
+Said = TypeVar("Said", bound=Message)
 
 _USUAL_PAGE = 100
 
@@ -80,23 +97,94 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     async def ListOutcomes(
         self, request: decision_service_pb2.ListOutcomesRequest, context: Context
     ) -> decision_service_pb2.ListOutcomesResponse:
-        tenant, size = identity_of(context).tenant, request.page_size or _USUAL_PAGE
-        signer = await self._signing.signer()
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return outcomes.page(connection, tenant, request.run_id, after, limit)
+
         binding = ["outcomes", tenant, request.run_id]
-        position = signer.position(binding, request.page_token) if request.page_token else None
-        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
-        rows = await self._database.run(
-            lambda connection: outcomes.page(connection, tenant, request.run_id, after, size + 1),
-            read_only=True,
-            resource="outcomes",
-        )
-        page = fitting(map(outcomes.outcome_message, rows), size)
-        response = decision_service_pb2.ListOutcomesResponse(outcomes=page)
-        if len(page) < len(rows):
-            last = rows[len(page) - 1]
-            end = [microseconds(last["create_time"]), last["outcome_id"]]
-            response.next_page_token = signer.token(binding, end)
-        return response
+        found, token = await self._page(binding, "outcome_id", request, find, outcomes.outcome_message)
+        return decision_service_pb2.ListOutcomesResponse(outcomes=found, next_page_token=token)
+
+    async def OverrideDecision(
+        self, request: decision_service_pb2.OverrideDecisionRequest, context: Context
+    ) -> decision_service_pb2.OverrideDecisionResponse:
+        identity, said, override_id = identity_of(context), request.override, str(uuid7())
+        await self._decided(identity.tenant, said.run_id)
+        actor = Actor(identity.caller, said.user, current_request_id() or "")
+        stream = f"decisions/{said.run_id}"
+
+        def record(connection: Connection, now: datetime) -> decision_service_pb2.OverrideDecisionResponse:
+            override, entry = _override(connection, identity, said, override_id, now)
+            append(connection, identity.tenant, stream, [entry], actor, self._database.now)
+            return decision_service_pb2.OverrideDecisionResponse(override=override)
+
+        use = key_use(identity, OP_OVERRIDE, said.run_id, request, request.idempotency_key)
+        async with self._locks.of(f"{identity.tenant}/{stream}"):
+            answer = decision_service_pb2.OverrideDecisionResponse
+            return await self._once.change(use, record, answer, stream)
+
+    async def ListOverrides(
+        self, request: decision_service_pb2.ListOverridesRequest, context: Context
+    ) -> decision_service_pb2.ListOverridesResponse:
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return overrides.page(connection, tenant, request.run_id, after, limit)
+
+        binding = ["overrides", tenant, request.run_id]
+        found, token = await self._page(binding, "override_id", request, find, override_message)
+        return decision_service_pb2.ListOverridesResponse(overrides=found, next_page_token=token)
+
+    async def ListEscalations(
+        self, request: decision_service_pb2.ListEscalationsRequest, context: Context
+    ) -> decision_service_pb2.ListEscalationsResponse:
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return escalations.page(connection, tenant, request.state, after, limit)
+
+        binding = ["escalations", tenant, str(request.state)]
+        found, token = await self._page(binding, "run_id", request, find, escalations.escalation_message)
+        return decision_service_pb2.ListEscalationsResponse(escalations=found, next_page_token=token)
+
+    async def ResolveEscalation(
+        self, request: decision_service_pb2.ResolveEscalationRequest, context: Context
+    ) -> decision_service_pb2.ResolveEscalationResponse:
+        identity, said, label = identity_of(context), request.resolution, request.override_label
+        resolution_id, override_id = str(uuid7()), str(uuid7())
+        find = self._decided if label else self._runs.whole
+        run = await find(identity.tenant, said.run_id)
+        actor = Actor(identity.caller, said.user, current_request_id() or "")
+        stream = f"decisions/{said.run_id}"
+
+        def record(connection: Connection, now: datetime) -> decision_service_pb2.ResolveEscalationResponse:
+            sequence = escalations.newest(connection, identity.tenant, said.run_id)
+            if sequence is None:
+                raise IllegalState(run_id=said.run_id, state=_state(run), operation="resolve_escalation")
+            row = escalations.resolution_row(
+                identity.tenant, said, resolution_id, sequence, identity.caller, now
+            )
+            escalations.resolve(connection, row)
+            answer = decision_service_pb2.ResolveEscalationResponse(
+                resolution=escalations.resolution_message(row)
+            )
+            entries = [NewEntry(OP_RESOLVE, {"resolution_id": resolution_id, "escalation": sequence})]
+            if label:
+                instead = decision_pb2.DecisionOverride(
+                    run_id=said.run_id, label=label, reason=said.resolution, user=said.user
+                )
+                override, entry = _override(connection, identity, instead, override_id, now)
+                answer.override.CopyFrom(override)
+                entries.append(entry)
+            append(connection, identity.tenant, stream, entries, actor, self._database.now)
+            return answer
+
+        use = key_use(identity, OP_RESOLVE, said.run_id, request, request.idempotency_key)
+        async with self._locks.of(f"{identity.tenant}/{stream}"):
+            return await self._once.change(
+                use, record, decision_service_pb2.ResolveEscalationResponse, stream
+            )
 
     async def ExplainDecision(
         self, request: decision_service_pb2.ExplainDecisionRequest, context: Context
@@ -129,13 +217,51 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         async for runs in self._runs.newest_first(tenant, request.filter):
             yield await asyncio.to_thread(decide, runs)
 
+    async def _page(
+        self,
+        binding: list[str],
+        id_column: str,
+        request: PageRequest,
+        find: FindPage,
+        message: Callable[[Mapping[Any, Any]], Said],
+    ) -> tuple[list[Said], str]:
+        """A page, newest first, with the id as tie-break, and where the next begins; empty on the last."""
+        size = request.page_size or _USUAL_PAGE
+        signer = await self._signing.signer()
+        position = signer.position(binding, request.page_token) if request.page_token else None
+        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
+        rows = await self._database.run(
+            lambda connection: find(connection, after, size + 1), read_only=True, resource=binding[0]
+        )
+        page = fitting(map(message, rows), size)
+        if len(page) == len(rows):
+            return page, ""
+        last = rows[len(page) - 1]
+        return page, signer.token(binding, [microseconds(last["create_time"]), last[id_column]])
+
     async def _decided(self, tenant: str, run_id: str) -> run_pb2.Run:
         run = await self._runs.whole(tenant, run_id)
         if not run.HasField("decision"):
-            state = run_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_")
-            raise RunNotDecided(run_id=run_id, state=state)
+            raise RunNotDecided(run_id=run_id, state=_state(run))
         return run
 
     async def _policy(self, tenant: str, name: str) -> policy_pb2.Policy:
         policy_id, _, revision = name.partition("@")
         return await self._find_policy(tenant, policy_id, revision)
+
+
+def _state(run: run_pb2.Run) -> str:
+    return run_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_")
+
+
+def _override(
+    connection: Connection,
+    identity: Identity,
+    override: decision_pb2.DecisionOverride,
+    override_id: str,
+    now: datetime,
+) -> tuple[decision_pb2.DecisionOverride, NewEntry]:
+    """Records an override; it as it is told, and the entry that it leaves."""
+    row = override_row(identity.tenant, override, override_id, identity.caller, now)
+    overrides.add(connection, row)
+    return override_message(row), NewEntry(OP_OVERRIDE, {"override_id": override_id, "label": row["label"]})

@@ -38,6 +38,9 @@ OF_A_RUN = frozenset(
         "decisions",
         "attempts",
         "outcomes",
+        "decision_overrides",
+        "escalations",
+        "escalation_resolutions",
     }
 )
 """Tables whose rows go with their run, without a mark of their own."""

@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,11 +16,9 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import (
     decision_pb2,
     decision_service_pb2,
-    decision_service_pb2_grpc,
     policy_pb2,
     policy_service_pb2,
     policy_service_pb2_grpc,
-    run_pb2,
     suspicion_pb2,
 )
 from consensus_contract.errors import (
@@ -31,25 +28,20 @@ from consensus_contract.errors import (
     RunNotDecided,
     RunNotFound,
 )
-from consensus_decision.decision import decide
 from consensus_decision.policies import POLICY_VERSION, default_policy, policy_message
 from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Thresholds
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
-from persistence_service.decisions.servicer import DecisionServicer
 from persistence_service.paging.tokens import Signing
-from persistence_service.policies.access import find_policy
 from persistence_service.policies.servicer import PolicyServicer
-from persistence_service.runs.decided import DecidedRuns
+from tests.support.deciding import decided, decision_stub
 from tests.support.policies import LOG_ODDS
 from tests.support.records import (
-    PERSONAS,
     Service,
     Worker,
     happy_records,
     new_id,
-    review,
     scope,
     specification,
 )
@@ -67,16 +59,8 @@ async def policies(database: Database) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def decisions(service: Service) -> AsyncIterator[Any]:
-    database = service.database
-    servicer = DecisionServicer(
-        database,
-        Signing(database),
-        once_per_key(database),
-        runs=DecidedRuns(service.runs.reader),
-        find_policy=partial(find_policy, database),
-    )
-    async with served(decision_service_pb2_grpc.add_DecisionServiceServicer_to_server, servicer) as channel:
-        yield decision_service_pb2_grpc.DecisionServiceStub(channel)
+    async with decision_stub(service) as stub:
+        yield stub
 
 
 async def put(stub: Any, policy: Policy, policy_id: str = "strict", key: str = "") -> Any:
@@ -201,30 +185,6 @@ async def test_the_database_keeps_revisions(policies: Any, database: Database, c
 
     with pytest.raises((DBAPIError, DatabaseError)):
         await database.run(attempt)
-
-
-async def decided(
-    service: Service,
-    policy: policy_pb2.Policy | None = None,
-    suspicions: Sequence[suspicion_pb2.Suspicion] = (),
-) -> run_pb2.Run:
-    """A run that was recorded under a policy, decided."""
-    run_id, pinned = new_id(), specification()
-    pinned.policy_version = POLICY_VERSION
-    if policy is not None:
-        pinned.policy.CopyFrom(policy)
-    *records, last = happy_records()
-    for item in (item for each in records for item in each.items if item.HasField("proposal_ready")):
-        item.proposal_ready.suspicions.extend(suspicions)
-    for item in last.items:
-        if item.HasField("decision_ready"):
-            made = decide(pinned, map(review, PERSONAS), suspicions=suspicions)
-            item.decision_ready.decision.CopyFrom(made)
-    async with Worker(service) as worker:
-        await worker.create(run_id, specification=pinned)
-        for each in (*records, last):
-            await worker.record(each)
-    return await service.run(run_id)
 
 
 async def explain(stub: Any, run_id: str, policy: str = "") -> Any:

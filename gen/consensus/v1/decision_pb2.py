@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from consensus.v1 import errors_pb2 as consensus_dot_v1_dot_errors__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63onsensus/v1/decision.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63onsensus/v1/errors.proto\"\x93\x04\n\x08\x44\x65\x63ision\x12*\n\x05label\x18\x01 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12<\n\x1boverall_weighted_confidence\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x42\n\rcontributions\x18\x03 \x03(\x0b\x32!.consensus.v1.PersonaContributionB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x36\n\x0b\x66ired_rules\x18\x04 \x03(\x0b\x32\x17.consensus.v1.FiredRuleB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x30\n\x0c\x63ompleteness\x18\x05 \x01(\x0b\x32\x1a.consensus.v1.Completeness\x12@\n\x10minority_reports\x18\x06 \x03(\x0b\x32\x1c.consensus.v1.MinorityReportB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12,\n\x0epolicy_version\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{0,50}$\x12 \n\x0e\x64\x65\x63ision_notes\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12\x32\n\x0c\x66resh_weight\x18\t \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x18\n\x06policy\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x42\x0f\n\r_fresh_weight\"\x8c\x02\n\x12\x44\x65\x63isionAssessment\x12-\n\x06labels\x18\x01 \x03(\x0b\x32\x1d.consensus.v1.LabelAssessment\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_votes\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12\x12\n\nrho_fitted\x18\x04 \x01(\x08\x12\x0e\n\x06margin\x18\x05 \x01(\t\x12(\n\x04\x66lip\x18\x06 \x01(\x0b\x32\x1a.consensus.v1.DecisionFlip\x12\x14\n\x0cuncalibrated\x18\x07 \x01(\t\x12\x11\n\tone_model\x18\x08 \x01(\t\x12\x19\n\x0cstands_alone\x18\t \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_stands_alone\"g\n\x0fLabelAssessment\x12*\n\x05label\x18\x01 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12\x11\n\tposterior\x18\x02 \x01(\t\x12\x15\n\rexpected_loss\x18\x03 \x01(\t\"t\n\x0c\x44\x65\x63isionFlip\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x12\n\nfrom_score\x18\x02 \x01(\x01\x12\x10\n\x08to_score\x18\x03 \x01(\x01\x12*\n\x05label\x18\x04 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\"\xcd\x01\n\x0c\x44\x65\x63isionStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ired\x18\x02 \x01(\x08\x12*\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x32\n\x04\x64\x61ta\x18\x05 \x03(\x0b\x32$.consensus.v1.DecisionStep.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"i\n\x13PersonaContribution\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x18\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x12\x14\n\x0c\x63ontribution\x18\x04 \x01(\x01\"\xa8\x01\n\tFiredRule\x12(\n\x04rule\x18\x01 \x01(\x0e\x32\x1a.consensus.v1.DecisionRule\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12/\n\x04\x64\x61ta\x18\x03 \x03(\x0b\x32!.consensus.v1.FiredRule.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x0c\x43ompleteness\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\r\x12\x15\n\rpresent_count\x18\x03 \x01(\r\x12\x36\n\x10missing_personas\x18\x04 \x03(\x0b\x32\x1c.consensus.v1.MissingPersona\"O\n\x0eMissingPersona\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12)\n\x06reason\x18\x02 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\"\xb6\x01\n\x0eMinorityReport\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x14\n\x0cpersona_name\x18\x02 \x01(\t\x12\x18\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x12\x18\n\x10\x62locking_summary\x18\x04 \x01(\t\x12!\n\x19mitigation_recommendation\x18\x05 \x01(\t\x12\x11\n\tstrengths\x18\x06 \x03(\t\x12\x10\n\x08\x63oncerns\x18\x07 \x03(\t*\x81\x01\n\rDecisionLabel\x12\x1e\n\x1a\x44\x45\x43ISION_LABEL_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45\x43ISION_LABEL_APPROVE\x10\x01\x12\x19\n\x15\x44\x45\x43ISION_LABEL_REVISE\x10\x02\x12\x19\n\x15\x44\x45\x43ISION_LABEL_REJECT\x10\x03*\xad\x02\n\x0c\x44\x65\x63isionRule\x12\x1d\n\x19\x44\x45\x43ISION_RULE_UNSPECIFIED\x10\x00\x12&\n\"DECISION_RULE_CONFIDENCE_THRESHOLD\x10\x01\x12\x1f\n\x1b\x44\x45\x43ISION_RULE_SECURITY_VETO\x10\x02\x12!\n\x1d\x44\x45\x43ISION_RULE_BLOCKING_WEIGHT\x10\x03\x12*\n&DECISION_RULE_REQUIRED_PERSONA_MISSING\x10\x04\x12\x1e\n\x1a\x44\x45\x43ISION_RULE_FRESH_WEIGHT\x10\x05\x12%\n!DECISION_RULE_SUSPECTED_INJECTION\x10\x06\x12\x1f\n\x1b\x44\x45\x43ISION_RULE_EXPECTED_LOSS\x10\x07\x42v\n\x16\x64\x65v.consensusengine.v1B\rDecisionProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63onsensus/v1/decision.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63onsensus/v1/errors.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x04\n\x08\x44\x65\x63ision\x12*\n\x05label\x18\x01 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12<\n\x1boverall_weighted_confidence\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x42\n\rcontributions\x18\x03 \x03(\x0b\x32!.consensus.v1.PersonaContributionB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x36\n\x0b\x66ired_rules\x18\x04 \x03(\x0b\x32\x17.consensus.v1.FiredRuleB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x30\n\x0c\x63ompleteness\x18\x05 \x01(\x0b\x32\x1a.consensus.v1.Completeness\x12@\n\x10minority_reports\x18\x06 \x03(\x0b\x32\x1c.consensus.v1.MinorityReportB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12,\n\x0epolicy_version\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{0,50}$\x12 \n\x0e\x64\x65\x63ision_notes\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12\x32\n\x0c\x66resh_weight\x18\t \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x18\n\x06policy\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x42\x0f\n\r_fresh_weight\"\x8c\x02\n\x12\x44\x65\x63isionAssessment\x12-\n\x06labels\x18\x01 \x03(\x0b\x32\x1d.consensus.v1.LabelAssessment\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_votes\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12\x12\n\nrho_fitted\x18\x04 \x01(\x08\x12\x0e\n\x06margin\x18\x05 \x01(\t\x12(\n\x04\x66lip\x18\x06 \x01(\x0b\x32\x1a.consensus.v1.DecisionFlip\x12\x14\n\x0cuncalibrated\x18\x07 \x01(\t\x12\x11\n\tone_model\x18\x08 \x01(\t\x12\x19\n\x0cstands_alone\x18\t \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_stands_alone\"g\n\x0fLabelAssessment\x12*\n\x05label\x18\x01 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12\x11\n\tposterior\x18\x02 \x01(\t\x12\x15\n\rexpected_loss\x18\x03 \x01(\t\"t\n\x0c\x44\x65\x63isionFlip\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x12\n\nfrom_score\x18\x02 \x01(\x01\x12\x10\n\x08to_score\x18\x03 \x01(\x01\x12*\n\x05label\x18\x04 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\"\xcd\x01\n\x0c\x44\x65\x63isionStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ired\x18\x02 \x01(\x08\x12*\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x32\n\x04\x64\x61ta\x18\x05 \x03(\x0b\x32$.consensus.v1.DecisionStep.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"i\n\x13PersonaContribution\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x18\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x12\x14\n\x0c\x63ontribution\x18\x04 \x01(\x01\"\xa8\x01\n\tFiredRule\x12(\n\x04rule\x18\x01 \x01(\x0e\x32\x1a.consensus.v1.DecisionRule\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12/\n\x04\x64\x61ta\x18\x03 \x03(\x0b\x32!.consensus.v1.FiredRule.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x0c\x43ompleteness\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12\x16\n\x0e\x65xpected_count\x18\x02 \x01(\r\x12\x15\n\rpresent_count\x18\x03 \x01(\r\x12\x36\n\x10missing_personas\x18\x04 \x03(\x0b\x32\x1c.consensus.v1.MissingPersona\"O\n\x0eMissingPersona\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12)\n\x06reason\x18\x02 \x01(\x0e\x32\x19.consensus.v1.ErrorReason\"\xb6\x01\n\x0eMinorityReport\x12\x12\n\npersona_id\x18\x01 \x01(\t\x12\x14\n\x0cpersona_name\x18\x02 \x01(\t\x12\x18\n\x10\x63onfidence_score\x18\x03 \x01(\x01\x12\x18\n\x10\x62locking_summary\x18\x04 \x01(\t\x12!\n\x19mitigation_recommendation\x18\x05 \x01(\t\x12\x11\n\tstrengths\x18\x06 \x03(\t\x12\x10\n\x08\x63oncerns\x18\x07 \x03(\t\"\xcf\x03\n\x10\x44\x65\x63isionOverride\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1c\n\x0boverride_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x36\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x06reason\x18\x04 \x01(\tB%\xbaH\"r \x18\xa0\x1f\x32\x1b^[^\\x00]*[^\\x00\\s][^\\x00]*$\x12\xb4\x01\n\x04user\x18\x05 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12\x18\n\x06\x63\x61ller\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x81\x01\n\rDecisionLabel\x12\x1e\n\x1a\x44\x45\x43ISION_LABEL_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45\x43ISION_LABEL_APPROVE\x10\x01\x12\x19\n\x15\x44\x45\x43ISION_LABEL_REVISE\x10\x02\x12\x19\n\x15\x44\x45\x43ISION_LABEL_REJECT\x10\x03*\xad\x02\n\x0c\x44\x65\x63isionRule\x12\x1d\n\x19\x44\x45\x43ISION_RULE_UNSPECIFIED\x10\x00\x12&\n\"DECISION_RULE_CONFIDENCE_THRESHOLD\x10\x01\x12\x1f\n\x1b\x44\x45\x43ISION_RULE_SECURITY_VETO\x10\x02\x12!\n\x1d\x44\x45\x43ISION_RULE_BLOCKING_WEIGHT\x10\x03\x12*\n&DECISION_RULE_REQUIRED_PERSONA_MISSING\x10\x04\x12\x1e\n\x1a\x44\x45\x43ISION_RULE_FRESH_WEIGHT\x10\x05\x12%\n!DECISION_RULE_SUSPECTED_INJECTION\x10\x06\x12\x1f\n\x1b\x44\x45\x43ISION_RULE_EXPECTED_LOSS\x10\x07\x42v\n\x16\x64\x65v.consensusengine.v1B\rDecisionProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,32 +55,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONSTEP_DATAENTRY']._serialized_options = b'8\001'
   _globals['_FIREDRULE_DATAENTRY']._loaded_options = None
   _globals['_FIREDRULE_DATAENTRY']._serialized_options = b'8\001'
-  _globals['_DECISIONLABEL']._serialized_start=2020
-  _globals['_DECISIONLABEL']._serialized_end=2149
-  _globals['_DECISIONRULE']._serialized_start=2152
-  _globals['_DECISIONRULE']._serialized_end=2453
-  _globals['_DECISION']._serialized_start=102
-  _globals['_DECISION']._serialized_end=633
-  _globals['_DECISIONASSESSMENT']._serialized_start=636
-  _globals['_DECISIONASSESSMENT']._serialized_end=904
-  _globals['_LABELASSESSMENT']._serialized_start=906
-  _globals['_LABELASSESSMENT']._serialized_end=1009
-  _globals['_DECISIONFLIP']._serialized_start=1011
-  _globals['_DECISIONFLIP']._serialized_end=1127
-  _globals['_DECISIONSTEP']._serialized_start=1130
-  _globals['_DECISIONSTEP']._serialized_end=1335
-  _globals['_DECISIONSTEP_DATAENTRY']._serialized_start=1292
-  _globals['_DECISIONSTEP_DATAENTRY']._serialized_end=1335
-  _globals['_PERSONACONTRIBUTION']._serialized_start=1337
-  _globals['_PERSONACONTRIBUTION']._serialized_end=1442
-  _globals['_FIREDRULE']._serialized_start=1445
-  _globals['_FIREDRULE']._serialized_end=1613
-  _globals['_FIREDRULE_DATAENTRY']._serialized_start=1292
-  _globals['_FIREDRULE_DATAENTRY']._serialized_end=1335
-  _globals['_COMPLETENESS']._serialized_start=1616
-  _globals['_COMPLETENESS']._serialized_end=1751
-  _globals['_MISSINGPERSONA']._serialized_start=1753
-  _globals['_MISSINGPERSONA']._serialized_end=1832
-  _globals['_MINORITYREPORT']._serialized_start=1835
-  _globals['_MINORITYREPORT']._serialized_end=2017
+  _globals['_DECISIONOVERRIDE'].fields_by_name['run_id']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
+  _globals['_DECISIONOVERRIDE'].fields_by_name['override_id']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['override_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_DECISIONOVERRIDE'].fields_by_name['label']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['label']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_DECISIONOVERRIDE'].fields_by_name['reason']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['reason']._serialized_options = b'\272H\"r \030\240\0372\033^[^\\x00]*[^\\x00\\s][^\\x00]*$'
+  _globals['_DECISIONOVERRIDE'].fields_by_name['user']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['user']._serialized_options = b'\272H\241\001r\236\001\030\377\0012\230\001^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$'
+  _globals['_DECISIONOVERRIDE'].fields_by_name['caller']._loaded_options = None
+  _globals['_DECISIONOVERRIDE'].fields_by_name['caller']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_DECISIONLABEL']._serialized_start=2519
+  _globals['_DECISIONLABEL']._serialized_end=2648
+  _globals['_DECISIONRULE']._serialized_start=2651
+  _globals['_DECISIONRULE']._serialized_end=2952
+  _globals['_DECISION']._serialized_start=135
+  _globals['_DECISION']._serialized_end=666
+  _globals['_DECISIONASSESSMENT']._serialized_start=669
+  _globals['_DECISIONASSESSMENT']._serialized_end=937
+  _globals['_LABELASSESSMENT']._serialized_start=939
+  _globals['_LABELASSESSMENT']._serialized_end=1042
+  _globals['_DECISIONFLIP']._serialized_start=1044
+  _globals['_DECISIONFLIP']._serialized_end=1160
+  _globals['_DECISIONSTEP']._serialized_start=1163
+  _globals['_DECISIONSTEP']._serialized_end=1368
+  _globals['_DECISIONSTEP_DATAENTRY']._serialized_start=1325
+  _globals['_DECISIONSTEP_DATAENTRY']._serialized_end=1368
+  _globals['_PERSONACONTRIBUTION']._serialized_start=1370
+  _globals['_PERSONACONTRIBUTION']._serialized_end=1475
+  _globals['_FIREDRULE']._serialized_start=1478
+  _globals['_FIREDRULE']._serialized_end=1646
+  _globals['_FIREDRULE_DATAENTRY']._serialized_start=1325
+  _globals['_FIREDRULE_DATAENTRY']._serialized_end=1368
+  _globals['_COMPLETENESS']._serialized_start=1649
+  _globals['_COMPLETENESS']._serialized_end=1784
+  _globals['_MISSINGPERSONA']._serialized_start=1786
+  _globals['_MISSINGPERSONA']._serialized_end=1865
+  _globals['_MINORITYREPORT']._serialized_start=1868
+  _globals['_MINORITYREPORT']._serialized_end=2050
+  _globals['_DECISIONOVERRIDE']._serialized_start=2053
+  _globals['_DECISIONOVERRIDE']._serialized_end=2516
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from consensus.v1 import errors_pb2 as _errors_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -612,3 +613,51 @@ class MinorityReport(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MinorityReport: _TypeAlias = MinorityReport  # noqa: Y015
+
+@_typing.final
+class DecisionOverride(_message.Message):
+    """A person's word in place of the panel's. The decision stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    override_id: _builtins.str
+    """Opaque id, unique within the tenant; set by the service."""
+    label: Global___DecisionLabel.ValueType
+    """The label that holds instead of the decision's."""
+    reason: _builtins.str
+    """Why; 1 to 4,000 characters, not all of them blank."""
+    user: _builtins.str
+    """The person for whom the caller acted. At most 255 characters, none of them invisible."""
+    caller: _builtins.str
+    """The credential's subject that recorded it; set by the service."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded, by the clock of the database; set by the service."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        override_id: _builtins.str = ...,
+        label: Global___DecisionLabel.ValueType = ...,
+        reason: _builtins.str = ...,
+        user: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "label", b"label", "override_id", b"override_id", "reason", b"reason", "run_id", b"run_id", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionOverride: _TypeAlias = DecisionOverride  # noqa: Y015

@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _EscalationCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EscalationCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EscalationCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ESCALATION_CAUSE_UNSPECIFIED: _EscalationCause.ValueType  # 0
+    """Never stored."""
+    ESCALATION_CAUSE_RUN_FAILED: _EscalationCause.ValueType  # 1
+    """It FAILED, and was not resumed since."""
+    ESCALATION_CAUSE_SECURITY_VETO: _EscalationCause.ValueType  # 2
+    """A holder of a veto lowered its label."""
+    ESCALATION_CAUSE_TARGET_ERROR: _EscalationCause.ValueType  # 3
+    """Its decision does not stand alone by its policy's target error
+    (DecisionAssessment.stands_alone).
+    """
+
+class EscalationCause(_EscalationCause, metaclass=_EscalationCauseEnumTypeWrapper):
+    """Why a person should look at a run."""
+
+ESCALATION_CAUSE_UNSPECIFIED: EscalationCause.ValueType  # 0
+"""Never stored."""
+ESCALATION_CAUSE_RUN_FAILED: EscalationCause.ValueType  # 1
+"""It FAILED, and was not resumed since."""
+ESCALATION_CAUSE_SECURITY_VETO: EscalationCause.ValueType  # 2
+"""A holder of a veto lowered its label."""
+ESCALATION_CAUSE_TARGET_ERROR: EscalationCause.ValueType  # 3
+"""Its decision does not stand alone by its policy's target error
+(DecisionAssessment.stands_alone).
+"""
+Global___EscalationCause: _TypeAlias = EscalationCause  # noqa: Y015
+
+class _EscalationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EscalationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EscalationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ESCALATION_STATE_UNSPECIFIED: _EscalationState.ValueType  # 0
+    """Never stored; in a filter: any."""
+    ESCALATION_STATE_OPEN: _EscalationState.ValueType  # 1
+    """Nobody resolved it, and the decision has no override."""
+    ESCALATION_STATE_RESOLVED: _EscalationState.ValueType  # 2
+    """Somebody did, or overrode the decision."""
+
+class EscalationState(_EscalationState, metaclass=_EscalationStateEnumTypeWrapper):
+    """Whether somebody still has to look."""
+
+ESCALATION_STATE_UNSPECIFIED: EscalationState.ValueType  # 0
+"""Never stored; in a filter: any."""
+ESCALATION_STATE_OPEN: EscalationState.ValueType  # 1
+"""Nobody resolved it, and the decision has no override."""
+ESCALATION_STATE_RESOLVED: EscalationState.ValueType  # 2
+"""Somebody did, or overrode the decision."""
+Global___EscalationState: _TypeAlias = EscalationState  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):
@@ -190,6 +247,330 @@ class ListOutcomesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOutcomesResponse: _TypeAlias = ListOutcomesResponse  # noqa: Y015
+
+@_typing.final
+class OverrideDecisionRequest(_message.Message):
+    """Asks to override a decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for none."""
+    @_builtins.property
+    def override(self) -> _decision_pb2.DecisionOverride:
+        """The override; what the service sets is not read."""
+
+    def __init__(
+        self,
+        *,
+        override: _decision_pb2.DecisionOverride | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "override", b"override"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverrideDecisionRequest: _TypeAlias = OverrideDecisionRequest  # noqa: Y015
+
+@_typing.final
+class OverrideDecisionResponse(_message.Message):
+    """What was recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def override(self) -> _decision_pb2.DecisionOverride:
+        """The override, whole."""
+
+    def __init__(
+        self,
+        *,
+        override: _decision_pb2.DecisionOverride | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverrideDecisionResponse: _TypeAlias = OverrideDecisionResponse  # noqa: Y015
+
+@_typing.final
+class ListOverridesRequest(_message.Message):
+    """Asks for a page of overrides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Of this run."""
+    page_size: _builtins.int
+    """How many at most, 1 to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same request; empty for the first."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverridesRequest: _TypeAlias = ListOverridesRequest  # noqa: Y015
+
+@_typing.final
+class ListOverridesResponse(_message.Message):
+    """A page of overrides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty on the last."""
+    @_builtins.property
+    def overrides(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.DecisionOverride]:
+        """The overrides."""
+
+    def __init__(
+        self,
+        *,
+        overrides: _abc.Iterable[_decision_pb2.DecisionOverride] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "overrides", b"overrides"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverridesResponse: _TypeAlias = ListOverridesResponse  # noqa: Y015
+
+@_typing.final
+class Escalation(_message.Message):
+    """A run that a person should look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_OVERRIDE_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    cause: Global___EscalationCause.ValueType
+    """Why; the gravest where there are several."""
+    state: Global___EscalationState.ValueType
+    """Derived from what people said since."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the run was decided, or failed."""
+
+    @_builtins.property
+    def resolution(self) -> Global___EscalationResolution:
+        """What somebody said came of it, the newest; absent where nobody did."""
+
+    @_builtins.property
+    def effective_override(self) -> _decision_pb2.DecisionOverride:
+        """The newest override of the decision; absent where there is none."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        cause: Global___EscalationCause.ValueType = ...,
+        state: Global___EscalationState.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        resolution: Global___EscalationResolution | None = ...,
+        effective_override: _decision_pb2.DecisionOverride | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_override", b"effective_override", "resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "create_time", b"create_time", "effective_override", b"effective_override", "resolution", b"resolution", "run_id", b"run_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Escalation: _TypeAlias = Escalation  # noqa: Y015
+
+@_typing.final
+class EscalationResolution(_message.Message):
+    """What came of an escalation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    RESOLUTION_ID_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    resolution_id: _builtins.str
+    """Opaque id, unique within the tenant; set by the service."""
+    resolution: _builtins.str
+    """What came of it; 1 to 4,000 characters, not all of them blank."""
+    user: _builtins.str
+    """The person for whom the caller acted. At most 255 characters, none of them invisible."""
+    caller: _builtins.str
+    """The credential's subject that recorded it; set by the service."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded, by the clock of the database; set by the service."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        resolution_id: _builtins.str = ...,
+        resolution: _builtins.str = ...,
+        user: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "resolution", b"resolution", "resolution_id", b"resolution_id", "run_id", b"run_id", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalationResolution: _TypeAlias = EscalationResolution  # noqa: Y015
+
+@_typing.final
+class ListEscalationsRequest(_message.Message):
+    """Asks for a page of escalations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    state: Global___EscalationState.ValueType
+    """In this state; UNSPECIFIED for any."""
+    page_size: _builtins.int
+    """How many at most, 1 to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same request; empty for the first."""
+    def __init__(
+        self,
+        *,
+        state: Global___EscalationState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEscalationsRequest: _TypeAlias = ListEscalationsRequest  # noqa: Y015
+
+@_typing.final
+class ListEscalationsResponse(_message.Message):
+    """A page of escalations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESCALATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty on the last."""
+    @_builtins.property
+    def escalations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Escalation]:
+        """The escalations."""
+
+    def __init__(
+        self,
+        *,
+        escalations: _abc.Iterable[Global___Escalation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["escalations", b"escalations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEscalationsResponse: _TypeAlias = ListEscalationsResponse  # noqa: Y015
+
+@_typing.final
+class ResolveEscalationRequest(_message.Message):
+    """Asks to resolve a run's escalation. One that has none fails with ILLEGAL_STATE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    OVERRIDE_LABEL_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    override_label: _decision_pb2.DecisionLabel.ValueType
+    """The label that holds instead of the decision's, recorded as an override with the
+    resolution as its reason; UNSPECIFIED for none.
+    """
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for none."""
+    @_builtins.property
+    def resolution(self) -> Global___EscalationResolution:
+        """The resolution; what the service sets is not read."""
+
+    def __init__(
+        self,
+        *,
+        resolution: Global___EscalationResolution | None = ...,
+        override_label: _decision_pb2.DecisionLabel.ValueType = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "override_label", b"override_label", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveEscalationRequest: _TypeAlias = ResolveEscalationRequest  # noqa: Y015
+
+@_typing.final
+class ResolveEscalationResponse(_message.Message):
+    """What was recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resolution(self) -> Global___EscalationResolution:
+        """The resolution, whole."""
+
+    @_builtins.property
+    def override(self) -> _decision_pb2.DecisionOverride:
+        """The override; absent unless a label was given."""
+
+    def __init__(
+        self,
+        *,
+        resolution: Global___EscalationResolution | None = ...,
+        override: _decision_pb2.DecisionOverride | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override", "resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["override", b"override", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveEscalationResponse: _TypeAlias = ResolveEscalationResponse  # noqa: Y015
 
 @_typing.final
 class ExplainDecisionRequest(_message.Message):

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DecisionServiceStub:
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision.
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
     """
 
     def __init__(self, channel):
@@ -45,6 +46,26 @@ class DecisionServiceStub:
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOutcomesRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOutcomesResponse.FromString,
                 _registered_method=True)
+        self.OverrideDecision = channel.unary_unary(
+                '/consensus.v1.DecisionService/OverrideDecision',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.FromString,
+                _registered_method=True)
+        self.ListOverrides = channel.unary_unary(
+                '/consensus.v1.DecisionService/ListOverrides',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
+                _registered_method=True)
+        self.ListEscalations = channel.unary_unary(
+                '/consensus.v1.DecisionService/ListEscalations',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.FromString,
+                _registered_method=True)
+        self.ResolveEscalation = channel.unary_unary(
+                '/consensus.v1.DecisionService/ResolveEscalation',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.FromString,
+                _registered_method=True)
         self.ExplainDecision = channel.unary_unary(
                 '/consensus.v1.DecisionService/ExplainDecision',
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.SerializeToString,
@@ -58,7 +79,8 @@ class DecisionServiceStub:
 
 
 class DecisionServiceServicer:
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision.
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
     """
 
     def RecordOutcome(self, request, context):
@@ -71,6 +93,35 @@ class DecisionServiceServicer:
 
     def ListOutcomes(self, request, context):
         """Lists outcomes, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OverrideDecision(self, request, context):
+        """Records a person's label in place of a decided run's. Only ever added; the newest holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverrides(self, request, context):
+        """Lists a run's overrides, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEscalations(self, request, context):
+        """Lists the runs that a person should look at, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveEscalation(self, request, context):
+        """Records what came of an escalation, with an override where a label is given. Only ever
+        added.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +156,26 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOutcomesRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOutcomesResponse.SerializeToString,
             ),
+            'OverrideDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.OverrideDecision,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.SerializeToString,
+            ),
+            'ListOverrides': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverrides,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.SerializeToString,
+            ),
+            'ListEscalations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEscalations,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.SerializeToString,
+            ),
+            'ResolveEscalation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveEscalation,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.SerializeToString,
+            ),
             'ExplainDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainDecision,
                     request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ExplainDecisionRequest.FromString,
@@ -124,7 +195,8 @@ def add_DecisionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DecisionService:
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision.
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
     """
 
     @staticmethod
@@ -171,6 +243,114 @@ class DecisionService:
             '/consensus.v1.DecisionService/ListOutcomes',
             consensus_dot_v1_dot_decision__service__pb2.ListOutcomesRequest.SerializeToString,
             consensus_dot_v1_dot_decision__service__pb2.ListOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OverrideDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/OverrideDecision',
+            consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverrides(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ListOverrides',
+            consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEscalations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ListEscalations',
+            consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ListEscalationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveEscalation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ResolveEscalation',
+            consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ResolveEscalationResponse.FromString,
             options,
             channel_credentials,
             insecure,

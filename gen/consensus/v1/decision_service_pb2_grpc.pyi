@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DecisionServiceStub:
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision."""
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,6 +41,16 @@ class DecisionServiceStub:
     """
     ListOutcomes: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListOutcomesRequest, _decision_service_pb2.ListOutcomesResponse]
     """Lists outcomes, newest first."""
+    OverrideDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]
+    """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
+    ListOverrides: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]
+    """Lists a run's overrides, newest first."""
+    ListEscalations: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]
+    """Lists the runs that a person should look at, newest first."""
+    ResolveEscalation: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]
+    """Records what came of an escalation, with an override where a label is given. Only ever
+    added.
+    """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]
     """Answers with each step of a run's decision and its numbers: under its own policy, or
     under another.
@@ -50,7 +62,9 @@ class DecisionServiceStub:
 
 @_typing.type_check_only
 class DecisionServiceAsyncStub(DecisionServiceStub):
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision."""
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordOutcome: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.RecordOutcomeRequest, _decision_service_pb2.RecordOutcomeResponse]  # type: ignore[assignment]
@@ -59,6 +73,16 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """
     ListOutcomes: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListOutcomesRequest, _decision_service_pb2.ListOutcomesResponse]  # type: ignore[assignment]
     """Lists outcomes, newest first."""
+    OverrideDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]  # type: ignore[assignment]
+    """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
+    ListOverrides: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]  # type: ignore[assignment]
+    """Lists a run's overrides, newest first."""
+    ListEscalations: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]  # type: ignore[assignment]
+    """Lists the runs that a person should look at, newest first."""
+    ResolveEscalation: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]  # type: ignore[assignment]
+    """Records what came of an escalation, with an override where a label is given. Only ever
+    added.
+    """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ExplainDecisionRequest, _decision_service_pb2.ExplainDecisionResponse]  # type: ignore[assignment]
     """Answers with each step of a run's decision and its numbers: under its own policy, or
     under another.
@@ -69,7 +93,9 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What turned out to be right, and what decisions rest on. Nothing here changes a decision."""
+    """What turned out to be right, what people say instead, and what decisions rest on. Nothing
+    here changes a decision.
+    """
 
     @_abc_1.abstractmethod
     def RecordOutcome(
@@ -88,6 +114,40 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.ListOutcomesResponse, _abc.Awaitable[_decision_service_pb2.ListOutcomesResponse]]:
         """Lists outcomes, newest first."""
+
+    @_abc_1.abstractmethod
+    def OverrideDecision(
+        self,
+        request: _decision_service_pb2.OverrideDecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.OverrideDecisionResponse, _abc.Awaitable[_decision_service_pb2.OverrideDecisionResponse]]:
+        """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
+
+    @_abc_1.abstractmethod
+    def ListOverrides(
+        self,
+        request: _decision_service_pb2.ListOverridesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ListOverridesResponse, _abc.Awaitable[_decision_service_pb2.ListOverridesResponse]]:
+        """Lists a run's overrides, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListEscalations(
+        self,
+        request: _decision_service_pb2.ListEscalationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ListEscalationsResponse, _abc.Awaitable[_decision_service_pb2.ListEscalationsResponse]]:
+        """Lists the runs that a person should look at, newest first."""
+
+    @_abc_1.abstractmethod
+    def ResolveEscalation(
+        self,
+        request: _decision_service_pb2.ResolveEscalationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ResolveEscalationResponse, _abc.Awaitable[_decision_service_pb2.ResolveEscalationResponse]]:
+        """Records what came of an escalation, with an override where a label is given. Only ever
+        added.
+        """
 
     @_abc_1.abstractmethod
     def ExplainDecision(

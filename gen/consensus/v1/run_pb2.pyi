@@ -158,6 +158,7 @@ class Run(_message.Message):
     TURNOUT_FIELD_NUMBER: _builtins.int
     ASSESSMENT_FIELD_NUMBER: _builtins.int
     SUSPICIONS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_OVERRIDE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -265,6 +266,12 @@ class Run(_message.Message):
         with any, the run is suspected. In lists without those of reviews.
         """
 
+    @_builtins.property
+    def effective_override(self) -> _decision_pb2.DecisionOverride:
+        """The newest override of the decision, whose label holds instead; absent where there is
+        none. In lists only its label.
+        """
+
     def __init__(
         self,
         *,
@@ -295,10 +302,11 @@ class Run(_message.Message):
         turnout: Global___PanelTurnout | None = ...,
         assessment: _decision_pb2.DecisionAssessment | None = ...,
         suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
+        effective_override: _decision_pb2.DecisionOverride | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "suspicions", b"suspicions", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "suspicions", b"suspicions", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

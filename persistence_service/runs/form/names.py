@@ -1,6 +1,13 @@
 """Enums of the contract as the tables spell them. Pure."""
 
-from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, run_pb2, suspicion_pb2
+from consensus.v1 import (
+    attempt_pb2,
+    decision_pb2,
+    decision_service_pb2,
+    errors_pb2,
+    run_pb2,
+    suspicion_pb2,
+)
 from persistence_service.schema.scalars import enum_number, enum_text
 
 QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"
@@ -31,6 +38,16 @@ def run_type_number(text: str) -> run_pb2.RunType.ValueType:
     """From such as `INITIAL`."""
     number: run_pb2.RunType.ValueType = enum_number(run_pb2.RunType, "RUN_TYPE_", text)
     return number
+
+
+FAILED_ESCALATES = "RUN_FAILED"
+VETO_ESCALATES = "SECURITY_VETO"
+TARGET_ESCALATES = "TARGET_ERROR"
+
+
+def cause_number(text: str) -> decision_service_pb2.EscalationCause.ValueType:
+    """From such as `RUN_FAILED`."""
+    return decision_service_pb2.EscalationCause.Value(f"ESCALATION_CAUSE_{text}")
 
 
 def label_text(number: decision_pb2.DecisionLabel.ValueType) -> str:

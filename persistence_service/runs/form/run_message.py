@@ -14,6 +14,7 @@ from persistence_service.runs.form import decisions, event_types, names, payload
 from persistence_service.runs.form.assessment import note_assessment
 from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.materials import complete
+from persistence_service.runs.form.overrides import override_message
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
@@ -36,6 +37,8 @@ class RunRows:
     material: Row | None = None
     reviews: Sequence[Row] = ()
     decision: Row | None = None
+    override: Row | None = None
+    """The newest."""
 
 
 def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
@@ -62,13 +65,19 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""
         note_assessment(run)
+    if rows.override is not None:
+        run.effective_override.CopyFrom(override_message(rows.override))
     return run
 
 
 def listed_run(
-    row: Row, entries: Sequence[RecordedRunEvent], retention: timedelta | None = None
+    row: Row,
+    entries: Sequence[RecordedRunEvent],
+    override: Row | None = None,
+    retention: timedelta | None = None,
 ) -> run_pb2.Run:
-    """The run as lists show it: of its decision only label, confidence, policy version and fresh weight.
+    """The run as lists show it: of its decision only label, confidence, policy version and fresh weight, of
+    the newest override only the label.
 
     `retention` is how long a deleted run is kept; None: for ever.
     """
@@ -79,6 +88,8 @@ def listed_run(
     for entry in entries:
         if entry.event_type == event_types.DECISION:
             decisions.note_fresh_weight(run.decision, entry.data)
+    if override is not None:
+        run.effective_override.label = names.label_number(override["label"])
     return run
 
 

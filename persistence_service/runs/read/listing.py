@@ -30,6 +30,7 @@ from persistence_service.schema.scalars import (
 )
 
 _NEWEST_FIRST = (RUNS.c.create_time, RUNS.c.run_id)
+Row: TypeAlias = Mapping[Any, Any]
 RunEntries: TypeAlias = dict[str, list[RecordedRunEvent]]
 
 
@@ -50,12 +51,17 @@ async def list_runs(
         repository.RUNS_WITH_SPECIFICATION.shown(shown), tenant, request.filter, position, size + 1
     )
 
-    def find(connection: Connection) -> tuple[Sequence[Mapping[Any, Any]], RunEntries]:
+    def find(connection: Connection) -> tuple[Sequence[Row], RunEntries, Mapping[str, Row]]:
         rows = connection.execute(statement).mappings().all()
-        return rows, repository.find_entries(connection, tenant, [row["run_id"] for row in rows[:size]])
+        entries = repository.find_entries(connection, tenant, [row["run_id"] for row in rows[:size]])
+        decided = [row["run_id"] for row in rows[:size] if row["decision_label"] is not None]
+        return rows, entries, repository.find_overrides(connection, tenant, decided, show_deleted=shown)
 
-    rows, entries = await reader.read(find, "runs")
-    runs = (listed_run(row, entries[row["run_id"]], reader.options.retention) for row in rows[:size])
+    rows, entries, overrides = await reader.read(find, "runs")
+    runs = (
+        listed_run(row, entries[row["run_id"]], overrides.get(row["run_id"]), reader.options.retention)
+        for row in rows[:size]
+    )
     page = fitting(runs, size)
     response = persistence_service_pb2.ListRunsResponse(runs=page)
     if len(rows) > len(page):

@@ -12,6 +12,7 @@ from persistence_service.journal.stream import all_entries, entries_after, entri
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.events import RecordedRunEvent
+from persistence_service.runs.form.human_tables import OVERRIDES
 from persistence_service.runs.form.keys import RunHead, RunKey
 from persistence_service.runs.form.run_message import RunRows
 from persistence_service.runs.form.tables import (
@@ -78,6 +79,14 @@ FIND_PAYLOADS = {
     )
     for event_type, table in PAYLOADS.items()
 }
+_FIND_OVERRIDES = both(
+    select(*(column for column in OVERRIDES.c if column.name != "tenant"))
+    .where(
+        OVERRIDES.c.tenant == bindparam("tenant"),
+        OVERRIDES.c.run_id.in_(bindparam("run_ids", expanding=True)),
+    )
+    .order_by(OVERRIDES.c.create_time, OVERRIDES.c.override_id)
+)
 _EVERYTHING = {"first": 0, "last": 2**31 - 1}
 HEADS_OF = both(
     select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.last_sequence, RUNS.c.state, RUNS.c.fencing_token).where(
@@ -109,6 +118,9 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
     material = None
     if run["about"] is not None:
         material = connection.execute(FIND_MATERIAL.shown(show_deleted), of_run).mappings().one_or_none()
+    override = None
+    if run["decision_label"] is not None:
+        override = find_overrides(connection, tenant, [run_id], show_deleted=show_deleted).get(run_id)
     proposals, decisions = found[event_types.PROPOSAL], found[event_types.DECISION]
     return RunRows(
         run=run,
@@ -119,7 +131,17 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
         decision=decisions[0] if decisions else None,
         revision=revision,
         material=material,
+        override=override,
     )
+
+
+def find_overrides(
+    connection: Connection, tenant: str, run_ids: Sequence[str], *, show_deleted: bool = False
+) -> dict[str, Mapping[Any, Any]]:
+    """The newest override of each of these runs that has one."""
+    of_runs = {"tenant": tenant, "run_ids": run_ids}
+    rows = connection.execute(_FIND_OVERRIDES.shown(show_deleted), of_runs).mappings()
+    return {row["run_id"]: row for row in rows}  # the last of a run stays
 
 
 def find_panel(

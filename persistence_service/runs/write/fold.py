@@ -49,14 +49,14 @@ class Fold:
 
     def create(self, operation: Create) -> tuple[Tracked, Created]:
         """A run that does not exist yet."""
-        scope, record = operation.scope, operation.first_record
+        scope, record, escalation = operation.scope, operation.first_record, None
         run = new_run(operation, self.now)
         tracked = Tracked.of(run, None)
         if record is not None and operation.lease_owner is not None:
             run.begin(self.now)
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             check_record(run, record)
-            check_claims(run.run_id, operation.specification.panel, record.entries)
+            escalation = check_claims(run.run_id, operation.specification.panel, record.entries)
         self.changes.specify(specification_columns(operation), settings_columns(operation))
         if (revision := revision_columns(operation)) is not None:
             self.changes.revisions.append(revision)
@@ -69,7 +69,7 @@ class Fold:
         if record is None:
             return tracked, Created(None, None)
         self.changes.journal(tracked, entries.STARTED_ENTRY, scope, self.now)
-        ack = write_record(self.changes, tracked, record, scope, run.moment(self.now))
+        ack = write_record(self.changes, tracked, record, scope, run.moment(self.now), escalation)
         return tracked, Created(self.granted(run), ack)
 
     def create_again(self, tracked: Tracked, operation: Create) -> Created | Follow | Repeated:
@@ -123,8 +123,9 @@ class Fold:
             raise InvalidField(field="record.record_id", description=above)
         run.require(names.RUNNING, "record")
         check_record(run, record)
-        check_claims(run.run_id, operation.panel, record.entries, self._recorded(run))
-        return write_record(self.changes, tracked, record, operation.scope, run.moment(self.now))
+        recorded, now = self._recorded(run), run.moment(self.now)
+        escalation = check_claims(run.run_id, operation.panel, record.entries, recorded)
+        return write_record(self.changes, tracked, record, operation.scope, now, escalation)
 
     def _recorded(self, run: LockedRun) -> Recorded:
         """What stands of a run as far as it was read, with what the batch adds."""

@@ -40,6 +40,7 @@ def fail_run(
     if abandons:
         changes.abandon(run.key, now)
     changes.journal(tracked, entry, RunScope(run.tenant, run.caller, run.request_id), now)
+    changes.escalate(run, names.FAILED_ESCALATES, now)
 
 
 def resume(changes: Changes, tracked: Tracked, scope: RunScope, now: datetime) -> None:

@@ -171,6 +171,7 @@ class Changes:
     specifications: list[Columns] = field(default_factory=list)
     revisions: list[Columns] = field(default_factory=list)
     materials: list[Columns] = field(default_factory=list)
+    escalations: list[Columns] = field(default_factory=list)
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
     """By event type."""
     attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)
@@ -199,6 +200,11 @@ class Changes:
             self.payloads.setdefault(new.entry.event_type, []).append(keys | new.payload)
         if new.entry.event_type == event_types.REVIEW:
             tracked.run.review_bytes = (tracked.run.review_bytes or 0) + new.payload_bytes
+
+    def escalate(self, run: LockedRun, cause: str, now: datetime) -> None:
+        """A person should look at the run, for its newest event."""
+        reason = {"sequence": run.last_sequence, "create_time": now, "cause": cause}
+        self.escalations.append({"tenant": run.tenant, "run_id": run.run_id, **reason})
 
     def reviewed(self, key: RunKey) -> set[str]:
         """The personas whose reviews of a run are among what is added."""

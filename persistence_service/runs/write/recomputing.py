@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from consensus.v1 import document_pb2, panel_pb2, run_pb2
+from consensus.v1 import decision_pb2, document_pb2, panel_pb2, run_pb2
 from consensus_contract.errors import DuplicateId, PolicyUnknown
-from consensus_decision.decision import decide
+from consensus_decision.assessment import may_stand_alone
+from consensus_decision.decision import decision_of, evaluation_of
 from consensus_decision.policies import is_known, policy_name
 from consensus_decision.quorum import has_quorum
 from consensus_decision.sections import mark_stale
@@ -49,8 +50,8 @@ NOTHING = Recorded()
 
 def check_claims(
     run_id: str, panel: RunPanel, entries: Sequence[NewRunEntry], recorded: Recorded = NOTHING
-) -> None:
-    """Nothing, unless a review or a decision among the entries cannot be.
+) -> str | None:
+    """Why a person should look at the decision among the entries, if there is one and a reason.
 
     Raises:
         InvalidField: a review of nobody on the panel; marks that its issues, or its quotations, do not bear
@@ -58,6 +59,7 @@ def check_claims(
         DuplicateId: a second review of a persona.
         PolicyUnknown: the run is to be decided under a policy that this release does not know.
     """
+    escalation = None
     for new in entries:
         if new.payload is None:
             continue
@@ -70,7 +72,8 @@ def check_claims(
                 _check_review(run_id, panel, new.payload, recorded.reviews)
                 recorded = replace(recorded, reviews=[*recorded.reviews, new.payload])
             case event_types.DECISION:
-                _check_decision(panel.specification, new.payload, recorded)
+                escalation = _check_decision(panel.specification, new.payload, recorded)
+    return escalation
 
 
 def _check_proposal(panel: RunPanel, proposal: Row) -> None:
@@ -122,7 +125,9 @@ def second_review(run_id: str, persona_ids: Iterable[str]) -> DuplicateId:
     return DuplicateId(resource=f"runs/{run_id}/persona_reviews/{','.join(persona_ids)}")
 
 
-def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, recorded: Recorded) -> None:
+def _check_decision(
+    specification: run_pb2.RunSpecification, decision: Columns, recorded: Recorded
+) -> str | None:
     version = specification.policy_version
     if decision["policy_version"] != version:
         raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
@@ -140,14 +145,18 @@ def _check_decision(specification: run_pb2.RunSpecification, decision: Columns, 
     }
     try:
         suspected = suspicion_messages(recorded.suspicions)
-        given = decide(specification, _reviews(recorded), missing, suspicions=suspected)
+        evaluation = evaluation_of(specification, _reviews(recorded), suspicions=suspected)
     except ValueError as error:
         raise InvalidField(field=_DECISION, description="follows from reviews that carry weight") from error
+    given = decision_of(evaluation, missing)
     for name in _differences(decision, decision_columns(given)):
         raise InvalidField(
             field=f"{_DECISION}.{name}",
             description=f"is what policy {policy} makes of the recorded reviews, and is not",
         )
+    if any(each.rule == decision_pb2.DECISION_RULE_SECURITY_VETO for each in given.fired_rules):
+        return names.VETO_ESCALATES
+    return names.TARGET_ESCALATES if may_stand_alone(evaluation) is False else None
 
 
 def _reviews(recorded: Recorded) -> list[panel_pb2.PersonaReview]:

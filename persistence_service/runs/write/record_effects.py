@@ -41,9 +41,17 @@ def check_record(run: LockedRun, record: PreparedRecord) -> None:
 
 
 def write_record(
-    changes: Changes, tracked: Tracked, record: PreparedRecord, scope: RunScope, now: datetime
+    changes: Changes,
+    tracked: Tracked,
+    record: PreparedRecord,
+    scope: RunScope,
+    now: datetime,
+    escalation: str | None,
 ) -> Ack:
-    """Writes a record that was checked; `now` is not before the run's newest change."""
+    """Writes a record that was checked; `now` is not before the run's newest change.
+
+    `escalation` says why a person should look at the record's decision; None where nobody needs to.
+    """
     run = tracked.run
     for columns in record.attempts:
         changes.add_attempt(run.key, columns, now)
@@ -55,11 +63,14 @@ def write_record(
             run.decision_label = new.payload["label"]
             run.confidence = new.payload["confidence"]
             run.decision_policy_version = new.payload["policy_version"]
+            if escalation is not None:
+                changes.escalate(run, escalation, now)
         if kind == event_types.PROPOSAL:
             run.is_expanded = True
             run.suspicions = new.entry.data.get(KEY)
         if kind == event_types.RUN_FAILED:
             run.failure = new.entry.data["failure"]
+            changes.escalate(run, names.FAILED_ESCALATES, now)
         if kind in _ENDS:
             run.end(_ENDS[kind], now)
     run.last_record_id = record.record_id

@@ -138,6 +138,7 @@ def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_SPECIFICATIONS, changes.specifications
     yield statements.INSERT_REVISIONS, changes.revisions
     yield statements.INSERT_MATERIALS, changes.materials
+    yield statements.INSERT_ESCALATIONS, changes.escalations
     yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows

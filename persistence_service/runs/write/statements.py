@@ -23,6 +23,7 @@ from persistence_service.database.many import ForRows
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
+from persistence_service.runs.form.human_tables import ESCALATIONS
 from persistence_service.runs.form.payloads import PROPOSAL_COLUMNS, VERDICT_COLUMNS
 from persistence_service.runs.form.tables import (
     MATERIALS,
@@ -137,6 +138,7 @@ INSERT_SETTINGS = ForRows(insert(SETTINGS).on_conflict_do_nothing(index_elements
 INSERT_SPECIFICATIONS = ForRows(insert(SPECIFICATIONS))
 INSERT_REVISIONS = ForRows(insert(REVISIONS))
 INSERT_MATERIALS = ForRows(insert(MATERIALS))
+INSERT_ESCALATIONS = ForRows(insert(ESCALATIONS))
 INSERT_JOURNAL = ForRows(insert(JOURNAL))
 INSERT_HEADS = ForRows(insert(HEADS))
 INSERT_PAYLOAD = {

@@ -10,7 +10,7 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "doctor", "draft", "outcome", "panel", "policy", "bench", "audit",
+    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench", "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -24,6 +24,7 @@ POLICY_COMMANDS = tuple(
     ["policy", name] for name in ("init", "lint", "put", "show", "list", "what-if", "fit")
 )
 OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
+ESCALATION_COMMANDS = (["escalation", "list"], ["escalation", "resolve"])
 RUNNER = CliRunner(
     env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
 )
@@ -39,6 +40,7 @@ RUNNER = CliRunner(
         *PANEL_COMMANDS,
         *POLICY_COMMANDS,
         *OUTCOME_COMMANDS,
+        *ESCALATION_COMMANDS,
         ["bench", "decisions"],
     ],
     ids=lambda each: " ".join(each),
@@ -59,6 +61,9 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 WRONG = {
     "policy fit without outcomes": (["policy", "fit"], "name a table of votes"),
     "outcome that is none": (["outcome", "record", "r1", "maybe"], "'approve', 'revise', 'reject'"),
+    "override without a reason": (["override", "r1", "reject"], "Missing option '--reason'"),
+    "override that is none": (["override", "r1", "maybe", "--reason", "x"], "'approve', 'revise', 'reject'"),
+    "escalations in no state": (["escalation", "list", "--state", "lost"], "'open', 'resolved', 'all'"),
     "explain of nothing": (["explain"], "Missing argument"),
     "scorecard of no time": (["scorecard", "--created-from", "soon"], "soon"),
     "bench on too few rows": (["bench", "decisions", "--labels", "3"], "3"),

@@ -1,8 +1,10 @@
 """A run as a document: whole, and nothing of its text is markup."""
 
+from html import unescape
+
 import pytest
 
-from consensus.v1 import suspicion_pb2
+from consensus.v1 import decision_pb2, suspicion_pb2
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import escape, markdown_report
 from consensus_cli.report.markup import Markup, element, render
@@ -64,6 +66,17 @@ def test_the_reports_say_what_a_run_is_suspected_of() -> None:
     run.suspicions.add(text="review_critic", kind=suspicion_pb2.SUSPICION_KIND_CANARY)
     for document in (html_report(run, []), markdown_report(run, []).replace("\\", "")):
         assert document.count("SUSPECTED INJECTION: override in idea, canary in review_critic") == 2
+
+
+def test_the_reports_say_whose_label_holds_and_the_panels_too() -> None:
+    run = samples.completed_run()
+    run.effective_override.label = decision_pb2.DECISION_LABEL_REJECT
+    run.effective_override.user, run.effective_override.reason = "ann", "the law\u202e forbids it"
+    words = "by ann instead of the panel's decision: the law"
+    for document in (html_report(run, []), markdown_report(run, []).replace("\\", "")):
+        text = unescape(document.partition("</title>")[2] or document)
+        assert text.index("REJECT") < text.index(words) < text.index("REVISE")
+        assert "\u202e" not in document
 
 
 def test_the_reports_of_a_failed_run_say_why() -> None:
