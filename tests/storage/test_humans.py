@@ -27,7 +27,7 @@ from persistence_service.journal.stream import all_entries
 from persistence_service.runs.write.purging import purge_ended
 from tests.support.deciding import decided, decision_stub
 from tests.support.policies import LOG_ODDS
-from tests.support.records import PERSONAS, Service, Worker, failure, new_id, record, review, scope
+from tests.support.records import LONG_AGO, PERSONAS, Service, Worker, failure, new_id, record, review, scope
 
 REJECT = decision_pb2.DECISION_LABEL_REJECT
 REVISE = decision_pb2.DECISION_LABEL_REVISE
@@ -284,6 +284,18 @@ async def test_a_run_that_is_resumed_is_escalated_again_only_when_it_fails_again
     (again,) = await escalations(decisions)
 
     assert (again.state, again.HasField("resolution")) == (OPEN, False)
+
+
+async def test_a_run_that_is_given_up_is_escalated_too(service: Service, decisions: Any) -> None:
+    run_id = new_id()
+    async with Worker(service) as worker:
+        await worker.create(run_id)
+    await service.set_run(run_id, expire_time=LONG_AGO, lease_expire_time=LONG_AGO)
+    assert await service.claim() == []
+
+    (found,) = await escalations(decisions)
+
+    assert (found.run_id, found.cause) == (run_id, decision_service_pb2.ESCALATION_CAUSE_RUN_FAILED)
 
 
 async def test_a_resolution_sent_again_is_recorded_once(service: Service, decisions: Any) -> None:
