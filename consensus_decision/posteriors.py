@@ -6,6 +6,7 @@ reviews. A persona that is missing, or that the parameters do not know, adds not
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from consensus_decision.decimals import FIXED
 from consensus_decision.labels import LABELS, Label
@@ -110,31 +111,41 @@ def _log_odds_posterior(parameters: LogOddsParameters, rho: Decimal | None, scor
     rows = [_log_likelihoods(parameters, parameters.confusions[each], scores[each]) for each in known]
     logits = [
         FIXED.add(prior, FIXED.multiply(temperature, _sum([row[index] for row in rows])))
-        for index, prior in enumerate(_log_prior(parameters))
+        for index, prior in enumerate(_log_prior(parameters.prior_counts, parameters.pseudo_count))
     ]
     shares = _softmax(logits)
     by_label = dict(zip(parameters.labels, shares, strict=True))
     return {label: by_label.get(label, Decimal(0)) for label in LABELS}
 
 
-def _log_prior(parameters: LogOddsParameters) -> list[Decimal]:
-    counts = [FIXED.add(Decimal(count), parameters.pseudo_count) for count in parameters.prior_counts]
-    whole = _sum(counts)
-    return [FIXED.ln(FIXED.divide(count, whole)) for count in counts]
-
-
-def _log_likelihoods(parameters: LogOddsParameters, confusion: Confusion, score: Decimal) -> list[Decimal]:
+def _log_likelihoods(
+    parameters: LogOddsParameters, confusion: Confusion, score: Decimal
+) -> Sequence[Decimal]:
     """ln P(the interval of this score | label), for each label."""
-    at, pseudo = interval(confusion.cuts, score), parameters.pseudo_count
-    return [
-        FIXED.ln(
-            FIXED.divide(
-                FIXED.add(Decimal(row[at]), pseudo),
-                FIXED.add(Decimal(sum(row)), FIXED.multiply(pseudo, Decimal(len(row)))),
-            )
-        )
-        for row in confusion.counts
+    return _likelihood_table(confusion, parameters.pseudo_count)[interval(confusion.cuts, score)]
+
+
+# Logarithms are dear, and the same for all runs of a policy and for every score that is tried.
+@lru_cache(maxsize=256)
+def _log_prior(prior_counts: tuple[int, ...], pseudo: Decimal) -> tuple[Decimal, ...]:
+    counts = [FIXED.add(Decimal(count), pseudo) for count in prior_counts]
+    whole = _sum(counts)
+    return tuple(FIXED.ln(FIXED.divide(count, whole)) for count in counts)
+
+
+@lru_cache(maxsize=1024)
+def _likelihood_table(confusion: Confusion, pseudo: Decimal) -> tuple[tuple[Decimal, ...], ...]:
+    """By interval, then by label."""
+    whole = [
+        FIXED.add(Decimal(sum(row)), FIXED.multiply(pseudo, Decimal(len(row)))) for row in confusion.counts
     ]
+    return tuple(
+        tuple(
+            FIXED.ln(FIXED.divide(FIXED.add(Decimal(row[at]), pseudo), all_of_it))
+            for row, all_of_it in zip(confusion.counts, whole, strict=True)
+        )
+        for at in range(len(confusion.cuts) + 1)
+    )
 
 
 def _weighed(term: ScoreTerm, score: Decimal) -> Decimal:

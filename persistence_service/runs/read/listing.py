@@ -178,11 +178,11 @@ async def list_persona_reviews(
     binding = ["persona_reviews", tenant, run_id]
     after = signer.position(binding, request.page_token)[0] if request.page_token else ""
 
-    rows = await reader.read(
-        lambda connection: repository.find_run(connection, tenant, run_id, show_deleted=request.show_deleted),
-        f"runs/{run_id}",
-    )
-    run = whole_run(rows)  # however large: which reviews are stale is told by all of it
+    def find(connection: Connection) -> run_pb2.Run:
+        # However large: which reviews are stale is told by all of it.
+        return whole_run(repository.find_run(connection, tenant, run_id, show_deleted=request.show_deleted))
+
+    run = await reader.read(find, f"runs/{run_id}")
     place = {persona.persona_id: index for index, persona in enumerate(run.specification.personas)}
     behind = place.get(after, -1)
     left = [each for each in run.persona_reviews if place[each.persona_id] > behind]

@@ -50,12 +50,13 @@ class RunReader:
         Raises:
             RunNotFound: the tenant has no such run.
         """
-        rows = await self.read(
-            lambda connection: repository.find_run(connection, *key, show_deleted=show_deleted),
-            f"runs/{key[1]}",
-            answers_commit=answers_commit,
-        )
-        return answerable(whole_run(rows, self.options.retention))
+
+        def find(connection: Connection) -> run_pb2.Run:
+            # Made here, in the pool's thread: what is derived of a run takes longer than others may wait.
+            rows = repository.find_run(connection, *key, show_deleted=show_deleted)
+            return answerable(whole_run(rows, self.options.retention))
+
+        return await self.read(find, f"runs/{key[1]}", answers_commit=answers_commit)
 
     async def run_and_attempts(self, key: RunKey) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
         """The run, however large it is, and every call to the model that was made for it, without answers.
