@@ -111,7 +111,7 @@ def _uncalibrated(evaluation: Evaluation) -> str:
 def may_stand_alone(evaluation: Evaluation) -> bool | None:
     """Whether the decision may stand without a person; None where the policy has no target error.
 
-    Neither a decision that a veto lowered, nor one that is not calibrated, stands alone."""
+    Neither a decision in which a veto was used, nor one that is not calibrated, stands alone."""
     selection = evaluation.policy.selection
     if selection is None or evaluation.posterior is None:
         return None

@@ -31,12 +31,12 @@ def score_from_double(value: float) -> Decimal:
 
 def round_half_up(value: Decimal) -> Decimal:
     """To four places; halves go away from zero."""
-    return value.quantize(_PLACES, rounding=ROUND_HALF_UP, context=EXACT) + Decimal(0)  # no -0
+    return EXACT.add(value.quantize(_PLACES, rounding=ROUND_HALF_UP, context=EXACT), Decimal(0))  # no -0
 
 
 def round_finely(value: Decimal) -> Decimal:
     """To six places, for probabilities and costs; halves go away from zero."""
-    return value.quantize(_FINE_PLACES, rounding=ROUND_HALF_UP, context=EXACT) + Decimal(0)
+    return EXACT.add(value.quantize(_FINE_PLACES, rounding=ROUND_HALF_UP, context=EXACT), Decimal(0))
 
 
 def plain(value: Decimal) -> str:

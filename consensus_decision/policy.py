@@ -1,8 +1,8 @@
 """A policy: everything that turns stored reviews into a decision, as one immutable value. Pure.
 
 Amounts are exact decimals. What is left out has the value of the built-in rule, so that `Policy()` is that
-rule as it stands, to the byte. `policy_content` writes and reads policies, `policy_check` says what is
-wrong with one.
+rule as it stands, to the byte. `policy_content` writes policies, `policy_reading` reads them,
+`policy_check` says what is wrong with one.
 """
 
 from collections.abc import Mapping, Sequence

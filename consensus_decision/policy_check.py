@@ -107,8 +107,8 @@ def _provenance(policy: Policy) -> _Found:
         if policy.parameters is not None:
             yield "provenance", "must say what the parameters were fitted on"
         return
-    if policy.provenance.labelled_runs < 1:
-        yield "provenance.labelled_runs", "must be at least 1"
+    if not 1 <= policy.provenance.labelled_runs <= _MAX_COUNT:
+        yield "provenance.labelled_runs", f"must be 1 to {_MAX_COUNT}"
     digest = policy.provenance.data_sha256
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         yield "provenance.data_sha256", "must be a SHA-256 in lowercase hexadecimal"

@@ -73,7 +73,7 @@ def policy_content(policy: Policy) -> dict[str, Json]:
     if policy.quorum.min_personas or policy.quorum.required_personas:
         content["quorum"] = {
             "min_personas": policy.quorum.min_personas,
-            "required_personas": sorted(policy.quorum.required_personas),
+            "required_personas": sorted(set(policy.quorum.required_personas)),
         }
     if policy.parameters is not None:
         content["parameters"] = _parameters(policy.parameters)

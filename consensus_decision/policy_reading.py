@@ -83,6 +83,7 @@ def policy_of_json(text: str) -> Policy:
     """
     try:
         content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise _refuse("", "must be JSON") from error
     return policy_of_content(content)

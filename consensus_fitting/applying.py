@@ -32,6 +32,7 @@ def judge(policy: Policy, votes: LabelledVotes, weights: Mapping[str, Decimal] |
 
     Nothing lowers these labels: what blocks stands in reviews, not in votes.
     """
+    weights = {**(weights or {}), **policy.weights} or None
     looked_at, inverse = _distinct(policy, votes)
     judged = [_judge_one(policy, votes, looked_at[row], weights) for row in range(len(looked_at))]
     posteriors = None

@@ -45,6 +45,7 @@ def refit(
     Raises:
         TooFewLabelsError: all outcomes have one label.
     """
+    weights = {**(weights or {}), **base.weights} or None
     correlation = error_correlation(votes)
     rho = None if correlation is None else Decimal(f"{correlation:.4f}")
     try:

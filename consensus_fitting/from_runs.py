@@ -22,7 +22,8 @@ class RunVotes:
 
 
 def table_of(runs: Sequence[RunVotes], policy: Policy) -> tuple[LabelledVotes, dict[str, Decimal]]:
-    """The table, and the weights that the personas had last; a persona that a run lacks is missing there.
+    """The table, and the weights that the personas had in the first run that has them; a persona that a run
+    lacks is missing there.
 
     The opinions of a persona are its scores; it approves from the policy's threshold on.
     """

@@ -81,7 +81,9 @@ class LabelledVotes:
         digest = hashlib.sha256(",".join(self.personas).encode())
         for part in (self.scores, self.opinions):
             digest.update(np.ascontiguousarray(np.nan_to_num(part, nan=-1.0), dtype="<f8").tobytes())
-        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").tobytes())
+        for numbers in (self.labels, self.groups):
+            digest.update(np.ascontiguousarray(numbers, dtype="<i8").tobytes())
+        digest.update(f"{self.approval_cut} {self.lower_cut}".encode())
         return digest.hexdigest()
 
 

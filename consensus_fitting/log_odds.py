@@ -58,7 +58,8 @@ def _choices(votes: LabelledVotes) -> list[list[tuple[Decimal, ...]]]:
     shared: list[tuple[Decimal, ...]] = [(votes.approval_cut,)]
     if votes.lower_cut is None:
         return [shared * len(votes.personas)]
-    shared += [(votes.lower_cut,), (votes.lower_cut, votes.approval_cut)]
+    if votes.lower_cut < votes.approval_cut:
+        shared += [(votes.lower_cut,), (votes.lower_cut, votes.approval_cut)]
     choices = [[each] * len(votes.personas) for each in shared]
     choices.append([(_median(votes.opinions[:, index]),) for index in range(len(votes.personas))])
     return choices

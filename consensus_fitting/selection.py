@@ -75,4 +75,4 @@ def stands_alone(policy: Policy, judgements: Judgements) -> Flags:
     """Which rows' decisions may."""
     if policy.selection is None or policy.selection.least_posterior is None:
         return np.zeros(len(judgements.labels), dtype=np.bool_)
-    return np.asarray(confidences_of(judgements) >= float(policy.selection.least_posterior))
+    return np.asarray(confidences_of(judgements).round(6) >= float(policy.selection.least_posterior))

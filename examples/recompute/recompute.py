@@ -84,7 +84,9 @@ def decide(run):
     # Only the built-in policy is another in each version.
     version = "pinned" if asked.get("policy") else asked["policyVersion"]
     is_stale = version != "1.0.0" and least and len(fresh) < len(scores)
-    read = sum(weights[who] for who in fresh) / sum(weights.values())
+    read = (sum(weights[who] for who in fresh) / sum(weights.values())).quantize(
+        Decimal("0.0001"), ROUND_HALF_UP
+    )
     rules = [
         share is not None and blocking and sum(weights[who] for who in blocking) >= Decimal(share) * present,
         required - scores.keys(),

@@ -30,15 +30,22 @@ def explained(
     """
     evaluation = evaluation_of(under(run, policy), run.persona_reviews, suspicions=run.suspicions)
     decision = decision_of(evaluation, _missing(run))
-    stored = decision_pb2.Decision()
-    stored.CopyFrom(run.decision)
-    stored.ClearField("decision_notes")
+    stored = _said(run.decision)
     return decision_service_pb2.ExplainDecisionResponse(
         decision=decision,
         assessment=assessment_message(assess(evaluation)),
         steps=step_messages(evaluation.steps()),
-        as_stored=decision == stored,
+        as_stored=_said(decision) == stored,
     )
+
+
+def _said(decision: decision_pb2.Decision) -> decision_pb2.Decision:
+    """What a decision says, whoever noted something since and whatever its policy is called."""
+    said = decision_pb2.Decision()
+    said.CopyFrom(decision)
+    for name in ("decision_notes", "policy", "policy_version"):
+        said.ClearField(name)
+    return said
 
 
 def decided_again(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_service_pb2.ReaggregatedRun:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, policy_pb2, run_pb2
-from consensus_contract.errors import IllegalState, RunNotDecided
+from consensus_contract.errors import IllegalState, PolicyUnknown, RunNotDecided
 from consensus_decision.policies import UnknownPolicyError
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
@@ -195,9 +195,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         try:
             return await asyncio.to_thread(explained, run, policy)
         except UnknownPolicyError as error:
-            raise InvalidField(
-                field="policy", description=f"is one that this release knows; {error} is not"
-            ) from error
+            raise PolicyUnknown(policy_version=str(error)) from error
         except ValueError as error:
             raise InvalidField(field="policy", description=f"can decide the run: {error}") from error
 
@@ -207,15 +205,15 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         tenant = identity_of(context).tenant
         policy = await self._policy(tenant, request.policy)
 
-        def decide(
-            runs: list[run_pb2.Run],
-        ) -> decision_service_pb2.ReaggregateRunsResponse:
-            return decision_service_pb2.ReaggregateRunsResponse(
-                runs=[decided_again(run, policy) for run in runs]
-            )
+        def decide(runs: list[run_pb2.Run]) -> list[decision_service_pb2.ReaggregatedRun]:
+            return [decided_again(run, policy) for run in runs]
 
         async for runs in self._runs.newest_first(tenant, request.filter):
-            yield await asyncio.to_thread(decide, runs)
+            again = await asyncio.to_thread(decide, runs)
+            while again:
+                fitted = fitting(again, len(again))  # what one message has room for
+                del again[: len(fitted)]
+                yield decision_service_pb2.ReaggregateRunsResponse(runs=fitted)
 
     async def _page(
         self,

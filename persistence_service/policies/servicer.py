@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from consensus.v1 import policy_pb2, policy_service_pb2, policy_service_pb2_grpc
-from consensus_decision.policies import DEFAULT_POLICY_ID, default_policy, policy_message
-from consensus_decision.policy_reading import PolicyRefusedError, policy_of_json
+from consensus_decision.policies import DEFAULT_POLICY_ID, default_policy
+from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
@@ -110,15 +110,18 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
 
 
 def _linted(policy: policy_pb2.Policy) -> policy_service_pb2.LintPolicyResponse:
+    """What putting it would come to."""
     try:
-        accepted = policy_message(policy.policy_id, policy_of_json(policy.content or "{}"))
-    except PolicyRefusedError as refused:
+        return policy_service_pb2.LintPolicyResponse(policy=convert.accepted_policy(policy, "policy"))
+    except InvalidField as refused:
         findings = [
-            policy_service_pb2.PolicyFinding(field=each.field, description=each.description)
-            for each in refused.violations
+            policy_service_pb2.PolicyFinding(
+                field=each.field.removeprefix("policy.").removeprefix("content").removeprefix("."),
+                description=each.description,
+            )
+            for each in refused.field_violations
         ]
         return policy_service_pb2.LintPolicyResponse(findings=findings)
-    return policy_service_pb2.LintPolicyResponse(policy=accepted)
 
 
 def _micros(policy: policy_pb2.Policy) -> int:

@@ -25,7 +25,7 @@ class DecidedRuns:
         Raises:
             RunNotFound: the tenant has no such run.
         """
-        return await self._reader.whole_run((tenant, run_id))
+        return await self._reader.uncut_run((tenant, run_id))
 
     async def newest_first(self, tenant: str, wanted: run_pb2.RunFilter) -> AsyncIterator[list[run_pb2.Run]]:
         """Those that the filter wants, some at a time; nothing is held open between."""

@@ -6,7 +6,14 @@ from dataclasses import replace
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import policy_pb2, review_service_pb2, run_pb2
 from consensus_decision.policies import DEFAULT_POLICY_ID
-from review_service.intake.panels import ChosenPanel, inline_panel, named_panel, panel_of_run, stored_panel
+from review_service.intake.panels import (
+    ChosenPanel,
+    check_policy_of,
+    inline_panel,
+    named_panel,
+    panel_of_run,
+    stored_panel,
+)
 from review_service.record.gateway import Caller, PersistenceGateway
 
 
@@ -35,7 +42,9 @@ class Chooser:
         panel = await self._panel(caller, options, claim, parent, field)
         name = options.policy or panel.policy_name
         if name:
-            return replace(panel, policy=await self._policy(caller, name))
+            policy = await self._policy(caller, name)
+            check_policy_of(policy, panel, f"{field}.policy")
+            return replace(panel, policy=policy)
         if parent is not None and parent.specification.HasField("policy"):
             return replace(panel, policy=parent.specification.policy)
         return panel

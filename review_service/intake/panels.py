@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consensus.v1 import panel_pb2, panel_service_pb2, policy_pb2, review_service_pb2, run_pb2
+from consensus_decision.policies import UnknownPolicyError, pinned_policy
 from consensus_panels import DEFAULT_PANEL_ID, PanelRefusedError, normalised
 from consensus_rpc.errors import InvalidField
 
@@ -74,3 +75,28 @@ def panel_of_run(specification: run_pb2.RunSpecification) -> ChosenPanel:
         specification.panel_revision,
         specification.language,
     )
+
+
+def check_policy_of(policy: policy_pb2.Policy | None, panel: ChosenPanel, field: str) -> None:
+    """Refuses a policy by which the panel could never decide, or never approve, before anybody is asked.
+
+    Raises:
+        InvalidField: it asks for more personas than there are, for one that is not there, or leaves none any
+            weight; or it is of another release.
+    """
+    if policy is None:
+        return
+    try:
+        read = pinned_policy(policy.content)
+    except UnknownPolicyError as error:
+        raise InvalidField(field=field, description=f"is one that this release can read: {error}") from error
+    named = {*read.quorum.required_personas, *(veto.persona_id for veto in read.vetoes if veto.persona_id)}
+    if strangers := sorted(named - set(panel.ids)):
+        raise InvalidField(
+            field=field, description=f"needs {', '.join(strangers)}, and the panel has none such"
+        )
+    if read.quorum.min_personas > len(panel.ids):
+        description = f"asks for {read.quorum.min_personas} personas; the panel has {len(panel.ids)}"
+        raise InvalidField(field=field, description=description)
+    if not any(read.weights.get(each.persona_id, each.weight) for each in panel.personas):
+        raise InvalidField(field=field, description="leaves nobody of the panel any weight")

@@ -14,8 +14,9 @@ from consensus.v1 import decision_pb2, decision_service_pb2, panel_service_pb2, 
 from consensus_client import DecisionClient, PanelClient, PolicyClient, ReviewClient, ReviewOptions
 from consensus_contract.errors import PolicyNotFound
 from consensus_decision.policies import policy_message
-from consensus_decision.policy import DEFAULT, Thresholds
+from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Thresholds, VetoRule
 from consensus_panels import default_panel
+from consensus_rpc.errors import InvalidField
 from tests.support.pair import Pair
 from tests.support.processes import clean_environment
 
@@ -64,6 +65,29 @@ async def test_a_run_pins_its_policy_and_a_revision_takes_its_parents(pair: Pair
     assert labels == [approve, reject, approve, approve]
     assert before.decision.policy == f"mine@{lenient.revision}"
     assert before.assessment.one_model
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        replace(DEFAULT, quorum=PolicyQuorum(min_personas=6)),
+        replace(DEFAULT, quorum=PolicyQuorum(required_personas=("lawyer",))),
+        replace(DEFAULT, vetoes=(VetoRule(persona_id="lawyer"),)),
+        replace(DEFAULT, weights={persona.persona_id: Decimal(0) for persona in default_panel().personas}),
+    ],
+)
+async def test_a_policy_that_can_never_decide_the_panel_is_refused_before_anybody_is_asked(
+    pair: Pair, unfit: Policy
+) -> None:
+    async with (
+        PolicyClient(pair.persistence_address) as policies,
+        ReviewClient(pair.review_address) as client,
+    ):
+        await policies.put(policy_message("unfit", unfit))
+        with pytest.raises(InvalidField) as refused:
+            await client.start_review(IDEA, options=ReviewOptions(policy="unfit"))
+
+    assert [each.field for each in refused.value.field_violations] == ["review.options.policy"]
 
 
 async def test_a_panel_names_its_policy_and_a_request_another(pair: Pair) -> None:

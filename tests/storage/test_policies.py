@@ -139,6 +139,7 @@ async def test_the_built_in_policy_is_there_and_cannot_be_put(policies: Any) -> 
         ('{"thresholds": {"approve": "1.1", "revise": "0.6"}}', "policy.content.thresholds.approve"),
         ('{"thresholds": {"approve": 0.8, "revise": "0.6"}}', "policy.content.thresholds.approve"),
         ('{"label_floor": 1e400}', "policy.content.label_floor"),
+        ('{"\\ud800": 1}', "policy.content"),
     ],
 )
 async def test_what_is_no_policy_is_refused_by_its_field(policies: Any, content: str, field: str) -> None:
@@ -148,6 +149,9 @@ async def test_what_is_no_policy_is_refused_by_its_field(policies: Any, content:
     assert field in [each.field for each in refused.value.field_violations]
     linted = await policies.LintPolicy(policy_service_pb2.LintPolicyRequest(policy=request.policy))
     assert linted.findings
+    assert [f"policy.content.{each.field}".removesuffix(".") for each in linted.findings] == [
+        each.field for each in refused.value.field_violations
+    ]
     assert not linted.HasField("policy")
 
 
@@ -264,6 +268,9 @@ async def test_an_explanation_is_the_stored_decision_step_by_step(service: Servi
     answer = await explain(decisions, run.run_id)
 
     assert answer.as_stored
+    assert not (await explain(decisions, run.run_id, "default")).as_stored
+    plain = await decided(service)
+    assert (await explain(decisions, plain.run_id, "default")).as_stored
     assert answer.decision == run.decision
     assert answer.assessment == run.assessment
     assert [step.name for step in answer.steps[:3]] == ["weighing", "posterior", "expected_loss"]

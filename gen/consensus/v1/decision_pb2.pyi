@@ -382,7 +382,8 @@ class DecisionStep(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name: `weighing`, `posterior`, `label` or `expected_loss`, `veto`,
-    `blocking_weight`, `required_persona_missing`, `fresh_weight`; others may come.
+    `blocking_weight`, `required_persona_missing`, `fresh_weight`, `suspected_injection`; others
+    may come.
     """
     fired: _builtins.bool
     """Whether its condition held."""

@@ -33,7 +33,7 @@ class _EscalationCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Escal
     ESCALATION_CAUSE_RUN_FAILED: _EscalationCause.ValueType  # 1
     """It FAILED, and was not resumed since."""
     ESCALATION_CAUSE_SECURITY_VETO: _EscalationCause.ValueType  # 2
-    """A holder of a veto lowered its label."""
+    """A holder of a veto used it, whether or not there was a label left to lower."""
     ESCALATION_CAUSE_TARGET_ERROR: _EscalationCause.ValueType  # 3
     """Its decision does not stand alone by its policy's target error
     (DecisionAssessment.stands_alone).
@@ -47,7 +47,7 @@ ESCALATION_CAUSE_UNSPECIFIED: EscalationCause.ValueType  # 0
 ESCALATION_CAUSE_RUN_FAILED: EscalationCause.ValueType  # 1
 """It FAILED, and was not resumed since."""
 ESCALATION_CAUSE_SECURITY_VETO: EscalationCause.ValueType  # 2
-"""A holder of a veto lowered its label."""
+"""A holder of a veto used it, whether or not there was a label left to lower."""
 ESCALATION_CAUSE_TARGET_ERROR: EscalationCause.ValueType  # 3
 """Its decision does not stand alone by its policy's target error
 (DecisionAssessment.stands_alone).
@@ -609,7 +609,7 @@ class ExplainDecisionResponse(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     AS_STORED_FIELD_NUMBER: _builtins.int
     as_stored: _builtins.bool
-    """Whether `decision` says what the stored one says, notes aside."""
+    """Whether `decision` says what the stored one says, notes and the policy's name aside."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
         """What the policy makes of the stored reviews."""

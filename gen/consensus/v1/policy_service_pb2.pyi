@@ -28,7 +28,9 @@ class PolicyFinding(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """Path of the field within the content, such as `thresholds.approve`; empty for all of it."""
+    """Path of the field within the content, such as `thresholds.approve`; empty for all of it;
+    `policy_id` for the id.
+    """
     description: _builtins.str
     """What is wrong, in a sentence for people."""
     def __init__(

@@ -58,6 +58,16 @@ class RunReader:
 
         return await self.read(find, f"runs/{key[1]}", answers_commit=answers_commit)
 
+    async def uncut_run(self, key: RunKey) -> run_pb2.Run:
+        """The run with all that is recorded of it, however large: for this process, not for an answer.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+        """
+        return await self.read(
+            lambda connection: whole_run(repository.find_run(connection, *key)), f"runs/{key[1]}"
+        )
+
     async def run_and_attempts(self, key: RunKey) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
         """The run, however large it is, and every call to the model that was made for it, without answers.
 

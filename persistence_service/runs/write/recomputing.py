@@ -132,7 +132,7 @@ def _check_decision(
     if decision["policy_version"] != version:
         raise InvalidField(field=f"{_DECISION}.policy_version", description=f"is the run's, {version}")
     if not is_known(specification):
-        raise PolicyUnknown(policy_version=version)
+        raise PolicyUnknown(policy_version=policy_name(specification) or version)
     policy = policy_name(specification) or version
     present = {row["persona_id"] for row in recorded.reviews}
     if not has_quorum(specification, present):

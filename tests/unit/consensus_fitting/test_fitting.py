@@ -84,6 +84,15 @@ def test_three_labels_have_cuts_in_order_and_are_told_apart() -> None:
             assert policy.parameters.ordinal.cuts[0] < policy.parameters.ordinal.cuts[1]
 
 
+def test_two_cuts_that_are_one_are_not_tried_as_two() -> None:
+    votes = replace(three_labels(300), lower_cut=Decimal("0.6"))
+
+    parameters = fit_policy(Strategy.LOG_ODDS_TEMPERED, votes).parameters
+
+    assert isinstance(parameters, LogOddsParameters)
+    assert all(len(each.cuts) == 1 for each in parameters.confusions.values())
+
+
 def test_a_missing_score_is_no_score() -> None:
     """Whoever is missing in all of the rows says nothing, in whatever strategy."""
     absent = replace(COPYING, scores=COPYING.scores.copy(), opinions=COPYING.opinions.copy())
