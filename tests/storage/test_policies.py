@@ -310,6 +310,18 @@ async def test_many_runs_are_decided_again_newest_first_and_as_they_were_by_thei
         assert each.decision == expected
 
 
+async def test_large_decisions_made_again_come_in_as_many_messages_as_they_need(
+    service: Service, decisions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence_service.paging.keyset.MAX_PAGE_BYTES", 1)
+    runs = [await decided(service) for _ in range(3)]
+
+    request = decision_service_pb2.ReaggregateRunsRequest(policy="default")
+    answers = [[run.run_id for run in answer.runs] async for answer in decisions.ReaggregateRuns(request)]
+
+    assert answers == [[run.run_id] for run in reversed(runs)]
+
+
 async def test_what_is_suspected_stays_suspected_when_it_is_decided_again(
     service: Service, decisions: Any, policies: Any
 ) -> None:
