@@ -145,7 +145,8 @@ def review_material(
     if proposal is None:
         raise ValueError("what is reviewed is a document or a proposal")
     if not specification.attachments and not _shows_context(specification):
-        text, quotable = proposal_text(proposal), _quotable(specification, proposal)
+        text = proposal_text(proposal)
+        quotable = _quotable(specification, proposal, text)
         return ReviewMaterial(
             instructions_for(specification, REVIEW_INSTRUCTIONS),
             review_message(text),
@@ -202,22 +203,22 @@ def _of_document(
         notes = fenced("edit_notes", specification.revision.edit_notes)
         parts += ["This is what its author says about what changed since it was last reviewed.", notes]
     shown = [shown_text("document", document.text)]
+    text = "" if proposal is None else proposal_text(proposal)
     if proposal is not None:
-        text = proposal_text(proposal)
         parts += ["This is the proposal that was made from it.", fenced("proposal", text)]
         shown.append(shown_text("proposal", text))
     parts += _attachments(specification)
     return ReviewMaterial(
         instructions_for(specification, DOCUMENT_INSTRUCTIONS),
         "\n\n".join(parts),
-        _quotable(specification, proposal, sections),
+        _quotable(specification, proposal, text, sections),
         (*shown, *_shown_attachments(specification)),
     )
 
 
 def _of_proposal(specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal) -> ReviewMaterial:
     text = proposal_text(proposal)
-    quotable = _quotable(specification, proposal)
+    quotable = _quotable(specification, proposal, text)
     parts = [review_message(text)]
     parts += _context(specification, "proposal")
     parts += _attachments(specification)
@@ -273,6 +274,7 @@ def _attachments(specification: run_pb2.RunSpecification) -> Iterator[str]:
 def _quotable(
     specification: run_pb2.RunSpecification,
     proposal: proposal_pb2.Proposal | None,
+    proposal_json: str,
     sections: tuple[Section, ...] = (),
 ) -> Quotable:
     """All that the personas are shown; and the blocks whole, since their headings and JSON are shown too."""
@@ -280,7 +282,7 @@ def _quotable(
     wholes = [("document", numbered(sections))] if sections else []
     if proposal is not None:
         texts += ((name, name.replace("_", " "), "\n".join(field_values(proposal, name))) for name in FIELDS)
-        wholes.append(("proposal", proposal_text(proposal)))
+        wholes.append(("proposal", proposal_json))
     if _shows_context(specification):
         texts.append(("context", "", context_text(specification.context)))
     if sections and specification.revision.edit_notes:

@@ -47,11 +47,11 @@ def answer_bytes(output: str) -> bytes:
         "tools": [],
         "top_p": 1.0,
         "usage": {
-            "input_tokens": 1_200,
-            "input_tokens_details": {"cached_tokens": 1_024, "cache_write_tokens": 0},
+            "input_tokens": 2_400,
+            "input_tokens_details": {"cached_tokens": 2_048, "cache_write_tokens": 0},
             "output_tokens": 400,
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": 1_600,
+            "total_tokens": 2_800,
         },
     }
     encoded = json.dumps(body).encode()
