@@ -5,6 +5,9 @@ import secrets
 from consensus.v1 import suspicion_pb2
 from review_service.screening.folding import folded
 
+# Folding is dear, and an answer may be a hundred times as long as any that is meant.
+_FOLDED_CHARACTERS = 50_000
+
 
 class Canary:
     """The token of one step; of all its answers, those that could not be used included."""
@@ -25,8 +28,10 @@ class Canary:
         )
 
     def watch(self, answer: str) -> None:
-        """Notes whether an answer repeats it."""
-        self.is_repeated = self.is_repeated or self.token in folded(answer)
+        """Notes whether an answer repeats it: as it is, or in its first part in other widths and the like."""
+        self.is_repeated = (
+            self.is_repeated or self.token in answer or self.token in folded(answer[:_FOLDED_CHARACTERS])
+        )
 
     def suspicions(self, text: str) -> list[suspicion_pb2.Suspicion]:
         """What the answers, which are called `text`, are suspected of."""
