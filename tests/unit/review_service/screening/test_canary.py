@@ -1,5 +1,7 @@
 """A token that an answer must not hold."""
 
+from time import thread_time
+
 import pytest
 
 from consensus.v1 import suspicion_pb2
@@ -40,3 +42,12 @@ def test_an_answer_without_it_is_not() -> None:
     canary.watch("c0ffee 42, and nothing else")
 
     assert canary.suspicions("proposal") == []
+
+
+def test_an_answer_of_any_length_is_searched_within_the_time_that_others_may_wait() -> None:
+    canary = Canary("0123456789abcdef")
+    begin = thread_time()
+    canary.watch("\u4e16" * 900_000 + " \uff10123456789abcdef")
+    assert thread_time() - begin < 0.1
+    canary.watch("\u4e16" * 900_000 + canary.token)
+    assert canary.is_repeated
