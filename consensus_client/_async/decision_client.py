@@ -2,42 +2,22 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Self
 
 from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, run_pb2
-from consensus_client._async.connection import AsyncConnection, each_page
-from consensus_client.async_transport import Channel, Sleep
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client._async.connection import each_page
+from consensus_client._async.service_client import AsyncServiceClient
+from consensus_client.async_transport import Channel
 from consensus_client.requests import new_key
 
 
-class DecisionClient:
+class DecisionClient(AsyncServiceClient):
     """Records outcomes and overrides, explains decisions and makes them again.
 
     Raises the errors of the contract. `target` is the persistence service.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = decision_service_pb2_grpc.DecisionServiceStub(self._connection.channel)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        await self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = decision_service_pb2_grpc.DecisionServiceStub(channel)
 
     async def record_outcome(
         self, outcome: decision_service_pb2.Outcome, *, idempotency_key: str | None = None

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from consensus.v1 import draft_pb2, draft_service_pb2, draft_service_pb2_grpc
-from consensus_client._async.connection import AsyncConnection, each_page
-from consensus_client.async_transport import Channel, Sleep
+from consensus_client._async.connection import each_page
+from consensus_client._async.service_client import AsyncServiceClient
+from consensus_client.async_transport import Channel
 from consensus_client.cursors import DraftCursor
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
 from consensus_client.requests import duration, new_key
 
 Role: TypeAlias = draft_pb2.CollaboratorRole.ValueType
@@ -16,34 +16,15 @@ State: TypeAlias = draft_pb2.DraftState.ValueType
 Platform: TypeAlias = draft_pb2.DraftPlatform.ValueType
 
 
-class DraftClient:
+class DraftClient(AsyncServiceClient):
     """Writes drafts in turns; raises the errors of the contract.
 
     `target` is the persistence service. In every call `user` is the person who acts. Every changing call
     carries an idempotency key, a fresh one where none is given, and is sent again on a passing failure.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = draft_service_pb2_grpc.DraftServiceStub(self._connection.channel)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        await self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = draft_service_pb2_grpc.DraftServiceStub(channel)
 
     async def create(
         self,

@@ -1,41 +1,19 @@
 """The asynchronous client of PanelService."""
 
-from typing import Self
-
 from consensus.v1 import panel_service_pb2, panel_service_pb2_grpc
-from consensus_client._async.connection import AsyncConnection
-from consensus_client.async_transport import Channel, Sleep
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client._async.service_client import AsyncServiceClient
+from consensus_client.async_transport import Channel
 from consensus_client.requests import new_key
 
 
-class PanelClient:
+class PanelClient(AsyncServiceClient):
     """Puts, reads, lists and deletes panels; raises the errors of the contract.
 
     `target` is the persistence service.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = panel_service_pb2_grpc.PanelServiceStub(self._connection.channel)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        await self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = panel_service_pb2_grpc.PanelServiceStub(channel)
 
     async def put(
         self, panel: panel_service_pb2.Panel, *, user: str = "", idempotency_key: str | None = None

@@ -1,7 +1,6 @@
 """The asynchronous client of ReviewService."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from typing import Self
 
 from consensus.v1 import (
     attempt_pb2,
@@ -13,7 +12,8 @@ from consensus.v1 import (
     run_event_pb2,
     run_pb2,
 )
-from consensus_client._async.connection import AsyncConnection, each_page
+from consensus_client._async.connection import each_page
+from consensus_client._async.service_client import AsyncServiceClient
 from consensus_client.async_transport import AsyncStream, Channel, Sleep
 from consensus_client.cursors import ExportCursor, RunCursor, RunMessage
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
@@ -33,7 +33,7 @@ from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.channel.channels import CallOptions
 
 
-class ReviewClient:
+class ReviewClient(AsyncServiceClient):
     """Starts, follows and asks for runs; raises the errors of the contract
     (`consensus_contract.errors`, `consensus_rpc.errors`).
 
@@ -51,18 +51,10 @@ class ReviewClient:
         sleep: Sleep | None = None,
     ) -> None:
         """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = AsyncConnection(target, options, channel, sleep)
-        self._stub = review_service_pb2_grpc.ReviewServiceStub(self._connection.channel)
+        super().__init__(target, options, channel=channel, sleep=sleep)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all calls and closes the channel; runs go on."""
-        await self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = review_service_pb2_grpc.ReviewServiceStub(channel)
 
     def review(
         self,

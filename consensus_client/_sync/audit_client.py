@@ -3,43 +3,22 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from typing import Self
 
 from consensus.v1 import audit_service_pb2, audit_service_pb2_grpc
-from consensus_client._sync.connection import SyncConnection
+from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.audit_trail import checkpoint_of, export_line
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
-from consensus_client.sync_transport import Channel, Sleep
+from consensus_client.sync_transport import Channel
 from consensus_journal import Checkpoint, Plain
 
 
-class SyncAuditClient:
+class SyncAuditClient(SyncServiceClient):
     """Reads and proves the audit trail; raises the errors of the contract.
 
     `target` is the persistence service.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = audit_service_pb2_grpc.AuditServiceStub(self._connection.channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = audit_service_pb2_grpc.AuditServiceStub(channel)
 
     def list_entries(
         self, wanted: audit_service_pb2.AuditFilter, *, page_size: int = 0, page_token: str = ""

@@ -3,42 +3,22 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Self
 
 from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, run_pb2
-from consensus_client._sync.connection import SyncConnection, each_page
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client._sync.connection import each_page
+from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.requests import new_key
-from consensus_client.sync_transport import Channel, Sleep
+from consensus_client.sync_transport import Channel
 
 
-class SyncDecisionClient:
+class SyncDecisionClient(SyncServiceClient):
     """Records outcomes and overrides, explains decisions and makes them again.
 
     Raises the errors of the contract. `target` is the persistence service.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = decision_service_pb2_grpc.DecisionServiceStub(self._connection.channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = decision_service_pb2_grpc.DecisionServiceStub(channel)
 
     def record_outcome(
         self, outcome: decision_service_pb2.Outcome, *, idempotency_key: str | None = None

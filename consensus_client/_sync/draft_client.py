@@ -3,48 +3,29 @@
 
 from collections.abc import Generator, Iterator
 from datetime import timedelta
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from consensus.v1 import draft_pb2, draft_service_pb2, draft_service_pb2_grpc
-from consensus_client._sync.connection import SyncConnection, each_page
+from consensus_client._sync.connection import each_page
+from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.cursors import DraftCursor
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
 from consensus_client.requests import duration, new_key
-from consensus_client.sync_transport import Channel, Sleep
+from consensus_client.sync_transport import Channel
 
 Role: TypeAlias = draft_pb2.CollaboratorRole.ValueType
 State: TypeAlias = draft_pb2.DraftState.ValueType
 Platform: TypeAlias = draft_pb2.DraftPlatform.ValueType
 
 
-class SyncDraftClient:
+class SyncDraftClient(SyncServiceClient):
     """Writes drafts in turns; raises the errors of the contract.
 
     `target` is the persistence service. In every call `user` is the person who acts. Every changing call
     carries an idempotency key, a fresh one where none is given, and is sent again on a passing failure.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = draft_service_pb2_grpc.DraftServiceStub(self._connection.channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = draft_service_pb2_grpc.DraftServiceStub(channel)
 
     def create(
         self,

@@ -1,42 +1,20 @@
 # Made by `make sync` from consensus_client/_async/panel_client.py; never edited.
 """The synchronous client of PanelService."""
 
-from typing import Self
-
 from consensus.v1 import panel_service_pb2, panel_service_pb2_grpc
-from consensus_client._sync.connection import SyncConnection
-from consensus_client.options import DEFAULT_PERSISTENCE, ClientOptions
+from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.requests import new_key
-from consensus_client.sync_transport import Channel, Sleep
+from consensus_client.sync_transport import Channel
 
 
-class SyncPanelClient:
+class SyncPanelClient(SyncServiceClient):
     """Puts, reads, lists and deletes panels; raises the errors of the contract.
 
     `target` is the persistence service.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_PERSISTENCE,
-        options: ClientOptions | None = None,
-        *,
-        channel: Channel | None = None,
-        sleep: Sleep | None = None,
-    ) -> None:
-        """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = panel_service_pb2_grpc.PanelServiceStub(self._connection.channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel."""
-        self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = panel_service_pb2_grpc.PanelServiceStub(channel)
 
     def put(
         self, panel: panel_service_pb2.Panel, *, user: str = "", idempotency_key: str | None = None

@@ -2,7 +2,6 @@
 """The synchronous client of ReviewService."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Self
 
 from consensus.v1 import (
     attempt_pb2,
@@ -14,7 +13,8 @@ from consensus.v1 import (
     run_event_pb2,
     run_pb2,
 )
-from consensus_client._sync.connection import SyncConnection, each_page
+from consensus_client._sync.connection import each_page
+from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.cursors import ExportCursor, RunCursor, RunMessage
 from consensus_client.options import DEFAULT_SERVER, ClientOptions
 from consensus_client.requests import (
@@ -34,7 +34,7 @@ from consensus_contract.sizes import MAX_PAGE_SIZE
 from consensus_rpc.channel.channels import CallOptions
 
 
-class SyncReviewClient:
+class SyncReviewClient(SyncServiceClient):
     """Starts, follows and asks for runs; raises the errors of the contract
     (`consensus_contract.errors`, `consensus_rpc.errors`).
 
@@ -52,18 +52,10 @@ class SyncReviewClient:
         sleep: Sleep | None = None,
     ) -> None:
         """Connects when first used; a `channel` of the caller's own is closed with the client too."""
-        self._connection = SyncConnection(target, options, channel, sleep)
-        self._stub = review_service_pb2_grpc.ReviewServiceStub(self._connection.channel)
+        super().__init__(target, options, channel=channel, sleep=sleep)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends all calls and closes the channel; runs go on."""
-        self._connection.close()
+    def _attach(self, channel: Channel) -> None:
+        self._stub = review_service_pb2_grpc.ReviewServiceStub(channel)
 
     def review(
         self,
