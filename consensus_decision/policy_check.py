@@ -27,6 +27,8 @@ _MAX_COEFFICIENT = Decimal(1_000)
 _MAX_PLACES = 18
 _MAX_INTERVALS = 10
 _MAX_COUNT = 10**12
+_MAX_PERSONAS = 50
+_MAX_VETOES = 20
 
 
 def check_policy(policy: Policy) -> list[FieldViolation]:
@@ -38,6 +40,7 @@ _Found = Iterator[tuple[str, str]]
 
 
 def _violations(policy: Policy) -> _Found:
+    yield from _sizes(policy)
     yield from _parameters(policy)
     for persona_id, weight in sorted(policy.weights.items()):
         yield from _within(f"weights.{persona_id}", weight, Decimal(0), Decimal(1), places=4)
@@ -60,6 +63,23 @@ def _violations(policy: Policy) -> _Found:
             yield from _within(f"correlation.{name}", rho, Decimal(-1), Decimal(1))
     yield from _selection(policy)
     yield from _provenance(policy)
+
+
+def _sizes(policy: Policy) -> _Found:
+    """What is looked at for each vote, or told in each decision, is no longer than a panel can need."""
+    sizes = {
+        "weights": (len(policy.weights), _MAX_PERSONAS),
+        "vetoes": (len(policy.vetoes), _MAX_VETOES),
+        "quorum.required_personas": (len(policy.quorum.required_personas), _MAX_PERSONAS),
+    }
+    match policy.parameters:
+        case LogisticParameters(terms=terms):
+            sizes["parameters.terms"] = (len(terms), _MAX_PERSONAS)
+        case LogOddsParameters(confusions=confusions):
+            sizes["parameters.confusions"] = (len(confusions), _MAX_PERSONAS)
+    for field, (size, most) in sizes.items():
+        if size > most:
+            yield field, f"at most {most}; {size} were sent"
 
 
 def _within(field: str, value: Decimal, least: Decimal, most: Decimal, places: int = _MAX_PLACES) -> _Found:

@@ -82,11 +82,19 @@ def policy_of_json(text: str) -> Policy:
         PolicyRefusedError: it is no JSON, or as `policy_of_content` says.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once)
         json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        raise _refuse("", "must be JSON") from error
+        raise _refuse("", f"must be JSON: {error!s:.80}") from error
     return policy_of_content(content)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose names differ: of two of one name readers would take one or the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def accepted(policy: Policy) -> Policy:

@@ -91,6 +91,17 @@ Change = Callable[[dict[str, Any]], object]
         (LOGISTIC, lambda c: c["parameters"].update(cuts=["1", "0"]), "parameters.cuts"),
         (LOGISTIC, lambda c: c["parameters"]["terms"]["critic"].update(mean="2"),
          "parameters.terms.critic.mean"),
+        (DEFAULT, lambda c: c.update(vetoes=c["vetoes"] * 21), "vetoes"),
+        (DEFAULT, lambda c: c.update(weights={f"p{n}": "0.01" for n in range(51)}), "weights"),
+        (DEFAULT, lambda c: c.update(quorum={"required_personas": ["critic"] * 51}),
+         "quorum.required_personas"),
+        (LOG_ODDS, lambda c: c["parameters"]["confusions"].update(
+            {f"p{n}": c["parameters"]["confusions"]["critic"] for n in range(51)}), "parameters.confusions"),
+        (LOG_ODDS, lambda c: c["parameters"]["confusions"]["critic"].update(
+            cuts=[f"0.{n:02}" for n in range(1, 11)], counts=[[1] * 11] * 3),
+         "parameters.confusions.critic.cuts"),
+        (LOGISTIC, lambda c: c["parameters"]["terms"].update(
+            {f"p{n}": c["parameters"]["terms"]["critic"] for n in range(51)}), "parameters.terms"),
         (MEAN, lambda c: c.pop("provenance"), "provenance"),
         (MEAN, lambda c: c["provenance"].update(data_sha256="a"), "provenance.data_sha256"),
     ],
