@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     and_,
@@ -25,6 +24,7 @@ from persistence_service.runs.form.human_tables import ESCALATIONS, OVERRIDES, R
 from persistence_service.runs.form.overrides import override_message
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.schema.base import insert
+from persistence_service.schema.newest import newest_of_runs
 from persistence_service.schema.scalars import storable, to_timestamp
 from persistence_service.schema.visibility import everything, visible
 
@@ -63,17 +63,8 @@ _NEWEST = visible(
     .join(RUNS, _SAME_RUN)
     .where(ESCALATIONS.c.tenant == bindparam("tenant"), ESCALATIONS.c.run_id == bindparam("run_id"), _STANDS)
 )
-_RUN_IDS: BindParameter[list[str]] = bindparam("run_ids", expanding=True)
-_FIND_RESOLUTIONS = visible(
-    select(*(column for column in RESOLUTIONS.c if column.name != "tenant"))
-    .where(RESOLUTIONS.c.tenant == bindparam("tenant"), RESOLUTIONS.c.run_id.in_(_RUN_IDS))
-    .order_by(RESOLUTIONS.c.create_time, RESOLUTIONS.c.resolution_id)
-)
-_FIND_OVERRIDES = visible(
-    select(*(column for column in OVERRIDES.c if column.name != "tenant"))
-    .where(OVERRIDES.c.tenant == bindparam("tenant"), OVERRIDES.c.run_id.in_(_RUN_IDS))
-    .order_by(OVERRIDES.c.create_time, OVERRIDES.c.override_id)
-)
+_NEWEST_RESOLUTIONS = newest_of_runs(RESOLUTIONS, "resolution_id").visible
+_NEWEST_OVERRIDES = newest_of_runs(OVERRIDES, "override_id").visible
 _ORDER = (ESCALATIONS.c.create_time, ESCALATIONS.c.run_id)
 
 
@@ -153,8 +144,8 @@ def page(
         statement = statement.where(beyond(_ORDER, after, descending=True))
     rows = connection.execute(statement, {"tenant": tenant}).mappings().all()
     of_runs = {"tenant": tenant, "run_ids": [row["run_id"] for row in rows]}
-    resolutions = {row["run_id"]: row for row in connection.execute(_FIND_RESOLUTIONS, of_runs).mappings()}
-    overrides = {row["run_id"]: row for row in connection.execute(_FIND_OVERRIDES, of_runs).mappings()}
+    resolutions = {row["run_id"]: row for row in connection.execute(_NEWEST_RESOLUTIONS, of_runs).mappings()}
+    overrides = {row["run_id"]: row for row in connection.execute(_NEWEST_OVERRIDES, of_runs).mappings()}
     return [
         {**row, "resolution": _of(row, resolutions), "override": overrides.get(row["run_id"])} for row in rows
     ]

@@ -2,7 +2,7 @@
 # ruff: noqa: N802 - names are those of the generated base
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, policy_pb2, run_pb2
-from consensus_contract.errors import IllegalState, PolicyUnknown, RunNotDecided
+from consensus_contract.errors import IllegalState, PolicyUnknown
 from consensus_decision.policies import UnknownPolicyError
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
@@ -27,7 +27,8 @@ from persistence_service.journal.append import append
 from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.tokens import Signing
-from persistence_service.runs.decided import DecidedRuns
+from persistence_service.runs.decided import DecidedRuns, hold_decided, hold_run
+from persistence_service.runs.elsewhere import FindPolicy
 from persistence_service.runs.form.overrides import override_message, override_row
 from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
 
@@ -37,9 +38,6 @@ OP_OVERRIDE = "decision.override"
 """Likewise of an override."""
 OP_RESOLVE = "escalation.resolve"
 """Likewise of a resolution."""
-
-FindPolicy: TypeAlias = Callable[[str, str, str], Awaitable[policy_pb2.Policy]]
-"""The policy of this tenant with this id, in its current revision or in the one that begins so."""
 
 Position: TypeAlias = tuple[datetime, str]
 Rows: TypeAlias = Sequence[Mapping[Any, Any]]
@@ -78,11 +76,11 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         self, request: decision_service_pb2.RecordOutcomeRequest, context: Context
     ) -> decision_service_pb2.RecordOutcomeResponse:
         identity, outcome, outcome_id = identity_of(context), request.outcome, str(uuid7())
-        await self._decided(identity.tenant, outcome.run_id)
         actor = Actor(identity.caller, outcome.user, current_request_id() or "")
         stream = f"outcomes/{outcome.run_id}"
 
         def record(connection: Connection, now: datetime) -> decision_service_pb2.RecordOutcomeResponse:
+            hold_decided(connection, identity.tenant, outcome.run_id)
             row = outcomes.outcome_row(identity.tenant, outcome, outcome_id, identity.caller, now)
             outcomes.add(connection, row)
             data = {"outcome_id": outcome_id, "label": row["label"], "source": row["source"]}
@@ -110,11 +108,11 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         self, request: decision_service_pb2.OverrideDecisionRequest, context: Context
     ) -> decision_service_pb2.OverrideDecisionResponse:
         identity, said, override_id = identity_of(context), request.override, str(uuid7())
-        await self._decided(identity.tenant, said.run_id)
         actor = Actor(identity.caller, said.user, current_request_id() or "")
         stream = f"decisions/{said.run_id}"
 
         def record(connection: Connection, now: datetime) -> decision_service_pb2.OverrideDecisionResponse:
+            hold_decided(connection, identity.tenant, said.run_id)
             override, entry = _override(connection, identity, said, override_id, now)
             append(connection, identity.tenant, stream, [entry], actor, self._database.now)
             return decision_service_pb2.OverrideDecisionResponse(override=override)
@@ -153,15 +151,14 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     ) -> decision_service_pb2.ResolveEscalationResponse:
         identity, said, label = identity_of(context), request.resolution, request.override_label
         resolution_id, override_id = str(uuid7()), str(uuid7())
-        find = self._decided if label else self._runs.whole
-        run = await find(identity.tenant, said.run_id)
         actor = Actor(identity.caller, said.user, current_request_id() or "")
         stream = f"decisions/{said.run_id}"
 
         def record(connection: Connection, now: datetime) -> decision_service_pb2.ResolveEscalationResponse:
+            state = hold_run(connection, identity.tenant, said.run_id)
             sequence = escalations.newest(connection, identity.tenant, said.run_id)
             if sequence is None:
-                raise IllegalState(run_id=said.run_id, state=_state(run), operation="resolve_escalation")
+                raise IllegalState(run_id=said.run_id, state=state, operation="resolve_escalation")
             row = escalations.resolution_row(
                 identity.tenant, said, resolution_id, sequence, identity.caller, now
             )
@@ -171,6 +168,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             )
             entries = [NewEntry(OP_RESOLVE, {"resolution_id": resolution_id, "escalation": sequence})]
             if label:
+                hold_decided(connection, identity.tenant, said.run_id)
                 instead = decision_pb2.DecisionOverride(
                     run_id=said.run_id, label=label, reason=said.resolution, user=said.user
                 )
@@ -190,7 +188,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         self, request: decision_service_pb2.ExplainDecisionRequest, context: Context
     ) -> decision_service_pb2.ExplainDecisionResponse:
         tenant = identity_of(context).tenant
-        run = await self._decided(tenant, request.run_id)
+        run = await self._runs.whole(tenant, request.run_id)
         policy = await self._policy(tenant, request.policy) if request.policy else None
         try:
             return await asyncio.to_thread(explained, run, policy)
@@ -237,19 +235,9 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         last = rows[len(page) - 1]
         return page, signer.token(binding, [microseconds(last["create_time"]), last[id_column]])
 
-    async def _decided(self, tenant: str, run_id: str) -> run_pb2.Run:
-        run = await self._runs.whole(tenant, run_id)
-        if not run.HasField("decision"):
-            raise RunNotDecided(run_id=run_id, state=_state(run))
-        return run
-
     async def _policy(self, tenant: str, name: str) -> policy_pb2.Policy:
         policy_id, _, revision = name.partition("@")
         return await self._find_policy(tenant, policy_id, revision)
-
-
-def _state(run: run_pb2.Run) -> str:
-    return run_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_")
 
 
 def _override(

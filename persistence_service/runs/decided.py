@@ -3,14 +3,52 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, bindparam, select
 
 from consensus.v1 import run_pb2
+from consensus_contract.errors import RunNotDecided, RunNotFound
+from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read.decided import DecidedPage, find_decided
 from persistence_service.runs.read.reader import RunReader
+from persistence_service.schema.visibility import visible
 
-RUNS_PER_READ = 100
+RUNS_PER_READ = 20
 """Runs that are read in one transaction, and held while the reader takes them."""
+
+
+_FIND_STATE = visible(
+    select(RUNS.c.state, RUNS.c.decision_label).where(
+        RUNS.c.tenant == bindparam("tenant"), RUNS.c.run_id == bindparam("run_id")
+    )
+).with_for_update(read=True)
+
+
+def hold_run(connection: Connection, tenant: str, run_id: str) -> str:
+    """The run's state; it is not purged before the transaction ends.
+
+    Raises:
+        RunNotFound: the tenant has no such run.
+    """
+    return str(_held(connection, tenant, run_id).state)
+
+
+def hold_decided(connection: Connection, tenant: str, run_id: str) -> None:
+    """As `hold_run`, of a run that has a decision.
+
+    Raises:
+        RunNotFound: the tenant has no such run.
+        RunNotDecided: it has none.
+    """
+    row = _held(connection, tenant, run_id)
+    if row.decision_label is None:
+        raise RunNotDecided(run_id=run_id, state=row.state)
+
+
+def _held(connection: Connection, tenant: str, run_id: str) -> Row[Any, Any]:
+    row = connection.execute(_FIND_STATE, {"tenant": tenant, "run_id": run_id}).one_or_none()
+    if row is None:
+        raise RunNotFound(run_id=run_id)
+    return row
 
 
 class DecidedRuns:
@@ -20,12 +58,17 @@ class DecidedRuns:
         self._reader = reader
 
     async def whole(self, tenant: str, run_id: str) -> run_pb2.Run:
-        """The run with all that is recorded of it, decided or not.
+        """The decided run with all that is recorded of it, however large.
 
         Raises:
             RunNotFound: the tenant has no such run.
+            RunNotDecided: it has no decision.
         """
-        return await self._reader.uncut_run((tenant, run_id))
+        run = await self._reader.uncut_run((tenant, run_id))
+        if not run.HasField("decision"):
+            state = run_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_")
+            raise RunNotDecided(run_id=run_id, state=state)
+        return run
 
     async def newest_first(self, tenant: str, wanted: run_pb2.RunFilter) -> AsyncIterator[list[run_pb2.Run]]:
         """Those that the filter wants, some at a time; nothing is held open between."""

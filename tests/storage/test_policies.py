@@ -140,6 +140,8 @@ async def test_the_built_in_policy_is_there_and_cannot_be_put(policies: Any) -> 
         ('{"thresholds": {"approve": 0.8, "revise": "0.6"}}', "policy.content.thresholds.approve"),
         ('{"label_floor": 1e400}', "policy.content.label_floor"),
         ('{"\\ud800": 1}', "policy.content"),
+        ('{"label_floor": 30, "label_floor": 31}', "policy.content"),
+        ('{"label_floor": ' + "9" * 5_000 + "}", "policy.content"),
     ],
 )
 async def test_what_is_no_policy_is_refused_by_its_field(policies: Any, content: str, field: str) -> None:
@@ -371,6 +373,19 @@ async def test_an_outcome_sent_again_is_recorded_once(service: Service, decision
     assert await outcomes(decisions, run.run_id) == [first]
     with pytest.raises(IdempotencyKeyReused):
         await record_outcome(decisions, run.run_id, key="k", note="another")
+
+
+async def test_an_outcome_sent_again_is_answered_though_its_run_is_deleted_since(
+    service: Service, decisions: Any
+) -> None:
+    run = await decided(service)
+    first = await record_outcome(decisions, run.run_id, key="k")
+    await service.stub.DeleteRun(
+        persistence_service_pb2.DeleteRunRequest(scope=scope(), run_id=run.run_id)
+    )
+    assert await record_outcome(decisions, run.run_id, key="k") == first
+    with pytest.raises(RunNotFound):
+        await record_outcome(decisions, run.run_id, key="another")
 
 
 async def test_what_has_no_decision_has_no_outcome(service: Service, decisions: Any) -> None:

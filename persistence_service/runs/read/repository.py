@@ -25,6 +25,7 @@ from persistence_service.runs.form.tables import (
     SPECIFIED_MATERIAL,
     SPECIFIED_SETTINGS,
 )
+from persistence_service.schema.newest import newest_of_runs
 from persistence_service.schema.scalars import from_microseconds
 from persistence_service.schema.visibility import both
 
@@ -79,14 +80,7 @@ FIND_PAYLOADS = {
     )
     for event_type, table in PAYLOADS.items()
 }
-_FIND_OVERRIDES = both(
-    select(*(column for column in OVERRIDES.c if column.name != "tenant"))
-    .where(
-        OVERRIDES.c.tenant == bindparam("tenant"),
-        OVERRIDES.c.run_id.in_(bindparam("run_ids", expanding=True)),
-    )
-    .order_by(OVERRIDES.c.create_time, OVERRIDES.c.override_id)
-)
+_NEWEST_OVERRIDES = newest_of_runs(OVERRIDES, "override_id")
 _EVERYTHING = {"first": 0, "last": 2**31 - 1}
 HEADS_OF = both(
     select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.last_sequence, RUNS.c.state, RUNS.c.fencing_token).where(
@@ -140,8 +134,8 @@ def find_overrides(
 ) -> dict[str, Mapping[Any, Any]]:
     """The newest override of each of these runs that has one."""
     of_runs = {"tenant": tenant, "run_ids": run_ids}
-    rows = connection.execute(_FIND_OVERRIDES.shown(show_deleted), of_runs).mappings()
-    return {row["run_id"]: row for row in rows}  # the last of a run stays
+    rows = connection.execute(_NEWEST_OVERRIDES.shown(show_deleted), of_runs).mappings()
+    return {row["run_id"]: row for row in rows}
 
 
 def find_panel(
