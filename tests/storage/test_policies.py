@@ -380,9 +380,7 @@ async def test_an_outcome_sent_again_is_answered_though_its_run_is_deleted_since
 ) -> None:
     run = await decided(service)
     first = await record_outcome(decisions, run.run_id, key="k")
-    await service.stub.DeleteRun(
-        persistence_service_pb2.DeleteRunRequest(scope=scope(), run_id=run.run_id)
-    )
+    await service.stub.DeleteRun(persistence_service_pb2.DeleteRunRequest(scope=scope(), run_id=run.run_id))
     assert await record_outcome(decisions, run.run_id, key="k") == first
     with pytest.raises(RunNotFound):
         await record_outcome(decisions, run.run_id, key="another")
