@@ -6,6 +6,7 @@ package has come back with the request by then (`UnsentRequests`), the session w
 """
 
 import functools
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -158,6 +159,12 @@ class _Pending(aiohttp.ClientResponse):
             return b"", True
 
 
+@functools.cache
+def _trusting() -> ssl.SSLContext:
+    """Whom TLS is spoken with: those vouched for by the authorities that the environment or certifi names."""
+    return httpx2.create_ssl_context()
+
+
 class SingleExchange:
     """Sends a request and reads its answer up to a cap; follows nothing, keeps no cookies.
 
@@ -168,6 +175,7 @@ class SingleExchange:
         self._max_connections = max_connections
         self._caps = caps
         self._proxy = functools.cache(_proxy)
+        _trusting()  # read now: within the first call it would hold the loop for a tenth of a second
 
     @functools.cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -175,7 +183,7 @@ class SingleExchange:
             connector=aiohttp.TCPConnector(
                 limit=self._max_connections,
                 keepalive_timeout=_KEEPALIVE_SECONDS,
-                ssl=httpx2.create_ssl_context(),
+                ssl=_trusting(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=CONNECTING,
