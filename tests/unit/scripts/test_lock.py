@@ -12,11 +12,12 @@ LOCKS = (
 )  # fmt: skip
 PEERS = "requirements-peers.lock"
 MODEL = "requirements-model.lock"
+AUDIT = "requirements-audit.lock"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in (*LOCKS, PEERS, MODEL, "pyproject.toml", "scripts/make_lock.py"):
+    for name in (*LOCKS, PEERS, MODEL, AUDIT, "pyproject.toml", "scripts/make_lock.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
