@@ -203,11 +203,10 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         tenant = identity_of(context).tenant
         policy = await self._policy(tenant, request.policy)
 
-        def decide(runs: list[run_pb2.Run]) -> list[decision_service_pb2.ReaggregatedRun]:
-            return [decided_again(run, policy) for run in runs]
+        def decide(run: run_pb2.Run) -> decision_service_pb2.ReaggregatedRun:
+            return decided_again(run, policy)
 
-        async for runs in self._runs.newest_first(tenant, request.filter):
-            again = await asyncio.to_thread(decide, runs)
+        async for again in self._runs.newest_first(tenant, request.filter, decide):
             while again:
                 fitted = fitting(again, len(again))  # what one message has room for
                 del again[: len(fitted)]

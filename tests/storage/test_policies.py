@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -19,6 +20,7 @@ from consensus.v1 import (
     policy_pb2,
     policy_service_pb2,
     policy_service_pb2_grpc,
+    run_pb2,
     suspicion_pb2,
 )
 from consensus_contract.errors import (
@@ -33,6 +35,7 @@ from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Thresholds
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.database import Database
+from persistence_service.decisions.deciding import decided_again
 from persistence_service.paging.tokens import Signing
 from persistence_service.policies.servicer import PolicyServicer
 from tests.support.deciding import decided, decision_stub
@@ -310,6 +313,23 @@ async def test_many_runs_are_decided_again_newest_first_and_as_they_were_by_thei
         expected.CopyFrom(run.decision)
         expected.policy = f"default@{default_policy().revision}"
         assert each.decision == expected
+
+
+async def test_no_run_is_held_for_a_reader_who_waits(
+    service: Service, decisions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[str] = set()
+
+    def noted(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_service_pb2.ReaggregatedRun:
+        threads.add(threading.current_thread().name)
+        return decided_again(run, policy)
+
+    monkeypatch.setattr("persistence_service.decisions.servicer.decided_again", noted)
+    await decided(service)
+
+    assert len(await reaggregated(decisions, "default")) == 1
+
+    assert {name.rpartition("_")[0] for name in threads} == {"database"}  # whose number is limited
 
 
 async def test_large_decisions_made_again_come_in_as_many_messages_as_they_need(
