@@ -44,7 +44,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
     ) -> panel_service_pb2.PutPanelResponse:
         identity = identity_of(context)
         _check_own(request.panel.panel_id, "panel.panel_id")
-        panel = await asyncio.to_thread(checked_panel, request.panel, "panel")
+        panel, findings = await asyncio.to_thread(_checked, request.panel, "panel")
         actor, clock = _actor(identity, request.user), self._database.now
 
         def put(connection: Connection, now: datetime) -> panel_service_pb2.PutPanelResponse:
@@ -56,7 +56,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         stream = changing.panel_stream(panel.panel_id)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
             response = await self._once.change(use, put, panel_service_pb2.PutPanelResponse, stream)
-        response.findings.extend(lint(request.panel))
+        response.findings.extend(findings)
         return response
 
     async def GetPanel(
@@ -104,9 +104,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
     async def LintPanel(
         self, request: panel_service_pb2.LintPanelRequest, _context: Context
     ) -> panel_service_pb2.LintPanelResponse:
-        findings = await asyncio.to_thread(lint, request.panel)
-        panel = None if is_refused(findings) else normalised(request.panel)
-        return panel_service_pb2.LintPanelResponse(findings=findings, panel=panel)
+        return await asyncio.to_thread(_linted, request.panel)
 
     async def _page(
         self,
@@ -136,16 +134,25 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         return [*first, *await self._database.run(read, read_only=True, resource="panels")][:limit]
 
 
-def checked_panel(panel: panel_service_pb2.Panel, field: str) -> panel_service_pb2.Panel:
-    """The panel normalised.
+# A large panel is looked at for longer than other calls may wait: both beside the event loop.
+def _checked(
+    panel: panel_service_pb2.Panel, field: str
+) -> tuple[panel_service_pb2.Panel, Sequence[panel_service_pb2.PanelFinding]]:
+    """The panel normalised, and what is odd about it.
 
     Raises:
         InvalidField: lint finds errors, each a violation of the field.
     """
     try:
-        return normalised(panel)
+        return normalised(panel), lint(panel)
     except PanelRefusedError as refused:
         raise InvalidField(violations=refused.violations(field)) from refused
+
+
+def _linted(panel: panel_service_pb2.Panel) -> panel_service_pb2.LintPanelResponse:
+    findings = lint(panel)
+    accepted = None if is_refused(findings) else normalised(panel)
+    return panel_service_pb2.LintPanelResponse(findings=findings, panel=accepted)
 
 
 def _check_own(panel_id: str, field: str) -> None:
