@@ -82,12 +82,21 @@ def policy_of_json(text: str) -> Policy:
     Raises:
         PolicyRefusedError: it is no JSON, or as `policy_of_content` says.
     """
+    return policy_of_content(content_of_json(text))
+
+
+def content_of_json(text: str) -> object:
+    """The data that JSON text describes, which any reader takes to be the same.
+
+    Raises:
+        PolicyRefusedError: it is no JSON.
+    """
     try:
-        content = json.loads(text, object_pairs_hook=_once)
+        content: object = json.loads(text, object_pairs_hook=_once)
         json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise _refuse("", f"must be JSON: {error!s:.80}") from error
-    return policy_of_content(content)
+    return content
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
