@@ -361,13 +361,15 @@ async def test_what_is_suspected_stays_suspected_when_it_is_decided_again(
 async def test_a_policy_that_asks_for_more_personas_than_answered_decides_nothing(
     service: Service, decisions: Any, policies: Any
 ) -> None:
-    await decided(service)
+    run = await decided(service)
     await put(policies, replace(DEFAULT, quorum=PolicyQuorum(min_personas=6)))
 
     (again,) = await reaggregated(decisions, "strict")
 
     assert "fewer personas" in again.undecided
     assert not again.HasField("decision")
+    with pytest.raises(InvalidField, match="fewer personas"):
+        await explain(decisions, run.run_id, "strict")
 
 
 async def test_outcomes_are_added_told_and_go_with_their_run(service: Service, decisions: Any) -> None:
