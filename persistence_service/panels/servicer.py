@@ -19,11 +19,11 @@ from persistence_service.idempotency.keys import key_use
 from persistence_service.idempotency.once import OncePerKey
 from persistence_service.journal.entries import Actor
 from persistence_service.paging.keyset import fitting
+from persistence_service.paging.revisions import after_id, after_revision, revision_position
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels import changing, convert, repository
 from persistence_service.panels.access import find_panel
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, from_timestamp
 
 OP_PUT, OP_DELETE = "panel.put", "panel.delete"
 """The operations under which keys stand."""
@@ -79,8 +79,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         response = panel_service_pb2.ListPanelsResponse(panels=fitting(map(convert.listed, panels), size))
         if len(response.panels) < len(panels):
             last = response.panels[-1]
-            is_of_one = bool(request.panel_id)
-            end = [_micros(last), last.revision] if is_of_one else [last.panel_id]
+            end = revision_position(last) if request.panel_id else [last.panel_id]
             response.next_page_token = signer.token(binding, end)
         return response
 
@@ -120,12 +119,10 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
 
         def read(connection: Connection) -> list[panel_service_pb2.Panel]:
             if not request.panel_id:
-                after = None if position is None else str(position[0])
-                if after == DEFAULT_PANEL_ID:
-                    after = None
+                after = after_id(position, DEFAULT_PANEL_ID)
                 rows = repository.page(connection, tenant, after, limit, show_deleted=shown)
             else:
-                since = None if position is None else (_instant(position[0]), str(position[1]))
+                since = after_revision(position)
                 rows = repository.page_of_revisions(
                     connection, tenant, request.panel_id, since, limit, show_deleted=shown
                 )
@@ -165,12 +162,3 @@ def _check_own(panel_id: str, field: str) -> None:
 
 def _actor(identity: Identity, user: str) -> Actor:
     return Actor(identity.caller, user, current_request_id() or "")
-
-
-def _micros(panel: panel_service_pb2.Panel) -> int:
-    return (from_timestamp(panel.create_time, "create_time") - EPOCH) // MICROSECOND
-
-
-def _instant(micros: object) -> datetime:
-    assert isinstance(micros, int), "the token was signed here"
-    return EPOCH + micros * MICROSECOND
