@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from consensus_contract.errors import FieldViolation
 from consensus_decision.labels import APPROVE, LABELS, Label, label_name
@@ -29,11 +29,15 @@ _MAX_INTERVALS = 10
 _MAX_COUNT = 10**12
 _MAX_PERSONAS = 50
 _MAX_VETOES = 20
+_MOST_TOLD = 50
 
 
 def check_policy(policy: Policy) -> list[FieldViolation]:
-    """The rules that a policy breaks, in the order of its fields; empty for one that can decide."""
-    return [FieldViolation(field, description) for field, description in _violations(policy)]
+    """The rules that a policy breaks, in the order of its fields, the first of very many; empty for one that
+    can decide.
+    """
+    told = islice(_violations(policy), _MOST_TOLD)
+    return [FieldViolation(field, description) for field, description in told]
 
 
 _Found = Iterator[tuple[str, str]]

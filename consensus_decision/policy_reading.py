@@ -34,6 +34,7 @@ from consensus_decision.policy_check import check_policy
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DECIMAL = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,24})?")
+_MAX_INTEGER = 10**18
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -81,12 +82,21 @@ def policy_of_json(text: str) -> Policy:
     Raises:
         PolicyRefusedError: it is no JSON, or as `policy_of_content` says.
     """
+    return policy_of_content(content_of_json(text))
+
+
+def content_of_json(text: str) -> object:
+    """The data that JSON text describes, which any reader takes to be the same.
+
+    Raises:
+        PolicyRefusedError: it is no JSON.
+    """
     try:
-        content = json.loads(text, object_pairs_hook=_once)
+        content: object = json.loads(text, object_pairs_hook=_once)
         json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise _refuse("", f"must be JSON: {error!s:.80}") from error
-    return policy_of_content(content)
+    return content
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -114,6 +124,18 @@ _Reader = Callable[[str, object], Value]
 
 def _refuse(path: str, description: str) -> PolicyRefusedError:
     return PolicyRefusedError([FieldViolation(path, description)])
+
+
+def _below(path: str, name: str) -> str:
+    """The path of a field, of which no name is longer than an id: a longer one is no field's, and is cut."""
+    return f"{path}.{name:.63}" if path else f"{name:.63}"
+
+
+def _told(value: object) -> str:
+    """What was sent, for people: of lists and objects no more than that, however wide and deep they are."""
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return "an object" if isinstance(value, Mapping) else f"{value!r:.40}"
 
 
 class _Fields:
@@ -145,12 +167,12 @@ class _Fields:
             raise _refuse(self._at(min(map(str, self._left))), "is not a field of a policy")
 
     def _at(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        return _below(self._path, name)
 
 
 def _decimal(path: str, value: object) -> Decimal:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise _refuse(path, f'must be a decimal as text, such as "0.25"; {value!r:.40} was sent')
+        raise _refuse(path, f'must be a decimal as text, such as "0.25"; {_told(value)} was sent')
     try:
         return Decimal(value)
     except InvalidOperation as error:
@@ -159,32 +181,34 @@ def _decimal(path: str, value: object) -> Decimal:
 
 def _boolean(path: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise _refuse(path, f"must be true or false; {value!r:.40} was sent")
+        raise _refuse(path, f"must be true or false; {_told(value)} was sent")
     return value
 
 
 def _integer(path: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _refuse(path, f"must be a whole number; {value!r:.40} was sent")
+        raise _refuse(path, f"must be a whole number; {_told(value)} was sent")
+    if abs(value) > _MAX_INTEGER:
+        raise _refuse(path, f"must be no further from 0 than {_MAX_INTEGER}")
     return value
 
 
 def _text(path: str, value: object) -> str:
     if not isinstance(value, str):
-        raise _refuse(path, f"must be text; {value!r:.40} was sent")
+        raise _refuse(path, f"must be text; {_told(value)} was sent")
     return value
 
 
 def _persona_id(path: str, value: object) -> str:
     if not _ID.fullmatch(_text(path, value)):
-        raise _refuse(path, f"must be the id of a persona; {value!r:.80} was sent")
+        raise _refuse(path, f"must be the id of a persona; {_told(value)} was sent")
     return str(value)
 
 
 def _choice(kind: type[Choice]) -> Callable[[str, object], Choice]:
     def read(path: str, value: object) -> Choice:
         if value not in list(kind):
-            raise _refuse(path, f"must be one of {', '.join(kind)}; {value!r:.40} was sent")
+            raise _refuse(path, f"must be one of {', '.join(kind)}; {_told(value)} was sent")
         return kind(str(value))
 
     return read
@@ -192,7 +216,7 @@ def _choice(kind: type[Choice]) -> Callable[[str, object], Choice]:
 
 def _label(path: str, value: object) -> Label:
     if not isinstance(value, str) or value not in NAMED:
-        raise _refuse(path, f"must be one of {', '.join(NAMED)}; {value!r:.40} was sent")
+        raise _refuse(path, f"must be one of {', '.join(NAMED)}; {_told(value)} was sent")
     return NAMED[value]
 
 
@@ -211,7 +235,7 @@ def _by_persona(read_one: Callable[[str, object], Value]) -> Callable[[str, obje
             raise _refuse(path, "must be an object by persona id")
         return MappingProxyType(
             {
-                _persona_id(f"{path}.{key}", key): read_one(f"{path}.{key}", each)
+                _persona_id(_below(path, key), key): read_one(_below(path, key), each)
                 for key, each in value.items()
             }
         )

@@ -21,10 +21,12 @@ from consensus_fitting.selection import selection_for, stands_alone, wrong_ones
 
 CONSTANT = "constant answer"
 BEST_SINGLE = "best single reviewer"
-RULES = (
-    CONSTANT, BEST_SINGLE, "weighted mean, fixed", "weighted mean, fitted", "logistic scores",
-    "log-odds, untempered", "log-odds, tempered",
-)  # fmt: skip
+MEAN_FIXED = "weighted mean, fixed"
+MEAN_FITTED = "weighted mean, fitted"
+LOGISTIC = "logistic scores"
+UNTEMPERED = "log-odds, untempered"
+TEMPERED = "log-odds, tempered"
+RULES = (CONSTANT, BEST_SINGLE, MEAN_FIXED, MEAN_FITTED, LOGISTIC, UNTEMPERED, TEMPERED)
 Progress = Callable[[int], None]
 
 
@@ -100,14 +102,14 @@ def fitted_rule(rule: str, train: LabelledVotes) -> Judged:
         return _constant(train)
     if rule == BEST_SINGLE:
         return _best_single(train)
-    if rule == "weighted mean, fixed":
+    if rule == MEAN_FIXED:
         return _by(DEFAULT)
-    if rule == "weighted mean, fitted":
+    if rule == MEAN_FITTED:
         return _by(refit(Strategy.WEIGHTED_MEAN, train))
-    if rule == "logistic scores":
+    if rule == LOGISTIC:
         return _by(refit(Strategy.LOGISTIC_SCORES, train))
     tempered = refit(Strategy.LOG_ODDS_TEMPERED, train)
-    return _by(tempered if rule == "log-odds, tempered" else _untempered(tempered))
+    return _by(tempered if rule == TEMPERED else _untempered(tempered))
 
 
 def _by(policy: Policy) -> Judged:

@@ -10,8 +10,6 @@ from consensus_fitting.applying import Judgements, judge
 from consensus_fitting.fitting import TooFewLabelsError, refit
 from consensus_fitting.labelled_votes import LabelledVotes, folds_of
 
-FOLDS = 10
-
 
 def cross_validated(
     strategy: Strategy,
@@ -24,7 +22,7 @@ def cross_validated(
     Raises:
         TooFewLabelsError: outside a fold all outcomes have one label.
     """
-    folds = folds_of(votes, FOLDS)
+    folds = folds_of(votes)
     posteriors, means = np.zeros((len(votes), 3)), np.zeros(len(votes))
     labels = np.zeros(len(votes), dtype=np.int64)
     for fold in np.unique(folds):

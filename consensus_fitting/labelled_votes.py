@@ -17,6 +17,8 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 LEAST_LABELS = 30
 """Fewer outcomes say too little to fit anything on."""
+FOLDS = 10
+"""Parts of the outcomes, each of which is judged by what was fitted on the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,11 @@ class LabelledVotes:
         return digest.hexdigest()
 
 
-def folds_of(votes: LabelledVotes, count: int, seed: int = 0) -> Integers:
-    """To which of `count` folds each row belongs: groups whole, in an order that chance gives, so that each
-    has about as many.
+def folds_of(votes: LabelledVotes, seed: int = 0) -> Integers:
+    """To which of FOLDS folds, or of as many as there are rows, each belongs: groups whole, in an order that
+    chance gives, so that each fold has about as many.
     """
+    count = min(FOLDS, len(votes))
     groups, inverse = np.unique(votes.groups, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(groups))
     fold = np.empty(len(groups), dtype=np.int64)

@@ -16,13 +16,12 @@ from consensus_decision.labels import Label
 from consensus_decision.policy import Confusion, LogOddsParameters
 from consensus_fitting.correlation import effective_share
 from consensus_fitting.labelled_votes import Floats, Integers, LabelledVotes, folds_of
+from consensus_fitting.losses import log_loss
 
-_FOLDS = 10
 _PSEUDO_COUNT = 1
 _TEMPERATURES = np.round(np.exp(np.linspace(np.log(0.02), np.log(2.0), 120)), 4)
 _PRIOR_SPREAD = 0.25
 """Standard deviation of ln(temperature) around ln(n_eff / K)."""
-_SURE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def fit_log_odds(votes: LabelledVotes) -> LogOddsParameters:
     labels = votes.seen_labels
     if len(labels) < 2:
         raise ValueError("every outcome has the same label: there is nothing to tell apart")
-    folds = folds_of(votes, min(_FOLDS, len(votes)))
+    folds = folds_of(votes)
     prior = effective_share(votes)
     tried = [
         (*_best_temperature(_counted(votes, labels, cuts), folds, prior), cuts) for cuts in _choices(votes)
@@ -144,7 +143,7 @@ def _best_temperature(counted: _Counted, folds: Integers, prior: float) -> tuple
         shares = np.bincount(without.classes, minlength=counted.class_count) + float(_PSEUDO_COUNT)
         priors[inside] = np.log(shares / shares.sum())
     losses = [
-        _log_loss(priors + temperature * likelihoods, counted.classes)
+        _loss_of(priors + temperature * likelihoods, counted.classes)
         + np.log(temperature / prior) ** 2 / (2 * _PRIOR_SPREAD**2)
         for temperature in _TEMPERATURES
     ]
@@ -152,9 +151,6 @@ def _best_temperature(counted: _Counted, folds: Integers, prior: float) -> tuple
     return float(losses[best]), Decimal(repr(float(_TEMPERATURES[best])))
 
 
-def _log_loss(logits: Floats, classes: Integers) -> float:
-    """Summed over the rows."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    shares = np.exp(shifted)
-    right = shares[np.arange(len(classes)), classes] / shares.sum(axis=1)
-    return float(-np.log(np.maximum(right, _SURE)).sum())
+def _loss_of(logits: Floats, classes: Integers) -> float:
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return log_loss(shares / shares.sum(axis=1, keepdims=True), classes)

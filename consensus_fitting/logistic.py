@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from consensus_decision.labels import Label
 from consensus_decision.policy import LogisticParameters, MeanParameters, Ordinal, ScoreTerm
 from consensus_fitting.labelled_votes import Floats, Integers, LabelledVotes, folds_of
+from consensus_fitting.losses import log_loss
 
-_FOLDS = 10
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 """Inverse strengths of the ridge (scikit-learn's C)."""
 _USUAL = 10.0
@@ -23,7 +23,6 @@ _FREE = 100.0
 """So large a column of a cut that the ridge leaves its intercept alone."""
 _PLACES = 6
 _LARGEST = 999.0
-_SURE = 1e-9
 
 
 def fit_logistic(votes: LabelledVotes) -> LogisticParameters:
@@ -63,14 +62,14 @@ def _fit(votes: LabelledVotes, scores: Floats) -> tuple[Ordinal, list[ScoreTerm]
 
 
 def _best_strength(votes: LabelledVotes, centred: Floats, labels: tuple[Label, ...]) -> float:
-    folds = folds_of(votes, min(_FOLDS, len(votes)))
+    folds = folds_of(votes)
 
     def loss(strength: float) -> float:
         whole = float(np.log(strength / _USUAL) ** 2 / 2)
         for fold in np.unique(folds):
             outside, inside = folds != fold, folds == fold
             slopes, cuts = _regress(centred[outside], votes.labels[outside], labels, strength)
-            whole += _log_loss(centred[inside] @ slopes, cuts, votes.labels[inside], labels)
+            whole += _loss_of(centred[inside] @ slopes, cuts, votes.labels[inside], labels)
         return whole
 
     return min(_STRENGTHS, key=loss)
@@ -95,12 +94,10 @@ def _regress(
     return coefficients[:features], coefficients[features:] * _FREE
 
 
-def _log_loss(x: Floats, cuts: Floats, right: Integers, labels: tuple[Label, ...]) -> float:
-    """Summed over the rows."""
+def _loss_of(x: Floats, cuts: Floats, right: Integers, labels: tuple[Label, ...]) -> float:
     reached = 1 / (1 + np.exp(-(np.maximum.accumulate(cuts)[None, :] + x[:, None])))
     whole = np.hstack([np.zeros((len(x), 1)), reached, np.ones((len(x), 1))])
-    shares = np.diff(whole, axis=1)[np.arange(len(x)), np.searchsorted(np.array(labels), right)]
-    return float(-np.log(np.maximum(shares, _SURE)).sum())
+    return log_loss(np.diff(whole, axis=1), np.searchsorted(np.array(labels), right))
 
 
 def _decimal(value: float) -> Decimal:

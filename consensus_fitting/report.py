@@ -12,9 +12,9 @@ from consensus_decision.policy import DEFAULT, Policy, Strategy
 from consensus_fitting.applying import Judgements, judge
 from consensus_fitting.bench import best_single_reviewer
 from consensus_fitting.correlation import effective_share, error_correlation
-from consensus_fitting.cross_validation import FOLDS, cross_validated
+from consensus_fitting.cross_validation import cross_validated
 from consensus_fitting.fitting import fit_policy
-from consensus_fitting.labelled_votes import Floats, Integers, LabelledVotes
+from consensus_fitting.labelled_votes import FOLDS, Floats, Integers, LabelledVotes
 from consensus_fitting.measures import (
     Measures,
     Saving,

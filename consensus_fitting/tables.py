@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,8 @@ def read_table(path: Path, vote_at: Decimal = VOTE_AT) -> LabelledVotes:
         raise TableError(
             f"{path.name} has no rows, or no column that says what was right: {', '.join(_TRUTHS)}"
         )
-    judges = _judges(columns, rows, truth)
+    _check_widths(rows, path)
+    judges = _judges(columns, rows, truth, path)
     if len(judges) < 2:
         raise TableError(f"{path.name} has fewer than two columns of judges' scores")
     scores = _scaled(_numbers(rows, [column for column, _ in judges.values()]), path)
@@ -72,8 +74,15 @@ def read_table(path: Path, vote_at: Decimal = VOTE_AT) -> LabelledVotes:
     )
 
 
+def _check_widths(rows: Sequence[Mapping[Any, Any]], path: Path) -> None:
+    """Refuses rows of other columns than the first line names: what stands in which is a guess."""
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():  # as DictReader tells of too many, and of too few
+            raise TableError(f"{path.name} has more or fewer columns in row {number} than in its first line")
+
+
 def _judges(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], truth: str
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], truth: str, path: Path
 ) -> dict[str, tuple[str, str]]:
     """Each judge with its column of scores and, where it has one, of decisions."""
     judges: dict[str, tuple[str, str]] = {}
@@ -86,6 +95,8 @@ def _judges(
         if not _is_numeric(rows, column):
             continue
         own = f"{name}{_DECISION}"
+        if colon and own in columns and not _is_numeric(rows, own):
+            raise TableError(f"{path.name} has more than numbers, 1 to approve, in its column {own}")
         judges[name or column] = (column, own if colon and own in columns else "")
     return judges
 
@@ -94,9 +105,13 @@ def _ids(names: Iterable[str]) -> tuple[str, ...]:
     """Names as ids of personas, so that a policy may name them: `gpt-5.4` is `gpt_5_4`."""
     ids: list[str] = []
     for name in names:
-        plain = _NO_ID.sub("_", name.lower()).strip("_")[:55] or "judge"
-        base = plain if plain[0].isalpha() else f"judge_{plain}"
-        ids.append(base if base not in ids else f"{base}_{len(ids) + 1}")
+        plain = _NO_ID.sub("_", name.lower()).strip("_")[:50] or "judge"
+        base = plain = plain if plain[0].isalpha() else f"judge_{plain}"
+        number = len(ids)
+        while base in ids:
+            number += 1
+            base = f"{plain}_{number}"
+        ids.append(base)
     return tuple(ids)
 
 
@@ -113,6 +128,8 @@ def _numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> Float
 
 
 def _scaled(scores: Floats, path: Path) -> Floats:
+    if np.isnan(scores).all():
+        raise TableError(f"{path.name} has no scores")
     most = float(np.nanmax(scores))
     end = next((each for each in _ENDS if most <= each), None)
     if end is None or np.nanmin(scores) < 0:

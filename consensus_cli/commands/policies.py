@@ -21,7 +21,12 @@ from consensus_client import DecisionClient, PolicyClient
 from consensus_decision.policies import policy_message
 from consensus_decision.policy import DEFAULT, LossMatrix, Policy, Strategy
 from consensus_decision.policy_content import policy_content, policy_digest
-from consensus_decision.policy_reading import PolicyRefusedError, policy_of_content, policy_of_json
+from consensus_decision.policy_reading import (
+    PolicyRefusedError,
+    content_of_json,
+    policy_of_content,
+    policy_of_json,
+)
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -243,7 +248,7 @@ def _fitted_on_table(file: Path, strategy: Strategy, base: Policy, target_error:
 
     try:
         report = fit_and_report(strategy, read_table(file), base, target_error=target_error)
-    except (TableError, TooFewLabelsError) as error:
+    except (TableError, TooFewLabelsError, PolicyRefusedError) as error:
         raise typer.BadParameter(str(error), param_hint="--votes") from error
     say(*view.report_lines(report))
     return report.policy
@@ -260,7 +265,7 @@ def _fitted_on_runs(
     table, weights = table_of(runs, base)
     try:
         report = fit_and_report(strategy, table, base, weights, target_error)
-    except TooFewLabelsError as error:
+    except (TooFewLabelsError, PolicyRefusedError) as error:
         raise typer.BadParameter(str(error), param_hint="--from-runs") from error
     say(*view.report_lines(report, [run.run_id for run in runs]))
     return report.policy
@@ -288,8 +293,8 @@ def _content(file: Path) -> object:
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise typer.BadParameter(f"{file.name} has more than {_MAX_BYTES} bytes")
-        return json_format.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return content_of_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{file.name} is no JSON: {error}") from error
 
 

@@ -16,7 +16,7 @@ from persistence_service.audit.repository import AuditedStream, Position
 from persistence_service.database import Connection, Database
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signing
-from persistence_service.schema.scalars import EPOCH, MICROSECOND
+from persistence_service.schema.scalars import from_microseconds
 
 _STREAMS_AT_ONCE = 100
 
@@ -125,7 +125,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
 
 def _position(parts: list[Any]) -> Position:
     event_time_us, stream, sequence = parts
-    return Position(EPOCH + event_time_us * MICROSECOND, stream, sequence)
+    return Position(from_microseconds(event_time_us), stream, sequence)
 
 
 def _next_streams(tenant: str, after: str) -> Callable[[Connection], list[AuditedStream]]:

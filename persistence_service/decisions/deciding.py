@@ -4,6 +4,7 @@ from consensus.v1 import decision_pb2, decision_service_pb2, policy_pb2, run_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.assessment import assess, assessed_labels
 from consensus_decision.decision import decision_of, evaluation_of
+from consensus_decision.evaluation import Evaluation
 from consensus_decision.messages import assessment_message, label_messages, step_messages
 from consensus_decision.policies import POLICY_VERSION
 from consensus_decision.quorum import has_quorum
@@ -28,7 +29,7 @@ def explained(
     Raises:
         ValueError: it cannot be decided so.
     """
-    evaluation = evaluation_of(under(run, policy), run.persona_reviews, suspicions=run.suspicions)
+    evaluation = _evaluation(run, under(run, policy))
     decision = decision_of(evaluation, _missing(run))
     stored = _said(run.decision)
     return decision_service_pb2.ExplainDecisionResponse(
@@ -56,18 +57,21 @@ def decided_again(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_servi
         label=run.decision.label,
         overall_weighted_confidence=run.decision.overall_weighted_confidence,
     )
-    specification = under(run, policy)
     try:
-        if not has_quorum(specification, {review.persona_id for review in run.persona_reviews}):
-            answer.undecided = "fewer personas answered than the policy asks for"
-            return answer
-        evaluation = evaluation_of(specification, run.persona_reviews, suspicions=run.suspicions)
+        evaluation = _evaluation(run, under(run, policy))
     except ValueError as error:
         answer.undecided = str(error)
         return answer
     answer.decision.CopyFrom(decision_of(evaluation, _missing(run)))
     answer.labels.extend(label_messages(assessed_labels(evaluation)))
     return answer
+
+
+def _evaluation(run: run_pb2.Run, specification: run_pb2.RunSpecification) -> Evaluation:
+    """Raises: ValueError: as `evaluation_of`, and where fewer personas answered than are asked for."""
+    if not has_quorum(specification, {review.persona_id for review in run.persona_reviews}):
+        raise ValueError("fewer personas answered than the policy asks for")
+    return evaluation_of(specification, run.persona_reviews, suspicions=run.suspicions)
 
 
 def _missing(run: run_pb2.Run) -> dict[str, Reason]:

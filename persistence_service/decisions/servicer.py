@@ -30,7 +30,7 @@ from persistence_service.paging.tokens import Signing
 from persistence_service.runs.decided import DecidedRuns, hold_decided, hold_run
 from persistence_service.runs.elsewhere import FindPolicy
 from persistence_service.runs.form.overrides import override_message, override_row
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
+from persistence_service.schema.scalars import from_microseconds, microseconds
 
 OP_RECORD = "outcome.record"
 """The operation under which keys stand, and the entry that an outcome leaves."""
@@ -203,11 +203,10 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         tenant = identity_of(context).tenant
         policy = await self._policy(tenant, request.policy)
 
-        def decide(runs: list[run_pb2.Run]) -> list[decision_service_pb2.ReaggregatedRun]:
-            return [decided_again(run, policy) for run in runs]
+        def decide(run: run_pb2.Run) -> decision_service_pb2.ReaggregatedRun:
+            return decided_again(run, policy)
 
-        async for runs in self._runs.newest_first(tenant, request.filter):
-            again = await asyncio.to_thread(decide, runs)
+        async for again in self._runs.newest_first(tenant, request.filter, decide):
             while again:
                 fitted = fitting(again, len(again))  # what one message has room for
                 del again[: len(fitted)]
@@ -225,7 +224,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         size = request.page_size or _USUAL_PAGE
         signer = await self._signing.signer()
         position = signer.position(binding, request.page_token) if request.page_token else None
-        after = None if position is None else (EPOCH + position[0] * MICROSECOND, str(position[1]))
+        after = None if position is None else (from_microseconds(position[0]), str(position[1]))
         rows = await self._database.run(
             lambda connection: find(connection, after, size + 1), read_only=True, resource=binding[0]
         )

@@ -12,7 +12,7 @@ from persistence_service.drafts import convert, repository
 from persistence_service.drafts.repository import DraftKey
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signer
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, microseconds
+from persistence_service.schema.scalars import from_microseconds, microseconds
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,7 @@ class DraftLists:
         size = page_size(request.page_size)
         binding = ["drafts", tenant, request.user, request.show_deleted]
         position = self._position(binding, request.page_token)
-        after = (EPOCH + position[0] * MICROSECOND, position[1]) if position else None
+        after = (from_microseconds(position[0]), position[1]) if position else None
 
         def find(connection: Connection) -> list[convert.Row]:
             return repository.list_drafts(

@@ -10,8 +10,8 @@ from persistence_service.events.analytics import Board, DraftAnalytics, Ranked, 
 from persistence_service.events.event import DraftPart, EventFilter, NewEvent, StoredEvent
 from persistence_service.schema.json_data import json_filter, json_object, json_struct
 from persistence_service.schema.scalars import (
-    EPOCH,
     MICROSECOND,
+    from_microseconds,
     from_timestamp,
     from_timestamp_up,
     microseconds,
@@ -87,7 +87,7 @@ def event_message(event: StoredEvent) -> event_service_pb2.Event:
         schema_version=event.schema_version,
         key=event.event_key,
         data_digest=event.data_digest,
-        create_time=to_timestamp(EPOCH + event.position // PLACES * MICROSECOND),
+        create_time=to_timestamp(from_microseconds(event.position // PLACES)),
     )
 
 

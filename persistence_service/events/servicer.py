@@ -22,8 +22,7 @@ from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_COUNTS, check_counts, page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.schema.scalars import (
-    EPOCH,
-    MICROSECOND,
+    from_microseconds,
     from_timestamp,
     from_timestamp_up,
     to_timestamp,
@@ -229,4 +228,4 @@ def _next_page(
 
 def _position(parts: list[Any]) -> tuple[Any, ...]:
     occur_time_us, position, event_type, digest = parts
-    return (EPOCH + occur_time_us * MICROSECOND, position, event_type, bytes.fromhex(digest))
+    return (from_microseconds(occur_time_us), position, event_type, bytes.fromhex(digest))

@@ -25,7 +25,7 @@ from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMe
 from persistence_service.paging.keyset import fitting
 from persistence_service.paging.sizes import MAX_COUNTS, check_counts, page_size
 from persistence_service.paging.tokens import Signing
-from persistence_service.schema.scalars import EPOCH, MICROSECOND
+from persistence_service.schema.scalars import from_microseconds
 
 STORE, DELETE, UNDELETE = "metric.store", "metric.delete", "metric.undelete"
 """The operations under which keys stand."""
@@ -190,4 +190,4 @@ def _next_page(
 
 def _position(parts: list[Any]) -> tuple[Any, ...]:
     create_time_us, metric_id = parts
-    return (EPOCH + create_time_us * MICROSECOND, metric_id)
+    return (from_microseconds(create_time_us), metric_id)

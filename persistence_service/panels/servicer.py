@@ -19,11 +19,11 @@ from persistence_service.idempotency.keys import key_use
 from persistence_service.idempotency.once import OncePerKey
 from persistence_service.journal.entries import Actor
 from persistence_service.paging.keyset import fitting
+from persistence_service.paging.revisions import after_id, after_revision, revision_position
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels import changing, convert, repository
 from persistence_service.panels.access import find_panel
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, from_timestamp
 
 OP_PUT, OP_DELETE = "panel.put", "panel.delete"
 """The operations under which keys stand."""
@@ -44,7 +44,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
     ) -> panel_service_pb2.PutPanelResponse:
         identity = identity_of(context)
         _check_own(request.panel.panel_id, "panel.panel_id")
-        panel = await asyncio.to_thread(checked_panel, request.panel, "panel")
+        panel, findings = await asyncio.to_thread(_checked, request.panel, "panel")
         actor, clock = _actor(identity, request.user), self._database.now
 
         def put(connection: Connection, now: datetime) -> panel_service_pb2.PutPanelResponse:
@@ -56,7 +56,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         stream = changing.panel_stream(panel.panel_id)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
             response = await self._once.change(use, put, panel_service_pb2.PutPanelResponse, stream)
-        response.findings.extend(lint(request.panel))
+        response.findings.extend(findings)
         return response
 
     async def GetPanel(
@@ -79,8 +79,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         response = panel_service_pb2.ListPanelsResponse(panels=fitting(map(convert.listed, panels), size))
         if len(response.panels) < len(panels):
             last = response.panels[-1]
-            is_of_one = bool(request.panel_id)
-            end = [_micros(last), last.revision] if is_of_one else [last.panel_id]
+            end = revision_position(last) if request.panel_id else [last.panel_id]
             response.next_page_token = signer.token(binding, end)
         return response
 
@@ -104,9 +103,7 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
     async def LintPanel(
         self, request: panel_service_pb2.LintPanelRequest, _context: Context
     ) -> panel_service_pb2.LintPanelResponse:
-        findings = await asyncio.to_thread(lint, request.panel)
-        panel = None if is_refused(findings) else normalised(request.panel)
-        return panel_service_pb2.LintPanelResponse(findings=findings, panel=panel)
+        return await asyncio.to_thread(_linted, request.panel)
 
     async def _page(
         self,
@@ -122,12 +119,10 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
 
         def read(connection: Connection) -> list[panel_service_pb2.Panel]:
             if not request.panel_id:
-                after = None if position is None else str(position[0])
-                if after == DEFAULT_PANEL_ID:
-                    after = None
+                after = after_id(position, DEFAULT_PANEL_ID)
                 rows = repository.page(connection, tenant, after, limit, show_deleted=shown)
             else:
-                since = None if position is None else (_instant(position[0]), str(position[1]))
+                since = after_revision(position)
                 rows = repository.page_of_revisions(
                     connection, tenant, request.panel_id, since, limit, show_deleted=shown
                 )
@@ -136,16 +131,25 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         return [*first, *await self._database.run(read, read_only=True, resource="panels")][:limit]
 
 
-def checked_panel(panel: panel_service_pb2.Panel, field: str) -> panel_service_pb2.Panel:
-    """The panel normalised.
+# A large panel is looked at for longer than other calls may wait: both beside the event loop.
+def _checked(
+    panel: panel_service_pb2.Panel, field: str
+) -> tuple[panel_service_pb2.Panel, Sequence[panel_service_pb2.PanelFinding]]:
+    """The panel normalised, and what is odd about it.
 
     Raises:
         InvalidField: lint finds errors, each a violation of the field.
     """
     try:
-        return normalised(panel)
+        return normalised(panel), lint(panel)
     except PanelRefusedError as refused:
         raise InvalidField(violations=refused.violations(field)) from refused
+
+
+def _linted(panel: panel_service_pb2.Panel) -> panel_service_pb2.LintPanelResponse:
+    findings = lint(panel)
+    accepted = None if is_refused(findings) else normalised(panel)
+    return panel_service_pb2.LintPanelResponse(findings=findings, panel=accepted)
 
 
 def _check_own(panel_id: str, field: str) -> None:
@@ -158,12 +162,3 @@ def _check_own(panel_id: str, field: str) -> None:
 
 def _actor(identity: Identity, user: str) -> Actor:
     return Actor(identity.caller, user, current_request_id() or "")
-
-
-def _micros(panel: panel_service_pb2.Panel) -> int:
-    return (from_timestamp(panel.create_time, "create_time") - EPOCH) // MICROSECOND
-
-
-def _instant(micros: object) -> datetime:
-    assert isinstance(micros, int), "the token was signed here"
-    return EPOCH + micros * MICROSECOND

@@ -20,11 +20,11 @@ from persistence_service.idempotency.once import OncePerKey
 from persistence_service.journal.append import append
 from persistence_service.journal.entries import Actor, NewEntry
 from persistence_service.paging.keyset import fitting
+from persistence_service.paging.revisions import after_id, after_revision, revision_position
 from persistence_service.paging.sizes import page_size
 from persistence_service.paging.tokens import Signing
 from persistence_service.policies import convert, repository
 from persistence_service.policies.access import find_policy
-from persistence_service.schema.scalars import EPOCH, MICROSECOND, from_timestamp
 
 OP_PUT = "policy.put"
 """The operation under which keys stand, and the entry that a new revision leaves."""
@@ -81,7 +81,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         response = policy_service_pb2.ListPoliciesResponse(policies=page)
         if len(page) < len(policies):
             last = page[-1]
-            end = [_micros(last), last.revision] if request.policy_id else [last.policy_id]
+            end = revision_position(last) if request.policy_id else [last.policy_id]
             response.next_page_token = signer.token(binding, end)
         return response
 
@@ -99,10 +99,10 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
 
         def read(connection: Connection) -> list[policy_pb2.Policy]:
             if policy_id:
-                since = None if position is None else (_instant(position[0]), str(position[1]))
+                since = after_revision(position)
                 rows = repository.page_of_revisions(connection, tenant, policy_id, since, limit)
             else:
-                after = None if position is None or position[0] == DEFAULT_POLICY_ID else str(position[0])
+                after = after_id(position, DEFAULT_POLICY_ID)
                 rows = repository.page(connection, tenant, after, limit)
             return [convert.message_of(row) for row in rows]
 
@@ -122,12 +122,3 @@ def _linted(policy: policy_pb2.Policy) -> policy_service_pb2.LintPolicyResponse:
             for each in refused.field_violations
         ]
         return policy_service_pb2.LintPolicyResponse(findings=findings)
-
-
-def _micros(policy: policy_pb2.Policy) -> int:
-    return (from_timestamp(policy.create_time, "create_time") - EPOCH) // MICROSECOND
-
-
-def _instant(micros: object) -> datetime:
-    assert isinstance(micros, int), "the token was signed here"
-    return EPOCH + micros * MICROSECOND

@@ -1,20 +1,21 @@
 """Decided runs as other rooms ask for them."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, select
 
 from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotDecided, RunNotFound
 from persistence_service.runs.form.tables import RUNS
-from persistence_service.runs.read.decided import DecidedPage, find_decided
+from persistence_service.runs.read.decided import find_decided
 from persistence_service.runs.read.reader import RunReader
 from persistence_service.schema.visibility import visible
 
 RUNS_PER_READ = 20
-"""Runs that are read in one transaction, and held while the reader takes them."""
+"""Runs that are read in one transaction; what is made of them is held while the reader takes it."""
 
+Made = TypeVar("Made")
 
 _FIND_STATE = visible(
     select(RUNS.c.state, RUNS.c.decision_label).where(
@@ -70,17 +71,25 @@ class DecidedRuns:
             raise RunNotDecided(run_id=run_id, state=state)
         return run
 
-    async def newest_first(self, tenant: str, wanted: run_pb2.RunFilter) -> AsyncIterator[list[run_pb2.Run]]:
-        """Those that the filter wants, some at a time; nothing is held open between."""
+    async def newest_first(
+        self, tenant: str, wanted: run_pb2.RunFilter, make: Callable[[run_pb2.Run], Made]
+    ) -> AsyncIterator[list[Made]]:
+        """What is made of those that the filter wants, some at a time; nothing is held open between.
+
+        Made where they are read: so that large runs are held by as many threads as the pool has, and not by
+        every reader who takes their time.
+        """
         position: list[Any] | None = None
         while True:
 
-            def find(connection: Connection, after: list[Any] | None = position) -> DecidedPage:
-                return find_decided(connection, tenant, wanted, after, RUNS_PER_READ)
+            def find(
+                connection: Connection, after: list[Any] | None = position
+            ) -> tuple[list[Made], list[Any] | None]:
+                page = find_decided(connection, tenant, wanted, after, RUNS_PER_READ)
+                return [make(run) for run in page.runs], page.position
 
-            page = await self._reader.read(find, "runs")
-            if page.runs:
-                yield list(page.runs)
-            if page.position is None:
+            made, position = await self._reader.read(find, "runs")
+            if made:
+                yield made
+            if position is None:
                 return
-            position = page.position

@@ -5,7 +5,7 @@ and ordering in SQL agree with Python.
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
-from persistence_service.schema.scalars import EPOCH, MICROSECOND
+from persistence_service.schema.scalars import from_microseconds, microseconds
 
 __all__ = [
     "CLOCK",
@@ -130,14 +130,14 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("an instant needs a timezone")
-        return (value - EPOCH) // MICROSECOND if dialect.name == "sqlite" else value
+        return microseconds(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """What the caller gets."""
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return EPOCH + timedelta(microseconds=value)
+            return from_microseconds(value)
         instant: datetime = value
         return instant.astimezone(UTC)
 

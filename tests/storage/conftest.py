@@ -6,12 +6,14 @@ The schema is made once per test process and copied: a file on SQLite, a templat
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 from persistence_service.runs.form.options import RunOptions
 from tests.support import postgres
+from tests.support.deciding import decision_stub, policy_stub
 from tests.support.records import Service
 
 
@@ -96,3 +98,17 @@ async def second_service(second_database: Database) -> AsyncIterator[Service]:
     """Another replica."""
     async with Service(second_database, QUICK) as service:
         yield service
+
+
+@pytest.fixture
+async def policies(database: Database) -> AsyncIterator[Any]:
+    """A stub of PolicyService."""
+    async with policy_stub(database) as stub:
+        yield stub
+
+
+@pytest.fixture
+async def decisions(service: Service) -> AsyncIterator[Any]:
+    """A stub of DecisionService, over the service's runs."""
+    async with decision_stub(service) as stub:
+        yield stub

@@ -1,6 +1,5 @@
 """What people say instead of a panel, on the wire."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -25,7 +24,7 @@ from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.write.purging import purge_ended
-from tests.support.deciding import decided, decision_stub
+from tests.support.deciding import decided
 from tests.support.policies import LOG_ODDS
 from tests.support.records import LONG_AGO, PERSONAS, Service, Worker, failure, new_id, record, review, scope
 
@@ -36,12 +35,6 @@ RESOLVED = decision_service_pb2.ESCALATION_STATE_RESOLVED
 VETO_HOLDER = "security_guardian"
 CAREFUL = replace(LOG_ODDS, selection=Selection(Decimal("0.01"), None))
 BOLD = replace(LOG_ODDS, selection=Selection(Decimal("0.9"), Decimal(0)))
-
-
-@pytest.fixture
-async def decisions(service: Service) -> AsyncIterator[Any]:
-    async with decision_stub(service) as stub:
-        yield stub
 
 
 async def override(stub: Any, run_id: str, key: str = "", **fields: Any) -> Any:

@@ -1,6 +1,7 @@
 """PanelService on the wire: put, revised, read by revision, listed, deleted and put again, audited."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consensus.v1 import panel_pb2, panel_service_pb2, panel_service_pb2_grpc
 from consensus_contract.errors import DatabaseError, IdempotencyKeyReused, PanelNotFound
-from consensus_panels import default_panel
+from consensus_panels import default_panel, lint
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.audit.repository import stream
@@ -51,6 +52,23 @@ async def put(stub: Any, sent: panel_service_pb2.Panel, key: str = "") -> panel_
             panel_service_pb2.PutPanelRequest(panel=sent, idempotency_key=key)
         )
     return answer
+
+
+async def test_no_call_waits_while_a_panel_is_linted(stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(sent: panel_service_pb2.Panel) -> tuple[panel_service_pb2.PanelFinding, ...]:
+        threads.append(threading.current_thread())
+        return lint(sent)
+
+    for name in ("persistence_service.panels.servicer", "consensus_panels.content"):
+        monkeypatch.setattr(f"{name}.lint", noted)
+
+    assert (await put(stub, panel())).findings
+    assert (await stub.LintPanel(panel_service_pb2.LintPanelRequest(panel=panel()))).findings
+
+    assert threads
+    assert threading.main_thread() not in threads  # where all calls are answered
 
 
 async def get(

@@ -37,7 +37,9 @@ class _DecisionLabelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisio
     """Do not: confidence below 0.60."""
 
 class DecisionLabel(_DecisionLabel, metaclass=_DecisionLabelEnumTypeWrapper):
-    """The verdict on a proposal."""
+    """The verdict on a proposal. The numbers are the built-in policy's; another policy may have
+    others, or choose by expected loss.
+    """
 
 DECISION_LABEL_UNSPECIFIED: DecisionLabel.ValueType  # 0
 """Never stored."""
@@ -58,33 +60,36 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     DECISION_RULE_UNSPECIFIED: _DecisionRule.ValueType  # 0
     """Never stored."""
     DECISION_RULE_CONFIDENCE_THRESHOLD: _DecisionRule.ValueType  # 1
-    """The weighted confidence fell on one side of the thresholds 0.80 and 0.60. Data:
-    `confidence`, `approve_threshold`, `revise_threshold`, `label`.
+    """The weighted confidence fell on one side of the policy's thresholds, 0.80 and 0.60 of
+    the built-in one. Data: `confidence`, `approve_threshold`, `revise_threshold`, `label`.
     """
     DECISION_RULE_SECURITY_VETO: _DecisionRule.ValueType  # 2
-    """A persona that holds a veto (Persona.holds_veto) named a security-critical blocking
-    issue, which lowers approve to revise. Data: `persona_id`, the first in persona order
-    that did, and `issue_count`, how many it named.
+    """A persona used a veto: by the built-in policy one that holds it (Persona.holds_veto)
+    and named a security-critical blocking issue, which lowers approve to revise. Another
+    policy may name the persona, take any blocking issue, and lower to reject; it stands
+    once for each veto of the policy that was used. Data: `persona_id`, the first in
+    persona order that used it, and `issue_count`, how many such issues it named.
     """
     DECISION_RULE_BLOCKING_WEIGHT: _DecisionRule.ValueType  # 3
-    """Personas with at least half of the weight present named blocking issues, which
-    lowers approve to revise. Data: `blocking_weight`, `present_weight`, `persona_ids`.
+    """Personas with at least the policy's share of the weight present, half of it by the
+    built-in one, named blocking issues, which lowers approve to revise. Data:
+    `blocking_weight`, `present_weight`, `persona_ids`.
     """
     DECISION_RULE_REQUIRED_PERSONA_MISSING: _DecisionRule.ValueType  # 4
-    """A required persona is missing, so that the panel cannot approve; holders of a veto are
-    required too. Data: `persona_ids`.
+    """A persona that the run or the policy requires is missing, so that the panel cannot
+    approve; whoever may use a veto is required too. Data: `persona_ids`.
     """
     DECISION_RULE_FRESH_WEIGHT: _DecisionRule.ValueType  # 5
     """Some reviews are stale (PersonaReview.stale_sections), and of those that are not the
-    weight is below 0.40 of the panel's, or none is of a persona that holds a veto, though
-    the panel has one. Lowers approve to revise. Data: `fresh_weight`,
+    weight is below the policy's share of the panel's, 0.40 by the built-in one, or none is
+    of a persona that may use a veto, though the panel has one. Lowers approve to revise. Data: `fresh_weight`,
     `least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
     Since policy 1.1.0.
     """
     DECISION_RULE_SUSPECTED_INJECTION: _DecisionRule.ValueType  # 6
     """The run is suspected of an injection (Run.suspicions), which lowers approve to revise:
-    somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
-    Since policy 1.2.0.
+    somebody is to read it. Not of a policy that approves what is suspected. Data: `texts`
+    and `kinds`, what was found in which, in step. Since policy 1.2.0.
     """
     DECISION_RULE_EXPECTED_LOSS: _DecisionRule.ValueType  # 7
     """The policy chose the label that is expected to cost least, by the probability of each
@@ -94,38 +99,44 @@ class _DecisionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     """
 
 class DecisionRule(_DecisionRule, metaclass=_DecisionRuleEnumTypeWrapper):
-    """A rule of the decision policy."""
+    """A rule of the decision policy. The numbers and labels named here are the built-in
+    policy's, and another policy may have others (docs/decisions.md): `data` and the
+    explanation of a FiredRule tell those that held.
+    """
 
 DECISION_RULE_UNSPECIFIED: DecisionRule.ValueType  # 0
 """Never stored."""
 DECISION_RULE_CONFIDENCE_THRESHOLD: DecisionRule.ValueType  # 1
-"""The weighted confidence fell on one side of the thresholds 0.80 and 0.60. Data:
-`confidence`, `approve_threshold`, `revise_threshold`, `label`.
+"""The weighted confidence fell on one side of the policy's thresholds, 0.80 and 0.60 of
+the built-in one. Data: `confidence`, `approve_threshold`, `revise_threshold`, `label`.
 """
 DECISION_RULE_SECURITY_VETO: DecisionRule.ValueType  # 2
-"""A persona that holds a veto (Persona.holds_veto) named a security-critical blocking
-issue, which lowers approve to revise. Data: `persona_id`, the first in persona order
-that did, and `issue_count`, how many it named.
+"""A persona used a veto: by the built-in policy one that holds it (Persona.holds_veto)
+and named a security-critical blocking issue, which lowers approve to revise. Another
+policy may name the persona, take any blocking issue, and lower to reject; it stands
+once for each veto of the policy that was used. Data: `persona_id`, the first in
+persona order that used it, and `issue_count`, how many such issues it named.
 """
 DECISION_RULE_BLOCKING_WEIGHT: DecisionRule.ValueType  # 3
-"""Personas with at least half of the weight present named blocking issues, which
-lowers approve to revise. Data: `blocking_weight`, `present_weight`, `persona_ids`.
+"""Personas with at least the policy's share of the weight present, half of it by the
+built-in one, named blocking issues, which lowers approve to revise. Data:
+`blocking_weight`, `present_weight`, `persona_ids`.
 """
 DECISION_RULE_REQUIRED_PERSONA_MISSING: DecisionRule.ValueType  # 4
-"""A required persona is missing, so that the panel cannot approve; holders of a veto are
-required too. Data: `persona_ids`.
+"""A persona that the run or the policy requires is missing, so that the panel cannot
+approve; whoever may use a veto is required too. Data: `persona_ids`.
 """
 DECISION_RULE_FRESH_WEIGHT: DecisionRule.ValueType  # 5
 """Some reviews are stale (PersonaReview.stale_sections), and of those that are not the
-weight is below 0.40 of the panel's, or none is of a persona that holds a veto, though
-the panel has one. Lowers approve to revise. Data: `fresh_weight`,
+weight is below the policy's share of the panel's, 0.40 by the built-in one, or none is
+of a persona that may use a veto, though the panel has one. Lowers approve to revise. Data: `fresh_weight`,
 `least_fresh_weight`, `veto_holder_read`, `true` or `false`, and `stale_persona_ids`.
 Since policy 1.1.0.
 """
 DECISION_RULE_SUSPECTED_INJECTION: DecisionRule.ValueType  # 6
 """The run is suspected of an injection (Run.suspicions), which lowers approve to revise:
-somebody is to read it. Data: `texts` and `kinds`, what was found in which, in step.
-Since policy 1.2.0.
+somebody is to read it. Not of a policy that approves what is suspected. Data: `texts`
+and `kinds`, what was found in which, in step. Since policy 1.2.0.
 """
 DECISION_RULE_EXPECTED_LOSS: DecisionRule.ValueType  # 7
 """The policy chose the label that is expected to cost least, by the probability of each
@@ -260,7 +271,11 @@ class DecisionAssessment(_message.Message):
 
     @_builtins.property
     def flip(self) -> Global___DecisionFlip:
-        """The smallest change of one score that makes another decision; absent where there is none."""
+        """The smallest change of one score that makes another decision; absent where there is none.
+        A score is taken to speak one way along its scale. Under a fitted policy it need not,
+        with negative coefficients above all: then what is named makes another decision, but
+        need not be the smallest change that does, and one may be overlooked.
+        """
 
     def __init__(
         self,
@@ -330,7 +345,9 @@ class DecisionFlip(_message.Message):
     from_score: _builtins.float
     """Its score, 0 to 1, exact to four decimals."""
     to_score: _builtins.float
-    """The nearest score that makes another decision."""
+    """A score that makes another decision: the nearest, but for what DecisionAssessment.flip
+    says.
+    """
     label: Global___DecisionLabel.ValueType
     """The decision that it makes."""
     def __init__(

@@ -251,7 +251,9 @@ class LintPolicyResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]:
-        """The rules that it breaks, in the order of its fields; empty for one that can be put."""
+        """The rules that it breaks, the first 50 in the order of its fields; empty for one that can
+        be put.
+        """
 
     @_builtins.property
     def policy(self) -> _policy_pb2.Policy:

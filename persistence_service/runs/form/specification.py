@@ -1,7 +1,5 @@
 """What a run is to do, between the wire and its row. Pure."""
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from google.protobuf.struct_pb2 import Struct, Value
 
 from consensus.v1 import panel_pb2, policy_pb2, run_pb2
 from consensus_contract.sizes import INPUT_BYTES
@@ -18,12 +15,12 @@ from consensus_decision.policy_content import policy_digest
 from consensus_journal import canonical_json, digest, reference_json
 from consensus_panels import MAX_PANEL_BYTES
 from consensus_rpc.errors import InvalidField
+from persistence_service.runs.form.context import context_message, context_text
 from persistence_service.runs.form.materials import describe, material_columns
 from persistence_service.runs.form.panel import RunPanel, panel_of
 from persistence_service.runs.form.revisions import revision_columns
 from persistence_service.runs.form.scores import score_columns, stored_score
 from persistence_service.runs.form.suspicions import KEY, suspicion_columns, suspicion_messages
-from persistence_service.schema.nesting import readable
 from persistence_service.schema.scalars import (
     MICROSECOND,
     from_duration,
@@ -81,7 +78,9 @@ def specification_row(specification: run_pb2.RunSpecification, run_timeout: time
     )
     if timeout < 1000:
         raise InvalidField(field=f"{FIELD}.run_timeout", description="is longer than 0 s")
-    context = _context_text(specification.context) if specification.HasField("context") else None
+    context = (
+        context_text(specification.context, f"{FIELD}.context") if specification.HasField("context") else None
+    )
     settings = _settings(specification)
     idea = storable(specification.idea, f"{FIELD}.idea")
     parent_run_id = specification.revision.parent_run_id or None
@@ -158,7 +157,7 @@ def specification_message(row: Mapping[Any, Any]) -> run_pb2.RunSpecification:
     if (timeout := settings.get("run_timeout_ns")) is not None:
         message.run_timeout.CopyFrom(to_duration(timeout))
     if context is not None:
-        message.context.CopyFrom(_context_message(json.loads(context)))
+        message.context.CopyFrom(context_message(context))
     if (temperature := settings.get("expand_temperature")) is not None:
         message.expand_temperature = temperature / 100
     if (temperature := settings.get("review_temperature")) is not None:
@@ -282,61 +281,3 @@ def _retry_message(settings: dict[str, Any]) -> run_pb2.RetryPolicy:
         if (nanoseconds := settings.get(f"{name}_ns")) is not None:
             getattr(policy, name).CopyFrom(to_duration(nanoseconds))
     return policy
-
-
-def _context_text(context: run_pb2.ExtraContext) -> str | None:
-    match context.WhichOneof("form"):
-        case "text":
-            return json.dumps({"text": context.text}, ensure_ascii=False, separators=(",", ":"))
-        case "object":
-            return json.dumps(
-                {"object": _plain_struct(context.object)}, ensure_ascii=False, separators=(",", ":")
-            )
-        case _:
-            raise InvalidField(field=f"{FIELD}.context", description="is text or an object")
-
-
-def _context_message(form: dict[str, Any]) -> run_pb2.ExtraContext:
-    if "text" in form:
-        return run_pb2.ExtraContext(text=form["text"])
-    return run_pb2.ExtraContext(object=_struct(readable(form["object"])))
-
-
-def _plain_struct(struct: Struct) -> dict[str, Any]:
-    return {key: _plain_value(struct.fields[key]) for key in sorted(struct.fields)}
-
-
-def _plain_value(value: Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "struct_value":
-            return _plain_struct(value.struct_value)
-        case "list_value":
-            return [_plain_value(item) for item in value.list_value.values]
-        case "null_value" | None:
-            return None
-        case "number_value" if not math.isfinite(value.number_value):
-            raise InvalidField(field=f"{FIELD}.context", description="holds finite numbers only")
-        case kind:
-            return getattr(value, kind)
-
-
-def _struct(plain: dict[str, Any]) -> Struct:
-    return Struct(fields={key: _value(item) for key, item in plain.items()})
-
-
-def _value(plain: Any) -> Value:
-    value = Value()
-    if plain is None:
-        value.null_value = 0  # type: ignore[assignment]  # NULL_VALUE is the only member
-    elif isinstance(plain, bool):
-        value.bool_value = plain
-    elif isinstance(plain, str):
-        value.string_value = plain
-    elif isinstance(plain, list):
-        value.list_value.values.extend(_value(item) for item in plain)
-        value.list_value.SetInParent()
-    elif isinstance(plain, dict):
-        value.struct_value.CopyFrom(_struct(plain))
-    else:
-        value.number_value = plain
-    return value

@@ -22,8 +22,7 @@ from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
 from persistence_service.runs.read.reader import RunReader
 from persistence_service.schema.scalars import (
-    EPOCH,
-    MICROSECOND,
+    from_microseconds,
     from_timestamp,
     from_timestamp_up,
     microseconds,
@@ -81,7 +80,7 @@ def newest_first(
     conditions = [RUNS.c.tenant == tenant, *filter_conditions(wanted)]
     if position is not None:
         create_time_us, run_id = position
-        last = EPOCH + create_time_us * MICROSECOND, run_id
+        last = from_microseconds(create_time_us), run_id
         conditions.append(beyond(_NEWEST_FIRST, last, descending=True))
     order = (column.desc() for column in _NEWEST_FIRST)
     return columns.where(*conditions).order_by(*order).limit(limit)

@@ -55,6 +55,30 @@ def test_fewer_than_30_outcomes_are_refused(votes: Path) -> None:
     assert "29 outcomes are too few" in answer.stderr
 
 
+def test_more_judges_than_a_policy_has_room_for_are_refused_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "wide.csv"
+    rows = [f"{row % 2}," + ",".join(str((row * judge) % 10) for judge in range(51)) for row in range(40)]
+    file.write_text(
+        "\n".join([",".join(["is_good", *(f"j{n}" for n in range(51))]), *rows]), encoding="utf-8"
+    )
+
+    answer = RUNNER.invoke(app, ["policy", "fit", "--votes", str(file)])
+
+    assert answer.exit_code == 2
+    assert "at most 50" in answer.stderr
+
+
+@pytest.mark.parametrize("content", ['{"label_floor": 30, "label_floor": 31}', '{"\\ud800": 1}'])
+def test_a_file_that_says_a_thing_twice_or_is_no_text_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(content, encoding="utf-8")
+
+    answer = RUNNER.invoke(app, ["policy", "lint", str(file)])
+
+    assert answer.exit_code == 2
+    assert "no JSON" in answer.stderr
+
+
 def test_what_is_wrong_with_a_policy_is_said_by_field(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text('{"thresholds": {"approve": "1.5", "revise": "0.6"}}', encoding="utf-8")

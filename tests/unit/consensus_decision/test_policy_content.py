@@ -13,7 +13,7 @@ import pytest
 from consensus_decision.decision import decide
 from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Provenance, Strategy
 from consensus_decision.policy_content import canonical_policy, policy_content, policy_digest
-from consensus_decision.policy_reading import PolicyRefusedError, accepted, policy_of_content
+from consensus_decision.policy_reading import PolicyRefusedError, accepted, policy_of_content, policy_of_json
 from tests.support.engine import reviews, specification
 from tests.support.policies import LOG_ODDS, LOGISTIC, MEAN, POLICIES
 
@@ -114,6 +114,42 @@ def test_what_cannot_be_a_policy_is_refused_with_its_path(policy: Policy, change
         policy_of_content(content)
 
     assert field in [each.field for each in refused.value.violations]
+
+
+def _counted(rows: int) -> str:
+    content = json.loads(canonical_policy(LOG_ODDS))
+    content["parameters"]["confusions"]["critic"]["counts"] = [[]] * rows
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")], ids=["lists", "objects"])
+def test_no_depth_ends_in_anything_but_a_refusal(opened: str, closed: str) -> None:
+    for depth in range(900, 1000):  # what reads it ends somewhere here, each part of that elsewhere
+        deep = f"{opened * depth}1{closed * depth}"
+        terms = f'"terms": {{"critic": {{"coefficient": {deep}, "mean": "0"}}}}'
+        text = f'{{"strategy": "LOGISTIC_SCORES", "parameters": {{"labels": [], "cuts": [], {terms}}}}}'
+        with pytest.raises(PolicyRefusedError):
+            policy_of_json(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _counted(10_000),
+        json.dumps({"k" * 100_000: 1}),
+        json.dumps({"weights": {"k" * 100_000: "1"}}),
+        json.dumps({"quorum": {"required_personas": ["k" * 100_000]}}),
+        '{"label_floor": ' + "9" * 4_000 + "}",
+        json.dumps({"vetoes": [{"flag": "k" * 100_000, "at_most": "revise"}]}),
+    ],
+    ids=["broken rules", "name", "persona", "id", "number", "word"],
+)
+def test_what_is_said_of_a_fault_is_short_however_much_was_sent(text: str) -> None:
+    with pytest.raises(PolicyRefusedError) as refused:
+        policy_of_json(text)
+
+    assert len(refused.value.violations) <= 50
+    assert all(len(each.field) + len(each.description) < 300 for each in refused.value.violations)
 
 
 def test_parameters_of_another_strategy_are_refused() -> None:

@@ -135,7 +135,7 @@ def test_a_panel_that_is_always_right_says_nothing_of_how_alike_its_errors_are()
 
 def test_rows_of_one_group_stay_in_one_fold() -> None:
     votes = replace(COPYING, groups=np.arange(400) // 4)
-    folds = folds_of(votes, 10)
+    folds = folds_of(votes)
 
     assert all(len(set(folds[votes.groups == group])) == 1 for group in range(100))
     assert sorted(np.bincount(folds)) == [40] * 10

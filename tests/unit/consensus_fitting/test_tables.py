@@ -41,6 +41,15 @@ def test_reviewers_own_decisions_are_their_votes(tmp_path: Path) -> None:
     assert table.approvals.tolist() == [[1, 0], [0, 0]]
 
 
+def test_no_two_judges_have_one_id(tmp_path: Path) -> None:
+    file = tmp_path / "alike.csv"
+    file.write_text("is_good,a_3,a,A,a 3\n1,0.9,0.8,0.7,0.6\n0,0.1,0.2,0.3,0.4\n")
+
+    ids = read_table(file).personas
+
+    assert len(set(ids)) == len(ids) == 4
+
+
 def test_labels_may_be_named(tmp_path: Path) -> None:
     file = tmp_path / "named.csv"
     file.write_text("label,a,b\napprove,0.9,0.8\nRevise,0.6,0.7\nreject,0.2,0.1\n")
@@ -59,6 +68,10 @@ def test_labels_may_be_named(tmp_path: Path) -> None:
         ("is_good,a,b\n1,-5,6\n", "outside 0 to 100"),
         ("is_good,a,b\n1,nan,inf\n", "outside 0 to 100"),
         ("\xff\xfe", "cannot be read|says what was right"),
+        ("a,b,is_good\n9,8,1\n7\n", "row 2"),
+        ("is_good,a,b,item\n1,9,8,x\n0,2,2\n", "row 2"),
+        ("is_good,a:score,a:decision,b:score,b:decision\n1,9,approve,8,1\n", "a:decision"),
+        ("is_good,a,b\n1,,\n0,nan,nan\n", "no scores"),
     ],
 )
 def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: str, said: str) -> None:
