@@ -1013,7 +1013,9 @@ class RunFilter(_message.Message):
     parent_run_id: _builtins.str
     """That revise the run with this id; empty for all runs, revisions or not."""
     decision: _decision_pb2.DecisionLabel.ValueType
-    """Whose decision has this label; UNSPECIFIED for all runs, with a decision or without."""
+    """Whose decision, the panel's, has this label; UNSPECIFIED for all runs, with a decision or
+    without.
+    """
     min_confidence: _builtins.float
     """With at least this confidence, 0 to 1, compared at four decimals; runs without a
     decision are left out.
