@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from consensus_client._sync.panel_client import SyncPanelClient
     from consensus_client._sync.policy_client import SyncPolicyClient
     from consensus_client._sync.review_client import SyncReviewClient
+    from consensus_client.effective import effective_label
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
     from consensus_client.requests import ReviewOptions, RunQuery, attachment, document
@@ -39,6 +40,7 @@ __all__ = [
     "SyncReviewClient",
     "attachment",
     "document",
+    "effective_label",
 ]
 
 _HOME = {
@@ -60,6 +62,7 @@ _HOME = {
     "SyncReviewClient": "_sync.review_client",
     "attachment": "requests",
     "document": "requests",
+    "effective_label": "effective",
 }
 
 

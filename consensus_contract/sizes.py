@@ -22,8 +22,16 @@ REVIEWS_BYTES = 1_048_576
 
 DECISION_BYTES = 1_048_576
 
+HUMAN_REVIEW_BYTES = 32_768
+"""What one person says of a run."""
+
+MAX_HUMAN_REVIEWERS = 50
+"""People who may review one run: as many as a panel may have personas."""
+
 RUN_ANSWER_BYTES = 3_670_016
-"""GetRun's answer: the four above, and what the run says of itself beside them."""
+"""GetRun's answer: what a run is given, its proposal, reviews and decision, and what it says of itself beside
+them. What people say is left out where it has no room.
+"""
 
 
 MAX_PAGE_SIZE = 100

@@ -8,7 +8,7 @@ known goes on to give what it gave: a run is decided by the one that its specifi
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import localcontext
 
-from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2, suspicion_pb2
+from consensus.v1 import decision_pb2, errors_pb2, human_review_pb2, panel_pb2, run_pb2, suspicion_pb2
 from consensus_contract.errors import Reason
 from consensus_decision.decimals import EXACT, nearest_double, round_half_up
 from consensus_decision.evaluation import Evaluation, evaluate
@@ -49,8 +49,10 @@ def evaluation_of(
     policy: Policy | None = None,
     *,
     suspicions: Iterable[suspicion_pb2.Suspicion] = (),
+    people: Iterable[human_review_pb2.HumanReview] = (),
 ) -> Evaluation:
-    """What `decide` decides by, for those who want its steps or its assessment as well.
+    """What `decide` decides by, for those who want its steps or its assessment as well, or people counted in
+    beside the panel: of each the newest review.
 
     Raises:
         UnknownPolicyError: see `decide`.
@@ -58,7 +60,25 @@ def evaluation_of(
     """
     own = policy_of(specification)
     with localcontext(EXACT):
-        return evaluate(specification, list(reviews), policy or own, list(suspicions))
+        return evaluate(specification, list(reviews), policy or own, list(suspicions), list(people))
+
+
+def with_people(
+    specification: run_pb2.RunSpecification,
+    reviews: Iterable[panel_pb2.PersonaReview],
+    people: Iterable[human_review_pb2.HumanReview],
+    *,
+    suspicions: Iterable[suspicion_pb2.Suspicion] = (),
+) -> Evaluation | None:
+    """The panel's reviews and people's together, by the specification's policy; None where nobody counts
+    beside the panel.
+
+    Raises:
+        UnknownPolicyError: see `decide`.
+        ValueError: see `decide`.
+    """
+    evaluation = evaluation_of(specification, reviews, suspicions=suspicions, people=people)
+    return evaluation if any(vote.is_human for vote in evaluation.votes) else None
 
 
 def decision_of(evaluation: Evaluation, missing: Mapping[str, Reason] | None = None) -> decision_pb2.Decision:

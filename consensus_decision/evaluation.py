@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from consensus.v1 import panel_pb2, run_pb2, suspicion_pb2
+from consensus.v1 import human_review_pb2, panel_pb2, run_pb2, suspicion_pb2
 from consensus_decision.decimals import EXACT, round_finely
 from consensus_decision.freshness import Freshness, freshness
 from consensus_decision.labelling import choose, expected_losses, loss_finding, threshold_finding
 from consensus_decision.labels import LABELS, Label, label_name
-from consensus_decision.lowering import Looked, lowering, veto_holders
+from consensus_decision.lowering import Looked, human_holders, lowering, veto_holders
+from consensus_decision.people import votes_of_people
 from consensus_decision.policy import Policy, Strategy
 from consensus_decision.posteriors import Posterior, contributions, posterior_of
 from consensus_decision.steps import Finding, Step, StepName, lowered
@@ -87,21 +88,24 @@ def evaluate(
     reviews: Sequence[panel_pb2.PersonaReview],
     policy: Policy,
     suspicions: Sequence[suspicion_pb2.Suspicion] = (),
+    people: Sequence[human_review_pb2.HumanReview] = (),
 ) -> Evaluation:
-    """Takes what is suspected of the run's proposal beside the reviews.
+    """Takes what is suspected of the run's proposal beside the reviews, and what people say, who count by the
+    policy's weight.
 
     Raises:
         ValueError: no reviews, two of one persona, one of a persona that is not in the panel, a score outside
             0 to 1, or present personas without any weight.
     """
     personas = weighted_panel(specification.personas, policy)
-    votes = votes_of(personas, reviews)
+    votes = [*votes_of(personas, reviews), *votes_of_people(policy, personas, people)]
     mean, posterior, losses = _numbers(policy, votes)
     absent = absent_ids(personas, votes)
     fresh = None
     if policy.least_fresh_weight is not None:
-        holders = veto_holders(policy, personas)
-        fresh = freshness(personas, [vote.review for vote in votes], holders)
+        holders = veto_holders(policy, personas) | human_holders(policy, votes)
+        readers = [*personas, *(vote.persona for vote in votes if vote.is_human)]
+        fresh = freshness(readers, [vote.review for vote in votes], holders)
     suspected = all_suspicions(specification, suspicions, [vote.review for vote in votes])
     return Evaluation(
         policy=policy,
@@ -120,8 +124,14 @@ def _numbers(
     policy: Policy, votes: Sequence[Vote]
 ) -> tuple[Decimal, Posterior | None, Mapping[Label, Decimal] | None]:
     mean = weighted_mean(votes)
-    posterior = posterior_of(policy, {vote.persona.persona_id: vote.score for vote in votes}, mean)
+    people = [vote.score for vote in votes if vote.is_human]
+    posterior = posterior_of(policy, _scores(votes), mean, people)
     return mean, posterior, None if posterior is None else expected_losses(policy.loss, posterior)
+
+
+def _scores(votes: Sequence[Vote]) -> dict[str, Decimal]:
+    """The panel's, by persona id."""
+    return {vote.persona.persona_id: vote.score for vote in votes if not vote.is_human}
 
 
 def _weighing(evaluation: Evaluation) -> Step:
@@ -145,9 +155,7 @@ def _posterior_step(evaluation: Evaluation) -> Iterator[Step]:
     if evaluation.posterior is None:
         return
     rounded = {label: round_finely(evaluation.posterior[label]) for label in LABELS}
-    parts = contributions(
-        evaluation.policy, {vote.persona.persona_id: vote.score for vote in evaluation.votes}
-    )
+    parts = contributions(evaluation.policy, _scores(evaluation.votes))
     told = ", ".join(f"{label_name(label)} {value}" for label, value in rounded.items())
     yield Step(
         StepName.POSTERIOR,

@@ -7,7 +7,7 @@ from consensus.v1 import panel_pb2, run_pb2, suspicion_pb2
 from consensus_decision.freshness import Freshness, freshness_finding
 from consensus_decision.labels import REVISE
 from consensus_decision.listed import listed
-from consensus_decision.policy import Flag, Policy, VetoRule
+from consensus_decision.policy import HUMAN, Flag, Policy, VetoRule
 from consensus_decision.quorum import missing_required
 from consensus_decision.steps import Finding, StepName
 from consensus_decision.supported import supported
@@ -44,7 +44,7 @@ def lowering(
         yield StepName.BLOCKING_WEIGHT, _SWITCHED_OFF
     else:
         yield _blocking_weight(policy, votes) or _nothing(StepName.BLOCKING_WEIGHT)
-    missing = _required_missing(policy, specification, absent)
+    missing = _required_missing(policy, specification, votes, absent)
     yield missing or _nothing(StepName.REQUIRED_PERSONA_MISSING)
     if policy.least_fresh_weight is None:
         yield StepName.FRESH_WEIGHT, _SWITCHED_OFF
@@ -62,15 +62,32 @@ def _nothing(step: StepName) -> Looked:
 
 
 def veto_holders(policy: Policy, personas: Sequence[panel_pb2.Persona]) -> set[str]:
-    """Who may use a veto: those whom the policy names, in the panel or not, and the panel's own holders."""
+    """Who may use a veto: those whom the policy names, in the panel or not, and the panel's own holders.
+
+    People are not among them, where they count: a run that nobody has reviewed lacks none of its panel.
+    """
     named = {veto.persona_id for veto in policy.vetoes if veto.persona_id}
+    if _people_are_meant(policy, personas):
+        named.discard(HUMAN)
     return named | {persona.persona_id for persona in personas if persona.holds_veto}
+
+
+def _people_are_meant(policy: Policy, personas: Sequence[panel_pb2.Persona]) -> bool:
+    """Whether HUMAN in the policy is people, and no persona that is called so."""
+    return policy.counts_people and all(persona.persona_id != HUMAN for persona in personas)
+
+
+def human_holders(policy: Policy, votes: Sequence[Vote]) -> set[str]:
+    """The people who may use a veto."""
+    if all(veto.persona_id != HUMAN for veto in policy.vetoes):
+        return set()
+    return {vote.persona.persona_id for vote in votes if vote.is_human}
 
 
 def _veto(rule: VetoRule, votes: Sequence[Vote]) -> Finding | None:
     """A veto of the first persona that may use it so and does."""
     for vote in votes:
-        holds = vote.persona.persona_id == rule.persona_id if rule.persona_id else vote.persona.holds_veto
+        holds = _holds(rule, vote)
         count = _flags(rule.flag, vote.review)
         if holds and count:
             kind = (
@@ -86,6 +103,12 @@ def _veto(rule: VetoRule, votes: Sequence[Vote]) -> Finding | None:
                 rule.at_most,
             )
     return None
+
+
+def _holds(rule: VetoRule, vote: Vote) -> bool:
+    if vote.is_human:
+        return rule.persona_id == HUMAN
+    return vote.persona.persona_id == rule.persona_id if rule.persona_id else vote.persona.holds_veto
 
 
 def _flags(flag: Flag, review: panel_pb2.PersonaReview) -> int:
@@ -116,18 +139,23 @@ def _blocking_weight(policy: Policy, votes: Sequence[Vote]) -> Finding | None:
 
 
 def _required_missing(
-    policy: Policy, specification: run_pb2.RunSpecification, absent: Sequence[str]
+    policy: Policy, specification: run_pb2.RunSpecification, votes: Sequence[Vote], absent: Sequence[str]
 ) -> Finding | None:
-    """Required personas without a review; without them there is no approval."""
+    """Required personas without a review, or people where nobody reviewed; without them no approval."""
     also = veto_holders(policy, specification.personas) | set(policy.quorum.required_personas)
     required = {*missing_required(specification, absent), *(each for each in absent if each in also)}
     # Whom the policy requires and the panel does not have is missing too.
     panel = [persona.persona_id for persona in specification.personas]
     strangers = sorted(also - set(panel))
+    people = _people_are_meant(policy, specification.personas)
+    if people and any(vote.is_human for vote in votes):
+        strangers = [each for each in strangers if each != HUMAN]
     missing = [*(each for each in panel if each in required), *strangers]
     if not missing:
         return None
     names = {persona.persona_id: persona.display_name for persona in specification.personas}
+    if people:
+        names[HUMAN] = "a person"
     return Finding(
         StepName.REQUIRED_PERSONA_MISSING,
         f"Without {listed(names.get(each, each) for each in missing)} the panel cannot approve.",

@@ -14,6 +14,9 @@ from typing import TypeAlias
 
 from consensus_decision.labels import APPROVE, LABELS, REVISE, Label
 
+HUMAN = "human"
+"""Whoever is no persona, in the vetoes and the quorum of a policy that counts people."""
+
 
 class Strategy(StrEnum):
     """How the scores become a label."""
@@ -46,7 +49,8 @@ class Thresholds:
 class VetoRule:
     """Who may lower the decision by which flag, and to what at most.
 
-    `persona_id` is empty for every persona of the panel that holds a veto (Persona.holds_veto).
+    `persona_id` is empty for every persona of the panel that holds a veto (Persona.holds_veto), and HUMAN for
+    every person, where people count.
     """
 
     persona_id: str = ""
@@ -207,12 +211,27 @@ class Policy:
     """The share of the panel's weight that must have read a changed text; absent: no such rule."""
     approve_suspected: bool = False
     """Whether a run may be approved that is suspected of an injection."""
+    human_weight: Decimal = Decimal(0)
+    """How much one person's review counts beside the whole panel, 0 to 1 in four decimals: at 1 as much as
+    the panel would if all of it said the same. At 0 people's reviews are shown and do not count.
+    """
     loss: LossMatrix = LossMatrix()
     label_floor: int = 30
     """Outcomes that it takes before the policy's probabilities count as calibrated."""
     correlation: Correlation = Correlation()
     selection: Selection | None = None
     provenance: Provenance | None = None
+
+    @property
+    def counts_people(self) -> bool:
+        """Whether people's reviews count beside the panel's."""
+        return self.human_weight > 0
+
+    @property
+    def named_personas(self) -> set[str]:
+        """Whom its vetoes and its quorum need in the panel; people, where they count, need not be."""
+        named = {*self.quorum.required_personas, *(each.persona_id for each in self.vetoes)} - {""}
+        return named - {HUMAN} if self.counts_people else named
 
 
 DEFAULT = Policy()

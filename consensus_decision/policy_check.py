@@ -56,6 +56,7 @@ def _violations(policy: Policy) -> _Found:
         share = getattr(policy, name)
         if share is not None:
             yield from _within(name, share, Decimal(0), Decimal(1), places=4)
+    yield from _within("human_weight", policy.human_weight, Decimal(0), Decimal(1), places=4)
     if not 0 <= policy.quorum.min_personas <= 50:
         yield "quorum.min_personas", f"must be 0 to 50, and not {policy.quorum.min_personas}"
     yield from _loss(policy)

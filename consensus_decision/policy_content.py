@@ -68,6 +68,8 @@ def policy_content(policy: Policy) -> dict[str, Json]:
     }
     if policy.approve_suspected:
         content["approve_suspected"] = True
+    if policy.human_weight:
+        content["human_weight"] = plain(policy.human_weight)
     if policy.weights:
         content["weights"] = {persona_id: plain(weight) for persona_id, weight in policy.weights.items()}
     if policy.quorum.min_personas or policy.quorum.required_personas:

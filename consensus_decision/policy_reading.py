@@ -66,6 +66,7 @@ def policy_of_content(content: object) -> Policy:
         quorum=fields.get("quorum", _quorum, PolicyQuorum()),
         least_fresh_weight=fields.switch("least_fresh_weight", _decimal, DEFAULT.least_fresh_weight),
         approve_suspected=fields.get("approve_suspected", _boolean, DEFAULT.approve_suspected),
+        human_weight=fields.get("human_weight", _decimal, DEFAULT.human_weight),
         loss=fields.get("loss", _loss, LossMatrix()),
         label_floor=fields.get("label_floor", _integer, DEFAULT.label_floor),
         correlation=fields.get("correlation", _correlation, Correlation()),

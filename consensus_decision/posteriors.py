@@ -30,9 +30,14 @@ _ONE = Decimal(1)
 _FLOOR = Decimal(-10_000)
 
 
-def posterior_of(policy: Policy, scores: Scores, mean: Decimal) -> Posterior | None:
+def posterior_of(
+    policy: Policy, scores: Scores, mean: Decimal, people: Sequence[Decimal] = ()
+) -> Posterior | None:
     """The probability of each of the three labels given the scores, of which `mean` is the weighted mean;
     None for a policy that was not fitted.
+
+    `people` are the scores of people, who stand in no policy's parameters: each adds, times the policy's
+    `human_weight`, what the whole panel would have added had all of it given that score.
     """
     match policy.parameters:
         case None:
@@ -41,9 +46,10 @@ def posterior_of(policy: Policy, scores: Scores, mean: Decimal) -> Posterior | N
             return ordinal_posterior(ordinal, _weighed(term, mean))
         case LogisticParameters(ordinal=ordinal, terms=terms):
             x = _sum([_weighed(terms[each], score) for each, score in scores.items() if each in terms])
-            return ordinal_posterior(ordinal, x)
+            said = [_as_the_panel(terms, score) for score in people]
+            return ordinal_posterior(ordinal, FIXED.add(x, FIXED.multiply(policy.human_weight, _sum(said))))
         case LogOddsParameters() as parameters:
-            return _log_odds_posterior(parameters, policy.correlation.fitted, scores)
+            return _log_odds_posterior(policy, parameters, scores, people)
 
 
 def known_personas(parameters: Parameters, persona_ids: Sequence[str]) -> list[str]:
@@ -105,10 +111,21 @@ def temperature_of(parameters: LogOddsParameters, rho: Decimal | None, present: 
     return max(parameters.temperature, min(_ONE, raised))
 
 
-def _log_odds_posterior(parameters: LogOddsParameters, rho: Decimal | None, scores: Scores) -> Posterior:
-    known = [each for each in scores if each in parameters.confusions]
-    temperature = temperature_of(parameters, rho, len(known))
-    rows = [_log_likelihoods(parameters, parameters.confusions[each], scores[each]) for each in known]
+def _as_the_panel(terms: Mapping[str, ScoreTerm], score: Decimal) -> Decimal:
+    """What one score from everybody would add to x."""
+    return _sum([_weighed(terms[each], score) for each in sorted(terms)])
+
+
+def _log_odds_posterior(
+    policy: Policy, parameters: LogOddsParameters, scores: Scores, people: Sequence[Decimal]
+) -> Posterior:
+    confusions = parameters.confusions
+    known = [each for each in scores if each in confusions]
+    temperature = temperature_of(parameters, policy.correlation.fitted, len(known))
+    rows = [_log_likelihoods(parameters, confusions[each], scores[each]) for each in known]
+    for score in people:
+        alike = [_log_likelihoods(parameters, confusions[each], score) for each in sorted(confusions)]
+        rows += [[FIXED.multiply(policy.human_weight, value) for value in row] for row in alike]
     logits = [
         FIXED.add(prior, FIXED.multiply(temperature, _sum([row[index] for row in rows])))
         for index, prior in enumerate(_log_prior(parameters.prior_counts, parameters.pseudo_count))

@@ -12,12 +12,13 @@ from consensus_decision.supported import supported
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One persona's review, with its weight and score exact."""
+    """One persona's review, or one person's, with its weight and score exact."""
 
     persona: panel_pb2.Persona
     review: panel_pb2.PersonaReview
     weight: Decimal
     score: Decimal
+    is_human: bool = False
 
     def is_approval(self, thresholds: Thresholds) -> bool:
         """Whether the persona by itself would approve."""

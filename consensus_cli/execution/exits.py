@@ -1,6 +1,6 @@
 """Exit codes, and which one a decision or an error stands for: pure."""
 
-from consensus.v1 import decision_pb2
+from consensus.v1 import decision_pb2, run_pb2
 from consensus_contract.errors import ConsensusError, QuorumNotMet, RunFailed
 from consensus_rpc.errors import InvalidField, InvalidPageToken
 
@@ -26,6 +26,16 @@ _PANEL_RULES = frozenset(
         decision_pb2.DECISION_RULE_FRESH_WEIGHT,
     }
 )
+
+
+def of_run(run: run_pb2.Run, *, gate: bool) -> int:
+    """As `of_decision`, by what holds of a decided run: an override, else the decision with people counted
+    in, else the panel's.
+    """
+    if run.HasField("effective_override"):
+        return _GATE.get(run.effective_override.label, FAILED) if gate else OK
+    together = run.HasField("decision_with_humans")
+    return of_decision(run.decision_with_humans if together else run.decision, gate=gate)
 
 
 def of_decision(decision: decision_pb2.Decision, *, gate: bool) -> int:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.live import Live
 
-from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
+from consensus.v1 import run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view.live import LiveTable
-from consensus_cli.view.outcome import Block, decision_blocks
+from consensus_cli.view.outcome import Block
 from consensus_cli.view.plain import plain_lines
+from consensus_cli.view.run import verdict_blocks
 from consensus_cli.view.turnout import turnout_words
 from consensus_client import ReviewClient
 from consensus_contract.errors import ConsensusError, RunFailed
@@ -36,15 +37,15 @@ async def follow(
     show = say_json if as_json else _nothing if is_live else _plain(session)
     with _live(session, console) if is_live else nullcontext():
         try:
-            await _take_all(session, client, events, show)
+            known = await _take_all(session, client, events, show)
         except RunFailed:
             if not as_json:
                 say(f"panel {turnout_words(session.run_view.panel.turnout())}")
             raise
-    decision, turnout = await _outcome(session, client)
+    run, turnout = await _outcome(session, client, known, gate=gate)
     if not as_json:
-        say_blocks([*decision_blocks(decision, turnout), *_next_steps(session)])
-    return exits.of_decision(decision, gate=gate)
+        say_blocks([*verdict_blocks(run, turnout), *_next_steps(session)])
+    return exits.of_run(run, gate=gate)
 
 
 async def _take_all(
@@ -52,22 +53,25 @@ async def _take_all(
     client: ReviewClient,
     events: Events,
     show: Callable[[run_event_pb2.RunEvent], None],
-) -> None:
-    is_known = False
+) -> run_pb2.Run:
+    """The run as it stood at the first event; empty where it could not be read."""
+    known: run_pb2.Run | None = None
     async with aclosing(events) as stream:
         async for event in stream:
             session.run_view.take(event)
             show(event)
-            if not is_known:
-                await _expect_panel(session, client)
-                is_known = True
+            if known is None:
+                known = await _expect_panel(session, client)
+    return known or run_pb2.Run()
 
 
-async def _expect_panel(session: CommandSession, client: ReviewClient) -> None:
+async def _expect_panel(session: CommandSession, client: ReviewClient) -> run_pb2.Run:
     """Learns the panel's weights, which no event says; without them only persons are counted."""
     with suppress(ConsensusError):
         run = await client.get_run(session.run_view.run_id)
         session.run_view.panel.expect(run.turnout)
+        return run
+    return run_pb2.Run()
 
 
 def say_started(session: CommandSession, run: run_pb2.Run, *, as_json: bool) -> None:
@@ -96,14 +100,18 @@ def _live(session: CommandSession, console: Console) -> AbstractContextManager[o
 
 
 async def _outcome(
-    session: CommandSession, client: ReviewClient
-) -> tuple[decision_pb2.Decision, run_pb2.PanelTurnout]:
-    """As the events told it; as it is stored, where a run was watched from after some of them."""
+    session: CommandSession, client: ReviewClient, known: run_pb2.Run, *, gate: bool
+) -> tuple[run_pb2.Run, run_pb2.PanelTurnout]:
+    """As the events told it, and what people said before they came; as it is stored, where a run was watched
+    from after some of them. No event tells what people say, so a gate reads it at the end.
+    """
     view = session.run_view
-    if view.decision is not None and not view.is_partial:
-        return view.decision, view.panel.turnout()
-    run = await client.get_run(view.run_id)
-    return run.decision, run.turnout
+    if view.decision is None or view.is_partial:
+        run = await client.get_run(view.run_id)
+        return run, run.turnout
+    run = await client.get_run(view.run_id) if gate else known
+    run.decision.CopyFrom(view.decision)
+    return run, view.panel.turnout()
 
 
 def _next_steps(session: CommandSession) -> list[Block]:

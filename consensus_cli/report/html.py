@@ -7,6 +7,7 @@ from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb
 from consensus_cli.report.change import change_section
 from consensus_cli.report.cost import Cost, cost_of
 from consensus_cli.report.markup import Child, Markup, element, render
+from consensus_cli.report.people import person_review, together
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.outcome import label_word, override_words
@@ -62,6 +63,7 @@ def _header(run: run_pb2.Run, title: str) -> Markup:
         element("p", "Consensus review", class_="kind"),
         element("h1", title),
         _override(run),
+        together(run),
         element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
         element("p", panel_words(run.turnout, run.decision), class_="kind"),
     ]
@@ -119,6 +121,8 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
     if run.persona_reviews:
         places = Places(run.specification)
         yield _section("Reviews", [_review(review, places) for review in run.persona_reviews])
+    if run.human_reviews:
+        yield _section("Reviews by people", [person_review(review) for review in run.human_reviews])
     if run.HasField("proposal"):
         yield _section("Proposal", _proposal(run))
     yield _section("Panel", _items(persona_lines(run.turnout)))

@@ -10,6 +10,13 @@ from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_cli.view.outcome import label_word, override_words
+from consensus_cli.view.people import (
+    NOT_COUNTED,
+    human_sections,
+    person,
+    together_line,
+    together_words,
+)
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
@@ -57,6 +64,8 @@ def _lines(
         yield from _change(run, change)
     if run.persona_reviews:
         yield from _reviews(run)
+    if run.human_reviews:
+        yield from _people(run)
     if run.HasField("proposal"):
         yield from _heading("Proposal")
         for name, lines in proposal_sections(run.proposal):
@@ -77,6 +86,7 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
     if run.HasField("effective_override"):
         said = run.effective_override
         yield from (f"**{label_word(said.label)}**, {escape(override_words(said))}", "")
+    yield from _together(run)
     panel = escape(panel_words(run.turnout, decision))
     yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
     yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
@@ -91,6 +101,23 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
             yield f"  Way out: {escape(report.mitigation_recommendation)}"
     if decision.decision_notes:
         yield from (*_heading("Note"), *_paragraphs(text.clean_lines(decision.decision_notes)))
+
+
+def _together(run: run_pb2.Run) -> Iterator[str]:
+    """The decision with people counted in, or that they do not count; nothing without any."""
+    if run.HasField("decision_with_humans"):
+        yield f"**{escape(together_line(run))}**, {escape(together_words(run))}"
+        yield from ("", *_items(rule.explanation for rule in run.decision_with_humans.fired_rules), "")
+    elif run.human_reviews:
+        yield from (escape(NOT_COUNTED), "")
+
+
+def _people(run: run_pb2.Run) -> Iterator[str]:
+    yield from _heading("Reviews by people")
+    for review in run.human_reviews:
+        yield from ("", f"### {escape(person(review))}: {text.score(review.confidence_score)}")
+        for name, lines in human_sections(review):
+            yield from ("", f"**{name}**", "", *_items(lines))
 
 
 def _change(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Iterator[str]:

@@ -11,7 +11,7 @@ from consensus_cli.view.assessment import assessment_sentences, label_word
 from consensus_cli.view.tables import table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consensus.v1 import decision_pb2, policy_pb2
     from consensus_fitting.scorecard import PersonaScore
@@ -21,14 +21,25 @@ _SHOWN_RUNS = 20
 
 def explanation_lines(answer: decision_service_pb2.ExplainDecisionResponse) -> list[str]:
     """Each step with what it came to, and the assessment."""
-    lines = []
-    for number, step in enumerate(answer.steps, start=1):
+    stored = "as it is stored" if answer.as_stored else "which is not what is stored"
+    lines = [
+        *_step_lines(answer.steps),
+        "",
+        f"decision: {label_word(answer.decision.label)}, {stored}",
+        "",
+        *(f"- {each}" for each in assessment_sentences(answer.assessment)),
+    ]
+    if answer.HasField("decision_with_humans"):
+        lines += ["", "with people counted in:", *_step_lines(answer.steps_with_humans)]
+        lines += ["", f"decision with people: {label_word(answer.decision_with_humans.label)}"]
+    return lines
+
+
+def _step_lines(steps: Iterable[decision_pb2.DecisionStep]) -> Iterator[str]:
+    for number, step in enumerate(steps, start=1):
         mark = "" if step.fired else "(no effect) "
         label = f"  -> {label_word(step.label)}" if step.label else ""
-        lines.append(f"{number}. {step.name}: {mark}{step.explanation}{label}")
-    stored = "as it is stored" if answer.as_stored else "which is not what is stored"
-    lines += ["", f"decision: {label_word(answer.decision.label)}, {stored}", ""]
-    return lines + [f"- {each}" for each in assessment_sentences(answer.assessment)]
+        yield f"{number}. {step.name}: {mark}{text.clean(step.explanation)}{label}"
 
 
 def what_if_lines(
@@ -47,12 +58,26 @@ def what_if_lines(
     lines += [f"  {run.run_id}  {label_word(run.label)} -> {_again(run)}" for run in changed[:_SHOWN_RUNS]]
     if len(changed) > _SHOWN_RUNS:
         lines.append(f"  and {len(changed) - _SHOWN_RUNS} more")
+    lines += _with_people(runs)
     known = [run for run in runs if run.run_id in right]
     if known:
         before = sum(run.label == right[run.run_id] for run in known)
         after = sum(run.decision.label == right[run.run_id] for run in known)
         lines += ["", f"of {len(known)} with an outcome, {before} were right, {after} would be"]
     return lines
+
+
+def _with_people(runs: Sequence[decision_service_pb2.ReaggregatedRun]) -> list[str]:
+    """What people change where the policy counts them; nothing where it counts none."""
+    reviewed = [run for run in runs if run.HasField("decision_with_humans")]
+    if not reviewed:
+        return []
+    moved = [run for run in reviewed if run.decision_with_humans.label != run.decision.label]
+    lines = ["", f"with people counted in, {len(moved)} of {len(reviewed)} that they reviewed change again"]
+    return lines + [
+        f"  {run.run_id}  {_again(run)} -> {label_word(run.decision_with_humans.label)}"
+        for run in moved[:_SHOWN_RUNS]
+    ]
 
 
 def _again(run: decision_service_pb2.ReaggregatedRun) -> str:

@@ -10,6 +10,7 @@ from consensus_cli.view.run import model, state
 from consensus_cli.view.subject import subject_words
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import panel_words
+from consensus_client import effective_label
 
 _IDEA_CHARACTERS = 40
 
@@ -20,7 +21,7 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
             run.run_id,
             text.instant(run.create_time).removesuffix(" UTC"),
             f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
-            label_word(run.decision.label) if run.HasField("decision") else "",
+            _label(run),
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
             panel_words(run.turnout, run.decision).removeprefix("panel "),
             subject_words(run.specification, _IDEA_CHARACTERS),
@@ -30,6 +31,18 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
     return table(
         ("run", "created (UTC)", "state", "decision", "score", "panel", "idea"), rows, right=frozenset({4})
     )
+
+
+def _label(run: run_pb2.Run) -> str:
+    """The label that holds, marked where it is not the panel's alone."""
+    if not run.HasField("decision"):
+        return ""
+    mark = ""
+    if run.HasField("effective_override"):
+        mark = ", overridden"
+    elif run.HasField("decision_with_humans"):
+        mark = ", with people"
+    return f"{label_word(effective_label(run))}{mark}"
 
 
 def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
+from consensus_cli.view.entries import blocking_line, concern_line
 from consensus_cli.view.outcome import Block, decision_blocks, override_blocks
+from consensus_cli.view.people import people_blocks, together_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
 from consensus_cli.view.sections import stale_words
@@ -33,6 +35,7 @@ def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
     places = Places(run.specification)
     for review in run.persona_reviews:
         yield from review_blocks(review, places)
+    yield from people_blocks(run)
     yield from _ending_blocks(run)
 
 
@@ -40,7 +43,7 @@ def _ending_blocks(run: run_pb2.Run) -> Iterator[Block]:
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
-        yield from _decision_blocks(run)
+        yield from (Block(0, ""), *verdict_blocks(run, run.turnout))
     if run.HasField("assessment"):
         yield from _section("How sure", [f"- {each}" for each in assessment_sentences(run.assessment)])
 
@@ -185,17 +188,6 @@ def _quoting(words: str, each: panel_pb2.Concern | panel_pb2.BlockingIssue, plac
     return ReviewItem(words, places.lines(each), each.unsupported)
 
 
-def blocking_line(issue: panel_pb2.BlockingIssue) -> str:
-    """A blocking issue, marked where it endangers security."""
-    mark = " (security-critical)" if issue.security_critical else ""
-    return f"{text.clean(issue.text)}{mark}"
-
-
-def concern_line(concern: panel_pb2.Concern) -> str:
-    """A concern, marked where the persona calls it blocking."""
-    return f"{text.clean(concern.text)}{' (blocking)' if concern.blocking else ''}"
-
-
 def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
     """A table of the steps."""
     rows = []
@@ -233,14 +225,14 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     return lines
 
 
-def _decision_blocks(run: run_pb2.Run) -> Iterator[Block]:
-    """The label that holds, where a person gave one, and the panel's decision."""
-    yield Block(0, "")
-    if run.HasField("effective_override"):
-        yield from override_blocks(run.effective_override)
-        yield Block(0, "")
-        yield Block(0, "Decision of the panel", "bold")
-    yield from decision_blocks(run.decision, run.turnout)
+def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+    """The label that holds, where a person gave one or people count, and the panel's decision."""
+    beside = [*override_blocks(run.effective_override)] if run.HasField("effective_override") else []
+    if together := [*together_blocks(run)]:
+        beside += [Block(0, ""), *together] if beside else together
+    if beside:
+        yield from (*beside, Block(0, ""), Block(0, "Decision of the panel", "bold"))
+    yield from decision_blocks(run.decision, turnout)
 
 
 def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:

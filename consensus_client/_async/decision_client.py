@@ -3,7 +3,13 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, run_pb2
+from consensus.v1 import (
+    decision_pb2,
+    decision_service_pb2,
+    decision_service_pb2_grpc,
+    human_review_pb2,
+    run_pb2,
+)
 from consensus_client._async.connection import each_page
 from consensus_client._async.service_client import AsyncServiceClient
 from consensus_client.async_transport import Channel
@@ -11,7 +17,7 @@ from consensus_client.requests import new_key
 
 
 class DecisionClient(AsyncServiceClient):
-    """Records outcomes and overrides, explains decisions and makes them again.
+    """Records outcomes, overrides and what people say, explains decisions and makes them again.
 
     Raises the errors of the contract. `target` is the persistence service.
     """
@@ -62,6 +68,28 @@ class DecisionClient(AsyncServiceClient):
         async for page in each_page(ask):
             for override in page.overrides:
                 yield override
+
+    async def submit_human_review(
+        self, review: human_review_pb2.HumanReview, *, idempotency_key: str | None = None
+    ) -> human_review_pb2.HumanReview:
+        """A person's review as it was recorded; the panel's decision stays."""
+        request = decision_service_pb2.SubmitHumanReviewRequest(
+            human_review=review, idempotency_key=new_key(idempotency_key)
+        )
+        return (await self._connection.call(self._stub.SubmitHumanReview, request)).human_review
+
+    async def list_human_reviews(self, run_id: str = "") -> AsyncIterator[human_review_pb2.HumanReview]:
+        """People's reviews of a run, or of all, newest first, page by page; those that were replaced too."""
+
+        async def ask(page_token: str) -> decision_service_pb2.ListHumanReviewsResponse:
+            request = decision_service_pb2.ListHumanReviewsRequest(
+                run_id=run_id, page_size=1000, page_token=page_token
+            )
+            return await self._connection.call(self._stub.ListHumanReviews, request)
+
+        async for page in each_page(ask):
+            for review in page.human_reviews:
+                yield review
 
     async def list_escalations(
         self,

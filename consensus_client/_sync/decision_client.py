@@ -4,7 +4,13 @@
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
-from consensus.v1 import decision_pb2, decision_service_pb2, decision_service_pb2_grpc, run_pb2
+from consensus.v1 import (
+    decision_pb2,
+    decision_service_pb2,
+    decision_service_pb2_grpc,
+    human_review_pb2,
+    run_pb2,
+)
 from consensus_client._sync.connection import each_page
 from consensus_client._sync.service_client import SyncServiceClient
 from consensus_client.requests import new_key
@@ -12,7 +18,7 @@ from consensus_client.sync_transport import Channel
 
 
 class SyncDecisionClient(SyncServiceClient):
-    """Records outcomes and overrides, explains decisions and makes them again.
+    """Records outcomes, overrides and what people say, explains decisions and makes them again.
 
     Raises the errors of the contract. `target` is the persistence service.
     """
@@ -61,6 +67,27 @@ class SyncDecisionClient(SyncServiceClient):
 
         for page in each_page(ask):
             yield from page.overrides
+
+    def submit_human_review(
+        self, review: human_review_pb2.HumanReview, *, idempotency_key: str | None = None
+    ) -> human_review_pb2.HumanReview:
+        """A person's review as it was recorded; the panel's decision stays."""
+        request = decision_service_pb2.SubmitHumanReviewRequest(
+            human_review=review, idempotency_key=new_key(idempotency_key)
+        )
+        return self._connection.call(self._stub.SubmitHumanReview, request).human_review
+
+    def list_human_reviews(self, run_id: str = "") -> Iterator[human_review_pb2.HumanReview]:
+        """People's reviews of a run, or of all, newest first, page by page; those that were replaced too."""
+
+        def ask(page_token: str) -> decision_service_pb2.ListHumanReviewsResponse:
+            request = decision_service_pb2.ListHumanReviewsRequest(
+                run_id=run_id, page_size=1000, page_token=page_token
+            )
+            return self._connection.call(self._stub.ListHumanReviews, request)
+
+        for page in each_page(ask):
+            yield from page.human_reviews
 
     def list_escalations(
         self,

@@ -52,6 +52,7 @@ from consensus_contract.errors.resources import (
 )
 from consensus_contract.errors.runs import (
     AttemptsExhausted,
+    HumanReviewersFull,
     IllegalState,
     LeaseLost,
     PolicyUnknown,
@@ -91,6 +92,7 @@ __all__ = [
     "DuplicateId",
     "ErrorReason",
     "FieldViolation",
+    "HumanReviewersFull",
     "IdempotencyKeyReused",
     "IllegalState",
     "InternalError",

@@ -104,6 +104,19 @@ class RunNotDecided(ConsensusError):
         )
 
 
+class HumanReviewersFull(ConsensusError):
+    """As many people reviewed the run as may."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_HUMAN_REVIEWERS_FULL
+
+    def __init__(self, *, run_id: str, limit: int) -> None:
+        super().__init__(
+            f"at most {limit} people review run {run_id}; each of them may again",
+            metadata={"run_id": run_id, "limit": str(limit)},
+        )
+
+
 class LeaseLost(ConsensusError):
     """The write carried an outdated fencing token; nothing was written. Between the services only."""
 

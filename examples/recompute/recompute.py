@@ -76,7 +76,8 @@ def decide(run):
         ]
         if any(veto["flag"] == "BLOCKING" or issue.get("securityCritical") for issue in found):
             label = max(label, LABELS.index(veto["at_most"]))
-    holders |= {veto["persona_id"] for veto in policy["vetoes"] if veto["persona_id"]}
+    people = {"human"} - weights.keys() if Decimal(policy.get("human_weight", 0)) else set()
+    holders |= {veto["persona_id"] for veto in policy["vetoes"] if veto["persona_id"]} - people
     required = {*holders, *asked.get("quorum", {}).get("requiredPersonas", [])}
     required |= set(policy.get("quorum", {}).get("required_personas", []))
     fresh = {each["personaId"] for each in reviews if not each.get("staleSections")}

@@ -1,13 +1,13 @@
 """Decides stored runs again, by their own policy or by another. Pure."""
 
 from consensus.v1 import decision_pb2, decision_service_pb2, policy_pb2, run_pb2
-from consensus_contract.errors import Reason
 from consensus_decision.assessment import assess, assessed_labels
-from consensus_decision.decision import decision_of, evaluation_of
+from consensus_decision.decision import decision_of, evaluation_of, with_people
 from consensus_decision.evaluation import Evaluation
 from consensus_decision.messages import assessment_message, label_messages, step_messages
 from consensus_decision.policies import POLICY_VERSION
 from consensus_decision.quorum import has_quorum
+from persistence_service.runs.form.people import missing_reasons
 
 
 def under(run: run_pb2.Run, policy: policy_pb2.Policy | None) -> run_pb2.RunSpecification:
@@ -29,15 +29,24 @@ def explained(
     Raises:
         ValueError: it cannot be decided so.
     """
-    evaluation = _evaluation(run, under(run, policy))
-    decision = decision_of(evaluation, _missing(run))
+    specification = under(run, policy)
+    evaluation = _evaluation(run, specification)
+    decision = decision_of(evaluation, missing_reasons(run))
     stored = _said(run.decision)
-    return decision_service_pb2.ExplainDecisionResponse(
+    answer = decision_service_pb2.ExplainDecisionResponse(
         decision=decision,
         assessment=assessment_message(assess(evaluation)),
         steps=step_messages(evaluation.steps()),
         as_stored=_said(decision) == stored,
     )
+    if (together := _with_people(run, specification)) is not None:
+        answer.decision_with_humans.CopyFrom(decision_of(together, missing_reasons(run)))
+        answer.steps_with_humans.extend(step_messages(together.steps()))
+    return answer
+
+
+def _with_people(run: run_pb2.Run, specification: run_pb2.RunSpecification) -> Evaluation | None:
+    return with_people(specification, run.persona_reviews, run.human_reviews, suspicions=run.suspicions)
 
 
 def _said(decision: decision_pb2.Decision) -> decision_pb2.Decision:
@@ -57,13 +66,16 @@ def decided_again(run: run_pb2.Run, policy: policy_pb2.Policy) -> decision_servi
         label=run.decision.label,
         overall_weighted_confidence=run.decision.overall_weighted_confidence,
     )
+    specification = under(run, policy)
     try:
-        evaluation = _evaluation(run, under(run, policy))
+        evaluation = _evaluation(run, specification)
     except ValueError as error:
         answer.undecided = str(error)
         return answer
-    answer.decision.CopyFrom(decision_of(evaluation, _missing(run)))
+    answer.decision.CopyFrom(decision_of(evaluation, missing_reasons(run)))
     answer.labels.extend(label_messages(assessed_labels(evaluation)))
+    if (together := _with_people(run, specification)) is not None:
+        answer.decision_with_humans.CopyFrom(decision_of(together, missing_reasons(run)))
     return answer
 
 
@@ -72,8 +84,3 @@ def _evaluation(run: run_pb2.Run, specification: run_pb2.RunSpecification) -> Ev
     if not has_quorum(specification, {review.persona_id for review in run.persona_reviews}):
         raise ValueError("fewer personas answered than the policy asks for")
     return evaluation_of(specification, run.persona_reviews, suspicions=run.suspicions)
-
-
-def _missing(run: run_pb2.Run) -> dict[str, Reason]:
-    missing = run.decision.completeness.missing_personas
-    return {each.persona_id: each.reason for each in missing}

@@ -19,7 +19,7 @@ from consensus_rpc.server.identity import Identity, identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.database import Database
 from persistence_service.database.keyed_locks import KeyedLocks
-from persistence_service.decisions import escalations, outcomes, overrides
+from persistence_service.decisions import escalations, human_reviews, outcomes, overrides
 from persistence_service.decisions.deciding import decided_again, explained
 from persistence_service.idempotency.keys import key_use
 from persistence_service.idempotency.once import OncePerKey
@@ -29,6 +29,7 @@ from persistence_service.paging.keyset import fitting
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.decided import DecidedRuns, hold_decided, hold_run
 from persistence_service.runs.elsewhere import FindPolicy
+from persistence_service.runs.form.human_reviews import entry_data, human_review_message, human_review_row
 from persistence_service.runs.form.overrides import override_message, override_row
 from persistence_service.schema.scalars import from_microseconds, microseconds
 
@@ -36,6 +37,8 @@ OP_RECORD = "outcome.record"
 """The operation under which keys stand, and the entry that an outcome leaves."""
 OP_OVERRIDE = "decision.override"
 """Likewise of an override."""
+OP_REVIEW = "human_review.submit"
+"""Likewise of a person's review."""
 OP_RESOLVE = "escalation.resolve"
 """Likewise of a resolution."""
 
@@ -46,6 +49,7 @@ FindPage: TypeAlias = Callable[[Connection, Position | None, int], Rows]
 PageRequest: TypeAlias = (
     decision_service_pb2.ListOutcomesRequest
     | decision_service_pb2.ListOverridesRequest
+    | decision_service_pb2.ListHumanReviewsRequest
     | decision_service_pb2.ListEscalationsRequest
 )
 Said = TypeVar("Said", bound=Message)
@@ -133,6 +137,38 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         binding = ["overrides", tenant, request.run_id]
         found, token = await self._page(binding, "override_id", request, find, override_message)
         return decision_service_pb2.ListOverridesResponse(overrides=found, next_page_token=token)
+
+    async def SubmitHumanReview(
+        self, request: decision_service_pb2.SubmitHumanReviewRequest, context: Context
+    ) -> decision_service_pb2.SubmitHumanReviewResponse:
+        identity, said, review_id = identity_of(context), request.human_review, str(uuid7())
+        actor = Actor(identity.caller, said.user, current_request_id() or "")
+        stream = f"decisions/{said.run_id}"
+
+        def record(connection: Connection, now: datetime) -> decision_service_pb2.SubmitHumanReviewResponse:
+            hold_decided(connection, identity.tenant, said.run_id)
+            row = human_review_row(identity.tenant, said, review_id, identity.caller, now)
+            human_reviews.add(connection, row)
+            entry = NewEntry(OP_REVIEW, entry_data(row))
+            append(connection, identity.tenant, stream, [entry], actor, self._database.now)
+            return decision_service_pb2.SubmitHumanReviewResponse(human_review=human_review_message(row))
+
+        use = key_use(identity, OP_REVIEW, said.run_id, request, request.idempotency_key)
+        async with self._locks.of(f"{identity.tenant}/{stream}"):
+            answer = decision_service_pb2.SubmitHumanReviewResponse
+            return await self._once.change(use, record, answer, stream)
+
+    async def ListHumanReviews(
+        self, request: decision_service_pb2.ListHumanReviewsRequest, context: Context
+    ) -> decision_service_pb2.ListHumanReviewsResponse:
+        tenant = identity_of(context).tenant
+
+        def find(connection: Connection, after: Position | None, limit: int) -> Rows:
+            return human_reviews.page(connection, tenant, request.run_id, after, limit)
+
+        binding = ["human_reviews", tenant, request.run_id]
+        found, token = await self._page(binding, "review_id", request, find, human_review_message)
+        return decision_service_pb2.ListHumanReviewsResponse(human_reviews=found, next_page_token=token)
 
     async def ListEscalations(
         self, request: decision_service_pb2.ListEscalationsRequest, context: Context

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotDecided, RunNotFound
+from persistence_service.runs.form.human_reviews import person_of
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read.decided import find_decided
+from persistence_service.runs.read.people import find_live
 from persistence_service.runs.read.reader import RunReader
 from persistence_service.schema.visibility import visible
 
@@ -43,6 +45,11 @@ def hold_decided(connection: Connection, tenant: str, run_id: str) -> None:
     row = _held(connection, tenant, run_id)
     if row.decision_label is None:
         raise RunNotDecided(run_id=run_id, state=row.state)
+
+
+def find_people(connection: Connection, tenant: str, run_id: str) -> set[tuple[str, str]]:
+    """Who reviewed the run beside its panel."""
+    return {person_of(row) for row in find_live(connection, tenant, [run_id]).get(run_id, ())}
 
 
 def _held(connection: Connection, tenant: str, run_id: str) -> Row[Any, Any]:

@@ -41,6 +41,7 @@ OF_A_RUN = frozenset(
         "decision_overrides",
         "escalations",
         "escalation_resolutions",
+        "human_reviews",
     }
 )
 """Tables whose rows go with their run, without a mark of their own."""

@@ -90,8 +90,7 @@ def check_policy_of(policy: policy_pb2.Policy | None, panel: ChosenPanel, field:
         read = pinned_policy(policy.content)
     except UnknownPolicyError as error:
         raise InvalidField(field=field, description=f"is one that this release can read: {error}") from error
-    named = {*read.quorum.required_personas, *(veto.persona_id for veto in read.vetoes if veto.persona_id)}
-    if strangers := sorted(named - set(panel.ids)):
+    if strangers := sorted(read.named_personas - set(panel.ids)):
         raise InvalidField(
             field=field, description=f"needs {', '.join(strangers)}, and the panel has none such"
         )

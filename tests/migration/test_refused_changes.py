@@ -11,7 +11,14 @@ from persistence_service.tables import metadata
 from tests.support.rows import any_row
 
 ONLY_ADDED = ["journal", "run_settings"]
-OF_A_RUN = ["run_specifications", "revisions", "proposal_versions", "persona_reviews", "decisions"]
+OF_A_RUN = [
+    "run_specifications",
+    "revisions",
+    "proposal_versions",
+    "persona_reviews",
+    "decisions",
+    "human_reviews",
+]
 
 
 @pytest.fixture

@@ -440,9 +440,11 @@ class PersonaContribution(_message.Message):
     CONFIDENCE_SCORE_FIELD_NUMBER: _builtins.int
     CONTRIBUTION_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Id of a persona that answered, such as `architect`."""
+    """Id of a persona that answered, such as `architect`; of a person's review
+    `human:<review_id>`, in Run.decision_with_humans alone.
+    """
     weight: _builtins.float
-    """Its weight in the panel, 0 to 1, exact to four decimals."""
+    """Its weight in the panel, or of a person beside it, exact to four decimals."""
     confidence_score: _builtins.float
     """The score of its review, 0 to 1, exact to four decimals."""
     contribution: _builtins.float
@@ -596,9 +598,11 @@ class MinorityReport(_message.Message):
     STRENGTHS_FIELD_NUMBER: _builtins.int
     CONCERNS_FIELD_NUMBER: _builtins.int
     persona_id: _builtins.str
-    """Id of the persona that dissents, such as `critic`."""
+    """Id of the persona that dissents, such as `critic`; of a person's review
+    `human:<review_id>`.
+    """
     persona_name: _builtins.str
-    """Its name for people, such as `Critic`."""
+    """Its name for people, such as `Critic`; of a person `user`, or `caller`."""
     confidence_score: _builtins.float
     """The score of its review, 0 to 1, exact to four decimals."""
     blocking_summary: _builtins.str

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from consensus.v1 import decision_pb2 as consensus_dot_v1_dot_decision__pb2
+from consensus.v1 import human_review_pb2 as consensus_dot_v1_dot_human__review__pb2
 from consensus.v1 import run_pb2 as consensus_dot_v1_dot_run__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#consensus/v1/decision_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x04\n\x07Outcome\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1b\n\noutcome_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x36\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x06source\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,100}$\x12\x31\n\x0breliability\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\"\n\x04note\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\xb4\x01\n\x04user\x18\x07 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12\x18\n\x06\x63\x61ller\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_reliability\"v\n\x14RecordOutcomeRequest\x12.\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.consensus.v1.OutcomeB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"?\n\x15RecordOutcomeResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.consensus.v1.Outcome\"\x80\x01\n\x13ListOutcomesRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"X\n\x14ListOutcomesResponse\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.consensus.v1.Outcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x17OverrideDecisionRequest\x12\x38\n\x08override\x18\x01 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverrideB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"L\n\x18OverrideDecisionResponse\x12\x30\n\x08override\x18\x01 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\x81\x01\n\x14ListOverridesRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x15ListOverridesResponse\x12\x31\n\toverrides\x18\x01 \x03(\x0b\x32\x1e.consensus.v1.DecisionOverride\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x02\n\nEscalation\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12,\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x1d.consensus.v1.EscalationCause\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.consensus.v1.EscalationState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\nresolution\x18\x05 \x01(\x0b\x32\".consensus.v1.EscalationResolution\x12:\n\x12\x65\x66\x66\x65\x63tive_override\x18\x06 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\xa1\x03\n\x14\x45scalationResolution\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1e\n\rresolution_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nresolution\x18\x03 \x01(\tB%\xbaH\"r \x18\xa0\x1f\x32\x1b^[^\\x00]*[^\\x00\\s][^\\x00]*$\x12\xb4\x01\n\x04user\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12\x18\n\x06\x63\x61ller\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x16ListEscalationsRequest\x12\x36\n\x05state\x18\x01 \x01(\x0e\x32\x1d.consensus.v1.EscalationStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"a\n\x17ListEscalationsResponse\x12-\n\x0b\x65scalations\x18\x01 \x03(\x0b\x32\x18.consensus.v1.Escalation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x01\n\x18ResolveEscalationRequest\x12>\n\nresolution\x18\x01 \x01(\x0b\x32\".consensus.v1.EscalationResolutionB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x0eoverride_label\x18\x02 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"\x85\x01\n\x19ResolveEscalationResponse\x12\x36\n\nresolution\x18\x01 \x01(\x0b\x32\".consensus.v1.EscalationResolution\x12\x30\n\x08override\x18\x02 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\x8b\x01\n\x16\x45xplainDecisionRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x43\n\x06policy\x18\x02 \x01(\tB3\xbaH0r.2,^([a-z][a-z0-9_-]{0,62}(@[0-9a-f]{8,64})?)?$\"\xb7\x01\n\x17\x45xplainDecisionResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\x12\x34\n\nassessment\x18\x02 \x01(\x0b\x32 .consensus.v1.DecisionAssessment\x12)\n\x05steps\x18\x03 \x03(\x0b\x32\x1a.consensus.v1.DecisionStep\x12\x11\n\tas_stored\x18\x04 \x01(\x08\"\x83\x01\n\x16ReaggregateRunsRequest\x12\'\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x17.consensus.v1.RunFilter\x12@\n\x06policy\x18\x02 \x01(\tB0\xbaH-r+2)^[a-z][a-z0-9_-]{0,62}(@[0-9a-f]{8,64})?$\"F\n\x17ReaggregateRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.consensus.v1.ReaggregatedRun\"\x8f\x02\n\x0fReaggregatedRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12#\n\x1boverall_weighted_confidence\x18\x04 \x01(\x01\x12(\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x16.consensus.v1.Decision\x12-\n\x06labels\x18\x06 \x03(\x0b\x32\x1d.consensus.v1.LabelAssessment\x12\x11\n\tundecided\x18\x07 \x01(\t*\x9b\x01\n\x0f\x45scalationCause\x12 \n\x1c\x45SCALATION_CAUSE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45SCALATION_CAUSE_RUN_FAILED\x10\x01\x12\"\n\x1e\x45SCALATION_CAUSE_SECURITY_VETO\x10\x02\x12!\n\x1d\x45SCALATION_CAUSE_TARGET_ERROR\x10\x03*m\n\x0f\x45scalationState\x12 \n\x1c\x45SCALATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45SCALATION_STATE_OPEN\x10\x01\x12\x1d\n\x19\x45SCALATION_STATE_RESOLVED\x10\x02\x32\xa0\x06\n\x0f\x44\x65\x63isionService\x12X\n\rRecordOutcome\x12\".consensus.v1.RecordOutcomeRequest\x1a#.consensus.v1.RecordOutcomeResponse\x12Z\n\x0cListOutcomes\x12!.consensus.v1.ListOutcomesRequest\x1a\".consensus.v1.ListOutcomesResponse\"\x03\x90\x02\x01\x12\x61\n\x10OverrideDecision\x12%.consensus.v1.OverrideDecisionRequest\x1a&.consensus.v1.OverrideDecisionResponse\x12]\n\rListOverrides\x12\".consensus.v1.ListOverridesRequest\x1a#.consensus.v1.ListOverridesResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListEscalations\x12$.consensus.v1.ListEscalationsRequest\x1a%.consensus.v1.ListEscalationsResponse\"\x03\x90\x02\x01\x12\x64\n\x11ResolveEscalation\x12&.consensus.v1.ResolveEscalationRequest\x1a\'.consensus.v1.ResolveEscalationResponse\x12\x63\n\x0f\x45xplainDecision\x12$.consensus.v1.ExplainDecisionRequest\x1a%.consensus.v1.ExplainDecisionResponse\"\x03\x90\x02\x01\x12\x65\n\x0fReaggregateRuns\x12$.consensus.v1.ReaggregateRunsRequest\x1a%.consensus.v1.ReaggregateRunsResponse\"\x03\x90\x02\x01\x30\x01\x42}\n\x16\x64\x65v.consensusengine.v1B\x14\x44\x65\x63isionServiceProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#consensus/v1/decision_service.proto\x12\x0c\x63onsensus.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63onsensus/v1/decision.proto\x1a\x1f\x63onsensus/v1/human_review.proto\x1a\x16\x63onsensus/v1/run.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x04\n\x07Outcome\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1b\n\noutcome_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x36\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x06source\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{1,100}$\x12\x31\n\x0breliability\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\"\n\x04note\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x18\xa0\x1f\x32\n^[^\\x00]*$\x12\xb4\x01\n\x04user\x18\x07 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12\x18\n\x06\x63\x61ller\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_reliability\"v\n\x14RecordOutcomeRequest\x12.\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.consensus.v1.OutcomeB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"?\n\x15RecordOutcomeResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.consensus.v1.Outcome\"\x80\x01\n\x13ListOutcomesRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"X\n\x14ListOutcomesResponse\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.consensus.v1.Outcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x17OverrideDecisionRequest\x12\x38\n\x08override\x18\x01 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverrideB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"L\n\x18OverrideDecisionResponse\x12\x30\n\x08override\x18\x01 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\x81\x01\n\x14ListOverridesRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x15ListOverridesResponse\x12\x31\n\toverrides\x18\x01 \x03(\x0b\x32\x1e.consensus.v1.DecisionOverride\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x18SubmitHumanReviewRequest\x12\x37\n\x0chuman_review\x18\x01 \x01(\x0b\x32\x19.consensus.v1.HumanReviewB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"L\n\x19SubmitHumanReviewResponse\x12/\n\x0chuman_review\x18\x01 \x01(\x0b\x32\x19.consensus.v1.HumanReview\"\x84\x01\n\x17ListHumanReviewsRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{0,64}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"e\n\x18ListHumanReviewsResponse\x12\x30\n\rhuman_reviews\x18\x01 \x03(\x0b\x32\x19.consensus.v1.HumanReview\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x02\n\nEscalation\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12,\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x1d.consensus.v1.EscalationCause\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.consensus.v1.EscalationState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\nresolution\x18\x05 \x01(\x0b\x32\".consensus.v1.EscalationResolution\x12:\n\x12\x65\x66\x66\x65\x63tive_override\x18\x06 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\xa1\x03\n\x14\x45scalationResolution\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x1e\n\rresolution_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nresolution\x18\x03 \x01(\tB%\xbaH\"r \x18\xa0\x1f\x32\x1b^[^\\x00]*[^\\x00\\s][^\\x00]*$\x12\xb4\x01\n\x04user\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01r\x9e\x01\x18\xff\x01\x32\x98\x01^[^\\p{Cc}\\p{Cf}\\p{Co}\\p{Zl}\\p{Zp}\\x{34f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{e0100}-\\x{e01ef}]*$\x12\x18\n\x06\x63\x61ller\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x16ListEscalationsRequest\x12\x36\n\x05state\x18\x01 \x01(\x0e\x32\x1d.consensus.v1.EscalationStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"a\n\x17ListEscalationsResponse\x12-\n\x0b\x65scalations\x18\x01 \x03(\x0b\x32\x18.consensus.v1.Escalation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x01\n\x18ResolveEscalationRequest\x12>\n\nresolution\x18\x01 \x01(\x0b\x32\".consensus.v1.EscalationResolutionB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x0eoverride_label\x18\x02 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\x0fidempotency_key\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$\"\x85\x01\n\x19ResolveEscalationResponse\x12\x36\n\nresolution\x18\x01 \x01(\x0b\x32\".consensus.v1.EscalationResolution\x12\x30\n\x08override\x18\x02 \x01(\x0b\x32\x1e.consensus.v1.DecisionOverride\"\x8b\x01\n\x16\x45xplainDecisionRequest\x12,\n\x06run_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[0-9A-Za-z_-]{1,64}$\x12\x43\n\x06policy\x18\x02 \x01(\tB3\xbaH0r.2,^([a-z][a-z0-9_-]{0,62}(@[0-9a-f]{8,64})?)?$\"\xa4\x02\n\x17\x45xplainDecisionResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.consensus.v1.Decision\x12\x34\n\nassessment\x18\x02 \x01(\x0b\x32 .consensus.v1.DecisionAssessment\x12)\n\x05steps\x18\x03 \x03(\x0b\x32\x1a.consensus.v1.DecisionStep\x12\x11\n\tas_stored\x18\x04 \x01(\x08\x12\x34\n\x14\x64\x65\x63ision_with_humans\x18\x05 \x01(\x0b\x32\x16.consensus.v1.Decision\x12\x35\n\x11steps_with_humans\x18\x06 \x03(\x0b\x32\x1a.consensus.v1.DecisionStep\"\x83\x01\n\x16ReaggregateRunsRequest\x12\'\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x17.consensus.v1.RunFilter\x12@\n\x06policy\x18\x02 \x01(\tB0\xbaH-r+2)^[a-z][a-z0-9_-]{0,62}(@[0-9a-f]{8,64})?$\"F\n\x17ReaggregateRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.consensus.v1.ReaggregatedRun\"\xc5\x02\n\x0fReaggregatedRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05label\x18\x03 \x01(\x0e\x32\x1b.consensus.v1.DecisionLabel\x12#\n\x1boverall_weighted_confidence\x18\x04 \x01(\x01\x12(\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x16.consensus.v1.Decision\x12-\n\x06labels\x18\x06 \x03(\x0b\x32\x1d.consensus.v1.LabelAssessment\x12\x11\n\tundecided\x18\x07 \x01(\t\x12\x34\n\x14\x64\x65\x63ision_with_humans\x18\x08 \x01(\x0b\x32\x16.consensus.v1.Decision*\x9b\x01\n\x0f\x45scalationCause\x12 \n\x1c\x45SCALATION_CAUSE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45SCALATION_CAUSE_RUN_FAILED\x10\x01\x12\"\n\x1e\x45SCALATION_CAUSE_SECURITY_VETO\x10\x02\x12!\n\x1d\x45SCALATION_CAUSE_TARGET_ERROR\x10\x03*m\n\x0f\x45scalationState\x12 \n\x1c\x45SCALATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45SCALATION_STATE_OPEN\x10\x01\x12\x1d\n\x19\x45SCALATION_STATE_RESOLVED\x10\x02\x32\xee\x07\n\x0f\x44\x65\x63isionService\x12X\n\rRecordOutcome\x12\".consensus.v1.RecordOutcomeRequest\x1a#.consensus.v1.RecordOutcomeResponse\x12Z\n\x0cListOutcomes\x12!.consensus.v1.ListOutcomesRequest\x1a\".consensus.v1.ListOutcomesResponse\"\x03\x90\x02\x01\x12\x61\n\x10OverrideDecision\x12%.consensus.v1.OverrideDecisionRequest\x1a&.consensus.v1.OverrideDecisionResponse\x12]\n\rListOverrides\x12\".consensus.v1.ListOverridesRequest\x1a#.consensus.v1.ListOverridesResponse\"\x03\x90\x02\x01\x12\x64\n\x11SubmitHumanReview\x12&.consensus.v1.SubmitHumanReviewRequest\x1a\'.consensus.v1.SubmitHumanReviewResponse\x12\x66\n\x10ListHumanReviews\x12%.consensus.v1.ListHumanReviewsRequest\x1a&.consensus.v1.ListHumanReviewsResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListEscalations\x12$.consensus.v1.ListEscalationsRequest\x1a%.consensus.v1.ListEscalationsResponse\"\x03\x90\x02\x01\x12\x64\n\x11ResolveEscalation\x12&.consensus.v1.ResolveEscalationRequest\x1a\'.consensus.v1.ResolveEscalationResponse\x12\x63\n\x0f\x45xplainDecision\x12$.consensus.v1.ExplainDecisionRequest\x1a%.consensus.v1.ExplainDecisionResponse\"\x03\x90\x02\x01\x12\x65\n\x0fReaggregateRuns\x12$.consensus.v1.ReaggregateRunsRequest\x1a%.consensus.v1.ReaggregateRunsResponse\"\x03\x90\x02\x01\x30\x01\x42}\n\x16\x64\x65v.consensusengine.v1B\x14\x44\x65\x63isionServiceProtoP\x01ZEgithub.com/consensus-engine/consensus/gen/go/consensus/v1;consensusv1\xa2\x02\x03\x43SEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,6 +73,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTOVERRIDESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTOVERRIDESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTOVERRIDESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_SUBMITHUMANREVIEWREQUEST'].fields_by_name['human_review']._loaded_options = None
+  _globals['_SUBMITHUMANREVIEWREQUEST'].fields_by_name['human_review']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SUBMITHUMANREVIEWREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_SUBMITHUMANREVIEWREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\022r\0202\016^[ -~]{0,255}$'
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['run_id']._loaded_options = None
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{0,64}$'
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTHUMANREVIEWSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_ESCALATIONRESOLUTION'].fields_by_name['run_id']._loaded_options = None
   _globals['_ESCALATIONRESOLUTION'].fields_by_name['run_id']._serialized_options = b'\272H\031r\0272\025^[0-9A-Za-z_-]{1,64}$'
   _globals['_ESCALATIONRESOLUTION'].fields_by_name['resolution_id']._loaded_options = None
@@ -104,56 +115,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONSERVICE'].methods_by_name['ListOutcomes']._serialized_options = b'\220\002\001'
   _globals['_DECISIONSERVICE'].methods_by_name['ListOverrides']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['ListOverrides']._serialized_options = b'\220\002\001'
+  _globals['_DECISIONSERVICE'].methods_by_name['ListHumanReviews']._loaded_options = None
+  _globals['_DECISIONSERVICE'].methods_by_name['ListHumanReviews']._serialized_options = b'\220\002\001'
   _globals['_DECISIONSERVICE'].methods_by_name['ListEscalations']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['ListEscalations']._serialized_options = b'\220\002\001'
   _globals['_DECISIONSERVICE'].methods_by_name['ExplainDecision']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['ExplainDecision']._serialized_options = b'\220\002\001'
   _globals['_DECISIONSERVICE'].methods_by_name['ReaggregateRuns']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['ReaggregateRuns']._serialized_options = b'\220\002\001'
-  _globals['_ESCALATIONCAUSE']._serialized_start=3662
-  _globals['_ESCALATIONCAUSE']._serialized_end=3817
-  _globals['_ESCALATIONSTATE']._serialized_start=3819
-  _globals['_ESCALATIONSTATE']._serialized_end=3928
-  _globals['_OUTCOME']._serialized_start=169
-  _globals['_OUTCOME']._serialized_end=709
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=711
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=829
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=831
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=894
-  _globals['_LISTOUTCOMESREQUEST']._serialized_start=897
-  _globals['_LISTOUTCOMESREQUEST']._serialized_end=1025
-  _globals['_LISTOUTCOMESRESPONSE']._serialized_start=1027
-  _globals['_LISTOUTCOMESRESPONSE']._serialized_end=1115
-  _globals['_OVERRIDEDECISIONREQUEST']._serialized_start=1118
-  _globals['_OVERRIDEDECISIONREQUEST']._serialized_end=1249
-  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_start=1251
-  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_end=1327
-  _globals['_LISTOVERRIDESREQUEST']._serialized_start=1330
-  _globals['_LISTOVERRIDESREQUEST']._serialized_end=1459
-  _globals['_LISTOVERRIDESRESPONSE']._serialized_start=1461
-  _globals['_LISTOVERRIDESRESPONSE']._serialized_end=1560
-  _globals['_ESCALATION']._serialized_start=1563
-  _globals['_ESCALATION']._serialized_end=1848
-  _globals['_ESCALATIONRESOLUTION']._serialized_start=1851
-  _globals['_ESCALATIONRESOLUTION']._serialized_end=2268
-  _globals['_LISTESCALATIONSREQUEST']._serialized_start=2271
-  _globals['_LISTESCALATIONSREQUEST']._serialized_end=2412
-  _globals['_LISTESCALATIONSRESPONSE']._serialized_start=2414
-  _globals['_LISTESCALATIONSRESPONSE']._serialized_end=2511
-  _globals['_RESOLVEESCALATIONREQUEST']._serialized_start=2514
-  _globals['_RESOLVEESCALATIONREQUEST']._serialized_end=2715
-  _globals['_RESOLVEESCALATIONRESPONSE']._serialized_start=2718
-  _globals['_RESOLVEESCALATIONRESPONSE']._serialized_end=2851
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=2854
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=2993
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=2996
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=3179
-  _globals['_REAGGREGATERUNSREQUEST']._serialized_start=3182
-  _globals['_REAGGREGATERUNSREQUEST']._serialized_end=3313
-  _globals['_REAGGREGATERUNSRESPONSE']._serialized_start=3315
-  _globals['_REAGGREGATERUNSRESPONSE']._serialized_end=3385
-  _globals['_REAGGREGATEDRUN']._serialized_start=3388
-  _globals['_REAGGREGATEDRUN']._serialized_end=3659
-  _globals['_DECISIONSERVICE']._serialized_start=3931
-  _globals['_DECISIONSERVICE']._serialized_end=4731
+  _globals['_ESCALATIONCAUSE']._serialized_start=4308
+  _globals['_ESCALATIONCAUSE']._serialized_end=4463
+  _globals['_ESCALATIONSTATE']._serialized_start=4465
+  _globals['_ESCALATIONSTATE']._serialized_end=4574
+  _globals['_OUTCOME']._serialized_start=202
+  _globals['_OUTCOME']._serialized_end=742
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=744
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=862
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=864
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=927
+  _globals['_LISTOUTCOMESREQUEST']._serialized_start=930
+  _globals['_LISTOUTCOMESREQUEST']._serialized_end=1058
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_start=1060
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_end=1148
+  _globals['_OVERRIDEDECISIONREQUEST']._serialized_start=1151
+  _globals['_OVERRIDEDECISIONREQUEST']._serialized_end=1282
+  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_start=1284
+  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_end=1360
+  _globals['_LISTOVERRIDESREQUEST']._serialized_start=1363
+  _globals['_LISTOVERRIDESREQUEST']._serialized_end=1492
+  _globals['_LISTOVERRIDESRESPONSE']._serialized_start=1494
+  _globals['_LISTOVERRIDESRESPONSE']._serialized_end=1593
+  _globals['_SUBMITHUMANREVIEWREQUEST']._serialized_start=1596
+  _globals['_SUBMITHUMANREVIEWREQUEST']._serialized_end=1727
+  _globals['_SUBMITHUMANREVIEWRESPONSE']._serialized_start=1729
+  _globals['_SUBMITHUMANREVIEWRESPONSE']._serialized_end=1805
+  _globals['_LISTHUMANREVIEWSREQUEST']._serialized_start=1808
+  _globals['_LISTHUMANREVIEWSREQUEST']._serialized_end=1940
+  _globals['_LISTHUMANREVIEWSRESPONSE']._serialized_start=1942
+  _globals['_LISTHUMANREVIEWSRESPONSE']._serialized_end=2043
+  _globals['_ESCALATION']._serialized_start=2046
+  _globals['_ESCALATION']._serialized_end=2331
+  _globals['_ESCALATIONRESOLUTION']._serialized_start=2334
+  _globals['_ESCALATIONRESOLUTION']._serialized_end=2751
+  _globals['_LISTESCALATIONSREQUEST']._serialized_start=2754
+  _globals['_LISTESCALATIONSREQUEST']._serialized_end=2895
+  _globals['_LISTESCALATIONSRESPONSE']._serialized_start=2897
+  _globals['_LISTESCALATIONSRESPONSE']._serialized_end=2994
+  _globals['_RESOLVEESCALATIONREQUEST']._serialized_start=2997
+  _globals['_RESOLVEESCALATIONREQUEST']._serialized_end=3198
+  _globals['_RESOLVEESCALATIONRESPONSE']._serialized_start=3201
+  _globals['_RESOLVEESCALATIONRESPONSE']._serialized_end=3334
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=3337
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=3476
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=3479
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=3771
+  _globals['_REAGGREGATERUNSREQUEST']._serialized_start=3774
+  _globals['_REAGGREGATERUNSREQUEST']._serialized_end=3905
+  _globals['_REAGGREGATERUNSRESPONSE']._serialized_start=3907
+  _globals['_REAGGREGATERUNSRESPONSE']._serialized_end=3977
+  _globals['_REAGGREGATEDRUN']._serialized_start=3980
+  _globals['_REAGGREGATEDRUN']._serialized_end=4305
+  _globals['_DECISIONSERVICE']._serialized_start=4577
+  _globals['_DECISIONSERVICE']._serialized_end=5583
 # @@protoc_insertion_point(module_scope)

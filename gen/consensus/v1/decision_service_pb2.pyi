@@ -5,6 +5,7 @@ What became of decisions, and how they come about; kept and told by the persiste
 
 from collections import abc as _abc
 from consensus.v1 import decision_pb2 as _decision_pb2
+from consensus.v1 import human_review_pb2 as _human_review_pb2
 from consensus.v1 import run_pb2 as _run_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -359,6 +360,116 @@ class ListOverridesResponse(_message.Message):
 Global___ListOverridesResponse: _TypeAlias = ListOverridesResponse  # noqa: Y015
 
 @_typing.final
+class SubmitHumanReviewRequest(_message.Message):
+    """Asks to record a person's review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HUMAN_REVIEW_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """The caller's name for this request, 1 to 255 printable ASCII characters; empty for none."""
+    @_builtins.property
+    def human_review(self) -> _human_review_pb2.HumanReview:
+        """The review; what the service sets is not read."""
+
+    def __init__(
+        self,
+        *,
+        human_review: _human_review_pb2.HumanReview | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["human_review", b"human_review"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["human_review", b"human_review", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitHumanReviewRequest: _TypeAlias = SubmitHumanReviewRequest  # noqa: Y015
+
+@_typing.final
+class SubmitHumanReviewResponse(_message.Message):
+    """What was recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HUMAN_REVIEW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def human_review(self) -> _human_review_pb2.HumanReview:
+        """The review, whole."""
+
+    def __init__(
+        self,
+        *,
+        human_review: _human_review_pb2.HumanReview | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["human_review", b"human_review"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["human_review", b"human_review"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitHumanReviewResponse: _TypeAlias = SubmitHumanReviewResponse  # noqa: Y015
+
+@_typing.final
+class ListHumanReviewsRequest(_message.Message):
+    """Asks for a page of people's reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Of this run; empty for all."""
+    page_size: _builtins.int
+    """How many at most, 1 to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same request; empty for the first."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHumanReviewsRequest: _TypeAlias = ListHumanReviewsRequest  # noqa: Y015
+
+@_typing.final
+class ListHumanReviewsResponse(_message.Message):
+    """A page of people's reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HUMAN_REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty on the last."""
+    @_builtins.property
+    def human_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_human_review_pb2.HumanReview]:
+        """The reviews."""
+
+    def __init__(
+        self,
+        *,
+        human_reviews: _abc.Iterable[_human_review_pb2.HumanReview] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["human_reviews", b"human_reviews", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHumanReviewsResponse: _TypeAlias = ListHumanReviewsResponse  # noqa: Y015
+
+@_typing.final
 class Escalation(_message.Message):
     """A run that a person should look at."""
 
@@ -608,6 +719,8 @@ class ExplainDecisionResponse(_message.Message):
     ASSESSMENT_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     AS_STORED_FIELD_NUMBER: _builtins.int
+    DECISION_WITH_HUMANS_FIELD_NUMBER: _builtins.int
+    STEPS_WITH_HUMANS_FIELD_NUMBER: _builtins.int
     as_stored: _builtins.bool
     """Whether `decision` says what the stored one says, notes and the policy's name aside."""
     @_builtins.property
@@ -622,6 +735,16 @@ class ExplainDecisionResponse(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.DecisionStep]:
         """Each step, in the order in which they are taken; those without effect too."""
 
+    @_builtins.property
+    def decision_with_humans(self) -> _decision_pb2.Decision:
+        """What the policy makes of the panel's reviews and people's together: as
+        Run.decision_with_humans.
+        """
+
+    @_builtins.property
+    def steps_with_humans(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.DecisionStep]:
+        """Its steps; empty without it."""
+
     def __init__(
         self,
         *,
@@ -629,10 +752,12 @@ class ExplainDecisionResponse(_message.Message):
         assessment: _decision_pb2.DecisionAssessment | None = ...,
         steps: _abc.Iterable[_decision_pb2.DecisionStep] | None = ...,
         as_stored: _builtins.bool = ...,
+        decision_with_humans: _decision_pb2.Decision | None = ...,
+        steps_with_humans: _abc.Iterable[_decision_pb2.DecisionStep] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "decision", b"decision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "decision", b"decision", "decision_with_humans", b"decision_with_humans"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_stored", b"as_stored", "assessment", b"assessment", "decision", b"decision", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_stored", b"as_stored", "assessment", b"assessment", "decision", b"decision", "decision_with_humans", b"decision_with_humans", "steps", b"steps", "steps_with_humans", b"steps_with_humans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -703,6 +828,7 @@ class ReaggregatedRun(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     UNDECIDED_FIELD_NUMBER: _builtins.int
+    DECISION_WITH_HUMANS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     label: _decision_pb2.DecisionLabel.ValueType
@@ -725,6 +851,12 @@ class ReaggregatedRun(_message.Message):
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.LabelAssessment]:
         """The labels' probabilities and expected costs; empty for a policy that was not fitted."""
 
+    @_builtins.property
+    def decision_with_humans(self) -> _decision_pb2.Decision:
+        """The decision under the other policy with people's reviews counted: as
+        Run.decision_with_humans. Neither of them an outcome, nor mixed with the panel's votes.
+        """
+
     def __init__(
         self,
         *,
@@ -735,10 +867,11 @@ class ReaggregatedRun(_message.Message):
         decision: _decision_pb2.Decision | None = ...,
         labels: _abc.Iterable[_decision_pb2.LabelAssessment] | None = ...,
         undecided: _builtins.str = ...,
+        decision_with_humans: _decision_pb2.Decision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "decision_with_humans", b"decision_with_humans"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "label", b"label", "labels", b"labels", "overall_weighted_confidence", b"overall_weighted_confidence", "run_id", b"run_id", "undecided", b"undecided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "decision_with_humans", b"decision_with_humans", "label", b"label", "labels", b"labels", "overall_weighted_confidence", b"overall_weighted_confidence", "run_id", b"run_id", "undecided", b"undecided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

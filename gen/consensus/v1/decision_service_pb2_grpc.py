@@ -56,6 +56,16 @@ class DecisionServiceStub:
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
                 response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
                 _registered_method=True)
+        self.SubmitHumanReview = channel.unary_unary(
+                '/consensus.v1.DecisionService/SubmitHumanReview',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewResponse.FromString,
+                _registered_method=True)
+        self.ListHumanReviews = channel.unary_unary(
+                '/consensus.v1.DecisionService/ListHumanReviews',
+                request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsRequest.SerializeToString,
+                response_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsResponse.FromString,
+                _registered_method=True)
         self.ListEscalations = channel.unary_unary(
                 '/consensus.v1.DecisionService/ListEscalations',
                 request_serializer=consensus_dot_v1_dot_decision__service__pb2.ListEscalationsRequest.SerializeToString,
@@ -107,6 +117,22 @@ class DecisionServiceServicer:
 
     def ListOverrides(self, request, context):
         """Lists a run's overrides, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitHumanReview(self, request, context):
+        """Records a person's review of a decided run, beside the panel's. Only ever added; the
+        newest of each person is live, and counts in Run.decision_with_humans by the run's policy.
+        At most 50 people may review one run; the next fails with HUMAN_REVIEWERS_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHumanReviews(self, request, context):
+        """Lists people's reviews, those that others replaced too, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +191,16 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.ListOverrides,
                     request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.FromString,
                     response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.SerializeToString,
+            ),
+            'SubmitHumanReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitHumanReview,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewResponse.SerializeToString,
+            ),
+            'ListHumanReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHumanReviews,
+                    request_deserializer=consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsRequest.FromString,
+                    response_serializer=consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsResponse.SerializeToString,
             ),
             'ListEscalations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEscalations,
@@ -297,6 +333,60 @@ class DecisionService:
             '/consensus.v1.DecisionService/ListOverrides',
             consensus_dot_v1_dot_decision__service__pb2.ListOverridesRequest.SerializeToString,
             consensus_dot_v1_dot_decision__service__pb2.ListOverridesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitHumanReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/SubmitHumanReview',
+            consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.SubmitHumanReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHumanReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.v1.DecisionService/ListHumanReviews',
+            consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsRequest.SerializeToString,
+            consensus_dot_v1_dot_decision__service__pb2.ListHumanReviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,

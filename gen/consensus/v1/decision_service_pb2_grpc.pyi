@@ -45,6 +45,13 @@ class DecisionServiceStub:
     """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
     ListOverrides: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]
     """Lists a run's overrides, newest first."""
+    SubmitHumanReview: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.SubmitHumanReviewRequest, _decision_service_pb2.SubmitHumanReviewResponse]
+    """Records a person's review of a decided run, beside the panel's. Only ever added; the
+    newest of each person is live, and counts in Run.decision_with_humans by the run's policy.
+    At most 50 people may review one run; the next fails with HUMAN_REVIEWERS_FULL.
+    """
+    ListHumanReviews: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListHumanReviewsRequest, _decision_service_pb2.ListHumanReviewsResponse]
+    """Lists people's reviews, those that others replaced too, newest first."""
     ListEscalations: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]
     """Lists the runs that a person should look at, newest first."""
     ResolveEscalation: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]
@@ -77,6 +84,13 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Records a person's label in place of a decided run's. Only ever added; the newest holds."""
     ListOverrides: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListOverridesRequest, _decision_service_pb2.ListOverridesResponse]  # type: ignore[assignment]
     """Lists a run's overrides, newest first."""
+    SubmitHumanReview: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.SubmitHumanReviewRequest, _decision_service_pb2.SubmitHumanReviewResponse]  # type: ignore[assignment]
+    """Records a person's review of a decided run, beside the panel's. Only ever added; the
+    newest of each person is live, and counts in Run.decision_with_humans by the run's policy.
+    At most 50 people may review one run; the next fails with HUMAN_REVIEWERS_FULL.
+    """
+    ListHumanReviews: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListHumanReviewsRequest, _decision_service_pb2.ListHumanReviewsResponse]  # type: ignore[assignment]
+    """Lists people's reviews, those that others replaced too, newest first."""
     ListEscalations: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListEscalationsRequest, _decision_service_pb2.ListEscalationsResponse]  # type: ignore[assignment]
     """Lists the runs that a person should look at, newest first."""
     ResolveEscalation: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ResolveEscalationRequest, _decision_service_pb2.ResolveEscalationResponse]  # type: ignore[assignment]
@@ -130,6 +144,25 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.ListOverridesResponse, _abc.Awaitable[_decision_service_pb2.ListOverridesResponse]]:
         """Lists a run's overrides, newest first."""
+
+    @_abc_1.abstractmethod
+    def SubmitHumanReview(
+        self,
+        request: _decision_service_pb2.SubmitHumanReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.SubmitHumanReviewResponse, _abc.Awaitable[_decision_service_pb2.SubmitHumanReviewResponse]]:
+        """Records a person's review of a decided run, beside the panel's. Only ever added; the
+        newest of each person is live, and counts in Run.decision_with_humans by the run's policy.
+        At most 50 people may review one run; the next fails with HUMAN_REVIEWERS_FULL.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHumanReviews(
+        self,
+        request: _decision_service_pb2.ListHumanReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.ListHumanReviewsResponse, _abc.Awaitable[_decision_service_pb2.ListHumanReviewsResponse]]:
+        """Lists people's reviews, those that others replaced too, newest first."""
 
     @_abc_1.abstractmethod
     def ListEscalations(

@@ -295,6 +295,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
     an explanation. Metadata: `run_id`, `state`.
     """
+    ERROR_REASON_HUMAN_REVIEWERS_FULL: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION: as many people reviewed the run as may; each of them may again.
+    Metadata: `run_id`, `limit`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -538,5 +542,9 @@ ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 53
 ERROR_REASON_RUN_NOT_DECIDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
 an explanation. Metadata: `run_id`, `state`.
+"""
+ERROR_REASON_HUMAN_REVIEWERS_FULL: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION: as many people reviewed the run as may; each of them may again.
+Metadata: `run_id`, `limit`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

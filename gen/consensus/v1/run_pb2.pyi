@@ -7,6 +7,7 @@ from collections import abc as _abc
 from consensus.v1 import decision_pb2 as _decision_pb2
 from consensus.v1 import document_pb2 as _document_pb2
 from consensus.v1 import errors_pb2 as _errors_pb2
+from consensus.v1 import human_review_pb2 as _human_review_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
 from consensus.v1 import policy_pb2 as _policy_pb2
 from consensus.v1 import proposal_pb2 as _proposal_pb2
@@ -159,6 +160,8 @@ class Run(_message.Message):
     ASSESSMENT_FIELD_NUMBER: _builtins.int
     SUSPICIONS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_OVERRIDE_FIELD_NUMBER: _builtins.int
+    HUMAN_REVIEWS_FIELD_NUMBER: _builtins.int
+    DECISION_WITH_HUMANS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Opaque id, unique within the tenant; later runs sort after earlier ones."""
     type: Global___RunType.ValueType
@@ -245,6 +248,7 @@ class Run(_message.Message):
     def omitted_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of parts that it has and this answer leaves out, since with them it would be
         larger than a message may be: `persona_reviews` (see ListPersonaReviews),
+        `human_reviews` (see ListHumanReviews), `decision_with_humans.minority_reports`,
         `decision.minority_reports`, `proposal_diff`, `proposal` (see the run's events) and
         `specification.revision` (see the parent run). Only runs that were recorded before
         sizes were bounded are so large. Empty in lists.
@@ -270,6 +274,28 @@ class Run(_message.Message):
     def effective_override(self) -> _decision_pb2.DecisionOverride:
         """The newest override of the decision, whose label holds instead; absent where there is
         none. In lists only its label.
+        """
+
+    @_builtins.property
+    def human_reviews(self) -> _containers.RepeatedCompositeFieldContainer[_human_review_pb2.HumanReview]:
+        """What people say of it, one review per person, the newest, in the order of their ids.
+        Empty in lists, and until there is a decision.
+        """
+
+    @_builtins.property
+    def decision_with_humans(self) -> _decision_pb2.Decision:
+        """What the run's policy makes of the panel's reviews and people's together; `decision`
+        stays the panel's alone. Absent where nobody reviewed the run, or the policy has no
+        `human_weight`. In lists only its label. Derived when the run is read. Which label holds:
+        `effective_override`'s, else this one, else `decision`'s.
+
+        A person is a reviewer like any other: with `human_weight` times the weight of the whole
+        panel in the weighted mean, with that weight behind blocking issues, with a minority
+        report. Under a policy fitted on outcomes each person adds to the probabilities, times
+        `human_weight`, what the whole panel would have added had all of it given that score. A
+        person's blocking issue is a veto only where a rule of the policy's `vetoes` names `human`;
+        where `quorum.required_personas` does, the panel alone cannot approve. Who of the panel
+        answered (`completeness`) is told without people.
         """
 
     def __init__(
@@ -303,10 +329,12 @@ class Run(_message.Message):
         assessment: _decision_pb2.DecisionAssessment | None = ...,
         suspicions: _abc.Iterable[_suspicion_pb2.Suspicion] | None = ...,
         effective_override: _decision_pb2.DecisionOverride | None = ...,
+        human_reviews: _abc.Iterable[_human_review_pb2.HumanReview] | None = ...,
+        decision_with_humans: _decision_pb2.Decision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "decision_with_humans", b"decision_with_humans", "delete_time", b"delete_time", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "specification", b"specification", "start_time", b"start_time", "turnout", b"turnout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "suspicions", b"suspicions", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "caller", b"caller", "create_time", b"create_time", "deadline_time", b"deadline_time", "decision", b"decision", "decision_with_humans", b"decision_with_humans", "delete_time", b"delete_time", "deletion_id", b"deletion_id", "effective_override", b"effective_override", "failure", b"failure", "finish_time", b"finish_time", "human_reviews", b"human_reviews", "last_sequence", b"last_sequence", "omitted_fields", b"omitted_fields", "parent_run_id", b"parent_run_id", "persona_reviews", b"persona_reviews", "proposal", b"proposal", "proposal_diff", b"proposal_diff", "purge_time", b"purge_time", "resume_count", b"resume_count", "run_id", b"run_id", "specification", b"specification", "start_time", b"start_time", "state", b"state", "steps", b"steps", "suspicions", b"suspicions", "take_over_count", b"take_over_count", "turnout", b"turnout", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -985,7 +1013,9 @@ class RunFilter(_message.Message):
     parent_run_id: _builtins.str
     """That revise the run with this id; empty for all runs, revisions or not."""
     decision: _decision_pb2.DecisionLabel.ValueType
-    """Whose decision has this label; UNSPECIFIED for all runs, with a decision or without."""
+    """Whose decision, the panel's, has this label; UNSPECIFIED for all runs, with a decision or
+    without.
+    """
     min_confidence: _builtins.float
     """With at least this confidence, 0 to 1, compared at four decimals; runs without a
     decision are left out.

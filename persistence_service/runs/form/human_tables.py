@@ -1,11 +1,19 @@
 """Tables of what people say about runs."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema.base import Base, Identifier, UtcTime, core_table
+from persistence_service.schema.base import (
+    Base,
+    Identifier,
+    Json,
+    TenThousandths,
+    UtcTime,
+    core_table,
+)
 
 
 class OverrideRow(Base):
@@ -53,6 +61,24 @@ class ResolutionRow(Base):
     resolution: Mapped[str] = mapped_column(Text)
 
 
+class HumanReviewRow(Base):
+    """A person's review of a decided run; insert-only, goes with its run."""
+
+    __tablename__ = "human_reviews"
+
+    tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    review_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    create_time: Mapped[datetime] = mapped_column(UtcTime)
+    confidence: Mapped[int] = mapped_column(TenThousandths)
+    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    user_id: Mapped[str] = mapped_column(String(255))
+    caller: Mapped[str] = mapped_column(String(255))
+
+    __table_args__ = (Index("ix_human_reviews_time", "tenant", "create_time", "review_id"),)
+
+
 OVERRIDES = core_table(OverrideRow)
 ESCALATIONS = core_table(EscalationRow)
 RESOLUTIONS = core_table(ResolutionRow)
+HUMAN_REVIEWS = core_table(HumanReviewRow)

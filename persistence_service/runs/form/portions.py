@@ -16,6 +16,8 @@ PART_BYTES = MAX_PAGE_BYTES
 # In the order in which they are left out: what can be told from the rest, then what is the largest.
 _OMITTABLE = (
     ("proposal_diff",),
+    ("decision_with_humans", "minority_reports"),
+    ("human_reviews",),
     ("persona_reviews",),
     ("decision", "minority_reports"),
     ("proposal",),

@@ -15,6 +15,7 @@ from persistence_service.runs.form.assessment import note_assessment
 from persistence_service.runs.form.events import RecordedRunEvent
 from persistence_service.runs.form.materials import complete
 from persistence_service.runs.form.overrides import override_message
+from persistence_service.runs.form.people import note_people
 from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.form.specification import specification_message
 from persistence_service.runs.form.steps import fold_steps
@@ -39,6 +40,8 @@ class RunRows:
     decision: Row | None = None
     override: Row | None = None
     """The newest."""
+    people: Sequence[Row] = ()
+    """The newest review of each person."""
 
 
 def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
@@ -65,19 +68,16 @@ def whole_run(rows: RunRows, retention: timedelta | None = None) -> run_pb2.Run:
         run.decision.CopyFrom(decisions.decision_message(rows.decision))
         run.decision.decision_notes = rows.run["decision_notes"] or ""
         note_assessment(run)
+        note_people(run, rows.people)
     if rows.override is not None:
         run.effective_override.CopyFrom(override_message(rows.override))
     return run
 
 
 def listed_run(
-    row: Row,
-    entries: Sequence[RecordedRunEvent],
-    override: Row | None = None,
-    retention: timedelta | None = None,
+    row: Row, entries: Sequence[RecordedRunEvent], retention: timedelta | None = None
 ) -> run_pb2.Run:
-    """The run as lists show it: of its decision only label, confidence, policy version and fresh weight, of
-    the newest override only the label.
+    """The run as lists show it: of its decision only label, confidence, policy version and fresh weight.
 
     `retention` is how long a deleted run is kept; None: for ever.
     """
@@ -88,8 +88,6 @@ def listed_run(
     for entry in entries:
         if entry.event_type == event_types.DECISION:
             decisions.note_fresh_weight(run.decision, entry.data)
-    if override is not None:
-        run.effective_override.label = names.label_number(override["label"])
     return run
 
 

@@ -20,6 +20,7 @@ from persistence_service.runs.form.run_message import listed_run, whole_run
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.read import repository
 from persistence_service.runs.read.attempts import find_attempts, find_keys, sort_key
+from persistence_service.runs.read.labels import Labels, find_labels
 from persistence_service.runs.read.reader import RunReader
 from persistence_service.schema.scalars import (
     from_microseconds,
@@ -50,16 +51,15 @@ async def list_runs(
         repository.RUNS_WITH_SPECIFICATION.shown(shown), tenant, request.filter, position, size + 1
     )
 
-    def find(connection: Connection) -> tuple[Sequence[Row], RunEntries, Mapping[str, Row]]:
+    def find(connection: Connection) -> tuple[Sequence[Row], RunEntries, Labels]:
         rows = connection.execute(statement).mappings().all()
         entries = repository.find_entries(connection, tenant, [row["run_id"] for row in rows[:size]])
-        decided = [row["run_id"] for row in rows[:size] if row["decision_label"] is not None]
-        return rows, entries, repository.find_overrides(connection, tenant, decided, show_deleted=shown)
+        decided = [row for row in rows[:size] if row["decision_label"] is not None]
+        return rows, entries, find_labels(connection, tenant, decided, show_deleted=shown)
 
-    rows, entries, overrides = await reader.read(find, "runs")
+    rows, entries, labels = await reader.read(find, "runs")
     runs = (
-        listed_run(row, entries[row["run_id"]], overrides.get(row["run_id"]), reader.options.retention)
-        for row in rows[:size]
+        labels.told(listed_run(row, entries[row["run_id"]], reader.options.retention)) for row in rows[:size]
     )
     page = fitting(runs, size)
     response = persistence_service_pb2.ListRunsResponse(runs=page)

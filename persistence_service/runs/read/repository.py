@@ -25,6 +25,7 @@ from persistence_service.runs.form.tables import (
     SPECIFIED_MATERIAL,
     SPECIFIED_SETTINGS,
 )
+from persistence_service.runs.read.people import find_live
 from persistence_service.schema.newest import newest_of_runs
 from persistence_service.schema.scalars import from_microseconds
 from persistence_service.schema.visibility import both
@@ -112,8 +113,9 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
     material = None
     if run["about"] is not None:
         material = connection.execute(FIND_MATERIAL.shown(show_deleted), of_run).mappings().one_or_none()
-    override = None
+    override, people = None, {}
     if run["decision_label"] is not None:
+        people = find_live(connection, tenant, [run_id], show_deleted=show_deleted)
         override = find_overrides(connection, tenant, [run_id], show_deleted=show_deleted).get(run_id)
     proposals, decisions = found[event_types.PROPOSAL], found[event_types.DECISION]
     return RunRows(
@@ -126,6 +128,7 @@ def find_run(connection: Connection, tenant: str, run_id: str, *, show_deleted: 
         revision=revision,
         material=material,
         override=override,
+        people=people.get(run_id, ()),
     )
 
 

@@ -9,7 +9,7 @@ from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import NOBODY
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
-from persistence_service.runs.form.human_tables import ESCALATIONS, OVERRIDES, RESOLUTIONS
+from persistence_service.runs.form.human_tables import ESCALATIONS, HUMAN_REVIEWS, OVERRIDES, RESOLUTIONS
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.outcome_tables import OUTCOMES
 from persistence_service.runs.form.tables import MATERIALS, PAYLOADS, REVISIONS, RUNS, SPECIFICATIONS
@@ -40,7 +40,7 @@ REMOVE = tuple(
     )
     for table in (
         *(RUNS, SPECIFICATIONS, MATERIALS, REVISIONS, *PAYLOADS.values(), ATTEMPTS),
-        *(OUTCOMES, OVERRIDES, ESCALATIONS, RESOLUTIONS),
+        *(OUTCOMES, OVERRIDES, ESCALATIONS, RESOLUTIONS, HUMAN_REVIEWS),
     )
 )
 
