@@ -13,6 +13,7 @@ from consensus_cli.commands import (
     doctor,
     drafts,
     humans,
+    keys,
     outcomes,
     panels,
     policies,
@@ -74,6 +75,7 @@ for module in (
     policies,
     benching,
     audit,
+    keys,
     doctor,
 ):
     module.register(app)

@@ -66,6 +66,7 @@ from consensus_contract.errors.runs import (
 )
 from consensus_contract.errors.services import (
     AuditCheckpointsOff,
+    ContentKeysUnusable,
     DatabaseError,
     DatabaseUnavailable,
     InternalError,
@@ -79,6 +80,7 @@ __all__ = [
     "AuditCheckpointsOff",
     "CollaboratorNotFound",
     "ConsensusError",
+    "ContentKeysUnusable",
     "DatabaseError",
     "DatabaseUnavailable",
     "DeletionNotFound",

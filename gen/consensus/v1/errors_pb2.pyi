@@ -295,6 +295,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
     an explanation. Metadata: `run_id`, `state`.
     """
+    ERROR_REASON_CONTENT_KEYS_UNUSABLE: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION: the operator's keys of content cannot be used: their file is not
+    there, malformed, or lacks a key that content is encrypted with; the message says which.
+    Nothing was changed.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -538,5 +543,10 @@ ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 53
 ERROR_REASON_RUN_NOT_DECIDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
 an explanation. Metadata: `run_id`, `state`.
+"""
+ERROR_REASON_CONTENT_KEYS_UNUSABLE: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION: the operator's keys of content cannot be used: their file is not
+there, malformed, or lacks a key that content is encrypted with; the message says which.
+Nothing was changed.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text
+from sqlalchemy import Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Identifier, UtcTime, core_table
+from persistence_service.schema.sealed import SealedText
 
 
 class OverrideRow(Base):
@@ -20,7 +21,7 @@ class OverrideRow(Base):
     label: Mapped[str] = mapped_column(String(16))
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(SealedText("decision_overrides.reason"))
 
 
 class EscalationRow(Base):
@@ -50,7 +51,7 @@ class ResolutionRow(Base):
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
-    resolution: Mapped[str] = mapped_column(Text)
+    resolution: Mapped[str] = mapped_column(SealedText("escalation_resolutions.resolution"))
 
 
 OVERRIDES = core_table(OverrideRow)
