@@ -14,6 +14,7 @@ from consensus_cli.commands import (
     drafts,
     human_reviews,
     humans,
+    keys,
     outcomes,
     panels,
     policies,
@@ -76,6 +77,7 @@ for module in (
     policies,
     benching,
     audit,
+    keys,
     doctor,
 ):
     module.register(app)

@@ -29,6 +29,7 @@ from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile, 
 from persistence_service.audit.servicer import AuditServicer
 from persistence_service.commands import commands, load_settings, refusals_shown
 from persistence_service.config import PersistenceSettings
+from persistence_service.content.keyring import Keyring
 from persistence_service.database import Database
 from persistence_service.decisions.servicer import DecisionServicer
 from persistence_service.diagnostics.servicer import DiagnosticsServicer
@@ -83,6 +84,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
     database = Database(settings.database_options(), RIGHTS)
+    keyring = Keyring(database, settings.content_keys_file)
     signing = Signing(database)
     once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
     run_access = RunAccess.of(database, _run_options(settings))
@@ -105,7 +107,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         AuditServicer(database, signing, checkpointer), server.grpc
     )
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
-        DiagnosticsServicer(database), server.grpc
+        DiagnosticsServicer(database, keyring), server.grpc
     )
     event_service_pb2_grpc.add_EventServiceServicer_to_server(
         EventServicer(database, signing, once, has_draft=has_draft), server.grpc
@@ -143,10 +145,10 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     await server.start()
     run_access.start()
     draft_access.start()
-    readiness = asyncio.create_task(follow_database(database, report))
+    readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
     readiness.add_done_callback(lambda _: server.request_stop())
     purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
-    background = [asyncio.create_task(purging)]
+    background = [asyncio.create_task(purging), asyncio.create_task(keyring.follow())]
     if checkpointer:
         background.append(asyncio.create_task(checkpointer.run()))
     try:

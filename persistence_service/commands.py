@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,6 +13,7 @@ from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.config import PersistenceSettings
+from persistence_service.content.key_file import new_line
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
@@ -52,6 +54,12 @@ def db_reset(
 def audit_key() -> None:
     """Make a key for AUDIT_SIGNING_KEY and print it."""
     typer.echo(new_signing_key())
+
+
+@commands.command("content-key")
+def content_key() -> None:
+    """Make a key for CONTENT_KEYS_FILE and print its line."""
+    typer.echo(new_line(datetime.now(UTC).date()))
 
 
 @commands.command("settings")

@@ -137,6 +137,11 @@ class PersistenceSettings(ServerSettings):
         60.0, ge=1, le=86_400, description="How often an audit checkpoint is taken."
     )
 
+    content_keys_file: Path | None = Field(
+        None,
+        description="Keys that content is encrypted with in the database, a line `id:key` each, the newest "
+        "first; `python -m persistence_service content-key` makes one. Without it content is stored plainly.",
+    )
     audit_reads: bool = Field(
         False,
         description="Whether reading runs and drafts is entered into the audit trail too, as stream "

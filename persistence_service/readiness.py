@@ -8,8 +8,12 @@ from persistence_service.database import Database
 Report = Callable[[bool], Awaitable[None]]
 
 
-async def follow_database(database: Database, report: Report) -> None:
+async def follow_database(
+    database: Database, report: Report, *, once_there: Callable[[], None] = lambda: None
+) -> None:
     """Starts the database, then reports whether it is there at every change, until it is cancelled.
+
+    `once_there` is called in a thread before the first report.
 
     Raises:
         StartRefused: the service must not run on this database.
@@ -23,6 +27,7 @@ async def follow_database(database: Database, report: Report) -> None:
 
     database.on_change(notice)
     await database.start()
+    await asyncio.to_thread(once_there)
     while True:
         changed.clear()
         await report(database.available)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from persistence_service.content import tables as content
 from persistence_service.diagnostics import tables as diagnostics
 from persistence_service.drafts import tables as drafts
 from persistence_service.events import tables as events
@@ -20,6 +21,7 @@ from persistence_service.schema.base import metadata
 __all__ = [
     "RIGHTS",
     "attempts",
+    "content",
     "diagnostics",
     "drafts",
     "events",
@@ -37,6 +39,7 @@ __all__ = [
 
 _CHANGED = {
     "attempts",
+    "content_keys",
     "draft_invitations",
     "draft_members",
     "draft_segments",

@@ -67,6 +67,7 @@ from consensus_contract.errors.runs import (
 )
 from consensus_contract.errors.services import (
     AuditCheckpointsOff,
+    ContentKeysUnusable,
     DatabaseError,
     DatabaseUnavailable,
     InternalError,
@@ -80,6 +81,7 @@ __all__ = [
     "AuditCheckpointsOff",
     "CollaboratorNotFound",
     "ConsensusError",
+    "ContentKeysUnusable",
     "DatabaseError",
     "DatabaseUnavailable",
     "DeletionNotFound",

@@ -55,6 +55,16 @@ class AuditCheckpointsOff(ConsensusError):
         )
 
 
+class ContentKeysUnusable(ConsensusError):
+    """The operator's keys of content cannot be used; nothing was changed."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_CONTENT_KEYS_UNUSABLE
+
+    def __init__(self, *, cause: str = "") -> None:
+        super().__init__(f"the keys of content cannot be used: {cause}".rstrip(": "))
+
+
 class DatabaseError(ConsensusError):
     """The database refused a statement for an unexpected reason; its text stands in the log only."""
 

@@ -28,6 +28,7 @@ from persistence_service.database.threads import Threads
 from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 from persistence_service.schema.base import CLOCK
+from persistence_service.schema.sealed import Sealer, use_sealer
 
 log = get_logger()
 _CLOCK = select(CLOCK)
@@ -102,6 +103,11 @@ class Database:
     def available(self) -> bool:
         """Whether the database answers, takes writes, and allows the role what it needs, as last seen."""
         return self._availability.up and self._writes.up and self._may.up
+
+    def use_sealer(self, sealer: Sealer) -> None:
+        """Says who encrypts the columns of content, on all connections."""
+        for engine in (self._engine, self._own_engine):
+            use_sealer(engine.dialect, sealer)
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
         """Calls back with `available` whenever it may have changed, from the thread that noticed."""

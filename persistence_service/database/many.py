@@ -18,6 +18,8 @@ from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
+from persistence_service.schema.sealed import ContentColumn
+
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
 _WHERE = re.compile(r"\sWHERE\s")
 _ROW_OF_VALUES = re.compile(r"VALUES \(((?:%\(\w+\)s(?:::\w+)?(?:, )?)+)\)")
@@ -51,7 +53,7 @@ class ForRows:
     holds the statement is imported, and not in a batch.
     """
 
-    __slots__ = ("shape", "statement", "table")
+    __slots__ = ("_content", "shape", "statement", "table")
 
     def __init__(self, statement: Insert | Update) -> None:
         """Raises ValueError for a statement that is none of these."""
@@ -59,6 +61,13 @@ class ForRows:
         self.statement = statement
         self.table = statement.table
         self.shape = shape_of(statement, _POSTGRESQL)
+        self._content = content_of(statement, _POSTGRESQL)
+
+    def parameters(self, rows: Rows, dialect: Dialect) -> tuple[Any, ...]:
+        """What PostgreSQL's driver is given with the text, content sealed where it is to be."""
+        for name, column in self._content:
+            rows = [{**row, name: column.process_bind_param(row[name], dialect)} for row in rows]
+        return self.shape.parameters(rows)
 
 
 Work = tuple[ForRows, Rows]
@@ -98,7 +107,8 @@ def _execute_together(connection: Connection, work: Sequence[Work]) -> int:
     if not work:
         return 0
     text = "; ".join(statement.shape.text for statement, _ in work)
-    parameters = tuple(value for statement, rows in work for value in statement.shape.parameters(rows))
+    dialect = connection.dialect
+    parameters = tuple(value for statement, rows in work for value in statement.parameters(rows, dialect))
     try:
         return connection.exec_driver_sql(text, parameters).rowcount
     except IntegrityError as error:
@@ -144,6 +154,13 @@ def shape_of(statement: Insert | Update, dialect: Dialect) -> Shape:
     if shape.text.count("%") != len(shape.parameters(())):
         raise ValueError(f"parameters are left in {shape.text}")
     return shape
+
+
+def content_of(statement: Insert | Update, dialect: Dialect) -> list[tuple[str, ContentColumn]]:
+    """The parameters that are content, with their columns."""
+    compiled: Any = statement.compile(dialect=dialect)
+    binds = ((name, bind.type) for name, bind in compiled.binds.items())
+    return [(name, kind) for name, kind in binds if isinstance(kind, ContentColumn)]
 
 
 def _around_values(text: str) -> tuple[str, list[str], str]:

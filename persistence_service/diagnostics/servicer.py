@@ -1,8 +1,14 @@
 """DiagnosticsService: what ops ask."""
 # ruff: noqa: N802 - names are those of the generated base
 
+import asyncio
+
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from consensus_contract.errors import ContentKeysUnusable
 from consensus_rpc.server.context import Context
+from persistence_service.content.key_file import KeyFileError
+from persistence_service.content.keyring import Keyring
+from persistence_service.content.repository import StoredKey, read_keys
 from persistence_service.database import Connection, Database, PoolState
 from persistence_service.database.migrating import current_revision, head_revision
 from persistence_service.diagnostics import repository
@@ -11,8 +17,9 @@ from persistence_service.diagnostics import repository
 class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceServicer):
     """Answers for the database and for this process's connections to it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
+        self._keyring = keyring
 
     async def GetDatabaseStatus(
         self,
@@ -24,6 +31,27 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
         status = await self._database.run(self._read, read_only=True, resource="database status")
         status.pool.CopyFrom(_pool_status(pool))
         return status
+
+    async def ListContentKeys(
+        self,
+        request: diagnostics_service_pb2.ListContentKeysRequest,  # noqa: ARG002 - has no fields
+        context: Context,  # noqa: ARG002
+    ) -> diagnostics_service_pb2.ListContentKeysResponse:
+        stored = await self._database.run(read_keys, read_only=True, resource="content keys")
+        return diagnostics_service_pb2.ListContentKeysResponse(
+            content_keys=map(_content_key, stored), encrypting=self._keyring.seals
+        )
+
+    async def RotateContentKeys(
+        self,
+        request: diagnostics_service_pb2.RotateContentKeysRequest,  # noqa: ARG002 - has no fields
+        context: Context,  # noqa: ARG002
+    ) -> diagnostics_service_pb2.RotateContentKeysResponse:
+        try:
+            stored = await asyncio.to_thread(self._keyring.rotate)
+        except KeyFileError as error:
+            raise ContentKeysUnusable(cause=str(error)) from error
+        return diagnostics_service_pb2.RotateContentKeysResponse(content_keys=map(_content_key, stored))
 
     def _read(self, connection: Connection) -> diagnostics_service_pb2.GetDatabaseStatusResponse:
         status = diagnostics_service_pb2.GetDatabaseStatusResponse(
@@ -42,6 +70,13 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
         if (oldest := repository.oldest_queued_run_time(connection)) is not None:
             status.oldest_queued_run_time.FromDatetime(oldest)
         return status
+
+
+def _content_key(key: StoredKey) -> diagnostics_service_pb2.ContentKey:
+    message = diagnostics_service_pb2.ContentKey(key_id=key.key_id, wrapping_key_id=key.wrapping_key_id)
+    message.create_time.FromDatetime(key.create_time)
+    message.wrap_time.FromDatetime(key.wrap_time)
+    return message
 
 
 def _pool_status(pool: PoolState) -> diagnostics_service_pb2.PoolStatus:

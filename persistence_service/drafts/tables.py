@@ -6,10 +6,11 @@ it when it is deleted, under the same deletion's id.
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Index, Integer, String, Text
+from sqlalchemy import Boolean, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Digest, Identifier, UtcTime, deletion_indexes, text_column
+from persistence_service.schema.sealed import SealedText
 
 User = text_column(255)
 
@@ -56,7 +57,7 @@ class DraftSegmentRow(Base):
     author: Mapped[str] = mapped_column(User)
     author_display: Mapped[str] = mapped_column(String(16))
     holder: Mapped[str] = mapped_column(User)
-    content: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(SealedText("draft_segments.content"))
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     delete_time: Mapped[datetime | None] = mapped_column(UtcTime)
     deletion_id: Mapped[str | None] = mapped_column(Identifier)

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Digest, Identifier, UtcTime, text_column
+from persistence_service.schema.sealed import SealedBytes
 
 
 class IdempotencyKeyRow(Base):
@@ -24,7 +25,7 @@ class IdempotencyKeyRow(Base):
     # The run that the key started or addressed; its end is waited for before the key is purged.
     run_id: Mapped[str | None] = mapped_column(Identifier)
     # The answer, for operations that store it.
-    response: Mapped[bytes | None] = mapped_column(LargeBinary)
+    response: Mapped[bytes | None] = mapped_column(SealedBytes("idempotency_keys.response"))
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     # Absent: never expires.
     expire_time: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from persistence_service.content.keyring import Keyring
 from persistence_service.database import Connection, Database
 from persistence_service.database.migrating import head_revision
 from persistence_service.diagnostics import repository
@@ -22,7 +23,7 @@ LATE = datetime(2026, 11, 21, 13, tzinfo=UTC)
 
 
 async def status_of(database: Database) -> Any:
-    return await DiagnosticsServicer(database).GetDatabaseStatus(Any, Any)  # type: ignore[arg-type]  # neither is looked at
+    return await DiagnosticsServicer(database, Keyring(database, None)).GetDatabaseStatus(Any, Any)  # type: ignore[arg-type]  # neither is looked at
 
 
 def add_run(connection: Connection, tenant: str, state: str, create_time: datetime) -> None:

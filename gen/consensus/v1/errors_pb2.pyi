@@ -299,6 +299,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: as many people reviewed the run as may; each of them may again.
     Metadata: `run_id`, `limit`.
     """
+    ERROR_REASON_CONTENT_KEYS_UNUSABLE: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION: the operator's keys of content cannot be used: their file is not
+    there, malformed, or lacks a key that content is encrypted with; the message says which.
+    Nothing was changed.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -546,5 +551,10 @@ an explanation. Metadata: `run_id`, `state`.
 ERROR_REASON_HUMAN_REVIEWERS_FULL: ErrorReason.ValueType  # 55
 """FAILED_PRECONDITION: as many people reviewed the run as may; each of them may again.
 Metadata: `run_id`, `limit`.
+"""
+ERROR_REASON_CONTENT_KEYS_UNUSABLE: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION: the operator's keys of content cannot be used: their file is not
+there, malformed, or lacks a key that content is encrypted with; the message says which.
+Nothing was changed.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

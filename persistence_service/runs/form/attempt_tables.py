@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Identifier, Json, UtcTime, core_table, text_column
+from persistence_service.schema.sealed import SealedText
 
 
 class AttemptRow(Base):
@@ -44,7 +45,7 @@ class AttemptRow(Base):
     provider_request_id: Mapped[str | None] = mapped_column(String(200))
     # What was wrong. The raw output is content: the answer as it came, where it was invalid.
     message: Mapped[str | None] = mapped_column(Text)
-    raw_output: Mapped[str | None] = mapped_column(Text)
+    raw_output: Mapped[str | None] = mapped_column(SealedText("attempts.raw_output"))
     # What was said of a failure, and what of an answer was put right; absent for a clean attempt. Content.
     evidence: Mapped[dict[str, Any] | None] = mapped_column(Json)
 

@@ -3,17 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Integer, String, Text
+from sqlalchemy import Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from persistence_service.schema.base import (
-    Base,
-    Identifier,
-    Json,
-    TenThousandths,
-    UtcTime,
-    core_table,
-)
+from persistence_service.schema.base import Base, Identifier, TenThousandths, UtcTime, core_table
+from persistence_service.schema.sealed import SealedJson, SealedText
 
 
 class OverrideRow(Base):
@@ -28,7 +22,7 @@ class OverrideRow(Base):
     label: Mapped[str] = mapped_column(String(16))
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(SealedText("decision_overrides.reason"))
 
 
 class EscalationRow(Base):
@@ -58,7 +52,7 @@ class ResolutionRow(Base):
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
-    resolution: Mapped[str] = mapped_column(Text)
+    resolution: Mapped[str] = mapped_column(SealedText("escalation_resolutions.resolution"))
 
 
 class HumanReviewRow(Base):
@@ -71,7 +65,7 @@ class HumanReviewRow(Base):
     review_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     create_time: Mapped[datetime] = mapped_column(UtcTime)
     confidence: Mapped[int] = mapped_column(TenThousandths)
-    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    content: Mapped[dict[str, Any]] = mapped_column(SealedJson("human_reviews.content"))
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
 

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text
+from sqlalchemy import Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Identifier, UtcTime, core_table
+from persistence_service.schema.sealed import SealedText
 
 
 class OutcomeRow(Base):
@@ -23,7 +24,7 @@ class OutcomeRow(Base):
     source: Mapped[str] = mapped_column(String(100))
     user_id: Mapped[str] = mapped_column(String(255))
     caller: Mapped[str] = mapped_column(String(255))
-    note: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(SealedText("outcomes.note"))
 
     __table_args__ = (Index("ix_outcomes_time", "tenant", "create_time", "outcome_id"),)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, and_, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.runs.form import event_types
@@ -25,6 +25,7 @@ from persistence_service.schema.base import (
     index_of_present,
     text_column,
 )
+from persistence_service.schema.sealed import SealedJson, SealedText
 
 
 class RunRow(Base):
@@ -44,7 +45,7 @@ class RunRow(Base):
     decision_label: Mapped[str | None] = mapped_column(String(16))
     confidence: Mapped[int | None] = mapped_column(TenThousandths)
     decision_policy_version: Mapped[str | None] = mapped_column(String(50))
-    decision_notes: Mapped[str | None] = mapped_column(Text)
+    decision_notes: Mapped[str | None] = mapped_column(SealedText("runs.decision_notes"))
     failure: Mapped[dict[str, Any] | None] = mapped_column(Json)
     # Time that it may take from the start of work, and again from each resumption.
     run_timeout_microseconds: Mapped[int] = mapped_column(BigInteger)
@@ -167,9 +168,9 @@ class RunSpecificationRow(Base):
     tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     # Empty where something else is reviewed.
-    idea: Mapped[str] = mapped_column(Text)
+    idea: Mapped[str] = mapped_column(SealedText("run_specifications.idea"))
     # JSON text, {"text": …} or {"object": …}, kept to the letter; absent when the caller added nothing.
-    context: Mapped[str | None] = mapped_column(Text)
+    context: Mapped[str | None] = mapped_column(SealedText("run_specifications.context"))
     # The draft that was submitted.
     draft_id: Mapped[str | None] = mapped_column(Identifier)
     # Everything else. No foreign key: it would lock the row that all new runs name, which nothing removes.
@@ -186,9 +187,9 @@ class RunMaterialRow(Base):
     # What lists show: name and format of the document, how it is expanded, names and digests of attachments.
     about: Mapped[dict[str, Any]] = mapped_column(Json)
     # The texts, read only where the whole run is asked for.
-    document: Mapped[str | None] = mapped_column(Text)
-    proposal: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    attachment_texts: Mapped[list[str] | None] = mapped_column(Json)
+    document: Mapped[str | None] = mapped_column(SealedText("run_materials.document"))
+    proposal: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("run_materials.proposal"))
+    attachment_texts: Mapped[list[str] | None] = mapped_column(SealedJson("run_materials.attachment_texts"))
 
 
 class RevisionRow(Base):
@@ -198,10 +199,10 @@ class RevisionRow(Base):
 
     tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
-    edit_notes: Mapped[str] = mapped_column(Text)
+    edit_notes: Mapped[str] = mapped_column(SealedText("revisions.edit_notes"))
     # Proposals as JSON data; the edited one is absent when there were only notes.
-    edited_proposal: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    parent_proposal: Mapped[dict[str, Any]] = mapped_column(Json)
+    edited_proposal: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("revisions.edited_proposal"))
+    parent_proposal: Mapped[dict[str, Any]] = mapped_column(SealedJson("revisions.parent_proposal"))
     # Ids, in persona order.
     asked_personas: Mapped[list[str]] = mapped_column(Json)
 
@@ -214,15 +215,15 @@ class ProposalVersionRow(Base):
     tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     run_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer)
-    title: Mapped[str] = mapped_column(Text)
-    summary: Mapped[str] = mapped_column(Text)
-    problem_statement: Mapped[str] = mapped_column(Text)
-    proposed_solution: Mapped[str] = mapped_column(Text)
-    assumptions: Mapped[list[str]] = mapped_column(Json)
-    scope_non_goals: Mapped[list[str]] = mapped_column(Json)
-    raw_expanded_proposal: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(SealedText("proposal_versions.title"))
+    summary: Mapped[str] = mapped_column(SealedText("proposal_versions.summary"))
+    problem_statement: Mapped[str] = mapped_column(SealedText("proposal_versions.problem_statement"))
+    proposed_solution: Mapped[str] = mapped_column(SealedText("proposal_versions.proposed_solution"))
+    assumptions: Mapped[list[str]] = mapped_column(SealedJson("proposal_versions.assumptions"))
+    scope_non_goals: Mapped[list[str]] = mapped_column(SealedJson("proposal_versions.scope_non_goals"))
+    raw_expanded_proposal: Mapped[str] = mapped_column(SealedText("proposal_versions.raw_expanded_proposal"))
     # Per field that differs from the parent's proposal: field, before, after. Absent unless a revision.
-    diff: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
+    diff: Mapped[list[dict[str, Any]] | None] = mapped_column(SealedJson("proposal_versions.diff"))
 
 
 class PersonaReviewRow(Base):
@@ -262,7 +263,7 @@ class PersonaReviewRow(Base):
     # The run in which the persona was asked; absent when it was this one.
     reused_from_run_id: Mapped[str | None] = mapped_column(Identifier)
     # Strengths, concerns, recommendations, blocking issues, effort, dependency risks.
-    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    content: Mapped[dict[str, Any]] = mapped_column(SealedJson("persona_reviews.content"))
 
 
 class DecisionRow(Base):
@@ -278,7 +279,7 @@ class DecisionRow(Base):
     confidence: Mapped[int] = mapped_column(TenThousandths)
     policy_version: Mapped[str] = mapped_column(String(50))
     # Contributions, fired rules, completeness, minority reports.
-    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    content: Mapped[dict[str, Any]] = mapped_column(SealedJson("decisions.content"))
 
 
 RUNS = core_table(RunRow)

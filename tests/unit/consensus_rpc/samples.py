@@ -42,6 +42,7 @@ SAMPLES: list[ConsensusError] = [
     nouns.DatabaseError(),
     nouns.InternalError(),
     nouns.AuditCheckpointsOff(),
+    nouns.ContentKeysUnusable(cause="holds no key"),
     nouns.MetricNotFound(metric_id="m1"),
     nouns.PanelNotFound(panel_id="p1", revision="0123abcd"),
     nouns.PolicyNotFound(policy_id="p1", revision="0123abcd"),

@@ -155,3 +155,129 @@ class PoolStatus(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PoolStatus: _TypeAlias = PoolStatus  # noqa: Y015
+
+@_typing.final
+class ListContentKeysRequest(_message.Message):
+    """Asks which keys content is encrypted with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContentKeysRequest: _TypeAlias = ListContentKeysRequest  # noqa: Y015
+
+@_typing.final
+class ListContentKeysResponse(_message.Message):
+    """Which keys content is encrypted with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_KEYS_FIELD_NUMBER: _builtins.int
+    ENCRYPTING_FIELD_NUMBER: _builtins.int
+    encrypting: _builtins.bool
+    """Whether what the answering process writes now is encrypted, with the newest."""
+    @_builtins.property
+    def content_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentKey]:
+        """All content keys, the newest last; empty where content was never encrypted."""
+
+    def __init__(
+        self,
+        *,
+        content_keys: _abc.Iterable[Global___ContentKey] | None = ...,
+        encrypting: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_keys", b"content_keys", "encrypting", b"encrypting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContentKeysResponse: _TypeAlias = ListContentKeysResponse  # noqa: Y015
+
+@_typing.final
+class ContentKey(_message.Message):
+    """A key that content is encrypted with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    WRAPPING_KEY_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    WRAP_TIME_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """Its id, which stands with each value that is encrypted with it."""
+    wrapping_key_id: _builtins.str
+    """Id of the operator's key, in CONTENT_KEYS_FILE, that it is wrapped with. An
+    operator's key that none names any more may leave the file.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def wrap_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was wrapped last."""
+
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        wrapping_key_id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        wrap_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "wrap_time", b"wrap_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "key_id", b"key_id", "wrap_time", b"wrap_time", "wrapping_key_id", b"wrapping_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContentKey: _TypeAlias = ContentKey  # noqa: Y015
+
+@_typing.final
+class RotateContentKeysRequest(_message.Message):
+    """Asks for a new content key, and for all to be wrapped with the operator's newest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateContentKeysRequest: _TypeAlias = RotateContentKeysRequest  # noqa: Y015
+
+@_typing.final
+class RotateContentKeysResponse(_message.Message):
+    """The keys after a rotation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def content_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentKey]:
+        """All content keys, the newest last."""
+
+    def __init__(
+        self,
+        *,
+        content_keys: _abc.Iterable[Global___ContentKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_keys", b"content_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateContentKeysResponse: _TypeAlias = RotateContentKeysResponse  # noqa: Y015

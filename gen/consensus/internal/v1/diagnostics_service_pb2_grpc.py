@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class DiagnosticsServiceStub:
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     def __init__(self, channel):
@@ -41,15 +42,44 @@ class DiagnosticsServiceStub:
                 request_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
                 response_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
                 _registered_method=True)
+        self.ListContentKeys = channel.unary_unary(
+                '/consensus.internal.v1.DiagnosticsService/ListContentKeys',
+                request_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateContentKeys = channel.unary_unary(
+                '/consensus.internal.v1.DiagnosticsService/RotateContentKeys',
+                request_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysResponse.FromString,
+                _registered_method=True)
 
 
 class DiagnosticsServiceServicer:
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     def GetDatabaseStatus(self, request, context):
         """Describes the database, its schema, and this process's connections.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContentKeys(self, request, context):
+        """Lists the keys that content is encrypted with; never what they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateContentKeys(self, request, context):
+        """Reads the operator's keys again, wraps every content key with the first of them,
+        and begins a new content key, which all that is written from now on is encrypted
+        with. Content that is there stays as it is. Called again it begins another.
+
+        Errors: CONTENT_KEYS_UNUSABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +93,16 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
                     request_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.FromString,
                     response_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.SerializeToString,
             ),
+            'ListContentKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListContentKeys,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysResponse.SerializeToString,
+            ),
+            'RotateContentKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateContentKeys,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'consensus.internal.v1.DiagnosticsService', rpc_method_handlers)
@@ -72,8 +112,9 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DiagnosticsService:
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     @staticmethod
@@ -93,6 +134,60 @@ class DiagnosticsService:
             '/consensus.internal.v1.DiagnosticsService/GetDatabaseStatus',
             consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusRequest.SerializeToString,
             consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.GetDatabaseStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListContentKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.DiagnosticsService/ListContentKeys',
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.ListContentKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateContentKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.DiagnosticsService/RotateContentKeys',
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_diagnostics__service__pb2.RotateContentKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

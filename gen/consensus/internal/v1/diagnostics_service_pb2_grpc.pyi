@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DiagnosticsServiceStub:
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     @_typing.overload
@@ -37,20 +38,40 @@ class DiagnosticsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DiagnosticsServiceAsyncStub: ...
     GetDatabaseStatus: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetDatabaseStatusRequest, _diagnostics_service_pb2.GetDatabaseStatusResponse]
     """Describes the database, its schema, and this process's connections."""
+    ListContentKeys: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ListContentKeysRequest, _diagnostics_service_pb2.ListContentKeysResponse]
+    """Lists the keys that content is encrypted with; never what they are."""
+    RotateContentKeys: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.RotateContentKeysRequest, _diagnostics_service_pb2.RotateContentKeysResponse]
+    """Reads the operator's keys again, wraps every content key with the first of them,
+    and begins a new content key, which all that is written from now on is encrypted
+    with. Content that is there stays as it is. Called again it begins another.
+
+    Errors: CONTENT_KEYS_UNUSABLE.
+    """
 
 @_typing.type_check_only
 class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetDatabaseStatus: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetDatabaseStatusRequest, _diagnostics_service_pb2.GetDatabaseStatusResponse]  # type: ignore[assignment]
     """Describes the database, its schema, and this process's connections."""
+    ListContentKeys: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ListContentKeysRequest, _diagnostics_service_pb2.ListContentKeysResponse]  # type: ignore[assignment]
+    """Lists the keys that content is encrypted with; never what they are."""
+    RotateContentKeys: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.RotateContentKeysRequest, _diagnostics_service_pb2.RotateContentKeysResponse]  # type: ignore[assignment]
+    """Reads the operator's keys again, wraps every content key with the first of them,
+    and begins a new content key, which all that is written from now on is encrypted
+    with. Content that is there stays as it is. Called again it begins another.
+
+    Errors: CONTENT_KEYS_UNUSABLE.
+    """
 
 class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DiagnosticsService says how the database and the connections to it are doing. It
-    reads only, and answers for the process that is asked where a field says so.
+    """DiagnosticsService says how the database and the connections to it are doing, and
+    keeps the keys of content. It answers for the process that is asked where a field
+    says so.
     """
 
     @_abc_1.abstractmethod
@@ -60,5 +81,26 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.GetDatabaseStatusResponse, _abc.Awaitable[_diagnostics_service_pb2.GetDatabaseStatusResponse]]:
         """Describes the database, its schema, and this process's connections."""
+
+    @_abc_1.abstractmethod
+    def ListContentKeys(
+        self,
+        request: _diagnostics_service_pb2.ListContentKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_diagnostics_service_pb2.ListContentKeysResponse, _abc.Awaitable[_diagnostics_service_pb2.ListContentKeysResponse]]:
+        """Lists the keys that content is encrypted with; never what they are."""
+
+    @_abc_1.abstractmethod
+    def RotateContentKeys(
+        self,
+        request: _diagnostics_service_pb2.RotateContentKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_diagnostics_service_pb2.RotateContentKeysResponse, _abc.Awaitable[_diagnostics_service_pb2.RotateContentKeysResponse]]:
+        """Reads the operator's keys again, wraps every content key with the first of them,
+        and begins a new content key, which all that is written from now on is encrypted
+        with. Content that is there stays as it is. Called again it begins another.
+
+        Errors: CONTENT_KEYS_UNUSABLE.
+        """
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
