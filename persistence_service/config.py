@@ -15,6 +15,7 @@ from consensus_rpc.process.settings import (
     WorkerCount,
 )
 from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_types import split_host_port
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
 
@@ -42,7 +43,11 @@ class PersistenceSettings(ServerSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(
-        "127.0.0.1:50052", description="Where PersistenceService and DiagnosticsService listen."
+        "127.0.0.1:50052", description="Where callers find drafts, events, metrics, audit and the like."
+    )
+    persistence_internal_listen: HostPort = Field(
+        "127.0.0.1:50053",
+        description="Where review services, and nobody else, find PersistenceService.",
     )
     persistence_workers: WorkerCount = Field(1, description=f"{WORKERS} More than one needs PostgreSQL.")
     database_url: DatabaseUrl | None = Field(
@@ -154,6 +159,14 @@ class PersistenceSettings(ServerSettings):
         parts = self._given_parts()
         if self.database_url is not None and parts:
             raise ValueError(f"DATABASE_URL: given beside {', '.join(parts)}; set the one or the others")
+        return self
+
+    @model_validator(mode="after")
+    def _two_addresses(self) -> Self:
+        here = self.persistence_internal_listen
+        # Workers share their ports, so that two servers on one would be called at random.
+        if here == self.persistence_listen and split_host_port(here)[1] != 0:
+            raise ValueError(f"PERSISTENCE_INTERNAL_LISTEN: given {here}, which is PERSISTENCE_LISTEN")
         return self
 
     @model_validator(mode="after")

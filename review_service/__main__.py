@@ -221,7 +221,7 @@ def serve(
             "review_service",
             settings,
             count=settings.review_workers,
-            listen=settings.review_listen,
+            listens=(settings.review_listen,),
             port_file=port_file,
         )
     run(main(settings, routes, port_file, place))

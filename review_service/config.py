@@ -39,8 +39,9 @@ class ReviewSettings(ServerSettings):
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where ReviewService listens.")
     review_workers: WorkerCount = Field(1, description=WORKERS)
     persistence_address: Target = Field(
-        "127.0.0.1:50052",
-        description="Where PersistenceService is; `dns:///name:port` spreads over all of its replicas.",
+        "127.0.0.1:50053",
+        description="Where PersistenceService is, its PERSISTENCE_INTERNAL_LISTEN; `dns:///name:port` spreads"
+        " over all of its replicas.",
     )
     persistence_connections: int = Field(
         1,

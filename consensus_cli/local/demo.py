@@ -94,7 +94,8 @@ def _up(directory: Path) -> int:
     settings = LaunchSettings.load_or_exit()
     with Stack(directory, quiet=False, is_tied=True) as stack:
         try:
-            stack.start_persistence(_free(settings.persistence_listen))
+            internal = _free(settings.persistence_internal_listen)
+            stack.start_persistence(_free(settings.persistence_listen), internal)
             _start_rest(stack, _free(settings.review_listen))
             stack.wait_until_serving()
             _announce(stack)

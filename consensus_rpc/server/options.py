@@ -58,12 +58,12 @@ class ServerOptions:
     ) -> Self:
         """The options that the settings say.
 
-        A worker shares its supervisor's port, leaves the port file to it, and has a metrics port of its own:
+        A worker shares its supervisor's ports, leaves the port file to it, and has a metrics port of its own:
         METRICS_LISTEN's and its number.
         """
         metrics = settings.metrics_listen
         return cls(
-            listen=place.listen if place else listen,
+            listen=place.listens[0] if place else listen,
             port_file=None if place else port_file,
             metrics_listen=nth_address(metrics, place.index) if metrics and place else metrics,
             place=place,

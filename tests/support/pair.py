@@ -36,23 +36,26 @@ class Pair:
     review: Process | None = None
     others: list[Process] = field(default_factory=list)
     persistence_address: str = ""
+    internal_address: str = ""
+    """Where review services reach persistence."""
     review_address: str = ""
     model_url: str = ""
 
     def start(self) -> None:
         """Start all three and wait until they serve."""
         self.model = start_process("offline_model", self.folder, clean_environment())
-        self.persistence = self._spawn_persistence("127.0.0.1:0")
+        self.persistence = self._spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
         self.model_url = f"http://127.0.0.1:{wait_started(self.model)}"
         self.persistence_address = wait_started(self.persistence)
+        self.internal_address = self.persistence.internal_address
         self.review = self.spawn_review()
         self.review_address = wait_started(self.review)
         wait_serving(self.persistence_address, PERSISTENCE)
         wait_serving(self.review_address, REVIEW)
 
     def restart_persistence(self) -> None:
-        """Start persistence anew at the same address, once it has been stopped or killed."""
-        self.persistence = self._spawn_persistence(self.persistence_address)
+        """Start persistence anew at the same addresses, once it has been stopped or killed."""
+        self.persistence = self._spawn_persistence(self.persistence_address, self.internal_address)
         wait_started(self.persistence)
         wait_serving(self.persistence_address, PERSISTENCE)
         wait_serving(self.review_address, REVIEW)
@@ -69,7 +72,7 @@ class Pair:
             **{
                 "OPENAI_API_KEY": API_KEY,
                 "OPENAI_BASE_URL": f"{self.model_url}/v1",
-                "PERSISTENCE_ADDRESS": self.persistence_address,
+                "PERSISTENCE_ADDRESS": self.internal_address,
                 "REVIEW_LISTEN": "127.0.0.1:0",
                 "CLAIM_INTERVAL_SECONDS": "0.5",
                 "RETRY_INITIAL_BACKOFF_SECONDS": "0.1",
@@ -80,9 +83,14 @@ class Pair:
         )
         return start_process("review_service", self.folder, environment, name=name)
 
-    def _spawn_persistence(self, listen: str) -> Process:
+    def _spawn_persistence(self, listen: str, internal_listen: str) -> Process:
         environment = clean_environment(
-            **{"DATABASE_URL": self.database_url, "PERSISTENCE_LISTEN": listen, "LOG_FORMAT": "json"}
+            **{
+                "DATABASE_URL": self.database_url,
+                "PERSISTENCE_LISTEN": listen,
+                "PERSISTENCE_INTERNAL_LISTEN": internal_listen,
+                "LOG_FORMAT": "json",
+            }
             | self.persistence_settings
         )
         return start_process("persistence_service", self.folder, environment)
@@ -99,15 +107,16 @@ class Pair:
 
     @asynccontextmanager
     async def client(self, address: str = "") -> AsyncIterator["Client"]:
-        """A caller of the review service."""
+        """A caller of the review service, who reaches what only review services may, too."""
         async with (
             open_channel(address or self.review_address) as review,
             open_channel(self.persistence_address) as persistence,
+            open_channel(self.internal_address) as internal,
             ControlClient(self.model_url) as model,
         ):
             yield Client(
                 review_service_pb2_grpc.ReviewServiceStub(review),
-                persistence_service_pb2_grpc.PersistenceServiceStub(persistence),
+                persistence_service_pb2_grpc.PersistenceServiceStub(internal),
                 model,
                 persistence,
             )

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
-PORTS = ("50051", "50052")
+PORTS = ("50051", "50052", "50053")
 
 
 class Loopback:

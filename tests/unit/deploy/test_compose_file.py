@@ -74,7 +74,7 @@ def test_a_server_can_have_replicas(service: str) -> None:
 
 
 def test_review_spreads_over_the_replicas_of_persistence() -> None:
-    port = SERVICES["persistence"]["environment"]["PERSISTENCE_LISTEN"].rpartition(":")[2]
+    port = SERVICES["persistence"]["environment"]["PERSISTENCE_INTERNAL_LISTEN"].rpartition(":")[2]
     assert SERVICES["review"]["environment"]["PERSISTENCE_ADDRESS"] == f"dns:///persistence:{port}"
 
 
