@@ -14,6 +14,8 @@ from consensus_rpc.process.memory import return_large_buffers
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
+from consensus_rpc.security.files import ServerTls
+from consensus_rpc.security.tls import only_tls_13
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
@@ -65,12 +67,12 @@ class Server:
             max_bytes=options.max_unread_bytes,
         )
         self._listeners: list[Listener] = []
-        self._listen(options.listen, service_names)
+        self._listen(options.listen, service_names, options.tls)
 
-    def listen_too(self, listen: str, service_names: Iterable[str]) -> Listener:
+    def listen_too(self, listen: str, service_names: Iterable[str], tls: ServerTls | None = None) -> Listener:
         """A further address, before `start`; a worker's is the one that its supervisor has reserved."""
         place = self._options.place
-        return self._listen(place.listens[len(self._listeners)] if place else listen, service_names)
+        return self._listen(place.listens[len(self._listeners)] if place else listen, service_names, tls)
 
     @property
     def grpc(self) -> grpc.aio.Server:
@@ -104,8 +106,15 @@ class Server:
             await listener.start(self._health)
         self._lag.start()
         self._start_metrics()
-        for listener in self._listeners:
-            _log.info("listening", address=listener.address, metrics_address=self.metrics_address)
+        for each in self._listeners:
+            _log.info(
+                "listening",
+                address=each.address,
+                encrypted=each.is_encrypted,
+                metrics_address=self.metrics_address,
+            )
+        if plain := [each.address for each in self._listeners if not each.is_encrypted]:
+            _log.warning("plain_text", addresses=plain, meaning="anybody on the way can read and change it")
         if self._options.port_file is not None:
             write_port_file(self._options.port_file, [each.address for each in self._listeners])
 
@@ -147,7 +156,7 @@ class Server:
                 for number in signals:
                     loop.remove_signal_handler(number)
 
-    def _listen(self, listen: str, service_names: Iterable[str]) -> Listener:
+    def _listen(self, listen: str, service_names: Iterable[str], tls: ServerTls | None) -> Listener:
         interceptor = RpcInterceptor(
             self._admission,
             self._metrics,
@@ -155,8 +164,9 @@ class Server:
             max_message_bytes=self._options.max_message_bytes,
             first_request_seconds=self._options.first_request_seconds,
             character_limits=self._options.character_limits,
+            requires_identity=tls is not None and tls.requires_certificates,
         )
-        listener = Listener(listen, service_names, interceptor, self._options)
+        listener = Listener(listen, service_names, interceptor, self._options, tls)
         self._health.know(listener.service_names)
         self._listeners.append(listener)
         return listener
@@ -236,6 +246,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         SystemExit: 1, after a line in the log, when the server cannot listen.
     """
     return_large_buffers()
+    only_tls_13()
     try:
         _run(main)
     except CannotListenError as refusal:
