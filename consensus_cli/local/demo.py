@@ -67,6 +67,7 @@ def _review(directory: Path, idea: str) -> int:
 
         stack.wait_until_serving()
         os.environ["CONSENSUS_SERVER"] = stack.addresses.review
+        os.environ.pop("CONSENSUS_TLS_CA", None)  # the stack is on the loopback, in plain text
         try:
             app(["review", "--", idea], prog_name="consensus")
         except SystemExit as ended:

@@ -15,6 +15,18 @@ from offline_model import MODEL_NAME
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
 _READY_SECONDS = 30.0
 _HEALTH_POLL_SECONDS = 0.05
+# All on this machine's loopback: certificates that the environment or .env names are for elsewhere.
+_PLAIN = {
+    f"{name}_FILE": ""
+    for name in (
+        *(
+            f"{listen}_{what}"
+            for listen in ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
+            for what in ("CERTIFICATE", "KEY", "AUTHORITY")
+        ),
+        *(f"PERSISTENCE_ADDRESS_{what}" for what in ("CERTIFICATE", "KEY", "AUTHORITY")),
+    )
+} | {"PERSISTENCE_ADDRESS_NAME": ""}
 _OFFLINE_KEY = "offline-model"  # it takes any
 
 
@@ -130,4 +142,4 @@ class Stack:
     def _start(self, name: str, module: str, settings: Mapping[str, str], *arguments: str) -> None:
         log = self._directory / f"{name.replace(' ', '-')}.log" if self._quiet else None
         command = [module, *arguments, "--port-file", str(self._port_file(name))]
-        self._children.start(name, command, self._environment | dict(settings), log)
+        self._children.start(name, command, self._environment | _PLAIN | dict(settings), log)
