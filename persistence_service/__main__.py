@@ -93,11 +93,17 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     checkpointer = _checkpointer(settings, database, place)
     server = Server(
         ServerOptions.from_settings(
-            settings, listen=settings.persistence_listen, port_file=port_file, place=place
+            settings,
+            listen=settings.persistence_listen,
+            tls=settings.callers_tls(),
+            port_file=port_file,
+            place=place,
         ),
         service_names=SERVICES,
     )
-    internal = server.listen_too(settings.persistence_internal_listen, INTERNAL_SERVICES)
+    internal = server.listen_too(
+        settings.persistence_internal_listen, INTERNAL_SERVICES, settings.internal_tls()
+    )
     persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, internal.grpc)
     idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
         IdempotencyServicer(database), server.grpc
@@ -254,6 +260,9 @@ Workers = Annotated[
         metavar="N", help="Processes that share the port, one per core; wins over PERSISTENCE_WORKERS."
     ),
 ]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let plain text leave this machine, as ALLOW_INSECURE=true does.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -263,13 +272,14 @@ def default(
     listen: Listen = None,
     internal_listen: InternalListen = None,
     workers: Workers = None,
+    insecure: Insecure = False,
 ) -> None:
     """The persistence service: owns the database, and keeps runs and their journals, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """
     if context.invoked_subcommand is None:
-        serve(port_file, listen, internal_listen, workers)
+        serve(port_file, listen, internal_listen, workers, insecure)
 
 
 @app.command()
@@ -278,12 +288,14 @@ def serve(
     listen: Listen = None,
     internal_listen: InternalListen = None,
     workers: Workers = None,
+    insecure: Insecure = False,
 ) -> None:
     """Serve until told to stop, then drain; the default."""
     given = {
         "persistence_listen": listen or None,
         "persistence_internal_listen": internal_listen or None,
         "persistence_workers": workers,
+        "allow_insecure": insecure or None,
     }
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     place = Place.current()

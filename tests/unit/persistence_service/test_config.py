@@ -114,9 +114,9 @@ def test_a_value_out_of_bounds_is_named_with_what_is_allowed(
 
 
 def test_callers_and_review_services_need_an_address_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="PERSISTENCE_INTERNAL_LISTEN: given h:1, which is PERSISTENCE_L"):
-        load(monkeypatch, PERSISTENCE_LISTEN="h:1", PERSISTENCE_INTERNAL_LISTEN="h:1")
-    load(monkeypatch, PERSISTENCE_LISTEN="h:0", PERSISTENCE_INTERNAL_LISTEN="h:0")
+    with pytest.raises(SettingsError, match="INTERNAL_LISTEN: given localhost:1, which is PERSISTENCE_L"):
+        load(monkeypatch, PERSISTENCE_LISTEN="localhost:1", PERSISTENCE_INTERNAL_LISTEN="localhost:1")
+    load(monkeypatch, PERSISTENCE_LISTEN="localhost:0", PERSISTENCE_INTERNAL_LISTEN="localhost:0")
 
 
 def test_settings_of_the_pool_reach_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
