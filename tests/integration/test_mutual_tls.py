@@ -95,6 +95,31 @@ async def test_a_lease_is_of_no_use_to_another_identity(secured: Pair, pki: Pki)
         assert again.token == first.token
 
 
+def test_doctor_says_that_what_it_reached_is_encrypted(secured: Pair, pki: Pki) -> None:
+    found = doctor(secured, f"--tls-ca={pki.trusted}")
+    assert found.returncode == 0, found.stdout + found.stderr
+    lines = found.stdout.splitlines()
+    for service in ("review service", "persistence service"):
+        assert any(service in line and "serving, TLS 1.3" in line for line in lines)
+
+
+def test_the_command_says_which_file_is_of_no_use_and_asks_nobody(secured: Pair, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing", encoding="utf-8")
+    found = doctor(secured, f"--tls-ca={tmp_path / 'ca.pem'}")
+    assert found.returncode == 2
+    assert "the authority holds no certificate" in found.stderr
+
+
+def doctor(pair: Pair, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "consensus_cli", *options, "doctor"], cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=60,
+        env=clean_environment(
+            CONSENSUS_SERVER=pair.review_address, CONSENSUS_PERSISTENCE=pair.persistence_address
+        ),
+    )  # fmt: skip
+
+
 def command(service: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", service], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60,

@@ -211,8 +211,10 @@ async def test_new_files_are_taken_for_new_connections_and_no_call_is_lost(pki: 
     certificate, own = pki.server(), pki.client("review")
     tls = pki.channel_tls(own)
     begun, release = asyncio.Event(), asyncio.Event()
+    shown: list[bytes] = []
 
     async def wait(request: Any, context: Any) -> None:
+        shown.append(next(iter(context.auth_context()["x509_pem_cert"])))
         if request.run_id == "held":
             begun.set()
             await release.wait()
@@ -231,14 +233,14 @@ async def test_new_files_are_taken_for_new_connections_and_no_call_is_lost(pki: 
         rotated = Authority.make()  # all at once: authority, server, client
         both = pki.trusted.read_bytes() + rotated.certificate
         pki.trusted.write_bytes(both)
-        for round_ in range(5):
+        for _ in range(5):
             pki.authority = rotated
             pki.server()
             pki.client("review")
-            answers = await asyncio.gather(
-                *(method(Request(run_id="r"), timeout=PATIENCE) for _ in range(20))
-            )
-            assert len(answers) == 20, round_
+            calls = [method(Request(run_id="r"), timeout=PATIENCE) for _ in range(20)]
+            answers = await asyncio.gather(*calls)
+            assert len(answers) == 20
+            assert shown[-1].split() == own.read_bytes().split()
         pki.trusted.write_bytes(rotated.certificate)
         await method(Request(run_id="r"), timeout=PATIENCE)
         release.set()
