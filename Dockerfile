@@ -14,7 +14,8 @@ RUN /build/tools/bin/python -m hatchling build -t wheel -d dist \
 
 FROM python:3.11-slim
 # SQLite's file is data/consensus.db below the working folder, unless DATABASE_URL says otherwise.
-RUN install -d -o 10001 -g 10001 /srv/data
+# A volume of certificates, mounted there, takes on the folder's owner.
+RUN install -d -o 10001 -g 10001 /srv/data /srv/certs
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH \
     PYTHONUNBUFFERED=1 \

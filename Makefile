@@ -30,6 +30,10 @@ up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
 migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to the newest revision
 	@$(PY) -m persistence_service migrate
 
+.PHONY: certs
+certs: $(READY) ## Make a development authority and certificates in certs/; ARGS=--renew makes new ones by it
+	@$(PY) -m consensus_rpc.security.make_certificates certs $(ARGS)
+
 .PHONY: db-reset
 db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list its tables
 	@$(PY) -m persistence_service db-reset --confirm="$$CONFIRM"

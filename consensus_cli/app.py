@@ -1,5 +1,6 @@
 """The commands, in the order in which help lists them."""
 
+import os
 from importlib.metadata import version
 from typing import Annotated
 
@@ -39,8 +40,55 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+def _secure(context: typer.Context, tls: dict[str, str | None]) -> None:
+    """Keeps what was given where the clients look for it, and refuses files of no use before any call."""
+    os.environ.update({f"CONSENSUS_TLS_{what}": value for what, value in tls.items() if value})
+    if context.resilient_parsing or not os.environ.get("CONSENSUS_TLS_CA"):
+        return
+    from consensus_client.options import environment_tls
+    from consensus_rpc.security.material import BadMaterial, read_material
+    from consensus_rpc.security.tls import only_tls_13
+
+    found = environment_tls()
+    assert found is not None
+    try:
+        read_material(found.files)
+    except BadMaterial as error:
+        raise typer.BadParameter(str(error), context) from None
+    only_tls_13()
+
+
 @app.callback()
 def consensus(
+    context: typer.Context,
+    tls_ca: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_TLS_CA",
+            metavar="FILE",
+            help="Speak TLS, and believe servers whose certificates this authority (PEM) signed.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_TLS_CERT", metavar="FILE", help="A certificate to show.", show_default=False
+        ),
+    ] = None,
+    tls_key: Annotated[
+        str | None,
+        typer.Option(envvar="CONSENSUS_TLS_KEY", metavar="FILE", help="Its key.", show_default=False),
+    ] = None,
+    tls_name: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_TLS_NAME",
+            metavar="HOST",
+            help="The name that servers must prove, where it is not the host that is called.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -60,6 +108,7 @@ def consensus(
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
     service, which draft (except submit), panel, audit and doctor ask.
     """
+    _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
 
 
 for module in (

@@ -1,11 +1,15 @@
 """How a client behaves, synchronous or not."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from consensus_client.reconnecting import ReconnectPolicy
 from consensus_rpc.channel.channels import ChannelOptions
+from consensus_rpc.security.files import ChannelTls, TlsFiles
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 DEFAULT_PERSISTENCE = "127.0.0.1:50052"
@@ -20,6 +24,9 @@ class ClientOptions:
     comes for `idle_seconds`, not even a heartbeat: take several times the service's
     `ServiceLimits.heartbeat_interval`, which is 15 s unless set otherwise (at most 20), or None to leave it
     to keepalive, as the synchronous clients do.
+
+    Calls go over TLS with `channel.tls`, else with what the environment says (`environment_tls`), else in
+    plain text.
     """
 
     call_seconds: float = 30.0
@@ -30,12 +37,29 @@ class ClientOptions:
 
     def channel_options(self) -> ChannelOptions:
         """Those of `channel`; unless they name reads of their own, gRPC repeats the published ones."""
-        if self.channel.retry_reads or self.channel.published_config is not None:
-            return self.channel
-        return replace(self.channel, published_config=published_config())
+        channel = replace(self.channel, tls=self.channel.tls or environment_tls())
+        if channel.retry_reads or channel.published_config is not None:
+            return channel
+        return replace(channel, published_config=published_config())
 
 
 @cache
 def published_config() -> str:
     """The service config that stands beside the contract."""
     return (resources.files("consensus.v1") / "service_config.json").read_text("utf-8")
+
+
+def environment_tls(environment: Mapping[str, str] = os.environ) -> ChannelTls | None:
+    """What `CONSENSUS_TLS_CA`, `_CERT`, `_KEY` and `_NAME` say; None where no authority is named.
+
+    The first three are files (PEM); the name is the one that servers' certificates must have, where it is not
+    the host that is called.
+    """
+    authority, certificate, key = (
+        Path(value) if (value := environment.get(f"CONSENSUS_TLS_{what}")) else None
+        for what in ("CA", "CERT", "KEY")
+    )
+    if authority is None:
+        return None
+    files = TlsFiles(certificate=certificate, key=key, authority=authority)
+    return ChannelTls(files=files, server_name=environment.get("CONSENSUS_TLS_NAME", ""))

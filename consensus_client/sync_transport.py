@@ -8,6 +8,8 @@ import grpc
 
 from consensus_rpc.channel.channels import ChannelOptions
 from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.security.material import read_material
+from consensus_rpc.security.tls import channel_credentials
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
 Response_co = TypeVar("Response_co", covariant=True)
@@ -40,8 +42,18 @@ class SyncStream(Protocol[M_co]):
 
 
 def open_channel(target: str, options: ChannelOptions) -> Channel:
-    """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used."""
-    return grpc.insecure_channel(target, options=options.channel_arguments())
+    """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used.
+
+    Its certificates are read once: a client that outlives them is to be made anew.
+
+    Raises:
+        BadMaterial: a file of `tls` cannot be used.
+    """
+    arguments = options.channel_arguments()
+    if options.tls is None:
+        return grpc.insecure_channel(target, options=arguments)
+    credentials = channel_credentials(read_material(options.tls.files))
+    return grpc.secure_channel(target, credentials, options=arguments)
 
 
 def next_message(call: SyncStream[M], _idle_seconds: float | None) -> M | None:

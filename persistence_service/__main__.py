@@ -59,8 +59,8 @@ from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
 
+INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
 SERVICES = (
-    "consensus.internal.v1.PersistenceService",
     "consensus.v1.IdempotencyService",
     "consensus.v1.AuditService",
     "consensus.v1.DraftService",
@@ -95,11 +95,18 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     checkpointer = _checkpointer(settings, database, place)
     server = Server(
         ServerOptions.from_settings(
-            settings, listen=settings.persistence_listen, port_file=port_file, place=place
+            settings,
+            listen=settings.persistence_listen,
+            tls=settings.callers_tls(),
+            port_file=port_file,
+            place=place,
         ),
         service_names=SERVICES,
     )
-    persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, server.grpc)
+    internal = server.listen_too(
+        settings.persistence_internal_listen, INTERNAL_SERVICES, settings.internal_tls()
+    )
+    persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, internal.grpc)
     idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
         IdempotencyServicer(database), server.grpc
     )
@@ -134,7 +141,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
     async def report(serving: bool) -> None:
-        for name in SERVICES:
+        for name in (*INTERNAL_SERVICES, *SERVICES):
             await server.set_serving(name, serving)
         server.announce()  # not before: a database that must not be used is to be said by one worker alone
 
@@ -231,10 +238,23 @@ app = typer.Typer(
 app.add_typer(commands)
 
 PortFile = Annotated[
-    Path | None, typer.Option(metavar="PATH", help="Write the bound host:port there once the server listens.")
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Write what was bound there once the server listens: host:port for callers, then for review"
+        " services.",
+    ),
 ]
 Listen = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; wins over PERSISTENCE_LISTEN.")
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Where to listen for callers; wins over PERSISTENCE_LISTEN."),
+]
+InternalListen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where to listen for review services; wins over PERSISTENCE_INTERNAL_LISTEN.",
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -242,24 +262,43 @@ Workers = Annotated[
         metavar="N", help="Processes that share the port, one per core; wins over PERSISTENCE_WORKERS."
     ),
 ]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let plain text leave this machine, as ALLOW_INSECURE=true does.")
+]
 
 
 @app.callback(invoke_without_command=True)
 def default(
-    context: typer.Context, port_file: PortFile = None, listen: Listen = None, workers: Workers = None
+    context: typer.Context,
+    port_file: PortFile = None,
+    listen: Listen = None,
+    internal_listen: InternalListen = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
 ) -> None:
     """The persistence service: owns the database, and keeps runs and their journals, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """
     if context.invoked_subcommand is None:
-        serve(port_file, listen, workers)
+        serve(port_file, listen, internal_listen, workers, insecure)
 
 
 @app.command()
-def serve(port_file: PortFile = None, listen: Listen = None, workers: Workers = None) -> None:
+def serve(
+    port_file: PortFile = None,
+    listen: Listen = None,
+    internal_listen: InternalListen = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
+) -> None:
     """Serve until told to stop, then drain; the default."""
-    given = {"persistence_listen": listen or None, "persistence_workers": workers}
+    given = {
+        "persistence_listen": listen or None,
+        "persistence_internal_listen": internal_listen or None,
+        "persistence_workers": workers,
+        "allow_insecure": insecure or None,
+    }
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     place = Place.current()
     if settings.persistence_workers > 1 and place is None:
@@ -267,7 +306,7 @@ def serve(port_file: PortFile = None, listen: Listen = None, workers: Workers = 
             "persistence_service",
             settings,
             count=settings.persistence_workers,
-            listen=settings.persistence_listen,
+            listens=(settings.persistence_listen, settings.persistence_internal_listen),
             port_file=port_file,
         )
     with refusals_shown():

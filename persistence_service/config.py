@@ -15,6 +15,17 @@ from consensus_rpc.process.settings import (
     WorkerCount,
 )
 from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_tls import (
+    AUTHORITY,
+    CERTIFICATE,
+    KEY,
+    PemFile,
+    check_plain_text,
+    listener_tls,
+    pem_file,
+)
+from consensus_rpc.process.settings_types import split_host_port
+from consensus_rpc.security.files import ServerTls
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
 
@@ -42,7 +53,21 @@ class PersistenceSettings(ServerSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(
-        "127.0.0.1:50052", description="Where PersistenceService and DiagnosticsService listen."
+        "127.0.0.1:50052", description="Where callers find drafts, events, metrics, audit and the like."
+    )
+    persistence_listen_certificate_file: PemFile | None = pem_file(CERTIFICATE, "PERSISTENCE_LISTEN")
+    persistence_listen_key_file: PemFile | None = pem_file(KEY)
+    persistence_listen_authority_file: PemFile | None = pem_file(AUTHORITY)
+    persistence_internal_listen: HostPort = Field(
+        "127.0.0.1:50053",
+        description="Where review services, and nobody else, find PersistenceService.",
+    )
+    persistence_internal_listen_certificate_file: PemFile | None = pem_file(
+        CERTIFICATE, "PERSISTENCE_INTERNAL_LISTEN"
+    )
+    persistence_internal_listen_key_file: PemFile | None = pem_file(KEY)
+    persistence_internal_listen_authority_file: PemFile | None = pem_file(
+        "Authority (PEM) of review services' certificates, which are always required."
     )
     persistence_workers: WorkerCount = Field(1, description=f"{WORKERS} More than one needs PostgreSQL.")
     database_url: DatabaseUrl | None = Field(
@@ -162,6 +187,24 @@ class PersistenceSettings(ServerSettings):
         return self
 
     @model_validator(mode="after")
+    def _plain_text_stays_here(self) -> Self:
+        for name, listen, tls in (
+            ("PERSISTENCE_LISTEN", self.persistence_listen, self.callers_tls()),
+            ("PERSISTENCE_INTERNAL_LISTEN", self.persistence_internal_listen, self.internal_tls()),
+        ):
+            if tls is None:
+                check_plain_text(name, listen, is_allowed=self.allow_insecure)
+        return self
+
+    @model_validator(mode="after")
+    def _two_addresses(self) -> Self:
+        here = self.persistence_internal_listen
+        # Workers share their ports, so that two servers on one would be called at random.
+        if here == self.persistence_listen and split_host_port(here)[1] != 0:
+            raise ValueError(f"PERSISTENCE_INTERNAL_LISTEN: given {here}, which is PERSISTENCE_LISTEN")
+        return self
+
+    @model_validator(mode="after")
     def _one_process_per_file(self) -> Self:
         if self.persistence_workers > 1 and self.url().get_backend_name() == "sqlite":
             raise ValueError(
@@ -169,6 +212,30 @@ class PersistenceSettings(ServerSettings):
                 "process; use PostgreSQL for more"
             )
         return self
+
+    def callers_tls(self) -> ServerTls | None:
+        """That of the address for callers."""
+        return listener_tls(
+            "PERSISTENCE_LISTEN",
+            self.persistence_listen_certificate_file,
+            self.persistence_listen_key_file,
+            self.persistence_listen_authority_file,
+        )
+
+    def internal_tls(self) -> ServerTls | None:
+        """That of the address for review services, who always show a certificate."""
+        found = listener_tls(
+            "PERSISTENCE_INTERNAL_LISTEN",
+            self.persistence_internal_listen_certificate_file,
+            self.persistence_internal_listen_key_file,
+            self.persistence_internal_listen_authority_file,
+        )
+        if found is not None and not found.requires_certificates:
+            raise ValueError(
+                "PERSISTENCE_INTERNAL_LISTEN_AUTHORITY_FILE: not set, beside others of"
+                " PERSISTENCE_INTERNAL_LISTEN"
+            )
+        return found
 
     def _given_parts(self) -> list[str]:
         given = self.model_fields_set

@@ -68,7 +68,11 @@ async def main(
 
     channel = open_channel(
         settings.persistence_address,
-        ChannelOptions(retry_reads=_RETRY_READS, connections=settings.persistence_connections),
+        ChannelOptions(
+            retry_reads=_RETRY_READS,
+            connections=settings.persistence_connections,
+            tls=settings.persistence_tls(),
+        ),
     )
     gateway = PersistenceGateway(persistence_service_pb2_grpc.PersistenceServiceStub(channel))
     ledger = Ledger(gateway, _lease_owner(), clock=asyncio.get_running_loop().time)
@@ -82,6 +86,7 @@ async def main(
         ServerOptions.from_settings(
             settings,
             listen=settings.review_listen,
+            tls=settings.listen_tls(),
             port_file=port_file,
             place=place,
             character_limits=character_limits(settings),
@@ -174,6 +179,9 @@ Persistence = Annotated[
     str | None,
     typer.Option(metavar="TARGET", help="Where PersistenceService is; wins over PERSISTENCE_ADDRESS."),
 ]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let plain text leave this machine, as ALLOW_INSECURE=true does.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -183,13 +191,14 @@ def default(
     listen: Listen = None,
     persistence_address: Persistence = None,
     workers: Workers = None,
+    insecure: Insecure = False,
 ) -> None:
     """The review service: reviews ideas and documents with a panel of personas, over gRPC.
 
     Settings come from the environment and from .env; `settings` lists them.
     """
     if context.invoked_subcommand is None:
-        serve(port_file, listen, persistence_address, workers)
+        serve(port_file, listen, persistence_address, workers, insecure)
 
 
 @app.command()
@@ -198,12 +207,14 @@ def serve(
     listen: Listen = None,
     persistence_address: Persistence = None,
     workers: Workers = None,
+    insecure: Insecure = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (also what happens without a command)."""
     given = {
         "review_listen": listen or None,
         "persistence_address": persistence_address or None,
         "review_workers": workers,
+        "allow_insecure": insecure or None,
     }
     settings = ReviewSettings.load_or_exit(
         **{name: value for name, value in given.items() if value is not None}
@@ -221,7 +232,7 @@ def serve(
             "review_service",
             settings,
             count=settings.review_workers,
-            listen=settings.review_listen,
+            listens=(settings.review_listen,),
             port_file=port_file,
         )
     run(main(settings, routes, port_file, place))

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
@@ -18,7 +18,18 @@ from consensus_rpc.process.settings import (
     WorkerCount,
 )
 from consensus_rpc.process.settings_text import Allowed
+from consensus_rpc.process.settings_tls import (
+    AUTHORITY,
+    CERTIFICATE,
+    KEY,
+    PemFile,
+    channel_tls,
+    check_plain_text,
+    listener_tls,
+    pem_file,
+)
 from consensus_rpc.process.settings_types import check_http_url
+from consensus_rpc.security.files import ChannelTls, ServerTls
 from review_service.model.api_key import check_api_key
 from review_service.model.routes import DEFAULT_ROUTE, Protocol, Route
 
@@ -38,9 +49,25 @@ class ReviewSettings(ServerSettings):
 
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where ReviewService listens.")
     review_workers: WorkerCount = Field(1, description=WORKERS)
+    review_listen_certificate_file: PemFile | None = pem_file(CERTIFICATE, "REVIEW_LISTEN")
+    review_listen_key_file: PemFile | None = pem_file(KEY)
+    review_listen_authority_file: PemFile | None = pem_file(AUTHORITY)
     persistence_address: Target = Field(
-        "127.0.0.1:50052",
-        description="Where PersistenceService is; `dns:///name:port` spreads over all of its replicas.",
+        "127.0.0.1:50053",
+        description="Where PersistenceService is, its PERSISTENCE_INTERNAL_LISTEN; `dns:///name:port` spreads"
+        " over all of its replicas.",
+    )
+    persistence_address_authority_file: PemFile | None = pem_file(
+        "Authority (PEM) of its certificate; empty: plain text."
+    )
+    persistence_address_certificate_file: PemFile | None = pem_file(
+        "Certificate (PEM) that this service shows there: its name is part of the leases of its runs."
+    )
+    persistence_address_key_file: PemFile | None = pem_file(KEY)
+    persistence_address_name: str = Field(
+        "",
+        max_length=255,
+        description="The DNS name that its certificate must have, where that is not the host of the address.",
     )
     persistence_connections: int = Field(
         1,
@@ -185,6 +212,32 @@ class ReviewSettings(ServerSettings):
     def model_for_reviewing(self) -> str:
         """The model that reviews, where a request names none."""
         return self.review_model or self.openai_model
+
+    @model_validator(mode="after")
+    def _plain_text_stays_here(self) -> Self:
+        if self.listen_tls() is None:
+            check_plain_text("REVIEW_LISTEN", self.review_listen, is_allowed=self.allow_insecure)
+        self.persistence_tls()
+        return self
+
+    def listen_tls(self) -> ServerTls | None:
+        """That of the address for callers."""
+        return listener_tls(
+            "REVIEW_LISTEN",
+            self.review_listen_certificate_file,
+            self.review_listen_key_file,
+            self.review_listen_authority_file,
+        )
+
+    def persistence_tls(self) -> ChannelTls | None:
+        """That of the way to persistence."""
+        return channel_tls(
+            "PERSISTENCE_ADDRESS",
+            self.persistence_address_authority_file,
+            self.persistence_address_certificate_file,
+            self.persistence_address_key_file,
+            self.persistence_address_name,
+        )
 
     def fitted(self, open_files: int, panel_size: int) -> Self:
         """The same, with as many calls and runs as so many open files carry.

@@ -21,8 +21,9 @@ from consensus_cli.view import text
 from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
+from consensus_client.options import environment_tls
 from consensus_contract.errors import ConsensusError
-from consensus_rpc.channel.channels import call_options, open_channel
+from consensus_rpc.channel.channels import ChannelOptions, call_options, open_channel
 from consensus_rpc.channel.status import contract_errors
 
 _CALL_SECONDS = 3.0
@@ -74,7 +75,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _probe(target: str) -> Sequence[review_service_pb2.ModelRouteProbe]:
-    async with open_channel(target) as channel:
+    async with _open(target) as channel:
         try:
             with contract_errors():
                 answer = await review_service_pb2_grpc.ReviewServiceStub(channel).ProbeModelRoutes(
@@ -93,7 +94,7 @@ async def _examine(server: str, persistence: str) -> list[Checkup]:
 
 async def _examine_review(target: str) -> list[Checkup]:
     subject = "review service"
-    async with open_channel(target) as channel:
+    async with _open(target) as channel:
         try:
             health = await _health(channel, "consensus.v1.ReviewService")
             with contract_errors():
@@ -103,7 +104,7 @@ async def _examine_review(target: str) -> list[Checkup]:
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
     ours = version("consensus-engine")
-    seen = f"{target}, {health.seen}, version {text.clean(info.version)}"
+    seen = f"{target}, {health.seen}, {_way()}, version {text.clean(info.version)}"
     if info.version != ours:
         seen += f" (this command: {ours})"
     return [Checkup(subject, health.is_well, seen), *_about_model(info)]
@@ -126,12 +127,12 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
 
 async def _examine_persistence(target: str) -> list[Checkup]:
     subject = "persistence service"
-    async with open_channel(target) as channel:
+    async with _open(target) as channel:
         try:
             health = await _health(channel, "consensus.internal.v1.PersistenceService")
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
-        service = Checkup(subject, health.is_well, f"{target}, {health.seen}")
+        service = Checkup(subject, health.is_well, f"{target}, {health.seen}, {_way()}")
         try:
             with contract_errors():
                 status = await diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
@@ -171,6 +172,18 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
         about = "about " if each.estimated else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
         yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
+
+
+def _open(target: str) -> grpc.aio.Channel:
+    return open_channel(target, ChannelOptions(tls=environment_tls()))
+
+
+def _way() -> str:
+    """How what was said went there and back."""
+    tls = environment_tls()
+    if tls is None:
+        return "plain text"
+    return "TLS 1.3 with a certificate of ours" if tls.files.certificate else "TLS 1.3"
 
 
 async def _health(channel: grpc.aio.Channel, service: str) -> Checkup:

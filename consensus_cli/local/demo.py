@@ -67,6 +67,7 @@ def _review(directory: Path, idea: str) -> int:
 
         stack.wait_until_serving()
         os.environ["CONSENSUS_SERVER"] = stack.addresses.review
+        os.environ.pop("CONSENSUS_TLS_CA", None)  # the stack is on the loopback, in plain text
         try:
             app(["review", "--", idea], prog_name="consensus")
         except SystemExit as ended:
@@ -94,7 +95,8 @@ def _up(directory: Path) -> int:
     settings = LaunchSettings.load_or_exit()
     with Stack(directory, quiet=False, is_tied=True) as stack:
         try:
-            stack.start_persistence(_free(settings.persistence_listen))
+            internal = _free(settings.persistence_internal_listen)
+            stack.start_persistence(_free(settings.persistence_listen), internal)
             _start_rest(stack, _free(settings.review_listen))
             stack.wait_until_serving()
             _announce(stack)

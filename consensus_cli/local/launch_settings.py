@@ -11,5 +11,8 @@ class LaunchSettings(Settings):
     openai_api_key: SecretStr | None = Field(None, description="Key of the model's provider.")
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where the review service listens.")
     persistence_listen: HostPort = Field(
-        "127.0.0.1:50052", description="Where the persistence service listens."
+        "127.0.0.1:50052", description="Where the persistence service listens for callers."
+    )
+    persistence_internal_listen: HostPort = Field(
+        "127.0.0.1:50053", description="Where the persistence service listens for the review service."
     )

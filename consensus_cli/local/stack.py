@@ -15,6 +15,18 @@ from offline_model import MODEL_NAME
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
 _READY_SECONDS = 30.0
 _HEALTH_POLL_SECONDS = 0.05
+# All on this machine's loopback: certificates that the environment or .env names are for elsewhere.
+_PLAIN = {
+    f"{name}_FILE": ""
+    for name in (
+        *(
+            f"{listen}_{what}"
+            for listen in ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
+            for what in ("CERTIFICATE", "KEY", "AUTHORITY")
+        ),
+        *(f"PERSISTENCE_ADDRESS_{what}" for what in ("CERTIFICATE", "KEY", "AUTHORITY")),
+    )
+} | {"PERSISTENCE_ADDRESS_NAME": ""}
 _OFFLINE_KEY = "offline-model"  # it takes any
 
 
@@ -52,6 +64,7 @@ class Stack:
         self._held = ExitStack()
         self._children = Children(stop_first=(REVIEW, PERSISTENCE, MODEL), is_tied=is_tied)
         self._addresses: dict[str, str] = {}
+        self._internal_address = ""
 
     def __enter__(self) -> Self:
         return self
@@ -67,10 +80,12 @@ class Stack:
         """Where everything listens, once it was started."""
         return Addresses(self._addresses[REVIEW], self._addresses[PERSISTENCE], self._addresses.get(MODEL))
 
-    def start_persistence(self, wanted: str | None = None) -> None:
+    def start_persistence(self, wanted: str | None = None, wanted_internal: str | None = None) -> None:
         """Starts the persistence service; it reads its other settings itself."""
         address = self._address(PERSISTENCE, wanted)
-        self._start(PERSISTENCE, "persistence_service", {"PERSISTENCE_LISTEN": address})
+        self._internal_address = wanted_internal or self._free_address()
+        listen = {"PERSISTENCE_LISTEN": address, "PERSISTENCE_INTERNAL_LISTEN": self._internal_address}
+        self._start(PERSISTENCE, "persistence_service", listen)
 
     def start_model(self, *more: str) -> None:
         """Starts the offline model, with more arguments of its own."""
@@ -80,7 +95,7 @@ class Stack:
     def start_review(self, wanted: str | None = None, **settings: str) -> None:
         """Starts the review service, pointed at what was started before it."""
         address = self._address(REVIEW, wanted)
-        own = {"REVIEW_LISTEN": address, "PERSISTENCE_ADDRESS": self._addresses[PERSISTENCE]}
+        own = {"REVIEW_LISTEN": address, "PERSISTENCE_ADDRESS": self._internal_address}
         if MODEL in self._addresses:
             own["OPENAI_API_KEY"] = _OFFLINE_KEY
             own["OPENAI_BASE_URL"] = f"http://{self._addresses[MODEL]}/v1"
@@ -111,9 +126,12 @@ class Stack:
         self._children.check()
 
     def _address(self, name: str, wanted: str | None) -> str:
-        """The wanted address, or a free port of the loopback that is kept free for the process."""
-        self._addresses[name] = wanted or address_of(self._hold(reserve_port()))
+        self._addresses[name] = wanted or self._free_address()
         return self._addresses[name]
+
+    def _free_address(self) -> str:
+        """A free port of the loopback that is kept free for the process."""
+        return address_of(self._hold(reserve_port()))
 
     def _hold(self, held: socket.socket) -> socket.socket:
         return self._held.enter_context(held)
@@ -124,4 +142,4 @@ class Stack:
     def _start(self, name: str, module: str, settings: Mapping[str, str], *arguments: str) -> None:
         log = self._directory / f"{name.replace(' ', '-')}.log" if self._quiet else None
         command = [module, *arguments, "--port-file", str(self._port_file(name))]
-        self._children.start(name, command, self._environment | dict(settings), log)
+        self._children.start(name, command, self._environment | _PLAIN | dict(settings), log)

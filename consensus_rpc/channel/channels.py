@@ -1,18 +1,23 @@
 """Channels to other services, and what every call on them carries."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 import grpc
 
 from consensus_rpc.channel.deadline import TimeLeft, hop_timeout
+from consensus_rpc.channel.renewing import RenewingChannel
 from consensus_rpc.channel.spread import SpreadChannel
+from consensus_rpc.security.files import ChannelTls
+from consensus_rpc.security.material import Material
+from consensus_rpc.security.tls import channel_credentials
+from consensus_rpc.security.watched import WatchedFiles
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id, new_request_id
 from consensus_rpc.telemetry.tracing import trace_metadata
 
-__all__ = ["CallOptions", "ChannelOptions", "call_metadata", "call_options", "open_channel"]
+__all__ = ["CallOptions", "ChannelOptions", "ChannelTls", "call_metadata", "call_options", "open_channel"]
 
 _LEAST_MS_BETWEEN_RESOLUTIONS = 500
 _RETRY_POLICY = {
@@ -37,6 +42,8 @@ class ChannelOptions:
     `retry_reads` maps a service's full name to its unary methods without effects. Only those are sent again
     by gRPC on UNAVAILABLE: whether a change took effect is not known then. `published_config`, the JSON that
     a service publishes beside its contract, takes the place of both.
+
+    Without `tls` all goes in plain text.
     """
 
     retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -46,6 +53,7 @@ class ChannelOptions:
     connections: int = 1
     keepalive_seconds: float = 20.0
     ping_timeout_seconds: float = 5.0
+    tls: ChannelTls | None = None
 
     def service_config(self) -> str:
         """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
@@ -84,15 +92,32 @@ class ChannelOptions:
             ("grpc.http2.bdp_probe", 0),
             # Else channels of one process to one address share a connection, and what became of its attempts.
             ("grpc.use_local_subchannel_pool", 1),
+            *(self.tls.channel_arguments() if self.tls else ()),
         ]
 
 
 def open_channel(target: str, options: ChannelOptions | None = None) -> grpc.aio.Channel:
-    """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used."""
+    """A channel to `host:port`, or to all addresses of `dns:///host:port` in turn; connects when used.
+
+    Raises:
+        BadMaterial: a file of `tls` cannot be used.
+    """
     options = options or ChannelOptions()
-    arguments = options.channel_arguments()
-    channels = [grpc.aio.insecure_channel(target, options=arguments) for _ in range(options.connections)]
+    open_one = _opening(target, options)
+    channels = [open_one() for _ in range(options.connections)]
     return channels[0] if len(channels) == 1 else SpreadChannel(channels)
+
+
+def _opening(target: str, options: ChannelOptions) -> Callable[[], grpc.aio.Channel]:
+    arguments = options.channel_arguments()
+    if options.tls is None:
+        return lambda: grpc.aio.insecure_channel(target, options=arguments)
+    watched = WatchedFiles(f"channel to {target}", options.tls.files)
+
+    def secure(material: Material) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(target, channel_credentials(material), options=arguments)
+
+    return lambda: RenewingChannel(watched.current, secure)
 
 
 class CallOptions(TypedDict):

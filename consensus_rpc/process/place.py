@@ -21,10 +21,10 @@ _MOST_PORT = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What one worker is told: its number from 0, the shared address, and its ends of the two pipes."""
+    """What one worker is told: its number from 0, the shared addresses, and its ends of the two pipes."""
 
     index: int
-    listen: str
+    listens: tuple[str, ...]
     lifeline: int
     started: int
 
@@ -32,7 +32,10 @@ class Place:
     def current(cls) -> Self | None:
         """The place of this process; None when nobody supervises it."""
         told = os.environ.get(ENVIRONMENT)
-        return cls(**json.loads(told)) if told else None
+        if not told:
+            return None
+        fields = json.loads(told)
+        return cls(**fields | {"listens": tuple(fields["listens"])})
 
     def environment(self) -> dict[str, str]:
         """What the worker has to find in its environment."""

@@ -154,6 +154,9 @@ class ServerSettings(Settings):
         description="A call whose reader takes nothing for this long is ended: SLOW_CONSUMER.",
     )
     reflection: bool = Field(True, description="Whether the server describes its services to tools.")
+    allow_insecure: bool = Field(
+        False, description="Whether plain text may leave this machine: for networks without strangers."
+    )
 
 
 class _Cleaned(PydanticBaseSettingsSource):

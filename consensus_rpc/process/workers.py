@@ -1,9 +1,9 @@
-"""Several processes of one service on one port: started, watched, replaced, drained together.
+"""Several processes of one service on the same ports: started, watched, replaced, drained together.
 
 `supervise` turns the process that it is called in into the supervisor, `python -m
 consensus_rpc.process.workers`: a small program without gRPC, since channels and servers do not survive a
-fork. It keeps the port, and starts the very command that it was started with once for each worker; these
-bind the port too (SO_REUSEPORT), and the kernel spreads connections over them.
+fork. It keeps the ports, and starts the very command that it was started with once for each worker; these
+bind the ports too (SO_REUSEPORT), and the kernel spreads connections over them.
 
 A supervisor ends its workers by closing a pipe, which happens however it dies. So no signal is sent twice
 where an init system has sent it to all processes: a second one ends a server at once.
@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -44,7 +44,6 @@ class Plan:
     """What is supervised; `command` starts one worker."""
 
     count: int
-    listen: str
     grace_seconds: float
     port_file: Path | None
     command: Sequence[str]
@@ -57,7 +56,7 @@ class _GaveUp(Exception):  # noqa: N818 - says what happened
 
 
 def supervise(
-    service: str, settings: "ServerSettings", *, count: int, listen: str, port_file: Path | None
+    service: str, settings: "ServerSettings", *, count: int, listens: Sequence[str], port_file: Path | None
 ) -> NoReturn:
     """Replaces this program by the supervisor of `count` workers; its process id stays.
 
@@ -65,11 +64,12 @@ def supervise(
         SystemExit: 1, after a line in the log, when there are not ports enough for the workers' metrics.
     """
     try:
-        nth_address(settings.metrics_listen or listen, count - 1 if settings.metrics_listen else 0)
+        if settings.metrics_listen:
+            nth_address(settings.metrics_listen, count - 1)
     except ValueError as error:
         _refuse(f"METRICS_LISTEN: {error}")
     options = [
-        f"--service={service}", f"--count={count}", f"--listen={listen}",
+        f"--service={service}", f"--count={count}", *(f"--listen={each}" for each in listens),
         f"--grace-seconds={settings.drain_grace_seconds}",
         f"--log-level={settings.log_level}", f"--log-format={settings.log_format}",
     ]  # fmt: skip
@@ -103,10 +103,10 @@ def exit_code(returncode: int) -> int:
 class Supervisor:
     """Keeps workers running until told to stop."""
 
-    def __init__(self, plan: Plan, address: str) -> None:
-        """Starts nothing yet; `address` is the one that is reserved."""
+    def __init__(self, plan: Plan, addresses: Sequence[str]) -> None:
+        """Starts nothing yet; `addresses` are those that are reserved."""
         self._plan = plan
-        self._address = address
+        self._addresses = tuple(addresses)
         self._lifeline, self._hold = os.pipe()
         self._is_held = True
         self._stopping = asyncio.Event()
@@ -161,7 +161,7 @@ class Supervisor:
     async def _run_one(self, index: int) -> tuple[bool, int]:
         """Whether it came as far as to start, and how it ended."""
         receiver, sender = os.pipe()
-        place = Place(index=index, listen=self._address, lifeline=self._lifeline, started=sender)
+        place = Place(index=index, listens=self._addresses, lifeline=self._lifeline, started=sender)
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._plan.command,
@@ -184,9 +184,9 @@ class Supervisor:
         self._started.add(index)
         self._first_started.set()
         if self._all_started() and not was_complete:
-            _log.info("workers_listening", address=self._address, workers=self._plan.count)
+            _log.info("workers_listening", addresses=self._addresses, workers=self._plan.count)
             if self._plan.port_file is not None:
-                write_port_file(self._plan.port_file, self._address)
+                write_port_file(self._plan.port_file, self._addresses)
 
     def _all_started(self) -> bool:
         """Whether each has started at least once."""
@@ -243,7 +243,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m consensus_rpc.process.workers", description=__doc__)
     parser.add_argument("--service", required=True)
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--listen", required=True)
+    parser.add_argument("--listen", required=True, action="append")
     parser.add_argument("--grace-seconds", type=float, required=True)
     parser.add_argument("--port-file", type=Path)
     parser.add_argument("--log-level", default="INFO")
@@ -258,15 +258,15 @@ def main() -> int:
     log_format: LogFormat = given.log_format
     configure_logging(given.service, level=given.log_level, log_format=log_format)
     try:
-        with reserved(given.listen) as address:
+        with ExitStack() as held:
+            addresses = [held.enter_context(reserved(each)) for each in given.listen]
             plan = Plan(
                 count=given.count,
-                listen=given.listen,
                 grace_seconds=given.grace_seconds,
                 port_file=given.port_file,
                 command=given.command,
             )
-            return asyncio.run(Supervisor(plan, address).run())
+            return asyncio.run(Supervisor(plan, addresses).run())
     except PortTakenError as refusal:
         _refuse(f"cannot listen on {refusal}: is it in use?")
 

@@ -10,14 +10,21 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Health:
-    """What health checks are answered with; every service starts NOT_SERVING."""
+    """What health checks are answered with; every service starts NOT_SERVING.
 
-    def __init__(self, service_names: Iterable[str]) -> None:
-        self._serving = dict.fromkeys(service_names, False)
+    It is the process's: each of its addresses answers for all names.
+    """
+
+    def __init__(self) -> None:
+        self._serving: dict[str, bool] = {}
         self._servicer = health.aio.HealthServicer()
 
+    def know(self, service_names: Iterable[str]) -> None:
+        """Answers for these names too, once it is attached."""
+        self._serving |= dict.fromkeys(service_names, False)
+
     async def attach(self, server: grpc.aio.Server) -> None:
-        """Answers on this server, for every name, from now on."""
+        """Answers on this server from now on, before any name is said to serve."""
         for name in self._serving:
             await self._servicer.set(name, _NOT_SERVING)
         await self._publish_all()

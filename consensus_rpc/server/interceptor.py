@@ -13,6 +13,7 @@ from consensus_rpc.server.admission import Admission, Gate
 from consensus_rpc.server.call import Call, Method
 from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.context import Context
+from consensus_rpc.server.identified import Identified
 from consensus_rpc.server.probes import ProbeStreams, is_probe
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS, Requests
@@ -40,8 +41,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         max_message_bytes: int,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
         character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
+        requires_identity: bool = False,
     ) -> None:
-        """Shares its admission with the server that drains."""
+        """Shares its admission with the server that drains; may refuse peers whom no certificate names."""
+        self._requires_identity = requires_identity
         self._max_message_bytes = max_message_bytes
         self._character_limits = character_limits
         self._first_request_seconds = first_request_seconds
@@ -76,7 +79,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             character_limits=self._character_limits,
         )
         requests = Requests(reader, self._metrics.counts, seconds=self._first_request_seconds)
-        return _wrapped_handler(handler, _Calls(method, self._admission, probes, self._unread, requests))
+        return _wrapped_handler(
+            handler, _Calls(method, self._admission, probes, self._unread, requests, self._requires_identity)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,13 @@ class _Calls:
     probes: ProbeStreams | None
     unread: UnreadAnswers
     requests: Requests
+    requires_identity: bool
 
     def begin(self, context: Context) -> Call:
-        gate: Gate = self.admission if self.probes is None else self.probes.of(context.peer())
+        if self.probes is not None:
+            gate: Gate = self.probes.of(context.peer())
+        else:
+            gate = Identified(self.admission, context) if self.requires_identity else self.admission
         return Call(self.method, gate, self.unread, context)
 
 

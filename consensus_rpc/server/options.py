@@ -9,6 +9,7 @@ from typing import Self
 
 from consensus_rpc.process.place import Place, nth_address
 from consensus_rpc.process.settings import ServerSettings
+from consensus_rpc.security.files import ServerTls
 from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS
 
@@ -29,6 +30,8 @@ class ServerOptions:
     """What a server is built from; times in seconds."""
 
     listen: str
+    tls: ServerTls | None = None
+    """That of the first address; plain text without."""
     port_file: Path | None = None
     metrics_listen: str | None = None
     reflection: bool = True
@@ -52,18 +55,20 @@ class ServerOptions:
         settings: ServerSettings,
         *,
         listen: str,
+        tls: ServerTls | None = None,
         port_file: Path | None = None,
         place: Place | None = None,
         character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
     ) -> Self:
         """The options that the settings say.
 
-        A worker shares its supervisor's port, leaves the port file to it, and has a metrics port of its own:
+        A worker shares its supervisor's ports, leaves the port file to it, and has a metrics port of its own:
         METRICS_LISTEN's and its number.
         """
         metrics = settings.metrics_listen
         return cls(
-            listen=place.listen if place else listen,
+            listen=place.listens[0] if place else listen,
+            tls=tls,
             port_file=None if place else port_file,
             metrics_listen=nth_address(metrics, place.index) if metrics and place else metrics,
             place=place,

@@ -9,23 +9,25 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection
 
 from consensus_rpc.process.memory import return_large_buffers
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
+from consensus_rpc.security.files import ServerTls
+from consensus_rpc.security.tls import only_tls_13
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.lag import EventLoopLag
+from consensus_rpc.server.listener import CannotListenError, Listener
 from consensus_rpc.server.options import ServerOptions, parse_server_args
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
 
-__all__ = ["CannotListenError", "Server", "ServerOptions", "parse_server_args", "run"]
+__all__ = ["CannotListenError", "Listener", "Server", "ServerOptions", "parse_server_args", "run"]
 
 _log = get_logger()
 
@@ -38,14 +40,11 @@ _UNWIND_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 
 
-class CannotListenError(RuntimeError):
-    """The address cannot be bound."""
-
-
 class Server:
-    """One listening gRPC server with its health, reflection, metrics page and drain.
+    """A listening gRPC server with its health, reflection, metrics page and drain.
 
-    Add servicers to `grpc` before `start`; then `serve` until a signal or `request_stop`.
+    Add servicers to `grpc` before `start`; then `serve` until a signal or `request_stop`. `listen_too` gives
+    it a further address with services of its own; calls are admitted, counted and drained together.
     """
 
     def __init__(
@@ -53,32 +52,37 @@ class Server:
     ) -> None:
         """Builds it; nothing listens yet. A service's name is a full one: `consensus.v1.ReviewService`."""
         self._options = options
-        self._service_names = tuple(service_names)
         self._admission = Admission(options.max_calls_in_flight)
-        self._health = Health(self._service_names)
+        self._health = Health()
         self._stop_requested = asyncio.Event()
         self._metrics_page: MetricsPage | None = None
         self._is_announced = False
         self._is_signalled = False
-        self.address = ""
         self.metrics_address = ""
-        metrics = metrics or default_metrics()
-        self._lag = EventLoopLag(metrics.counts)
-        unread = UnreadAnswers(
-            metrics.counts,
+        self._metrics = metrics or default_metrics()
+        self._lag = EventLoopLag(self._metrics.counts)
+        self._unread = UnreadAnswers(
+            self._metrics.counts,
             slow_seconds=options.slow_consumer_seconds,
             max_bytes=options.max_unread_bytes,
         )
-        interceptor = RpcInterceptor(
-            self._admission,
-            metrics,
-            unread,
-            max_message_bytes=options.max_message_bytes,
-            first_request_seconds=options.first_request_seconds,
-            character_limits=options.character_limits,
-        )
-        # No limit of gRPC's own: it would refuse without details, and health checks too.
-        self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
+        self._listeners: list[Listener] = []
+        self._listen(options.listen, service_names, options.tls)
+
+    def listen_too(self, listen: str, service_names: Iterable[str], tls: ServerTls | None = None) -> Listener:
+        """A further address, before `start`; a worker's is the one that its supervisor has reserved."""
+        place = self._options.place
+        return self._listen(place.listens[len(self._listeners)] if place else listen, service_names, tls)
+
+    @property
+    def grpc(self) -> grpc.aio.Server:
+        """What servicers of the first address are added to."""
+        return self._listeners[0].grpc
+
+    @property
+    def address(self) -> str:
+        """Where it listens first; empty before `start`."""
+        return self._listeners[0].address
 
     @property
     def draining(self) -> asyncio.Event:
@@ -93,25 +97,26 @@ class Server:
     async def start(self) -> None:
         """Binds and listens; then `address` says where, the log too, and the port file if asked for.
 
+        The port file has a line for each address, in the order in which they were given.
+
         Raises:
-            CannotListenError: when the address, or that of the metrics, cannot be bound.
+            CannotListenError: when an address, or that of the metrics, cannot be bound.
         """
-        await self._health.attach(self.grpc)
-        if self._options.reflection:
-            names = (*self._service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self.grpc)
-        host, _ = split_host_port(self._options.listen)
-        try:
-            port = self.grpc.add_insecure_port(self._options.listen)
-        except RuntimeError as error:
-            raise CannotListenError(f"cannot listen on {self._options.listen}: is it in use?") from error
-        await self.grpc.start()
+        for listener in self._listeners:
+            await listener.start(self._health)
         self._lag.start()
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._start_metrics()
-        _log.info("listening", address=self.address, metrics_address=self.metrics_address)
+        for each in self._listeners:
+            _log.info(
+                "listening",
+                address=each.address,
+                encrypted=each.is_encrypted,
+                metrics_address=self.metrics_address,
+            )
+        if plain := [each.address for each in self._listeners if not each.is_encrypted]:
+            _log.warning("plain_text", addresses=plain, meaning="anybody on the way can read and change it")
         if self._options.port_file is not None:
-            write_port_file(self._options.port_file, self.address)
+            write_port_file(self._options.port_file, [each.address for each in self._listeners])
 
     async def set_serving(self, name: str, serving: bool) -> None:
         """Says whether a service can do its work: what health checks of its name are answered with."""
@@ -151,6 +156,21 @@ class Server:
                 for number in signals:
                     loop.remove_signal_handler(number)
 
+    def _listen(self, listen: str, service_names: Iterable[str], tls: ServerTls | None) -> Listener:
+        interceptor = RpcInterceptor(
+            self._admission,
+            self._metrics,
+            self._unread,
+            max_message_bytes=self._options.max_message_bytes,
+            first_request_seconds=self._options.first_request_seconds,
+            character_limits=self._options.character_limits,
+            requires_identity=tls is not None and tls.requires_certificates,
+        )
+        listener = Listener(listen, service_names, interceptor, self._options, tls)
+        self._health.know(listener.service_names)
+        self._listeners.append(listener)
+        return listener
+
     async def _drain(self, on_drain: Hook | None) -> None:
         grace = self._options.drain_grace_seconds
         _log.info("draining", calls_in_flight=self.calls_in_flight, grace_seconds=grace)
@@ -165,7 +185,8 @@ class Server:
 
     async def _close(self, on_stop: Hook | None) -> None:
         self._lag.stop()
-        await self.grpc.stop(_GOODBYE_SECONDS)  # what is left now is cut off
+        # What is left now is cut off.
+        await asyncio.gather(*(each.grpc.stop(_GOODBYE_SECONDS) for each in self._listeners))
         await self._admission.wait_idle(_UNWIND_SECONDS)  # its handlers still have `finally` blocks to run
         if self._metrics_page is not None:
             await asyncio.to_thread(self._metrics_page.close)
@@ -225,6 +246,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         SystemExit: 1, after a line in the log, when the server cannot listen.
     """
     return_large_buffers()
+    only_tls_13()
     try:
         _run(main)
     except CannotListenError as refusal:

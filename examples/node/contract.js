@@ -17,8 +17,14 @@ const definition = loader.loadSync("consensus/v1/review_service.proto", {
 });
 const { ReviewService } = grpc.loadPackageDefinition(definition).consensus.v1;
 
+// Over TLS where CONSENSUS_TLS_CA names the authority (PEM) of the server's certificate.
+function credentials() {
+  const authority = process.env.CONSENSUS_TLS_CA;
+  return authority ? grpc.credentials.createSsl(readFileSync(authority)) : grpc.credentials.createInsecure();
+}
+
 export function reviewService(server) {
-  return new ReviewService(server, grpc.credentials.createInsecure(), {
+  return new ReviewService(server, credentials(), {
     // Which methods gRPC may call again by itself: those that only read.
     "grpc.service_config": readFileSync(join(PROTOS, "consensus/v1/service_config.json"), "utf8"),
     // A server that vanished without a word is noticed within half a minute.

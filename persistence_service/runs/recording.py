@@ -82,9 +82,11 @@ class _Replies:
 class Recording:
     """A worker's stream from its first message to its last."""
 
-    def __init__(self, runs: RunAccess, stopping: asyncio.Future[None]) -> None:
-        """`stopping` fails with the reason when all streams are to end."""
+    def __init__(self, runs: RunAccess, stopping: asyncio.Future[None], holder: Callable[[str], str]) -> None:
+        """`stopping` fails with the reason when all streams are to end; `holder` makes a peer's token a lease
+        owner's name."""
         self._runs = runs
+        self._holder = holder
         self._stopping = stopping
         self._stream = OrderedStream()
         self._scope = RunScope("", "", "")
@@ -160,7 +162,7 @@ class Recording:
             run_id=begin.run_id,
             key_use=use,
             specification=specification_row(begin.specification, self._runs.options.run_timeout),
-            lease_owner=begin.lease_owner,
+            lease_owner=self._holder(begin.lease_owner),
             first_record=PreparedRecord.of(begin.first_record),
         )
         answer = await self._runs.writer.write(operation)
@@ -179,7 +181,7 @@ class Recording:
             scope=self._scope,
             run_id=begin.run_id,
             fencing_token=begin.fencing_token,
-            lease_owner=begin.lease_owner,
+            lease_owner=self._holder(begin.lease_owner),
         )
         granted = await self._runs.writer.write(operation)
         run, attempts = await self._runs.reader.run_and_attempts(self._key)

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -33,6 +34,7 @@ from persistence_service.runs.form.keys import (
     scope_of,
 )
 from persistence_service.runs.form.specification import specification_row
+from persistence_service.runs.lease_holder import lease_holder
 from persistence_service.runs.read.exporting import export_runs
 from persistence_service.runs.read.listing import list_attempts, list_persona_reviews, list_runs
 from persistence_service.runs.read.watching import RunWatch
@@ -77,7 +79,8 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     async def RecordRun(
         self, request_iterator: AsyncIterator[persistence_service_pb2.RecordRunRequest], context: Context
     ) -> AsyncIterator[persistence_service_pb2.RecordRunResponse]:
-        recording = Recording(self._runs, self._stopping)
+        holder = partial(lease_holder, context)
+        recording = Recording(self._runs, self._stopping, holder)
         async for response in recording.run(request_iterator):
             yield response
 
@@ -108,7 +111,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     ) -> persistence_service_pb2.ClaimRunsResponse:
         started = monotonic()
         claimed = await self._runs.writer.write(
-            ClaimWork(lease_owner=request.lease_owner, max_count=request.max_count)
+            ClaimWork(lease_owner=lease_holder(context, request.lease_owner), max_count=request.max_count)
         )
         elapsed = monotonic() - started
         return persistence_service_pb2.ClaimRunsResponse(

@@ -158,9 +158,9 @@ def start_pair(
         )
         for number in range(persistences)
     ]  # fmt: skip
-    addresses = [wait_started(each) for each in stores]
-    for address in addresses:
-        wait_serving(address, PERSISTENCE)
+    for each in stores:
+        wait_serving(wait_started(each), PERSISTENCE)
+    addresses = [each.internal_address for each in stores]
     panels = [
         start_process(
             "review_service", folder,

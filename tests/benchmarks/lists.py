@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from consensus_rpc.channel.channels import open_channel
 from tests.support.many_runs import FILL_RUNS, ROWS
 from tests.support.pair import PERSISTENCE, wait_serving
 from tests.support.postgres import Cluster
-from tests.support.processes import clean_environment, start_process, wait_started
+from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 FEW, MANY = 1_000, 1_000_000
 PAGE_SIZE = 30
@@ -78,9 +78,9 @@ async def measure(name: str, few: Page, many: Page) -> Result:
     return Result(name, *(statistics.median(times) for times in samples))
 
 
-def pages(channel: grpc.aio.Channel) -> dict[str, Page]:
-    """A service's lists."""
-    runs: Any = persistence_service_pb2_grpc.PersistenceServiceStub(channel)
+def pages(internal: grpc.aio.Channel, channel: grpc.aio.Channel) -> dict[str, Page]:
+    """A service's lists: those of review services, and those of callers."""
+    runs: Any = persistence_service_pb2_grpc.PersistenceServiceStub(internal)
     events: Any = event_service_pb2_grpc.EventServiceStub(channel)
     scope = persistence_service_pb2.CallScope(tenant="default", caller="bench")
 
@@ -100,10 +100,18 @@ def pages(channel: grpc.aio.Channel) -> dict[str, Page]:
     return {"ListRuns": page_of_runs, "ListEvents": page_of_events}
 
 
-async def measure_all(few_address: str, many_address: str) -> list[Result]:
+async def measure_all(few_service: Process, many_service: Process) -> list[Result]:
     """All lists of a service with few rows and of one with many."""
-    async with open_channel(few_address) as few_channel, open_channel(many_address) as many_channel:
-        few, many = pages(few_channel), pages(many_channel)
+    async with AsyncExitStack() as stack:
+        few, many = [
+            pages(
+                *[
+                    await stack.enter_async_context(open_channel(address))
+                    for address in (service.internal_address, service.address)
+                ]
+            )
+            for service in (few_service, many_service)
+        ]
         return [await measure(name, few[name], many[name]) for name in few]
 
 
@@ -130,25 +138,24 @@ def shown(results: list[Result]) -> Table:
     return table
 
 
-def start(stack: ExitStack, cluster: Cluster, folder: Path, rows: int) -> str:
-    """A service on a database with so many rows; its address."""
+def start(stack: ExitStack, cluster: Cluster, folder: Path, rows: int) -> Process:
+    """A service on a database with so many rows."""
     url = cluster.create_database()
     environment = clean_environment(DATABASE_URL=url, PERSISTENCE_LISTEN="127.0.0.1:0")
     service = start_process("persistence_service", folder, environment, name=f"service_{rows}")
     stack.callback(service.stop)
-    address = wait_started(service)
-    wait_serving(address, PERSISTENCE)
+    wait_serving(wait_started(service), PERSISTENCE)
     begin = time.monotonic()
     fill(url, rows)
     print(f"made {rows:,} runs and {rows:,} events in {time.monotonic() - begin:.0f} s", flush=True)
-    return address
+    return service
 
 
 def main() -> int:
     """Runs it; 1 when a ratio is too large."""
     with Cluster() as cluster, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        addresses = [start(stack, cluster, Path(folder), rows) for rows in (FEW, MANY)]
-        results = asyncio.run(measure_all(*addresses))
+        few, many = [start(stack, cluster, Path(folder), rows) for rows in (FEW, MANY)]
+        results = asyncio.run(measure_all(few, many))
     Console().print(shown(results))
     return 0 if all(each.ratio <= MOST for each in results) else 1
 

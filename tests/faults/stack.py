@@ -65,7 +65,7 @@ class Stack:
         """Start all of them and wait until they serve."""
         self.model = start_process("offline_model", self.folder, clean_environment())
         for _ in range(self.persistence_count):
-            self.persistences.append(self._spawn_persistence(len(self.persistences), "127.0.0.1:0"))
+            self.persistences.append(self._spawn_persistence(len(self.persistences)))
         self.model_url = f"http://127.0.0.1:{wait_started(self.model)}"
         for process in self.persistences:
             wait_started(process)
@@ -87,8 +87,8 @@ class Stack:
         for process in processes:
             if process in self.persistences:
                 index = self.persistences.index(process)
-                again = self._spawn_persistence(index, process.address)
-                again.address = process.address
+                again = self._spawn_persistence(index, process.address, process.internal_address)
+                again.address, again.internal_address = process.address, process.internal_address
                 self.persistences[index] = again
             else:
                 again = self.spawn_review(process.name, listen=process.address)
@@ -119,7 +119,7 @@ class Stack:
     ) -> Process:
         """A review service; `review0` talks to the first persistence service, and so on in turns."""
         digits = "".join(filter(str.isdigit, name)) or "0"
-        nearest = self.persistences[int(digits) % len(self.persistences)].address
+        nearest = self.persistences[int(digits) % len(self.persistences)].internal_address
         environment = clean_environment(
             **{
                 "OPENAI_API_KEY": KEY_CANARY,
@@ -136,11 +136,14 @@ class Stack:
         )
         return start_process("review_service", self.folder, environment, name=name)
 
-    def _spawn_persistence(self, index: int, listen: str) -> Process:
+    def _spawn_persistence(
+        self, index: int, listen: str = "127.0.0.1:0", internal_listen: str = "127.0.0.1:0"
+    ) -> Process:
         environment = clean_environment(
             **{
                 "DATABASE_URL": self.served_url or self.database_url,
                 "PERSISTENCE_LISTEN": listen,
+                "PERSISTENCE_INTERNAL_LISTEN": internal_listen,
                 "LEASE_SECONDS": str(LEASE_SECONDS),
                 "WATCH_POLL_SECONDS": "0.1",
                 "LOG_FORMAT": "json",
@@ -160,15 +163,18 @@ class Stack:
         return SyncControlClient(self.model_url)
 
     @asynccontextmanager
-    async def client(self, review_address: str, persistence_address: str = "") -> AsyncIterator[Client]:
-        """A caller of one review service, and of a persistence service."""
+    async def client(self, review_address: str) -> AsyncIterator[Client]:
+        """A caller of one review service, and of the first persistence service at both of its addresses."""
         async with AsyncExitStack() as stack:
             to_review = await stack.enter_async_context(grpc.aio.insecure_channel(review_address, _QUICK))
-            inner = persistence_address or self.persistences[0].address
-            to_persistence = await stack.enter_async_context(grpc.aio.insecure_channel(inner, _QUICK))
+            record = self.persistences[0]
+            to_persistence, internally = [
+                await stack.enter_async_context(grpc.aio.insecure_channel(address, _QUICK))
+                for address in (record.address, record.internal_address)
+            ]
             yield Client(
                 review_service_pb2_grpc.ReviewServiceStub(to_review),
-                persistence_service_pb2_grpc.PersistenceServiceStub(to_persistence),
+                persistence_service_pb2_grpc.PersistenceServiceStub(internally),
                 await stack.enter_async_context(ControlClient(self.model_url)),
                 to_persistence,
             )

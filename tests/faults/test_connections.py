@@ -14,7 +14,7 @@ from tests.support.processes import Process
 @pytest.fixture
 async def proxy(case: Case) -> AsyncIterator[FaultProxy]:
     """Between `far` and its persistence service."""
-    async with FaultProxy.start(case.stack.persistences[0].address) as between:
+    async with FaultProxy.start(case.stack.persistences[0].internal_address) as between:
         yield between
 
 

@@ -55,7 +55,7 @@ async def test_persistence_killed_before_its_commit(case: Case) -> None:
 
 async def test_persistence_killed_after_its_commit_before_the_answer(case: Case) -> None:
     persistence = case.stack.persistences[0]
-    async with FaultProxy.start(persistence.address) as proxy:
+    async with FaultProxy.start(persistence.internal_address) as proxy:
         review = case.stack.spawn_review("extra0", persistence=proxy.address)
         try:
             await asyncio.to_thread(case.stack.adopt, review)
@@ -84,7 +84,7 @@ async def test_persistence_killed_after_its_commit_before_the_answer(case: Case)
 
 async def test_review_killed_with_all_reviews_stored_and_no_decision(case: Case) -> None:
     persistence = case.stack.persistences[0]
-    async with FaultProxy.start(persistence.address) as proxy:
+    async with FaultProxy.start(persistence.internal_address) as proxy:
         review = case.stack.spawn_review("extra0", persistence=proxy.address)
         try:
             await asyncio.to_thread(case.stack.adopt, review)

@@ -126,7 +126,10 @@ def neighbour(pair: Pair, folder: Path) -> Iterator[Path]:
     lines = folder / "neighbour.jsonl"
     with lines.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.probe", pair.review_address, pair.persistence_address],
+            [
+                *(sys.executable, "-m", "tests.hostile.probe"),
+                *(pair.review_address, pair.persistence_address, pair.internal_address),
+            ],
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,

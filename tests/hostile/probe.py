@@ -40,10 +40,10 @@ async def again_and_again(what: str, every: float, call: Callable[[], Awaitable[
         await asyncio.sleep(max(0.0, began + every - ended))
 
 
-async def neighbour(review_address: str, persistence_address: str) -> None:
+async def neighbour(review_address: str, *persistence_addresses: str) -> None:
     """All of them at once, each kind on a connection of its own."""
     async with grpc.aio.insecure_channel(review_address) as channel, asyncio.TaskGroup() as group:
-        for address in (review_address, persistence_address):
+        for address in (review_address, *persistence_addresses):
             check = _health_check(address)
             group.create_task(again_and_again(HEALTH, _HEALTH_EVERY, check))
         stub: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
@@ -69,6 +69,6 @@ _OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("review_address")
-    parser.add_argument("persistence_address")
+    parser.add_argument("persistence_addresses", nargs="+")
     given = parser.parse_args()
-    sys.exit(asyncio.run(neighbour(given.review_address, given.persistence_address)))
+    sys.exit(asyncio.run(neighbour(given.review_address, *given.persistence_addresses)))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def _start(
     folder: Path,
     *,
     database: str = "sqlite",
-    **settings: dict[str, str],
+    **settings: Any,
 ) -> Pair:
     url = stack.enter_context(_database(database, folder, request))
     own: AbstractContextManager[Pair] = running_pair(folder, url, **settings)

@@ -18,15 +18,16 @@ from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.shapes import DURATION, TIMESTAMP
 from consensus_rpc.server.validation import check_request
-from tests.support.pair import REVIEW, Client, Pair
+from tests.support.pair import PERSISTENCE, REVIEW, Client, Pair
 from tests.support.raw_messages import deep, wide
 
 
 class Channels(NamedTuple):
-    """Channels to both services."""
+    """Channels to both services, and to what only review services use."""
 
     review: grpc.aio.Channel
     persistence: grpc.aio.Channel
+    internal: grpc.aio.Channel
 
 
 SERVICES = (
@@ -160,15 +161,20 @@ async def test_no_instant_and_no_span_is_a_fault_of_the_servers(
 
 @pytest.fixture
 async def channels(pair: Pair) -> AsyncIterator[Channels]:
-    """A channel to each of the two."""
-    async with open_channel(pair.review_address) as review, open_channel(pair.persistence_address) as record:
-        yield Channels(review, record)
+    """A channel to each address."""
+    async with (
+        open_channel(pair.review_address) as review,
+        open_channel(pair.persistence_address) as record,
+        open_channel(pair.internal_address) as internal,
+    ):
+        yield Channels(review, record, internal)
 
 
 async def call(channels: Channels, method: MethodDescriptor, request: Any) -> grpc.StatusCode:
     """Calls a method of either service and returns what it ended with."""
     service = method.containing_service.full_name
-    channel: Any = channels.review if service == REVIEW else channels.persistence
+    ways: dict[str, Any] = {REVIEW: channels.review, PERSISTENCE: channels.internal}
+    channel = ways.get(service, channels.persistence)
     path = f"/{service}/{method.name}"
     ended = channel.stream_stream(path)(iter([request.SerializeToString()]), timeout=5)
     try:

@@ -52,14 +52,14 @@ def persistence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture
 async def proxy(persistence: Process) -> AsyncIterator[FaultProxy]:
     """What stands between the ledger and the service."""
-    async with FaultProxy.start(persistence.address) as between:
+    async with FaultProxy.start(persistence.internal_address) as between:
         yield between
 
 
 @pytest.fixture
 async def service(persistence: Process) -> AsyncIterator[Any]:
     """The service without anything in between."""
-    async with open_channel(persistence.address) as channel:
+    async with open_channel(persistence.internal_address) as channel:
         yield persistence_service_pb2_grpc.PersistenceServiceStub(channel)
 
 

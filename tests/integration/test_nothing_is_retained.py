@@ -117,13 +117,12 @@ def running_services(folder: Path, database_url: str, model: Model) -> Iterator[
             clean_environment(DATABASE_URL=database_url, PERSISTENCE_LISTEN="127.0.0.1:0"),
         )  # fmt: skip
         stack.callback(persistence.process.stop)
-        persistence_address = wait_started(persistence.process)
-        wait_serving(persistence_address, PERSISTENCE)
+        wait_serving(wait_started(persistence.process), PERSISTENCE)
         review = CountedProcess(
             "review_service", folder,
             clean_environment(
                 OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=model.url, REVIEW_LISTEN="127.0.0.1:0",
-                PERSISTENCE_ADDRESS=persistence_address, CLAIM_INTERVAL_SECONDS="300",
+                PERSISTENCE_ADDRESS=persistence.process.internal_address, CLAIM_INTERVAL_SECONDS="300",
             ),
         )  # fmt: skip
         stack.callback(review.process.stop)

@@ -1,10 +1,13 @@
 """The persistence service as a process: its commands, its start before its database, its end."""
 
+import asyncio
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
+from persistence_service.__main__ import INTERNAL_SERVICES, SERVICES
 from persistence_service.database.migrating import head_revision
 from tests.support import postgres
 from tests.support.processes import Process, clean_environment, start_process, wait_started
@@ -96,6 +100,37 @@ def test_db_reset_of_a_file_in_use_is_refused(tmp_path: Path) -> None:
         assert f"in use by another persistence process (process id {process.pid})" in refused.stderr
     finally:
         process.stop()
+
+
+async def test_callers_and_review_services_have_an_address_each(tmp_path: Path) -> None:
+    process = start(tmp_path, f"sqlite:///{tmp_path}/shop.db")
+    try:
+        wait_for_health(await asyncio.to_thread(wait_started, process), SERVING)
+        wait_for_health(process.internal_address, SERVING)
+        for address, names in ((process.address, SERVICES), (process.internal_address, INTERNAL_SERVICES)):
+            for service, method in methods():
+                ended = await end_of(address, f"/{service}/{method}")
+                assert (ended is grpc.StatusCode.UNIMPLEMENTED) == (service not in names), (address, method)
+    finally:
+        process.stop()
+
+
+def methods() -> list[tuple[str, str]]:
+    """A method of each service of persistence."""
+    found = []
+    for name in (*SERVICES, *INTERNAL_SERVICES):
+        package, _, service = name.rpartition(".")
+        module = re.sub(r"(?<!^)(?=[A-Z])", "_", service).lower()
+        described = import_module(f"{package}.{module}_pb2").DESCRIPTOR.services_by_name[service]
+        found.append((name, described.methods[0].name))
+    return found
+
+
+async def end_of(address: str, path: str) -> grpc.StatusCode:
+    """The code of a call that sends nothing of use."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        method: Any = channel.stream_stream(path)
+        return grpc.StatusCode(await method(iter([b"\xff"]), timeout=10).code())
 
 
 def test_it_serves_and_ends_with_zero_after_a_signal(url: str, tmp_path: Path) -> None:

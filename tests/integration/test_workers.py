@@ -102,6 +102,14 @@ def test_workers_of_persistence_share_one_postgresql(postgres_url: str, tmp_path
         assert service.stop() == 0, service.logged()
 
 
+def test_workers_of_persistence_share_both_ports(postgres_url: str, tmp_path: Path) -> None:
+    with running("persistence_service", tmp_path, DATABASE_URL=postgres_url) as service:
+        assert service.internal_address not in {"", service.address}
+        listening = [line["address"] for line in logged(service) if line["event"] == "listening"]
+        assert sorted(listening) == sorted([service.address, service.internal_address] * 2)
+        wait_serving(service.internal_address, PERSISTENCE)
+
+
 def test_a_killed_worker_is_replaced_while_the_port_goes_on_answering(tmp_path: Path) -> None:
     with running("review_service", tmp_path) as service:
         before = children(service)
@@ -217,7 +225,7 @@ async def test_reviews_through_workers_of_both_services_reach_all_of_them(
         with (
             running("persistence_service", tmp_path, DATABASE_URL=postgres_url) as persistence,
             running(
-                "review_service", tmp_path, PERSISTENCE_ADDRESS=persistence.address,
+                "review_service", tmp_path, PERSISTENCE_ADDRESS=persistence.internal_address,
                 PERSISTENCE_CONNECTIONS="8", OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=base_url,
             ) as review,
         ):  # fmt: skip

@@ -13,7 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.internal.v1 import persistence_service_pb2_grpc
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc, run_event_pb2
-from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.channels import ChannelOptions, open_channel
+from consensus_rpc.security.files import ChannelTls
+from consensus_rpc.security.material import read_material
+from consensus_rpc.security.tls import channel_credentials
 from offline_model.control_client import ControlClient, SyncControlClient
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
@@ -36,26 +39,31 @@ class Pair:
     review: Process | None = None
     others: list[Process] = field(default_factory=list)
     persistence_address: str = ""
+    tls: ChannelTls | None = None
+    """How the test reaches all addresses, when the settings say so."""
+    internal_address: str = ""
+    """Where review services reach persistence."""
     review_address: str = ""
     model_url: str = ""
 
     def start(self) -> None:
         """Start all three and wait until they serve."""
         self.model = start_process("offline_model", self.folder, clean_environment())
-        self.persistence = self._spawn_persistence("127.0.0.1:0")
+        self.persistence = self._spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
         self.model_url = f"http://127.0.0.1:{wait_started(self.model)}"
         self.persistence_address = wait_started(self.persistence)
+        self.internal_address = self.persistence.internal_address
         self.review = self.spawn_review()
         self.review_address = wait_started(self.review)
-        wait_serving(self.persistence_address, PERSISTENCE)
-        wait_serving(self.review_address, REVIEW)
+        wait_serving(self.persistence_address, PERSISTENCE, self.tls)
+        wait_serving(self.review_address, REVIEW, self.tls)
 
     def restart_persistence(self) -> None:
-        """Start persistence anew at the same address, once it has been stopped or killed."""
-        self.persistence = self._spawn_persistence(self.persistence_address)
+        """Start persistence anew at the same addresses, once it has been stopped or killed."""
+        self.persistence = self._spawn_persistence(self.persistence_address, self.internal_address)
         wait_started(self.persistence)
-        wait_serving(self.persistence_address, PERSISTENCE)
-        wait_serving(self.review_address, REVIEW)
+        wait_serving(self.persistence_address, PERSISTENCE, self.tls)
+        wait_serving(self.review_address, REVIEW, self.tls)
 
     def start_another_review(self, **settings: str) -> Process:
         """Start one more replica of the review service."""
@@ -69,7 +77,7 @@ class Pair:
             **{
                 "OPENAI_API_KEY": API_KEY,
                 "OPENAI_BASE_URL": f"{self.model_url}/v1",
-                "PERSISTENCE_ADDRESS": self.persistence_address,
+                "PERSISTENCE_ADDRESS": self.internal_address,
                 "REVIEW_LISTEN": "127.0.0.1:0",
                 "CLAIM_INTERVAL_SECONDS": "0.5",
                 "RETRY_INITIAL_BACKOFF_SECONDS": "0.1",
@@ -80,9 +88,14 @@ class Pair:
         )
         return start_process("review_service", self.folder, environment, name=name)
 
-    def _spawn_persistence(self, listen: str) -> Process:
+    def _spawn_persistence(self, listen: str, internal_listen: str) -> Process:
         environment = clean_environment(
-            **{"DATABASE_URL": self.database_url, "PERSISTENCE_LISTEN": listen, "LOG_FORMAT": "json"}
+            **{
+                "DATABASE_URL": self.database_url,
+                "PERSISTENCE_LISTEN": listen,
+                "PERSISTENCE_INTERNAL_LISTEN": internal_listen,
+                "LOG_FORMAT": "json",
+            }
             | self.persistence_settings
         )
         return start_process("persistence_service", self.folder, environment)
@@ -99,15 +112,17 @@ class Pair:
 
     @asynccontextmanager
     async def client(self, address: str = "") -> AsyncIterator["Client"]:
-        """A caller of the review service."""
+        """A caller of the review service, who reaches what only review services may, too."""
+        options = ChannelOptions(tls=self.tls)
         async with (
-            open_channel(address or self.review_address) as review,
-            open_channel(self.persistence_address) as persistence,
+            open_channel(address or self.review_address, options) as review,
+            open_channel(self.persistence_address, options) as persistence,
+            open_channel(self.internal_address, options) as internal,
             ControlClient(self.model_url) as model,
         ):
             yield Client(
                 review_service_pb2_grpc.ReviewServiceStub(review),
-                persistence_service_pb2_grpc.PersistenceServiceStub(persistence),
+                persistence_service_pb2_grpc.PersistenceServiceStub(internal),
                 model,
                 persistence,
             )
@@ -165,9 +180,12 @@ def kinds(events: list[run_event_pb2.RunEvent]) -> list[str]:
     return [str(event.WhichOneof("payload")) for event in events]
 
 
-def wait_serving(address: str, service: str) -> None:
+def wait_serving(address: str, service: str, tls: ChannelTls | None = None) -> None:
     """Wait until a service answers its health checks with SERVING."""
-    with grpc.insecure_channel(address) as channel:
+    credentials = channel_credentials(read_material(tls.files)) if tls else None
+    with (
+        grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
+    ) as channel:
         grpc.channel_ready_future(channel).result(timeout=_SERVING_SECONDS)
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know no Watch
         watch = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=_SERVING_SECONDS)
@@ -184,9 +202,10 @@ def running_pair(
     *,
     review: dict[str, str] | None = None,
     persistence: dict[str, str] | None = None,
+    tls: ChannelTls | None = None,
 ) -> Iterator[Pair]:
     """A pair on a database, stopped whatever happens; an empty setting counts as unset."""
-    pair = Pair(folder, database_url, review or {}, persistence or {})
+    pair = Pair(folder, database_url, review or {}, persistence or {}, tls=tls)
     try:
         pair.start()
         yield pair

@@ -19,20 +19,32 @@ _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
-    """The environment of a service: nothing but what every process needs, and these settings."""
+    """The environment of a service: nothing but what every process needs, and these settings.
+
+    A persistence service that is not told otherwise takes a free port for review services.
+    """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     paths = os.pathsep.join((str(ROOT), str(ROOT / "gen")))
-    return kept | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"} | settings
+    own = {
+        "PYTHONPATH": paths,
+        "PYTHONUNBUFFERED": "1",
+        "PERSISTENCE_INTERNAL_LISTEN": "127.0.0.1:0",
+    }
+    return kept | own | settings
 
 
 @dataclass(slots=True)
 class Process:
-    """A running module, `python -m <module>`; its output goes to `log`."""
+    """A running module, `python -m <module>`; its output goes to `log`.
+
+    `internal_address` is where a persistence service listens for review services.
+    """
 
     name: str
     log: Path
     popen: subprocess.Popen[bytes]
     address: str = ""
+    internal_address: str = ""
 
     @property
     def pid(self) -> int:
@@ -86,7 +98,7 @@ def start_process(
 
 
 def wait_started(process: Process) -> str:
-    """Wait until a process has written its port file, and return what it says.
+    """Wait until a process has written its port file, and return its address for callers.
 
     Raises:
         RuntimeError: if it ends, or takes too long; carries what it said.
@@ -97,7 +109,8 @@ def wait_started(process: Process) -> str:
         if process.popen.poll() is not None or time.monotonic() > ends:
             raise RuntimeError(f"{process.name} did not start:\n{process.logged()[-4000:]}")
         time.sleep(_LOOK_SECONDS)
-    process.address = port_file.read_text(encoding="utf-8").strip()
+    process.address, *further = port_file.read_text(encoding="utf-8").split()
+    process.internal_address = further[0] if further else ""
     return process.address
 
 

@@ -53,7 +53,8 @@ def running(
             stack, folder, "persistence_service", layout.persistences, layout.shares_persistence,
             DATABASE_URL=database_url, PERSISTENCE_LISTEN="127.0.0.1:0",
         )  # fmt: skip
-        addresses = _addresses(stores, PERSISTENCE)
+        _addresses(stores, PERSISTENCE)
+        addresses = [each.internal_address for each in stores]
         panels: list[Process] = []
         for number in range(1 if layout.shared else layout.reviews):
             panels += _start(

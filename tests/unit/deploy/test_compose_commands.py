@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
-PORTS = ("50051", "50052")
+PORTS = ("50051", "50052", "50053")
 
 
 class Loopback:
@@ -39,7 +39,7 @@ class Loopback:
         return [sys.executable, *(self.move(word) for word in words[1:])]
 
     def environment(self, service: str) -> dict[str, str]:
-        given = {name: self.move(value) for name, value in SERVICES[service]["environment"].items()}
+        given = {name: self.move(value) for name, value in SERVICES[service].get("environment", {}).items()}
         if "DB_HOST" in given:
             given |= {"DB_HOST": "127.0.0.1", "DB_PORT": str(self.cluster.port)}
         return {"PATH": os.environ["PATH"], **given}
@@ -49,6 +49,7 @@ class Loopback:
             value = value.replace(f":{port}", f":{free}")
         for name, here in {"0.0.0.0:": "127.0.0.1:", "persistence:": "localhost:"}.items():
             value = value.replace(name, here)
+        value = value.replace("/srv/certs", f"{self.folder}/certs")
         return value.replace("/run/secrets/", f"{self.folder}/").replace("${OPENAI_BASE_URL:-}", "")
 
     def once(self, words: list[str], service: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +99,11 @@ def loopback(tmp_path: Path) -> Iterator[Loopback]:
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE ROLE {wanted['POSTGRES_USER']} LOGIN")
                 cursor.execute(f"CREATE DATABASE {wanted['POSTGRES_DB']} OWNER {wanted['POSTGRES_USER']}")
-        yield Loopback(tmp_path, cluster)
+        made = Loopback(tmp_path, cluster)
+        for _ in range(2):  # whenever compose comes up
+            certified = made.once(SERVICES["certs"]["command"], "certs")
+            assert certified.returncode == 0, certified.stderr
+        yield made
 
 
 def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None:

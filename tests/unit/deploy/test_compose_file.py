@@ -8,7 +8,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "persistence", "review")
+OURS = ("migrate", "certs", "persistence", "review")
 SERVERS = ("persistence", "review")
 SHORT_NAME = re.compile(r"[a-z0-9-]+(:[a-z0-9.-]+)?")
 
@@ -32,6 +32,7 @@ def test_persistence_starts_after_the_migration() -> None:
     assert conditions("persistence") == {
         "postgres": "service_healthy",
         "migrate": "service_completed_successfully",
+        "certs": "service_completed_successfully",
     }
     assert SERVICES["persistence"]["environment"]["DB_AUTO_MIGRATE"] == "false"
 
@@ -54,8 +55,9 @@ def test_what_others_wait_for_is_checked() -> None:
 @pytest.mark.parametrize("service", SERVERS)
 def test_a_server_is_checked_over_grpc_on_the_port_it_listens_on(service: str) -> None:
     listen = SERVICES[service]["environment"][f"{service.upper()}_LISTEN"]
-    kind, *command, address = SERVICES[service]["healthcheck"]["test"]
+    kind, *command, authority, address = SERVICES[service]["healthcheck"]["test"]
     assert [kind, *command] == ["CMD", "python", "-m", "consensus_rpc.process.healthcheck"]
+    assert authority == "--tls-ca=/srv/certs/authority.pem"
     assert address == f"127.0.0.1:{listen.rpartition(':')[2]}"
 
 
@@ -74,7 +76,7 @@ def test_a_server_can_have_replicas(service: str) -> None:
 
 
 def test_review_spreads_over_the_replicas_of_persistence() -> None:
-    port = SERVICES["persistence"]["environment"]["PERSISTENCE_LISTEN"].rpartition(":")[2]
+    port = SERVICES["persistence"]["environment"]["PERSISTENCE_INTERNAL_LISTEN"].rpartition(":")[2]
     assert SERVICES["review"]["environment"]["PERSISTENCE_ADDRESS"] == f"dns:///persistence:{port}"
 
 
@@ -97,7 +99,24 @@ def test_secrets_come_from_files(service: str) -> None:
     secret = {name: value for name, value in environment.items() if re.search("KEY|PASSWORD|TOKEN", name)}
     assert [name for name in secret if not name.endswith("_FILE")] == []
     given = {f"/run/secrets/{name}" for name in SERVICES[service].get("secrets", [])}
-    assert set(secret.values()) == given
+    assert {value for value in secret.values() if not value.startswith("/srv/certs/")} == given
+
+
+@pytest.mark.parametrize("service", SERVERS)
+def test_what_leaves_a_container_is_encrypted(service: str) -> None:
+    environment: dict[str, str] = SERVICES[service]["environment"]
+    for name in (name for name in environment if name.endswith("_LISTEN")):
+        assert environment[f"{name}_CERTIFICATE_FILE"].startswith("/srv/certs/")
+    assert "ALLOW_INSECURE" not in environment
+    assert SERVICES[service]["volumes"] == ["certs:/srv/certs:ro"]
+
+
+def test_review_services_and_persistence_show_each_other_certificates() -> None:
+    authority = "/srv/certs/authority.pem"
+    there, here = (SERVICES[each]["environment"] for each in ("persistence", "review"))
+    assert there["PERSISTENCE_INTERNAL_LISTEN_AUTHORITY_FILE"] == authority
+    assert here["PERSISTENCE_ADDRESS_AUTHORITY_FILE"] == authority
+    assert here["PERSISTENCE_ADDRESS_CERTIFICATE_FILE"] == "/srv/certs/review.pem"
 
 
 def test_the_secrets_are_kept_out_of_the_repository() -> None:

@@ -113,6 +113,12 @@ def test_a_value_out_of_bounds_is_named_with_what_is_allowed(
         load(monkeypatch, **{name: value})
 
 
+def test_callers_and_review_services_need_an_address_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="INTERNAL_LISTEN: given localhost:1, which is PERSISTENCE_L"):
+        load(monkeypatch, PERSISTENCE_LISTEN="localhost:1", PERSISTENCE_INTERNAL_LISTEN="localhost:1")
+    load(monkeypatch, PERSISTENCE_LISTEN="localhost:0", PERSISTENCE_INTERNAL_LISTEN="localhost:0")
+
+
 def test_settings_of_the_pool_reach_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     options = load(
         monkeypatch, DB_POOL="null", DB_POOL_SIZE="7", DB_MAX_OVERFLOW="3", DB_AUTO_MIGRATE="false"

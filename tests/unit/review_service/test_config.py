@@ -8,7 +8,7 @@ from review_service.intake.specification import model_route
 
 DEFAULTS = {
     "review_listen": "127.0.0.1:50051",
-    "persistence_address": "127.0.0.1:50052",
+    "persistence_address": "127.0.0.1:50053",
     "openai_model": "gpt-5.1",
     "model_routes": None,
     "model_protocol": "auto",

@@ -27,6 +27,12 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **more}
 
 
+def free_listens() -> dict[str, str]:
+    """Addresses that are free now, for both services."""
+    names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
+    return {name: free_address() for name in names}
+
+
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -119,7 +125,7 @@ def test_a_service_that_cannot_start_is_named_with_its_log(start: Start, tmp_pat
 
 
 def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start) -> None:
-    process = start("--up", REVIEW_LISTEN=free_address(), PERSISTENCE_LISTEN=free_address())
+    process = start("--up", **free_listens())
     wait_for(process, "Ctrl-C stops everything.")
     children = children_of(process, 3)
     process.send_signal(signal.SIGINT)
@@ -137,7 +143,7 @@ def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start) -> None:
 def test_up_takes_another_port_where_the_usual_one_is_taken(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = address_of(taken)
-        process = start("--up", REVIEW_LISTEN=address, PERSISTENCE_LISTEN=free_address())
+        process = start("--up", **free_listens() | {"REVIEW_LISTEN": address})
         wait_for(process, "Ctrl-C stops everything.")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=WAIT_SECONDS)
@@ -147,7 +153,7 @@ def test_up_takes_another_port_where_the_usual_one_is_taken(start: Start) -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_what_it_started_ends_even_when_it_is_killed(start: Start) -> None:
-    process = start("--up", REVIEW_LISTEN=free_address(), PERSISTENCE_LISTEN=free_address())
+    process = start("--up", **free_listens())
     children = children_of(process, 3)
     process.kill()
     assert are_gone(children)

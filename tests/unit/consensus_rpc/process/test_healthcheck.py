@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from consensus_rpc.process.healthcheck import main
-from tests.unit.consensus_rpc.conftest import SERVICE, Running
+from tests.support.tls import Pki
+from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Running, serving
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -26,6 +27,20 @@ async def test_serving_is_zero_and_anything_else_is_one(running: Running) -> Non
 
 async def test_an_unknown_service_is_one(running: Running) -> None:
     assert await exit_code(running.server.address, "no.such.Service") == 1
+
+
+async def test_over_tls_it_needs_the_authority_and_what_the_server_requires(tmp_path: Path) -> None:
+    pki = Pki(tmp_path / "pki")
+    client = pki.client()
+    trust, shown = f"--tls-ca={pki.trusted}", f"--tls-cert={client}"
+    key = f"--tls-key={client.with_suffix('.key')}"
+    async with serving(Probe(), tls=pki.server_tls(pki.server(), clients=True)) as running:
+        await running.server.set_serving(SERVICE, True)
+        address = running.server.address
+        assert await exit_code(address, trust, shown, key) == 0
+        assert await exit_code(address, trust) == 1
+        assert await exit_code(address) == 1
+        assert await exit_code(address, trust, shown) == 1
 
 
 async def test_no_server_is_one() -> None:

@@ -14,7 +14,7 @@ from consensus_rpc.server.options import ServerOptions
 
 
 def place(index: int) -> Place:
-    return Place(index=index, listen="127.0.0.1:5000", lifeline=8, started=9)
+    return Place(index=index, listens=("127.0.0.1:5000", "127.0.0.1:5001"), lifeline=8, started=9)
 
 
 def test_a_worker_finds_in_its_environment_what_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,4 +119,4 @@ def test_a_name_is_reserved_at_all_of_its_addresses() -> None:
 def test_a_supervisor_that_is_gone_does_not_disturb_a_worker_that_has_started() -> None:
     receiver, sender = os.pipe()
     os.close(receiver)
-    Place(index=0, listen="127.0.0.1:5000", lifeline=0, started=sender).announce()
+    Place(index=0, listens=("127.0.0.1:5000",), lifeline=0, started=sender).announce()

@@ -207,8 +207,8 @@ async def test_a_stream_that_its_reader_leaves_is_closed_before_the_call_ends() 
             await running.settled()
 
         assert isinstance(running.probe, Endless)
-        assert running.probe.logged_before_closing == ["listening"]
-        assert [each["event"] for each in logs] == ["listening", "rpc_finished"]
+        assert running.probe.logged_before_closing == ["listening", "plain_text"]
+        assert [each["event"] for each in logs] == ["listening", "plain_text", "rpc_finished"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -180,7 +180,7 @@ async def test_what_is_left_after_the_grace_is_cut_off_before_the_server_stops()
         async with draining(0.05) as (_, _gate, serve):
             await serve
 
-    told = [each for each in logs if each["event"] not in {"listening", "draining"}]
+    told = [each for each in logs if each["event"] not in {"listening", "plain_text", "draining"}]
     assert [each["event"] for each in told] == ["drained", "rpc_finished", "stopped"]
     assert (told[0]["complete"], told[0]["calls_in_flight"], told[1]["code"]) == (False, 1, "CANCELLED")
 
