@@ -60,6 +60,17 @@ async def test_the_gate_turns_the_decision_into_the_exit_code(
     assert ended.code == code
 
 
+async def test_the_gate_goes_by_an_override_and_shows_whose_word_it_is(command: Command) -> None:
+    run = samples.completed_run()
+    run.effective_override.label, run.effective_override.user = APPROVE, "ann"
+    run.effective_override.reason = "it is wanted"
+    service = ScriptedService(events=samples.completed_events(REJECT), run=run)
+    async with serving(service) as address:
+        ended = await command("review", "An idea.", "--gate", "--server", address)
+    assert ended.code == 0
+    assert "by ann instead of the panel's decision: it is wanted" in ended.out
+
+
 FRESH = decision_pb2.DECISION_RULE_FRESH_WEIGHT
 MISSING = decision_pb2.DECISION_RULE_REQUIRED_PERSONA_MISSING
 VETO = decision_pb2.DECISION_RULE_SECURITY_VETO
