@@ -47,6 +47,7 @@ SAMPLES: list[ConsensusError] = [
     nouns.PanelNotFound(panel_id="p1", revision="0123abcd"),
     nouns.PolicyNotFound(policy_id="p1", revision="0123abcd"),
     nouns.RunNotDecided(run_id="r1", state="RUNNING"),
+    nouns.HumanReviewersFull(run_id="r1", limit=50),
     nouns.InvitationNotPending(draft_id="d1", invitation_id="i1", state="REVOKED"),
     nouns.DraftNotActive(draft_id="d1", state="LOCKED"),
     nouns.DraftIllegalState(draft_id="d1", state="LOCKED", operation="submit"),

@@ -38,6 +38,7 @@ Statement = Select[Any] | Update | Delete
 POSTGRESQL, SQLITE = postgresql.dialect(), sqlite.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 NEVER_DELETED = {
+    "content_keys",
     "journal",
     "events",
     "panel_revisions",
