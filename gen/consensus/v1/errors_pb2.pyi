@@ -295,6 +295,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
     an explanation. Metadata: `run_id`, `state`.
     """
+    ERROR_REASON_SPEND_CAP_REACHED: _ErrorReason.ValueType  # 55
+    """RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+    or has no known price where a cap applies, and was not made. As an answer to a start,
+    or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+    `caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+    midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+    google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+    RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+    day is over, or the cap is higher.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -538,5 +548,15 @@ ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 53
 ERROR_REASON_RUN_NOT_DECIDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the run has no decision yet, of which there could be an outcome or
 an explanation. Metadata: `run_id`, `state`.
+"""
+ERROR_REASON_SPEND_CAP_REACHED: ErrorReason.ValueType  # 55
+"""RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+or has no known price where a cap applies, and was not made. As an answer to a start,
+or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+`caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+day is over, or the cap is higher.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

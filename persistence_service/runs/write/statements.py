@@ -178,11 +178,19 @@ INSERT_ATTEMPTS = ForRows(
     )
 )
 _KEPT = {column.name for column in ATTEMPTS.primary_key} | {"start_time"}
+# What an end does not say again: the worker that goes away knows of its first calls only that they began.
+_KEPT_UNLESS_GIVEN = {"currency", "most_micros", "price_version"}
 UPDATE_ATTEMPTS = ForRows(
     everything(
         update(ATTEMPTS)
         .where(*_IS_GIVEN)
-        .values({name: given for name, given in _GIVEN.items() if name not in _KEPT}),
+        .values(
+            {
+                name: func.coalesce(given, ATTEMPTS.c[name]) if name in _KEPT_UNLESS_GIVEN else given
+                for name, given in _GIVEN.items()
+                if name not in _KEPT
+            }
+        ),
         "their runs are locked, and were judged",
     )
 )

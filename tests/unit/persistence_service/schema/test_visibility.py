@@ -40,6 +40,7 @@ POSTGRESQL, SQLITE = postgresql.dialect(), sqlite.dialect()  # type: ignore[no-u
 NEVER_DELETED = {
     "journal",
     "events",
+    "expansions",
     "panel_revisions",
     "policies",
     "policy_revisions",
@@ -47,7 +48,9 @@ NEVER_DELETED = {
     "run_settings",
     "schema_compatibility",
     "signing_keys",
+    "spend",
     "stream_heads",
+    "usage",
 }
 DECIDE = {"visible", "everything", "both"}
 MAKE = {"select", "update", "delete", "exists"}
