@@ -20,6 +20,7 @@ from consensus_cli.commands import (
     reporting,
     reviewing,
     revising,
+    usage,
 )
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ def consensus(
       130  interrupted by Ctrl-C
 
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
-    service, which draft (except submit), panel, audit and doctor ask.
+    service, which draft (except submit), panel, usage, audit and doctor ask.
     """
 
 
@@ -73,6 +74,7 @@ for module in (
     panels,
     policies,
     benching,
+    usage,
     audit,
     doctor,
 ):

@@ -8,7 +8,7 @@ Does the release before work on this schema, reading and writing?
     that stands in their evidence; it sets nothing aside before them, so that caps are set once it is gone.
 Which locks does it take, for how long, and does it end within the lock and statement time-outs?
     PostgreSQL locks `attempts` exclusively for a change of its catalogue, and against writes while it reads
-    the table once for an index of blocks: about a second for a million calls. SQLite has one writer at a time.
+    the table once for an index of blocks: a second for a million. SQLite has one writer at a time.
 Can it be undone, and what is lost then?
     Yes; the sums of runs that were purged are lost, and what calls could have cost at most.
 What becomes of the rows that are there, on both databases?

@@ -10,7 +10,8 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench", "audit",
+    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench", "usage",
+    "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
