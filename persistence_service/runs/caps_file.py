@@ -13,6 +13,7 @@ from persistence_service.runs.form.caps import Caps, TenantCaps
 _MICROS: Final = 1_000_000
 _MAX_BYTES: Final = 1_000_000
 _Amount = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
+_Count = Annotated[int, Field(ge=0, le=10_000_000)]
 _Tenant = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,64}$")]
 _Caller = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -31,6 +32,10 @@ class _TenantTable(_Table):
     run: _Amount | None = None
     caller_day: _Amount | None = None
     tenant_day: _Amount | None = None
+    open_runs: _Count | None = None
+    queued_runs: _Count | None = None
+    caller_open_runs: _Count | None = None
+    caller_queued_runs: _Count | None = None
     caller_days: Annotated[dict[_Caller, _Amount], Field(max_length=10_000)] = {}
 
     def caps(self) -> TenantCaps:
@@ -39,6 +44,10 @@ class _TenantTable(_Table):
             run=_micros(self.run),
             caller_day=_micros(self.caller_day),
             tenant_day=_micros(self.tenant_day),
+            open_runs=self.open_runs,
+            queued_runs=self.queued_runs,
+            caller_open_runs=self.caller_open_runs,
+            caller_queued_runs=self.caller_queued_runs,
             caller_days={name: int(amount * _MICROS) for name, amount in self.caller_days.items()},
         )
 

@@ -13,6 +13,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2
 from consensus_contract.errors import SpendCapReached
 from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import Overloaded
 from persistence_service.database import Database
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.caps import CALLER_DAY, RUN, TENANT_DAY, Caps, ScopeKey, TenantCaps, day_of
@@ -256,3 +257,29 @@ async def test_many_at_once_at_two_processes_never_pass_a_cap(
     assert 10 <= sum(done) < 100
     assert max(seen) <= 1_000
     assert found[CALLER_DAY, "a"] + found[CALLER_DAY, "b"] == found[TENANT_DAY, ""]
+
+
+@pytest.mark.parametrize(
+    ("limits", "subject"),
+    [
+        ({"open_runs": 10}, "open runs of tenant default"),
+        ({"caller_open_runs": 10}, "open runs of caller anonymous"),
+        ({"queued_runs": 10}, "queued runs of tenant default"),
+        ({"caller_queued_runs": 10}, "queued runs of caller anonymous"),
+    ],
+)
+async def test_processes_together_keep_the_limits_of_open_runs(
+    database: Database, second_database: Database, limits: dict[str, Any], subject: str
+) -> None:
+    own = options(**limits)
+    async with Service(database, own) as one:
+        second = one if second_database is database else Service(second_database, own)
+        if second is not one:
+            await second.__aenter__()
+        asked = (service.queued() for service in (one, second) for _ in range(15))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [each for each in answers if isinstance(each, Overloaded)]
+        assert len(answers) - len(refused) == 10
+        assert {each.quota[0].subject for each in refused} == {subject}
+        if second is not one:
+            await second.__aexit__(None, None, None)

@@ -29,12 +29,25 @@ class ScopeKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TenantCaps:
-    """What holds for one tenant; `caller_days` are caps of callers who have their own."""
+    """What holds for one tenant; `caller_days` are caps of callers who have their own.
+
+    `open_runs`: how many may be queued or running at once; `queued_runs`: how many of them may wait.
+    """
 
     run: int | None = None
     caller_day: int | None = None
     tenant_day: int | None = None
     caller_days: Mapping[str, int] = field(default_factory=dict)
+    open_runs: int | None = None
+    queued_runs: int | None = None
+    caller_open_runs: int | None = None
+    caller_queued_runs: int | None = None
+
+    @property
+    def limits_runs(self) -> bool:
+        """Whether runs are to be counted."""
+        limits = (self.open_runs, self.queued_runs, self.caller_open_runs, self.caller_queued_runs)
+        return any(limit is not None for limit in limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +60,13 @@ class Caps:
     tenants: Mapping[str, TenantCaps] = field(default_factory=dict)
     allows_unpriced: bool = False
 
+    def of(self, tenant: str) -> TenantCaps:
+        """What holds for a tenant."""
+        return self.tenants.get(tenant, self.default)
+
     def scopes(self, tenant: str, caller: str, run_id: str, now: datetime) -> Iterator[tuple[ScopeKey, int]]:
         """What a call of now counts against, with the cap of each; the narrowest first."""
-        caps, day = self.tenants.get(tenant, self.default), day_of(now)
+        caps, day = self.of(tenant), day_of(now)
         if caps.run is not None:
             yield ScopeKey(tenant, RUN, run_id, EPOCH), caps.run
         of_caller = caps.caller_days.get(caller, caps.caller_day)

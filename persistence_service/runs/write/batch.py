@@ -51,6 +51,7 @@ from persistence_service.runs.write.outcomes import (
     Follow,
     Repeated,
 )
+from persistence_service.runs.write.run_limits import open_limits
 from persistence_service.runs.write.spend_reads import open_book, refusals_of
 from persistence_service.runs.write.unfinished import unfinished_work
 from persistence_service.runs.write.writing import Outage
@@ -95,9 +96,7 @@ class _Batch:
         self._keys = reads.take_keys(terms.clock, terms.key_ttl)
         reads.lock_runs()
         now = reads.now(terms.clock)
-        self._changes = Changes(
-            open_book(self._connection, terms.caps, self._operations, self._runs, now) if terms.caps else None
-        )
+        self._changes = self._opened(now)
         self._fold = Fold(terms.rules, now, self._changes, reads.recorded())
         self._find_work(now)
         reads.find_repeated()
@@ -107,6 +106,14 @@ class _Batch:
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
         return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
+
+    def _opened(self, now: datetime) -> Changes:
+        """No changes yet; with the counters of what is limited, under their locks."""
+        caps = self._terms.caps
+        if caps is None:
+            return Changes()
+        limits = open_limits(self._connection, caps, self._operations, self._runs)
+        return Changes(open_book(self._connection, caps, self._operations, self._runs, now), limits)
 
     # Before the fold: work.
 

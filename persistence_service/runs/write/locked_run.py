@@ -177,12 +177,21 @@ class Spending(Protocol):
         """The counters that are others now."""
 
 
+class Admission(Protocol):
+    """How many runs may be open; see `run_limits`."""
+
+    def admit(self, tenant: str, caller: str, *, is_queued: bool) -> None:
+        """Raises Overloaded: as many as may be are."""
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch adds, in the order in which it came to be: entries of journals, and rows."""
 
     spend: Spending | None = None
     """What may be set aside for calls; None: nothing is capped."""
+    limits: Admission | None = None
+    """How many runs may be open; None: any number."""
     entries: list[Entry] = field(default_factory=list)
     settings: dict[tuple[str, bytes], Columns] = field(default_factory=dict)
     """By tenant and digest, each once; they may be there already."""
