@@ -19,9 +19,9 @@ from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.caps import CALLER_DAY, RUN, TENANT_DAY, Caps, ScopeKey, TenantCaps, day_of
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.form.usage_tables import SPEND
-from persistence_service.runs.write.spend_reads import _counted
+from persistence_service.runs.write.spend_reads import _counted, purge_counters
 from tests.storage.test_usage import FAILED, STARTED, SUCCEEDED, UNKNOWN, call
-from tests.support.records import Service, Worker, new_id, record, scope, specification
+from tests.support.records import Service, Worker, failure, new_id, record, scope, specification
 
 QUICK = {"watch_poll_seconds": 0.05, "batch_timeout_seconds": 20.0, "write_timeout_seconds": 30.0}
 
@@ -257,6 +257,25 @@ async def test_many_at_once_at_two_processes_never_pass_a_cap(
     assert 10 <= sum(done) < 100
     assert max(seen) <= 1_000
     assert found[CALLER_DAY, "a"] + found[CALLER_DAY, "b"] == found[TENANT_DAY, ""]
+
+
+async def test_counters_that_nobody_needs_are_removed_and_counted_anew_by_whoever_does(
+    database: Database,
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=8)
+
+    async def purged() -> int:
+        return await database.run(lambda c: purge_counters(c, later, 100), resource="spend")
+
+    async with Service(database, options(run=1_000, tenant_day=1_000)) as service:
+        async with begun(service, 300) as worker:
+            assert await purged() == 1  # the day's: the run goes on
+            assert await counted(database) == {(RUN, worker.run_id): 300}
+            await worker.record(record(2, attempts=[call(2, STARTED, most=200)]))
+            assert (await counted(database))[TENANT_DAY, ""] == 500
+            await worker.record(record(3, run_event_pb2.RunFailed(failure=failure())))
+        assert await purged() == 2
+        assert await counted(database) == {}
 
 
 @pytest.mark.parametrize(

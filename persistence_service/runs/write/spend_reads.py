@@ -8,18 +8,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    literal_column,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from persistence_service.database.many import ForRows
 from persistence_service.journal.entries import Columns
 from persistence_service.runs import spent
+from persistence_service.runs.form import names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
-from persistence_service.runs.form.caps import CALLER_DAY, RUN, Caps, ScopeKey, reset_of
+from persistence_service.runs.form.caps import CALLER_DAY, RUN, TENANT_DAY, Caps, ScopeKey, reset_of
 from persistence_service.runs.form.keys import RunKey
+from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.form.usage_tables import SPEND
 from persistence_service.runs.write.locked_run import Tracked
 from persistence_service.runs.write.operations import Append, Create, Operation, RecordExpansion
-from persistence_service.runs.write.outcomes import Refusal
+from persistence_service.runs.write.outcomes import Conflicted, Refusal
 from persistence_service.runs.write.spend_book import (
     NO_CAPS,
     REFUSED,
@@ -49,6 +63,23 @@ UPDATE_COUNTERS: Final = ForRows(
         caps_version=bindparam("new_caps_version", type_=SPEND.c.caps_version.type),
     )
 )
+_OPEN_RUN: Final = everything(
+    select(literal_column("1")).where(
+        RUNS.c.tenant == SPEND.c.tenant, RUNS.c.run_id == SPEND.c.name, RUNS.c.state.in_(sorted(names.OPEN))
+    ),
+    "a run that is open is not deleted",
+).exists()
+OVER: Final = (
+    select(*_SCOPE)
+    .where(
+        SPEND.c.day < bindparam("before", type_=SPEND.c.day.type),
+        or_(SPEND.c.kind.in_([CALLER_DAY, TENANT_DAY]), and_(SPEND.c.kind == RUN, not_(_OPEN_RUN))),
+    )
+    .order_by(*_SCOPE)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+REMOVE_COUNTERS: Final = delete(SPEND).where(tuple_(*_SCOPE).in_(bindparam("scopes", expanding=True)))
 KNOWN_ATTEMPTS: Final = everything(
     select(
         *_ATTEMPT,
@@ -163,7 +194,19 @@ def _locked(
         is_current = row["caps_version"] == caps.version
         micros = row["micros"] if is_current else _counted(connection, caps.currency, scope)
         counters[scope] = Counter(micros, is_changed=not is_current)
+    if not begun <= counters.keys():
+        raise Conflicted(None)  # one was purged meanwhile: it is counted anew
     return counters
+
+
+def purge_counters(connection: Connection, before: datetime, max_count: int) -> int:
+    """Removes counters of days before an instant, and of runs that are over; how many. Who needs one counts
+    it anew.
+    """
+    scopes = [tuple(row) for row in connection.execute(OVER, {"before": before, "max_count": max_count})]
+    if scopes:
+        connection.execute(REMOVE_COUNTERS, {"scopes": scopes})
+    return len(scopes)
 
 
 def _counted(connection: Connection, currency: str, scope: ScopeKey) -> int:
