@@ -23,6 +23,7 @@ from consensus_cli.commands import (
     reporting,
     reviewing,
     revising,
+    usage,
 )
 
 app = typer.Typer(
@@ -106,7 +107,7 @@ def consensus(
       130  interrupted by Ctrl-C
 
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
-    service, which draft (except submit), panel, audit and doctor ask.
+    service, which draft (except submit), panel, usage, audit and doctor ask.
     """
     _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
 
@@ -125,6 +126,7 @@ for module in (
     panels,
     policies,
     benching,
+    usage,
     audit,
     keys,
     doctor,

@@ -304,6 +304,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     there, malformed, or lacks a key that content is encrypted with; the message says which.
     Nothing was changed.
     """
+    ERROR_REASON_SPEND_CAP_REACHED: _ErrorReason.ValueType  # 57
+    """RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+    or has no known price where a cap applies, and was not made. As an answer to a start,
+    or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+    `caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+    midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+    google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+    RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+    day is over, or the cap is higher.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -556,5 +566,15 @@ ERROR_REASON_CONTENT_KEYS_UNUSABLE: ErrorReason.ValueType  # 56
 """FAILED_PRECONDITION: the operator's keys of content cannot be used: their file is not
 there, malformed, or lacks a key that content is encrypted with; the message says which.
 Nothing was changed.
+"""
+ERROR_REASON_SPEND_CAP_REACHED: ErrorReason.ValueType  # 57
+"""RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+or has no known price where a cap applies, and was not made. As an answer to a start,
+or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+`caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+day is over, or the cap is higher.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

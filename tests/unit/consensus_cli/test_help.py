@@ -10,7 +10,8 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench", "audit",
+    "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench",
+    "audit",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -160,6 +161,7 @@ WRONG = {
     "panel list on pages of 101": (["panel", "list", "--page-size", "101"], "--page-size"),
     "panel delete of nothing": (["panel", "delete"], "Missing argument"),
     "review by a folder that is not there": (["review", "An idea.", "--panel", "./none"], "panel.toml"),
+    "usage by what is no group": (["usage", "--by", "mood"], "--by"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
 

@@ -41,6 +41,7 @@ NEVER_DELETED = {
     "content_keys",
     "journal",
     "events",
+    "expansions",
     "panel_revisions",
     "policies",
     "policy_revisions",
@@ -48,7 +49,9 @@ NEVER_DELETED = {
     "run_settings",
     "schema_compatibility",
     "signing_keys",
+    "spend",
     "stream_heads",
+    "usage",
 }
 DECIDE = {"visible", "everything", "both"}
 MAKE = {"select", "update", "delete", "exists"}
