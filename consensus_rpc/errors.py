@@ -70,6 +70,47 @@ class Unauthenticated(ConsensusError):
         super().__init__("no valid credentials")
 
 
+class UserNotAllowed(ConsensusError):
+    """The credential may not act for the user whom the request names, or it names none where it must."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = ErrorReason.ERROR_REASON_USER_NOT_ALLOWED
+
+    def __init__(self, *, field: str) -> None:
+        super().__init__(f"{field}: the credential may not act for this user", metadata={"field": field})
+
+
+class CredentialEnded(ConsensusError):
+    """The credential was valid and is no more."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = ErrorReason.ERROR_REASON_CREDENTIAL_ENDED
+
+    def __init__(self) -> None:
+        super().__init__("the credential has expired or was revoked")
+
+
+class CredentialExposed(ConsensusError):
+    """A credential came over a connection that anybody on the way can read."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = ErrorReason.ERROR_REASON_CREDENTIAL_EXPOSED
+
+    def __init__(self) -> None:
+        super().__init__("credentials are taken over TLS alone: make another, this one was sent in the clear")
+
+
+class IssuerUnavailable(ConsensusError):
+    """Who signs the caller's token cannot be asked for its keys."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_ISSUER_UNAVAILABLE
+    default_retry_after_seconds = 5.0
+
+    def __init__(self) -> None:
+        super().__init__("the issuer's keys cannot be fetched")
+
+
 class Overloaded(ConsensusError):
     """Too many runs or calls are in flight; nothing was executed, so that no key is needed to ask again."""
 

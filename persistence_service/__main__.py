@@ -10,22 +10,32 @@ import typer
 
 from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
 from consensus.v1 import (
+    access_service_pb2_grpc,
     audit_service_pb2_grpc,
     decision_service_pb2_grpc,
     draft_service_pb2_grpc,
     event_service_pb2_grpc,
     idempotency_service_pb2_grpc,
+    identity_service_pb2_grpc,
     metric_service_pb2_grpc,
     panel_service_pb2_grpc,
     policy_service_pb2_grpc,
     usage_service_pb2_grpc,
 )
+from consensus_rpc.access.building import guard_of
+from consensus_rpc.access.denials import Denials
+from consensus_rpc.access.policy import load_policy
+from consensus_rpc.access.who_am_i import IDENTITY_SERVICE, IdentityServicer
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
+from persistence_service.access.denied import enter_denials
+from persistence_service.access.directory import StoredKeys
+from persistence_service.access.internal import AccessForServices
+from persistence_service.access.servicer import AccessServicer
 from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile, signing_key
 from persistence_service.audit.servicer import AuditServicer
 from persistence_service.commands import commands, load_settings, refusals_shown
@@ -45,6 +55,7 @@ from persistence_service.housekeeping.retentions import retentions
 from persistence_service.housekeeping.user_data import UserData
 from persistence_service.idempotency.once import OncePerKey
 from persistence_service.idempotency.servicer import IdempotencyServicer
+from persistence_service.key_commands import app as key_commands
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels.access import find_panel
@@ -64,6 +75,8 @@ from persistence_service.usage.servicer import UsageServicer
 
 INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
 SERVICES = (
+    IDENTITY_SERVICE,
+    "consensus.v1.AccessService",
     "consensus.v1.IdempotencyService",
     "consensus.v1.AuditService",
     "consensus.v1.DraftService",
@@ -92,11 +105,15 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     signing = Signing(database)
     once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
     run_access = RunAccess.of(database, _run_options(settings))
-    runs = _run_servicer(settings, database, run_access, signing, UserData(once, database.now))
+    keys = StoredKeys(database)
+    runs = _run_servicer(
+        settings, database, run_access, signing, _elsewhere(database, UserData(once, database.now), keys)
+    )
     draft_access = DraftAccess(database, once, _draft_options(settings))
     draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
     drafts = draft_servicer(database, draft_access, signing)
     checkpointer = _checkpointer(settings, database, place)
+    denials = Denials(partial(enter_denials, database))
     server = Server(
         ServerOptions.from_settings(
             settings,
@@ -106,11 +123,16 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
             place=place,
         ),
         service_names=SERVICES,
+        guard=guard_of(settings, keys, denials),
     )
     internal = server.listen_too(
         settings.persistence_internal_listen, INTERNAL_SERVICES, settings.internal_tls()
     )
     persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, internal.grpc)
+    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(), server.grpc)
+    access_service_pb2_grpc.add_AccessServiceServicer_to_server(
+        AccessServicer(database, signing, once, load_policy(settings.access_policy)), server.grpc
+    )
     idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
         IdempotencyServicer(database), server.grpc
     )
@@ -160,7 +182,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
     readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
     readiness.add_done_callback(lambda _: server.request_stop())
     purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
-    background = [asyncio.create_task(purging), asyncio.create_task(keyring.follow())]
+    background = [asyncio.create_task(each) for each in (purging, keyring.follow(), denials.run())]
     if checkpointer:
         background.append(asyncio.create_task(checkpointer.run()))
     try:
@@ -169,6 +191,8 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         for task in (readiness, *background):
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
+        await denials.flush()
+        await keys.close()
         await run_access.close()  # what was handed in is written
         await draft_access.close()
         await asyncio.to_thread(database.close)
@@ -176,15 +200,23 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         raise outcome[0]
 
 
-def _run_servicer(
-    settings: PersistenceSettings, database: Database, runs: RunAccess, signing: Signing, user_data: UserData
-) -> RunServicer:
-    elsewhere = Elsewhere(
+def _elsewhere(database: Database, user_data: UserData, keys: StoredKeys) -> Elsewhere:
+    return Elsewhere(
         submitted_text=submitted_text,
         user_data=user_data,
         find_panel=partial(find_panel, database),
         find_policy=partial(find_policy, database),
+        access=AccessForServices(database, keys),
     )
+
+
+def _run_servicer(
+    settings: PersistenceSettings,
+    database: Database,
+    runs: RunAccess,
+    signing: Signing,
+    elsewhere: Elsewhere,
+) -> RunServicer:
     if not settings.audit_reads:
         return RunServicer(runs, signing, elsewhere)
     return AuditedRunServicer(runs, signing, elsewhere, database)
@@ -242,6 +274,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False
 )
 app.add_typer(commands)
+app.add_typer(key_commands, name="key", help="Make and end access keys of callers.")
 
 PortFile = Annotated[
     Path | None,

@@ -26,7 +26,7 @@ commands = typer.Typer()
 @commands.command()
 def migrate() -> None:
     """Bring the database's schema to the newest revision."""
-    with _maintained(load_settings()) as database, database.maintenance() as engine:
+    with maintained(load_settings()) as database, database.maintenance() as engine:
         upgrade(engine)
     typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
 
@@ -42,9 +42,11 @@ def db_reset(
     Lists the tables that stand then. Nothing can bring the data back, so the database's own name has to be
     given.
     """
-    with _maintained(load_settings()) as database:
+    with maintained(load_settings()) as database:
         if confirm != database.options.name:
-            _exit(f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2)
+            end_with(
+                f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2
+            )
         with database.maintenance(wait_for_file=0) as engine:
             tables = reset(engine, database.options)
     typer.echo("\n".join((f"{database.options.name}: reset", *(f"  {table}" for table in tables))))
@@ -85,13 +87,13 @@ def load_settings(**overrides: str | int) -> PersistenceSettings:
 
 
 @contextmanager
-def _maintained(settings: PersistenceSettings) -> Iterator[Database]:
+def maintained(settings: PersistenceSettings) -> Iterator[Database]:
     """The database of the settings, for a command that ends."""
     with refusals_shown():
         try:
             yield Database(settings.database_options())
         except OperationalError as error:
-            _exit(f"the database cannot be used: {error.orig}")
+            end_with(f"the database cannot be used: {error.orig}")
 
 
 @contextmanager
@@ -101,9 +103,9 @@ def refusals_shown() -> Iterator[None]:
         yield
     except StartRefused as refusal:
         get_logger().critical("start_refused", reason=str(refusal))
-        _exit(str(refusal))
+        end_with(str(refusal))
 
 
-def _exit(message: str, *, code: int = REFUSED) -> NoReturn:
+def end_with(message: str, *, code: int = REFUSED) -> NoReturn:
     sys.stderr.write(f"{message}\n")
     raise SystemExit(code)

@@ -6,12 +6,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy import URL
 
+from consensus_rpc.access.settings import AccessSettings
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
     WORKERS,
     HostPort,
     Seconds,
-    ServerSettings,
     WorkerCount,
 )
 from consensus_rpc.process.settings_text import Allowed
@@ -50,7 +50,7 @@ def _check_signing_key(value: SecretStr) -> SecretStr:
 SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key), Allowed("32 bytes in base64")]
 
 
-class PersistenceSettings(ServerSettings):
+class PersistenceSettings(AccessSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from persistence_service.access import tables as access
 from persistence_service.content import tables as content
 from persistence_service.diagnostics import tables as diagnostics
 from persistence_service.drafts import tables as drafts
@@ -21,6 +22,7 @@ from persistence_service.schema.base import metadata
 
 __all__ = [
     "RIGHTS",
+    "access",
     "attempts",
     "content",
     "diagnostics",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _CHANGED = {
+    "access_keys",
     "attempts",
     "content_keys",
     "draft_invitations",

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,10 @@ import typer
 from uuid_utils.compat import uuid7
 
 from consensus.internal.v1 import persistence_service_pb2_grpc
-from consensus.v1 import review_service_pb2_grpc
+from consensus.v1 import identity_service_pb2_grpc, review_service_pb2_grpc
+from consensus_rpc.access.building import guard_of
+from consensus_rpc.access.denials import Denials
+from consensus_rpc.access.who_am_i import IDENTITY_SERVICE, IdentityServicer
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
@@ -29,6 +33,7 @@ from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.route_file import RouteFileError, load_routes
 from review_service.model.routes import Routes
 from review_service.personas.panel import load_panel
+from review_service.record.access import KeysOfPersistence, enter_denials
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Ledger
 from review_service.runs.run import ModelSteps
@@ -38,6 +43,7 @@ from review_service.steps.reviewer import Reviewer
 from review_service.steps.runner import StepRunner
 
 REVIEW_SERVICE = "consensus.v1.ReviewService"
+SERVICES = (REVIEW_SERVICE, IDENTITY_SERVICE)
 
 # Runs are given back this long before the grace ends, so that their streams can say so.
 _RELEASE_SECONDS = 1.0
@@ -50,6 +56,7 @@ _RETRY_READS = {
         "GetDraftText",
         "GetPanel",
         "GetPolicy",
+        "AuthenticateKey",
     )
 }
 
@@ -74,7 +81,10 @@ async def main(
             tls=settings.persistence_tls(),
         ),
     )
-    gateway = PersistenceGateway(persistence_service_pb2_grpc.PersistenceServiceStub(channel))
+    gateway = PersistenceGateway(
+        persistence_service_pb2_grpc.PersistenceServiceStub(channel), settings.persistence_bearer()
+    )
+    denials = Denials(partial(enter_denials, gateway))
     ledger = Ledger(gateway, _lease_owner(), clock=asyncio.get_running_loop().time)
     worker = Worker(
         ledger,
@@ -91,7 +101,8 @@ async def main(
             place=place,
             character_limits=character_limits(settings),
         ),
-        service_names=[REVIEW_SERVICE],
+        service_names=SERVICES,
+        guard=guard_of(settings, KeysOfPersistence(gateway), denials),
     )
     streams = Streams(
         gateway,
@@ -101,15 +112,18 @@ async def main(
         heartbeat_seconds=settings.heartbeat_seconds,
     )
     servicer = ReviewServicer(settings, panel, steps, gateway, worker, streams, ModelRoutes(settings, model))
+    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(), server.grpc)
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 
     async def report(serving: bool) -> None:
-        await server.set_serving(REVIEW_SERVICE, serving)
+        for name in SERVICES:
+            await server.set_serving(name, serving)
 
     async def drain() -> None:
         await worker.drain(max(0.0, settings.drain_grace_seconds - _RELEASE_SECONDS))
 
     health = asyncio.create_task(follow_health(channel, report))
+    telling = asyncio.create_task(denials.run())
     try:
         await server.start()
         server.announce()
@@ -117,8 +131,10 @@ async def main(
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
         health.cancel()
-        await asyncio.gather(health, return_exceptions=True)
+        telling.cancel()
+        await asyncio.gather(health, telling, return_exceptions=True)
         await worker.stop()
+        await denials.flush()
         await channel.close()
         await model.aclose()
 

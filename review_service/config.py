@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from consensus_rpc.access.settings import AccessSettings
+from consensus_rpc.channel.bearer import Bearer, stays_here
 from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
@@ -13,7 +15,6 @@ from consensus_rpc.process.settings import (
     HostPort,
     Hundredths,
     Seconds,
-    ServerSettings,
     Target,
     WorkerCount,
 )
@@ -44,7 +45,7 @@ BaseUrl = Annotated[
 RouteFile = Annotated[Path, Allowed("a path")]
 
 
-class ReviewSettings(ServerSettings):
+class ReviewSettings(AccessSettings):
     """Settings of the review service; each is the environment variable of its name in capitals."""
 
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where ReviewService listens.")
@@ -74,6 +75,11 @@ class ReviewSettings(ServerSettings):
         ge=1,
         le=64,
         description="Connections to it, used in turn; several reach several processes that share its port.",
+    )
+    persistence_key: SecretStr | None = Field(
+        None,
+        description="This service's own access key, of the role `service`; empty where its certificate says"
+        " who it is.",
     )
 
     allowed_models: str = Field(
@@ -232,7 +238,9 @@ class ReviewSettings(ServerSettings):
     def _plain_text_stays_here(self) -> Self:
         if self.listen_tls() is None:
             check_plain_text("REVIEW_LISTEN", self.review_listen, is_allowed=self.allow_insecure)
-        self.persistence_tls()
+        is_encrypted = self.persistence_tls() is not None
+        if self.persistence_key and not (is_encrypted or stays_here(self.persistence_address)):
+            raise ValueError("PERSISTENCE_KEY: leaves this machine over TLS alone; see PERSISTENCE_ADDRESS_*")
         return self
 
     def listen_tls(self) -> ServerTls | None:
@@ -265,3 +273,8 @@ class ReviewSettings(ServerSettings):
             return self
         runs = min(self.max_runs_in_flight, max(1, calls // panel_size))
         return self.model_copy(update={"model_max_calls_in_flight": calls, "max_runs_in_flight": runs})
+
+    def persistence_bearer(self) -> Bearer | None:
+        """The credential that calls to PersistenceService carry."""
+        key = self.persistence_key
+        return None if key is None else Bearer(key.get_secret_value())

@@ -3,6 +3,7 @@
 Errors about a call, whatever it asks for, are `consensus_rpc.errors`; all that can end a run are here.
 """
 
+from consensus_contract.errors.access import AccessKeyEnded, AccessKeyNotFound, BeyondOwnRights
 from consensus_contract.errors.base import (
     CLASS_BY_REASON,
     ConsensusError,
@@ -78,8 +79,11 @@ from consensus_contract.errors.spending import SpendCapReached
 
 __all__ = [
     "CLASS_BY_REASON",
+    "AccessKeyEnded",
+    "AccessKeyNotFound",
     "AttemptsExhausted",
     "AuditCheckpointsOff",
+    "BeyondOwnRights",
     "CollaboratorNotFound",
     "ConsensusError",
     "ContentKeysUnusable",

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import grpc
 
+from consensus_rpc.channel.bearer import Bearer
 from consensus_rpc.channel.deadline import TimeLeft, hop_timeout
 from consensus_rpc.channel.renewing import RenewingChannel
 from consensus_rpc.channel.spread import SpreadChannel
@@ -127,7 +128,9 @@ class CallOptions(TypedDict):
     metadata: tuple[tuple[str, str], ...]
 
 
-def call_options(left: TimeLeft = None, *, ceiling_seconds: float | None = None) -> CallOptions:
+def call_options(
+    left: TimeLeft = None, *, ceiling_seconds: float | None = None, bearer: Bearer | None = None
+) -> CallOptions:
     """What a call to the next hop carries: `await stub.GetRun(request, **call_options(context))`.
 
     The timeout is what remains of `left` (a servicer's context, or seconds) less a margin; the request id is
@@ -136,10 +139,10 @@ def call_options(left: TimeLeft = None, *, ceiling_seconds: float | None = None)
     Raises:
         CallDeadlineExceeded: with less than 100 ms left.
     """
-    return {"timeout": hop_timeout(left, ceiling_seconds=ceiling_seconds), "metadata": call_metadata()}
+    return {"timeout": hop_timeout(left, ceiling_seconds=ceiling_seconds), "metadata": call_metadata(bearer)}
 
 
-def call_metadata() -> tuple[tuple[str, str], ...]:
-    """The request id and the trace context for an outgoing call."""
+def call_metadata(bearer: Bearer | None = None) -> tuple[tuple[str, str], ...]:
+    """The request id, the trace context and the credential for an outgoing call."""
     own = current_request_id() or new_request_id()
-    return ((REQUEST_ID_KEY, own), *trace_metadata())
+    return ((REQUEST_ID_KEY, own), *trace_metadata(), *(bearer.metadata if bearer else ()))

@@ -17,6 +17,8 @@ from consensus_rpc.channel.deadline import bind_deadline, require_time_left, sec
 from consensus_rpc.errors import SlowConsumer
 from consensus_rpc.server.admission import Gate
 from consensus_rpc.server.context import Context
+from consensus_rpc.server.guard import MethodGuard
+from consensus_rpc.server.identity import EVERYONE, Identity, bind_identity
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.server.wire_status import to_wire
 from consensus_rpc.telemetry.fault_trace import fault_trace
@@ -55,22 +57,28 @@ class Call:
         "_code",
         "_context",
         "_gate",
+        "_guard",
         "_method",
         "_reason",
         "_span",
         "_started",
         "_unread",
+        "identity",
         "received",
         "request_id",
         "sent",
         "unread_bytes",
     )
 
-    def __init__(self, method: Method, gate: Gate, unread: UnreadAnswers, context: Context) -> None:
-        """Reads who calls; nothing is refused yet."""
+    def __init__(
+        self, method: Method, gate: Gate, guard: MethodGuard, unread: UnreadAnswers, context: Context
+    ) -> None:
+        """Reads what the call says of itself; nothing is refused yet."""
         self._started = perf_counter()
         self._method = method
         self._gate = gate
+        self._guard = guard
+        self.identity: Identity = EVERYONE
         self._unread = unread
         self._admitted = False
         self._context = context
@@ -88,7 +96,7 @@ class Call:
         )
 
     async def __aenter__(self) -> Self:
-        """Binds the call's identity to the task, then admits it or refuses it before any work."""
+        """Binds the call's ids to the task, then admits it or refuses it before any work."""
         self._method.metrics.begin()
         # gRPC runs each call in a task of its own, so what is bound here ends with the call.
         bind_contextvars(request_id=self.request_id)
@@ -100,9 +108,22 @@ class Call:
             self._admitted = True
             require_time_left(self._context)
             bind_deadline(self._context)
-        except ConsensusError as refusal:
+            await self._find_caller()
+        except BaseException as refusal:
             await self.__aexit__(type(refusal), refusal, None)
+            raise
         return self
+
+    async def _find_caller(self) -> None:
+        """Binds who calls to the task, or refuses the call; none of its request's bytes were looked at."""
+        self.identity = await self._guard.enter(self._context)
+        bind_identity(self.identity)
+        if self.identity is not EVERYONE:
+            bind_contextvars(tenant=self.identity.tenant, caller=self.identity.caller)
+
+    def check(self, request: Any) -> None:
+        """Raises PermissionDenied or UserNotAllowed where a request names whom its caller may not act for."""
+        self._guard.check(self.identity, request)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None

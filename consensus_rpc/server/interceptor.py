@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +13,12 @@ from consensus_rpc.server.admission import Admission, Gate
 from consensus_rpc.server.call import Call, Method
 from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.context import Context
+from consensus_rpc.server.guard import Guard, MethodGuard, OpenGuard
 from consensus_rpc.server.identified import Identified
 from consensus_rpc.server.probes import ProbeStreams, is_probe
 from consensus_rpc.server.request_reader import RequestReader
 from consensus_rpc.server.requests import FIRST_REQUEST_SECONDS, Requests
+from consensus_rpc.server.standing import StandingCalls
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.metrics import RpcMetrics
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY
@@ -39,12 +41,18 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         unread: UnreadAnswers,
         *,
         max_message_bytes: int,
+        guard: Guard | None = None,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
         character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
         requires_identity: bool = False,
     ) -> None:
-        """Shares its admission with the server that drains; may refuse peers whom no certificate names."""
+        """Shares its admission with the server that drains; may refuse peers whom no certificate names.
+
+        Without a guard everybody may do everything.
+        """
         self._requires_identity = requires_identity
+        self._guard = guard or OpenGuard()
+        self._standing = StandingCalls(self._guard)
         self._max_message_bytes = max_message_bytes
         self._character_limits = character_limits
         self._first_request_seconds = first_request_seconds
@@ -79,9 +87,18 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             character_limits=self._character_limits,
         )
         requests = Requests(reader, self._metrics.counts, seconds=self._first_request_seconds)
-        return _wrapped_handler(
-            handler, _Calls(method, self._admission, probes, self._unread, requests, self._requires_identity)
+        guard = self._guard.of(method.path)
+        calls = _Calls(
+            method,
+            self._admission,
+            guard,
+            self._standing,
+            probes,
+            self._unread,
+            requests,
+            self._requires_identity,
         )
+        return _wrapped_handler(handler, calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,8 @@ class _Calls:
 
     method: Method
     admission: Admission
+    guard: MethodGuard
+    standing: StandingCalls
     probes: ProbeStreams | None
     unread: UnreadAnswers
     requests: Requests
@@ -100,7 +119,13 @@ class _Calls:
             gate: Gate = self.probes.of(context.peer())
         else:
             gate = Identified(self.admission, context) if self.requires_identity else self.admission
-        return Call(self.method, gate, self.unread, context)
+        return Call(self.method, gate, self.guard, self.unread, context)
+
+    @asynccontextmanager
+    async def begin_stream(self, context: Context) -> AsyncIterator[Call]:
+        """As `begin`, for a call that may go on for longer than its credential is valid."""
+        async with self.begin(context) as call, self.standing.of(call.identity):
+            yield call
 
 
 def _kind(handler: Handler) -> str:
@@ -158,7 +183,7 @@ def _answering_one(calls: _Calls, take: Take, behaviour: Behaviour, serialize: S
 
 def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: Serializer) -> Behaviour:
     async def answer(_requests: Any, context: Context) -> None:
-        async with calls.begin(context) as call:
+        async with calls.begin_stream(context) as call:
             await send_all(call, behaviour(await take(call, calls.requests, context), context), context)
 
     async def send_all(call: Call, made: Any, context: Context) -> None:
@@ -179,7 +204,7 @@ def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: 
 
 def _answering_itself(calls: _Calls, take: Take, behaviour: Behaviour) -> Behaviour:
     async def answer(_requests: Any, context: Context) -> None:
-        async with calls.begin(context) as call:
+        async with calls.begin_stream(context) as call:
             call.sent = None
             await behaviour(await take(call, calls.requests, context), context)
 

@@ -12,6 +12,7 @@ from consensus_rpc.security.tls import server_credentials
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.options import ServerOptions
+from consensus_rpc.server.registered import RegisteredMethods
 
 
 class CannotListenError(RuntimeError):
@@ -40,17 +41,21 @@ class Listener:
         self.address = ""
         # No limit of gRPC's own: it would refuse without details, and health checks too.
         self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
+        self.methods = RegisteredMethods(self.grpc)
 
-    async def start(self, health: Health) -> None:
+    async def prepare(self, health: Health) -> None:
+        """Adds what every address answers; then `methods` has all names."""
+        await health.attach(self.grpc)
+        if self._reflection:
+            names = (*self.service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self.grpc)
+
+    async def start(self) -> None:
         """Binds and listens; then `address` says where.
 
         Raises:
             CannotListenError: when the address cannot be bound, or its certificate cannot be used.
         """
-        await health.attach(self.grpc)
-        if self._reflection:
-            names = (*self.service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self.grpc)
         host, _ = split_host_port(self._listen)
         try:
             port = self._bind()

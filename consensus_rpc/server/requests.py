@@ -22,9 +22,12 @@ _CANCEL_SECONDS = 0.1
 
 
 class Receiving(Protocol):
-    """What counts the requests of a call."""
+    """What counts the requests of a call, and says whether its caller may make them."""
 
     received: int
+
+    def check(self, request: Any) -> None:
+        """Raises PermissionDenied or UserNotAllowed where it may not."""
 
 
 class Requests:
@@ -45,24 +48,27 @@ class Requests:
         Raises:
             CallDeadlineExceeded: it did not come in time.
             InvalidField: there is none, or a second one.
-            ConsensusError: as `RequestReader.read`.
+            ConsensusError: as `RequestReader.read`, and as `Receiving.check`.
         """
         raw = await self._in_time(_read_only(context))
         call.received = 1
-        return self._reader.read(raw)
+        request = self._reader.read(raw)
+        call.check(request)
+        return request
 
     async def each(self, call: Receiving, context: Context) -> AsyncIterator[Any]:
         """The requests of a stream, as they come. gRPC's own iterator holds each until the next has come.
 
         Raises:
             CallDeadlineExceeded: the first did not come in time.
-            ConsensusError: as `RequestReader.read`.
+            ConsensusError: as `RequestReader.read`, and as `Receiving.check`.
         """
         raw = await self._in_time(context.read())
         while raw is not grpc.aio.EOF:
             call.received += 1
             request = self._reader.read(raw)
             del raw
+            call.check(request)
             yield request
             del request
             raw = await context.read()

@@ -17,6 +17,7 @@ from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.security.files import ServerTls
 from consensus_rpc.security.tls import only_tls_13
 from consensus_rpc.server.admission import Admission
+from consensus_rpc.server.guard import Guard, OpenGuard, PolicyError
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.lag import EventLoopLag
@@ -48,9 +49,17 @@ class Server:
     """
 
     def __init__(
-        self, options: ServerOptions, *, service_names: Iterable[str], metrics: RpcMetrics | None = None
+        self,
+        options: ServerOptions,
+        *,
+        service_names: Iterable[str],
+        metrics: RpcMetrics | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """Builds it; nothing listens yet. A service's name is a full one: `consensus.v1.ReviewService`."""
+        """Builds it; nothing listens yet. A service's name is a full one: `consensus.v1.ReviewService`.
+
+        Without a guard everybody may do everything.
+        """
         self._options = options
         self._admission = Admission(options.max_calls_in_flight)
         self._health = Health()
@@ -66,6 +75,7 @@ class Server:
             slow_seconds=options.slow_consumer_seconds,
             max_bytes=options.max_unread_bytes,
         )
+        self._guard = guard or OpenGuard()
         self._listeners: list[Listener] = []
         self._listen(options.listen, service_names, options.tls)
 
@@ -101,9 +111,13 @@ class Server:
 
         Raises:
             CannotListenError: when an address, or that of the metrics, cannot be bound.
+            PolicyError: when the guard does not know all methods, or knows some that are not there.
         """
         for listener in self._listeners:
-            await listener.start(self._health)
+            await listener.prepare(self._health)
+        self._guard.check_methods({name for each in self._listeners for name in each.methods.names})
+        for listener in self._listeners:
+            await listener.start()
         self._lag.start()
         self._start_metrics()
         for each in self._listeners:
@@ -164,6 +178,7 @@ class Server:
             max_message_bytes=self._options.max_message_bytes,
             first_request_seconds=self._options.first_request_seconds,
             character_limits=self._options.character_limits,
+            guard=self._guard,
             requires_identity=tls is not None and tls.requires_certificates,
         )
         listener = Listener(listen, service_names, interceptor, self._options, tls)
@@ -243,13 +258,13 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Runs a process's main coroutine, on uvloop where it is installed; large buffers are given back.
 
     Raises:
-        SystemExit: 1, after a line in the log, when the server cannot listen.
+        SystemExit: 1, after a line in the log, when the server cannot listen, or must not for its policy.
     """
     return_large_buffers()
     only_tls_13()
     try:
         _run(main)
-    except CannotListenError as refusal:
+    except (CannotListenError, PolicyError) as refusal:
         _log.critical("start_refused", reason=str(refusal))
         raise SystemExit(1) from None
 

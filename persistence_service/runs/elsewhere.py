@@ -35,6 +35,22 @@ class UserDataDeletion(Protocol):
         ...
 
 
+class Access(Protocol):
+    """Who knows the keys of callers, and enters what was refused to them."""
+
+    async def authenticate(
+        self, request: persistence_service_pb2.AuthenticateKeyRequest
+    ) -> persistence_service_pb2.AuthenticateKeyResponse:
+        """What a key comes to."""
+        ...
+
+    async def record_denials(
+        self, request: persistence_service_pb2.RecordDenialsRequest
+    ) -> persistence_service_pb2.RecordDenialsResponse:
+        """Enters denials."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
     """One of each."""
@@ -43,3 +59,4 @@ class Elsewhere:
     user_data: UserDataDeletion
     find_panel: FindPanel
     find_policy: FindPolicy
+    access: Access

@@ -280,3 +280,13 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         )
         refused = map(answer_messages.refused_message, done.refused)
         return persistence_service_pb2.RecordExpansionResponse(refused_attempts=refused)
+
+    async def AuthenticateKey(
+        self, request: persistence_service_pb2.AuthenticateKeyRequest, context: Context
+    ) -> persistence_service_pb2.AuthenticateKeyResponse:
+        return await self._elsewhere.access.authenticate(request)
+
+    async def RecordDenials(
+        self, request: persistence_service_pb2.RecordDenialsRequest, context: Context
+    ) -> persistence_service_pb2.RecordDenialsResponse:
+        return await self._elsewhere.access.record_denials(request)

@@ -17,7 +17,19 @@ from consensus_contract.errors import (
 )
 from consensus_rpc.backoff import Backoff
 from consensus_rpc.channel.status import error_from_rpc
-from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, Overloaded, ShuttingDown
+from consensus_rpc.errors import (
+    CallDeadlineExceeded,
+    CredentialEnded,
+    CredentialExposed,
+    MessageTooLarge,
+    Overloaded,
+    PermissionDenied,
+    ShuttingDown,
+    Unauthenticated,
+)
+from consensus_rpc.telemetry.log import get_logger
+
+_log = get_logger()
 
 # What may be different a moment later, on a new connection: nothing is known to be wrong with the run.
 _PASSING = (
@@ -28,6 +40,7 @@ _PASSING = (
     PolicyUnknown,  # of a persistence that is older than this service, until it is replaced
     ShuttingDown,
 )
+_REFUSALS_OF_US = (Unauthenticated, CredentialEnded, CredentialExposed, PermissionDenied)
 _OURS = (CallDeadlineExceeded, MessageTooLarge)
 
 RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
@@ -61,6 +74,9 @@ def persistence_errors() -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         known = error_from_rpc(error)
+        if isinstance(known, _REFUSALS_OF_US):  # the caller's credential was taken: it is not at fault
+            _log.error("persistence_refuses_this_service", reason=known.reason_name)
+            known = PersistenceUnavailable()
         if known.request_id is None and not isinstance(known, _OURS):
             known = PersistenceUnavailable()
         raise known from error

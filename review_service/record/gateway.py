@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, panel_pb2, policy_pb2, review_service_pb2, run_pb2
+from consensus_rpc.channel.bearer import Bearer
 from consensus_rpc.channel.channels import call_metadata, call_options
 from consensus_rpc.channel.deadline import TimeLeft
 from review_service.record.failures import persistence_errors
@@ -37,6 +38,7 @@ A = TypeVar("A")
 
 # However much time its caller has.
 _CALL_SECONDS = 30.0
+_ACCESS_SECONDS = 5.0
 _REVIEWS = "persona_reviews"
 _REVIEWS_PER_PAGE = 100
 
@@ -57,17 +59,19 @@ class PersistenceGateway:
     `stream.read` raises it.
     """
 
-    __slots__ = ("_stub",)
+    __slots__ = ("_bearer", "_stub")
 
-    def __init__(self, stub: Stub) -> None:
+    def __init__(self, stub: Stub, bearer: Bearer | None = None) -> None:
+        """`bearer` is this service's own credential, where its certificate is none."""
         self._stub = stub
+        self._bearer = bearer
 
     async def get_run(self, caller: Caller, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
         """A run, as far as one answer has room for it: `omitted_fields` names what it leaves out."""
         request = persistence_service_pb2.GetRunRequest(
             scope=caller.scope, run_id=run_id, show_deleted=show_deleted
         )
-        return (await _asked(self._stub.GetRun, request, caller.left)).run
+        return (await self._asked(self._stub.GetRun, request, caller.left)).run
 
     async def get_reviewed_run(self, caller: Caller, run_id: str) -> run_pb2.Run:
         """A run with all of its reviews, however large they are together."""
@@ -98,14 +102,14 @@ class PersistenceGateway:
             idempotency=claim,
             parent_run_id=parent_run_id,
         )
-        return await _asked(self._stub.GetPanel, request, caller.left)
+        return await self._asked(self._stub.GetPanel, request, caller.left)
 
     async def get_policy(self, caller: Caller, policy_id: str, revision: str) -> policy_pb2.Policy:
         """A policy, whole."""
         request = persistence_service_pb2.GetPolicyRequest(
             scope=caller.scope, policy_id=policy_id, revision=revision
         )
-        answer = await _asked(self._stub.GetPolicy, request, caller.left)
+        answer = await self._asked(self._stub.GetPolicy, request, caller.left)
         return answer.policy
 
     async def list_runs(
@@ -118,7 +122,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await _asked(self._stub.ListRuns, asked, caller.left)
+        return await self._asked(self._stub.ListRuns, asked, caller.left)
 
     async def list_attempts(
         self, caller: Caller, request: review_service_pb2.ListAttemptsRequest
@@ -130,7 +134,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await _asked(self._stub.ListAttempts, asked, caller.left)
+        return await self._asked(self._stub.ListAttempts, asked, caller.left)
 
     async def list_persona_reviews(
         self, caller: Caller, request: review_service_pb2.ListPersonaReviewsRequest
@@ -142,7 +146,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await _asked(self._stub.ListPersonaReviews, asked, caller.left)
+        return await self._asked(self._stub.ListPersonaReviews, asked, caller.left)
 
     def export_runs(self, caller: Caller, request: review_service_pb2.ExportRunsRequest) -> ExportStream:
         """All runs that a filter lets through; to be cancelled by who reads it."""
@@ -152,7 +156,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return self._stub.ExportRuns(asked, **call_options(caller.left))
+        return self._stub.ExportRuns(asked, **call_options(caller.left, bearer=self._bearer))
 
     def watch_run(
         self, caller: Caller, run_id: str, after_sequence: int, *, show_deleted: bool = False
@@ -161,7 +165,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.WatchRunRequest(
             scope=caller.scope, run_id=run_id, after_sequence=after_sequence, show_deleted=show_deleted
         )
-        return self._stub.WatchRun(request, **call_options(caller.left))
+        return self._stub.WatchRun(request, **call_options(caller.left, bearer=self._bearer))
 
     async def create_run(
         self,
@@ -179,21 +183,21 @@ class PersistenceGateway:
             idempotency=claim,
             carried_reviews=carried_reviews,
         )
-        return (await _asked(self._stub.CreateRun, request, caller.left)).run
+        return (await self._asked(self._stub.CreateRun, request, caller.left)).run
 
     async def cancel_run(self, caller: Caller, run_id: str, claim: Claim | None = None) -> run_pb2.Run:
         """The run, CANCELLED."""
         request = persistence_service_pb2.CancelRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await _asked(self._stub.CancelRun, request, caller.left)).run
+        return (await self._asked(self._stub.CancelRun, request, caller.left)).run
 
     async def resume_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, QUEUED again."""
         request = persistence_service_pb2.ResumeRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await _asked(self._stub.ResumeRun, request, caller.left)).run
+        return (await self._asked(self._stub.ResumeRun, request, caller.left)).run
 
     async def annotate_decision(
         self, caller: Caller, run_id: str, notes: str, claim: Claim | None
@@ -202,20 +206,20 @@ class PersistenceGateway:
         request = persistence_service_pb2.AnnotateDecisionRequest(
             scope=caller.scope, run_id=run_id, decision_notes=notes, idempotency=claim
         )
-        return (await _asked(self._stub.AnnotateDecision, request, caller.left)).run
+        return (await self._asked(self._stub.AnnotateDecision, request, caller.left)).run
 
     async def delete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, deleted; it can be restored for a while."""
         request = persistence_service_pb2.DeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await _asked(self._stub.DeleteRun, request, caller.left)).run
+        return (await self._asked(self._stub.DeleteRun, request, caller.left)).run
 
     async def undelete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         request = persistence_service_pb2.UndeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await _asked(self._stub.UndeleteRun, request, caller.left)).run
+        return (await self._asked(self._stub.UndeleteRun, request, caller.left)).run
 
     async def delete_user_data(
         self, caller: Caller, user: str, claim: Claim | None
@@ -224,7 +228,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.DeleteUserDataRequest(
             scope=caller.scope, user=user, idempotency=claim
         )
-        return await _asked(self._stub.DeleteUserData, request, caller.left)
+        return await self._asked(self._stub.DeleteUserData, request, caller.left)
 
     async def undelete_user_data(
         self, caller: Caller, deletion_id: str, claim: Claim | None
@@ -232,7 +236,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.UndeleteUserDataRequest(
             scope=caller.scope, deletion_id=deletion_id, idempotency=claim
         )
-        return await _asked(self._stub.UndeleteUserData, request, caller.left)
+        return await self._asked(self._stub.UndeleteUserData, request, caller.left)
 
     async def get_draft_text(
         self, caller: Caller, draft_id: str, user: str, claim: Claim | None
@@ -241,7 +245,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.GetDraftTextRequest(
             scope=caller.scope, draft_id=draft_id, user=user, idempotency=claim
         )
-        return await _asked(self._stub.GetDraftText, request, caller.left)
+        return await self._asked(self._stub.GetDraftText, request, caller.left)
 
     async def record_expansion(
         self, caller: Caller, expansion_id: str, attempts: Sequence[attempt_pb2.Attempt]
@@ -250,7 +254,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.RecordExpansionRequest(
             scope=caller.scope, expansion_id=expansion_id, attempts=attempts
         )
-        answer = await _asked(self._stub.RecordExpansion, request, caller.left)
+        answer = await self._asked(self._stub.RecordExpansion, request, caller.left)
         return answer.refused_attempts
 
     async def claim_runs(
@@ -258,13 +262,25 @@ class PersistenceGateway:
     ) -> list[persistence_service_pb2.ClaimedRun]:
         """Queued and abandoned runs, granted to this owner."""
         request = persistence_service_pb2.ClaimRunsRequest(lease_owner=lease_owner, max_count=max_count)
-        return list((await _asked(self._stub.ClaimRuns, request, seconds)).runs)
+        return list((await self._asked(self._stub.ClaimRuns, request, seconds)).runs)
 
     def record_run(self) -> RecordStream:
         """The stream on which one run is recorded; it has no deadline of its own."""
-        return self._stub.RecordRun(metadata=call_metadata())
+        return self._stub.RecordRun(metadata=call_metadata(self._bearer))
 
+    async def authenticate_key(
+        self, key_id: str, secret_digest: bytes
+    ) -> persistence_service_pb2.AuthenticateKeyResponse:
+        """What a caller's key comes to."""
+        request = persistence_service_pb2.AuthenticateKeyRequest(key_id=key_id, secret_digest=secret_digest)
+        return await self._asked(self._stub.AuthenticateKey, request, _ACCESS_SECONDS)
 
-async def _asked(method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, left: TimeLeft) -> A:
-    with persistence_errors():
-        return await method(request, **call_options(left, ceiling_seconds=_CALL_SECONDS))
+    async def record_denials(self, denials: Sequence[persistence_service_pb2.Denial]) -> None:
+        """Returns once the denials are durable."""
+        request = persistence_service_pb2.RecordDenialsRequest(denials=denials)
+        await self._asked(self._stub.RecordDenials, request, _ACCESS_SECONDS)
+
+    async def _asked(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, left: TimeLeft) -> A:
+        with persistence_errors():
+            options = call_options(left, ceiling_seconds=_CALL_SECONDS, bearer=self._bearer)
+            return await method(request, **options)

@@ -27,6 +27,8 @@ from consensus_decision.decision import decide
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
+from persistence_service.access.directory import StoredKeys
+from persistence_service.access.internal import AccessForServices
 from persistence_service.database import Database
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.housekeeping.user_data import UserData
@@ -269,6 +271,7 @@ class Service:
                 user_data=UserData(once_per_key(self.database), self.database.now),
                 find_panel=partial(find_panel, self.database),
                 find_policy=partial(find_policy, self.database),
+                access=AccessForServices(self.database, StoredKeys(self.database)),
             ),
         )
         self.server = Server(ServerOptions(listen="127.0.0.1:0"), service_names=[SERVICE])

@@ -314,6 +314,36 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
     day is over, or the cap is higher.
     """
+    ERROR_REASON_USER_NOT_ALLOWED: _ErrorReason.ValueType  # 58
+    """PERMISSION_DENIED: the credential may not act for the user that the request names, or the
+    request names none and the credential is bound to some; nothing was executed, and no
+    earlier answer is repeated. Metadata: `field`.
+    """
+    ERROR_REASON_CREDENTIAL_ENDED: _ErrorReason.ValueType  # 59
+    """UNAUTHENTICATED: the credential was valid and is no more: it expired, or it was revoked
+    while the call went on. A call that changes something may have had its effect.
+    """
+    ERROR_REASON_CREDENTIAL_EXPOSED: _ErrorReason.ValueType  # 60
+    """UNAUTHENTICATED: a credential came over a connection that anybody on the way can read;
+    nothing was executed. Make another, and take TLS.
+    """
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 61
+    """UNAVAILABLE: who signs the caller's token cannot be asked for its keys; nothing was
+    executed, so that no key is needed to ask again. With google.rpc.RetryInfo.
+    """
+    ERROR_REASON_ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 62
+    """NOT_FOUND: no such access key for this tenant; other tenants' look the same. Metadata:
+    `key_id`.
+    """
+    ERROR_REASON_BEYOND_OWN_RIGHTS: _ErrorReason.ValueType  # 63
+    """PERMISSION_DENIED: a key may do no more than its maker, and act for no user that its
+    maker may not act for; nothing was written. Metadata: `scope`, the first that is too
+    much, or empty for a user.
+    """
+    ERROR_REASON_ACCESS_KEY_ENDED: _ErrorReason.ValueType  # 64
+    """FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
+    Metadata: `key_id`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -576,5 +606,35 @@ midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
 google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
 RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
 day is over, or the cap is higher.
+"""
+ERROR_REASON_USER_NOT_ALLOWED: ErrorReason.ValueType  # 58
+"""PERMISSION_DENIED: the credential may not act for the user that the request names, or the
+request names none and the credential is bound to some; nothing was executed, and no
+earlier answer is repeated. Metadata: `field`.
+"""
+ERROR_REASON_CREDENTIAL_ENDED: ErrorReason.ValueType  # 59
+"""UNAUTHENTICATED: the credential was valid and is no more: it expired, or it was revoked
+while the call went on. A call that changes something may have had its effect.
+"""
+ERROR_REASON_CREDENTIAL_EXPOSED: ErrorReason.ValueType  # 60
+"""UNAUTHENTICATED: a credential came over a connection that anybody on the way can read;
+nothing was executed. Make another, and take TLS.
+"""
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 61
+"""UNAVAILABLE: who signs the caller's token cannot be asked for its keys; nothing was
+executed, so that no key is needed to ask again. With google.rpc.RetryInfo.
+"""
+ERROR_REASON_ACCESS_KEY_NOT_FOUND: ErrorReason.ValueType  # 62
+"""NOT_FOUND: no such access key for this tenant; other tenants' look the same. Metadata:
+`key_id`.
+"""
+ERROR_REASON_BEYOND_OWN_RIGHTS: ErrorReason.ValueType  # 63
+"""PERMISSION_DENIED: a key may do no more than its maker, and act for no user that its
+maker may not act for; nothing was written. Metadata: `scope`, the first that is too
+much, or empty for a user.
+"""
+ERROR_REASON_ACCESS_KEY_ENDED: ErrorReason.ValueType  # 64
+"""FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
+Metadata: `key_id`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

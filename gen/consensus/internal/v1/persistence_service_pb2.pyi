@@ -4,6 +4,7 @@ isort:skip_file
 The service between the services that alone owns the record. Callers never use it."""
 
 from collections import abc as _abc
+from consensus.v1 import access_service_pb2 as _access_service_pb2
 from consensus.v1 import attempt_pb2 as _attempt_pb2
 from consensus.v1 import heartbeat_pb2 as _heartbeat_pb2
 from consensus.v1 import panel_pb2 as _panel_pb2
@@ -1977,3 +1978,152 @@ class GetPolicyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
+
+@_typing.final
+class AuthenticateKeyRequest(_message.Message):
+    """Asks what an access key comes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    SECRET_DIGEST_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """The id that stands in the key."""
+    secret_digest: _builtins.bytes
+    """SHA-256 of its secret."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        secret_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "secret_digest", b"secret_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateKeyRequest: _TypeAlias = AuthenticateKeyRequest  # noqa: Y015
+
+@_typing.final
+class AuthenticateKeyResponse(_message.Message):
+    """What the key comes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Where `key` is absent: the tenant whose key it would be, for the audit trail; empty where
+    no key has this id.
+    """
+    ended: _builtins.bool
+    """Whether the key was valid once and is no more."""
+    @_builtins.property
+    def key(self) -> _access_service_pb2.AccessKey:
+        """The key; absent where there is none such, the secret is another, or it has expired or was
+        revoked.
+        """
+
+    def __init__(
+        self,
+        *,
+        key: _access_service_pb2.AccessKey | None = ...,
+        tenant: _builtins.str = ...,
+        ended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "key", b"key", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateKeyResponse: _TypeAlias = AuthenticateKeyResponse  # noqa: Y015
+
+@_typing.final
+class Denial(_message.Message):
+    """One call that was refused, or several alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_COUNT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant whose stream it belongs to."""
+    caller: _builtins.str
+    """The caller, where it is known; at most 255 characters."""
+    method: _builtins.str
+    """The method, such as `consensus.v1.ReviewService/GetRun`."""
+    reason: _builtins.str
+    """The reason, spelt as in ErrorInfo."""
+    credential_id: _builtins.str
+    """The credential's id, where it has one; at most 100 characters."""
+    request_id: _builtins.str
+    """Id of the request."""
+    suppressed_count: _builtins.int
+    """How many more were refused since the entry before, and left none of their own."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        method: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        credential_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        suppressed_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "credential_id", b"credential_id", "method", b"method", "reason", b"reason", "request_id", b"request_id", "suppressed_count", b"suppressed_count", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Denial: _TypeAlias = Denial  # noqa: Y015
+
+@_typing.final
+class RecordDenialsRequest(_message.Message):
+    """Enters denials."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DENIALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def denials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Denial]:
+        """The denials, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        denials: _abc.Iterable[Global___Denial] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denials", b"denials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDenialsRequest: _TypeAlias = RecordDenialsRequest  # noqa: Y015
+
+@_typing.final
+class RecordDenialsResponse(_message.Message):
+    """They are entered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDenialsResponse: _TypeAlias = RecordDenialsResponse  # noqa: Y015

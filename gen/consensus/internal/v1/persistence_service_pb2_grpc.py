@@ -162,6 +162,16 @@ class PersistenceServiceStub:
                 request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
                 response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
                 _registered_method=True)
+        self.AuthenticateKey = channel.unary_unary(
+                '/consensus.internal.v1.PersistenceService/AuthenticateKey',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyResponse.FromString,
+                _registered_method=True)
+        self.RecordDenials = channel.unary_unary(
+                '/consensus.internal.v1.PersistenceService/RecordDenials',
+                request_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsRequest.SerializeToString,
+                response_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsResponse.FromString,
+                _registered_method=True)
 
 
 class PersistenceServiceServicer:
@@ -352,6 +362,22 @@ class PersistenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthenticateKey(self, request, context):
+        """Says what an access key comes to, of whichever tenant. Of a key that is not valid the
+        answer is without `key`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordDenials(self, request, context):
+        """Enters calls that the review service refused to callers into the audit trail, stream
+        `security/<tenant>`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PersistenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -454,6 +480,16 @@ def add_PersistenceServiceServicer_to_server(servicer, server):
                     servicer.RecordExpansion,
                     request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.FromString,
                     response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.SerializeToString,
+            ),
+            'AuthenticateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthenticateKey,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyResponse.SerializeToString,
+            ),
+            'RecordDenials': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDenials,
+                    request_deserializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsRequest.FromString,
+                    response_serializer=consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1024,6 +1060,60 @@ class PersistenceService:
             '/consensus.internal.v1.PersistenceService/RecordExpansion',
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionRequest.SerializeToString,
             consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordExpansionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthenticateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.PersistenceService/AuthenticateKey',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.AuthenticateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDenials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consensus.internal.v1.PersistenceService/RecordDenials',
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsRequest.SerializeToString,
+            consensus_dot_internal_dot_v1_dot_persistence__service__pb2.RecordDenialsResponse.FromString,
             options,
             channel_credentials,
             insecure,

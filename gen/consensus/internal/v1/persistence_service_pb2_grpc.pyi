@@ -126,6 +126,14 @@ class PersistenceServiceStub:
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
     """
+    AuthenticateKey: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.AuthenticateKeyRequest, _persistence_service_pb2.AuthenticateKeyResponse]
+    """Says what an access key comes to, of whichever tenant. Of a key that is not valid the
+    answer is without `key`.
+    """
+    RecordDenials: _grpc.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordDenialsRequest, _persistence_service_pb2.RecordDenialsResponse]
+    """Enters calls that the review service refused to callers into the audit trail, stream
+    `security/<tenant>`.
+    """
 
 @_typing.type_check_only
 class PersistenceServiceAsyncStub(PersistenceServiceStub):
@@ -224,6 +232,14 @@ class PersistenceServiceAsyncStub(PersistenceServiceStub):
     RecordExpansion: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordExpansionRequest, _persistence_service_pb2.RecordExpansionResponse]  # type: ignore[assignment]
     """Records attempts of an expansion, which belongs to no run. The same attempt may be
     sent again.
+    """
+    AuthenticateKey: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.AuthenticateKeyRequest, _persistence_service_pb2.AuthenticateKeyResponse]  # type: ignore[assignment]
+    """Says what an access key comes to, of whichever tenant. Of a key that is not valid the
+    answer is without `key`.
+    """
+    RecordDenials: _aio.UnaryUnaryMultiCallable[_persistence_service_pb2.RecordDenialsRequest, _persistence_service_pb2.RecordDenialsResponse]  # type: ignore[assignment]
+    """Enters calls that the review service refused to callers into the audit trail, stream
+    `security/<tenant>`.
     """
 
 class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -440,6 +456,26 @@ class PersistenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_persistence_service_pb2.RecordExpansionResponse, _abc.Awaitable[_persistence_service_pb2.RecordExpansionResponse]]:
         """Records attempts of an expansion, which belongs to no run. The same attempt may be
         sent again.
+        """
+
+    @_abc_1.abstractmethod
+    def AuthenticateKey(
+        self,
+        request: _persistence_service_pb2.AuthenticateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.AuthenticateKeyResponse, _abc.Awaitable[_persistence_service_pb2.AuthenticateKeyResponse]]:
+        """Says what an access key comes to, of whichever tenant. Of a key that is not valid the
+        answer is without `key`.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordDenials(
+        self,
+        request: _persistence_service_pb2.RecordDenialsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persistence_service_pb2.RecordDenialsResponse, _abc.Awaitable[_persistence_service_pb2.RecordDenialsResponse]]:
+        """Enters calls that the review service refused to callers into the audit trail, stream
+        `security/<tenant>`.
         """
 
 def add_PersistenceServiceServicer_to_server(servicer: PersistenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,6 +38,7 @@ Statement = Select[Any] | Update | Delete
 POSTGRESQL, SQLITE = postgresql.dialect(), sqlite.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 NEVER_DELETED = {
+    "access_keys",
     "content_keys",
     "journal",
     "events",

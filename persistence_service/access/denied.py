@@ -1,0 +1,45 @@
+"""Calls that were refused, as entries of the stream `security/<tenant>`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from consensus_rpc.access.denials import Denial
+from persistence_service.database import Database
+from persistence_service.journal.append import append
+from persistence_service.journal.entries import Actor, EntrySeverity, NewEntry
+
+CALL_DENIED = "call.denied"
+
+
+def security_stream(tenant: str) -> str:
+    """The stream of what concerns access to a tenant."""
+    return f"security/{tenant}"
+
+
+async def enter_denials(database: Database, denials: Sequence[Denial]) -> None:
+    """Enters them, in the order in which they were refused; each tenant's in its own stream.
+
+    Raises:
+        DatabaseUnavailable, LockTimeout: not now.
+    """
+    by_tenant: defaultdict[str, list[Denial]] = defaultdict(list)
+    for each in denials:
+        by_tenant[each.tenant].append(each)
+
+    def enter(connection: Connection) -> None:
+        for tenant in sorted(by_tenant):
+            for denial in by_tenant[tenant]:
+                actor = Actor(denial.caller, "", denial.request_id)
+                entry = _entry(denial)
+                append(connection, tenant, security_stream(tenant), [entry], actor, database.now)
+
+    await database.run(enter, isolation="READ COMMITTED", resource="security")
+
+
+def _entry(denial: Denial) -> NewEntry:
+    data = {"method": denial.method, "reason": denial.reason, "credential": denial.credential_id}
+    if denial.suppressed:
+        data["suppressed"] = str(denial.suppressed)
+    return NewEntry(CALL_DENIED, data, severity=EntrySeverity.WARNING)
