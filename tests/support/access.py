@@ -1,0 +1,52 @@
+"""A pair that asks for keys, and callers of every kind."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from tests.support.pair import Pair
+from tests.support.processes import clean_environment
+
+KEYS_ON = {"AUTHENTICATION": "keys", "CREDENTIALS_OVER_LOOPBACK": "true"}
+
+
+def make_key(url: str, *arguments: str) -> str:
+    """A key made at the database, before the service has it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "persistence_service", "key", "create", *arguments],
+        env=clean_environment(DATABASE_URL=url),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def keyed_pair(
+    folder: Path, url: str, *, review: dict[str, str] | None = None, persistence: dict[str, str] | None = None
+) -> Pair:
+    """A pair that takes keys over the loopback, not started; the review service has one of its own."""
+    own = make_key(url, "--subject", "review", "--role", "service")
+    return Pair(
+        folder,
+        url,
+        review_settings=KEYS_ON | {"PERSISTENCE_KEY": own} | (review or {}),
+        persistence_settings=KEYS_ON | {"WATCH_POLL_SECONDS": "0.1"} | (persistence or {}),
+    )
+
+
+def bearer(key: str) -> tuple[tuple[str, str], ...]:
+    """What a call carries; nothing without a key."""
+    return (("authorization", f"Bearer {key}"),) if key else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a call ended, with its details without the request's id."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str
