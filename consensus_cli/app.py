@@ -23,6 +23,7 @@ from consensus_cli.commands import (
     reporting,
     reviewing,
     revising,
+    tokens,
 )
 
 app = typer.Typer(
@@ -58,6 +59,20 @@ def _secure(context: typer.Context, tls: dict[str, str | None]) -> None:
     only_tls_13()
 
 
+def _identify(context: typer.Context, key_file: str | None) -> None:
+    """Keeps where the key stands for the clients, and refuses one of no use before any call."""
+    if key_file:
+        os.environ["CONSENSUS_KEY_FILE"] = key_file
+    if context.resilient_parsing or not (key_file or os.environ.get("CONSENSUS_KEY")):
+        return
+    from consensus_client.credentials import CredentialError, environment_bearer
+
+    try:
+        environment_bearer()
+    except CredentialError as error:
+        raise typer.BadParameter(str(error), context) from None
+
+
 @app.callback()
 def consensus(
     context: typer.Context,
@@ -89,6 +104,15 @@ def consensus(
             show_default=False,
         ),
     ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_KEY_FILE",
+            metavar="FILE",
+            help="Holds the key that says who calls; CONSENSUS_KEY may hold it too.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -108,6 +132,7 @@ def consensus(
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
     service, which draft (except submit), panel, audit and doctor ask.
     """
+    _identify(context, key_file)
     _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
 
 
@@ -127,6 +152,7 @@ for module in (
     benching,
     audit,
     keys,
+    tokens,
     doctor,
 ):
     module.register(app)

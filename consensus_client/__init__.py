@@ -4,12 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from consensus_client._async.access_client import AccessClient, IdentityClient
     from consensus_client._async.audit_client import AuditClient
     from consensus_client._async.decision_client import DecisionClient
     from consensus_client._async.draft_client import DraftClient
     from consensus_client._async.panel_client import PanelClient
     from consensus_client._async.policy_client import PolicyClient
     from consensus_client._async.review_client import ReviewClient
+    from consensus_client._sync.access_client import SyncAccessClient, SyncIdentityClient
     from consensus_client._sync.audit_client import SyncAuditClient
     from consensus_client._sync.decision_client import SyncDecisionClient
     from consensus_client._sync.draft_client import SyncDraftClient
@@ -22,19 +24,23 @@ if TYPE_CHECKING:
     from consensus_client.requests import ReviewOptions, RunQuery, attachment, document
 
 __all__ = [
+    "AccessClient",
     "AuditClient",
     "ClientOptions",
     "DecisionClient",
     "DraftClient",
+    "IdentityClient",
     "PanelClient",
     "PolicyClient",
     "ReconnectPolicy",
     "ReviewClient",
     "ReviewOptions",
     "RunQuery",
+    "SyncAccessClient",
     "SyncAuditClient",
     "SyncDecisionClient",
     "SyncDraftClient",
+    "SyncIdentityClient",
     "SyncPanelClient",
     "SyncPolicyClient",
     "SyncReviewClient",
@@ -44,19 +50,23 @@ __all__ = [
 ]
 
 _HOME = {
+    "AccessClient": "_async.access_client",
     "AuditClient": "_async.audit_client",
     "ClientOptions": "options",
     "DecisionClient": "_async.decision_client",
     "DraftClient": "_async.draft_client",
+    "IdentityClient": "_async.access_client",
     "PanelClient": "_async.panel_client",
     "PolicyClient": "_async.policy_client",
     "ReconnectPolicy": "reconnecting",
     "ReviewClient": "_async.review_client",
     "ReviewOptions": "requests",
     "RunQuery": "requests",
+    "SyncAccessClient": "_sync.access_client",
     "SyncAuditClient": "_sync.audit_client",
     "SyncDecisionClient": "_sync.decision_client",
     "SyncDraftClient": "_sync.draft_client",
+    "SyncIdentityClient": "_sync.access_client",
     "SyncPanelClient": "_sync.panel_client",
     "SyncPolicyClient": "_sync.policy_client",
     "SyncReviewClient": "_sync.review_client",

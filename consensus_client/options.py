@@ -7,7 +7,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from consensus_client.credentials import check_way, environment_bearer
 from consensus_client.reconnecting import ReconnectPolicy
+from consensus_rpc.channel.bearer import Bearer
 from consensus_rpc.channel.channels import ChannelOptions
 from consensus_rpc.security.files import ChannelTls, TlsFiles
 
@@ -34,6 +36,18 @@ class ClientOptions:
     idle_seconds: float | None = 60.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     channel: ChannelOptions = field(default_factory=ChannelOptions)
+    bearer: Bearer | None = None
+    """The key or token that calls carry; None: what the environment says (`environment_bearer`)."""
+
+    def bearer_to(self, target: str) -> Bearer | None:
+        """The credential for calls to a target.
+
+        Raises:
+            CredentialError: it cannot be read, or would leave this machine in plain text.
+        """
+        bearer = self.bearer or environment_bearer()
+        check_way(bearer, target, is_encrypted=self.channel_options().tls is not None)
+        return bearer
 
     def channel_options(self) -> ChannelOptions:
         """Those of `channel`; unless they name reads of their own, gRPC repeats the published ones."""

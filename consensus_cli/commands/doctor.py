@@ -15,15 +15,17 @@ from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_p
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
+from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.failures import plain_cause
 from consensus_cli.execution.printing import say
 from consensus_cli.view import text
 from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
+from consensus_client.credentials import CredentialError
 from consensus_client.options import environment_tls
 from consensus_contract.errors import ConsensusError
-from consensus_rpc.channel.channels import ChannelOptions, call_options, open_channel
+from consensus_rpc.channel.channels import call_options
 from consensus_rpc.channel.status import contract_errors
 
 _CALL_SECONDS = 3.0
@@ -51,10 +53,13 @@ def doctor(
 
     One line for each thing looked at; exit 1 when something is wrong.
     """
-    if ask_models:
-        _show_models(asyncio.run(_probe(inputs.target(server))))
-        return
-    checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
+    try:
+        if ask_models:
+            _show_models(asyncio.run(_probe(inputs.target(server))))
+            return
+        checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
+    except CredentialError as error:
+        raise typer.BadParameter(str(error)) from None
     rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in checkups]
     say(*table(("", "what", "seen"), rows)[1:])
     wrong = [each.subject for each in checkups if not each.is_well]
@@ -75,11 +80,11 @@ def register(app: typer.Typer) -> None:
 
 
 async def _probe(target: str) -> Sequence[review_service_pb2.ModelRouteProbe]:
-    async with _open(target) as channel:
+    async with reach(target) as channel:
         try:
             with contract_errors():
                 answer = await review_service_pb2_grpc.ReviewServiceStub(channel).ProbeModelRoutes(
-                    review_service_pb2.ProbeModelRoutesRequest(), **call_options(_PROBE_SECONDS)
+                    review_service_pb2.ProbeModelRoutesRequest(), **calling(target, _PROBE_SECONDS)
                 )
         except ConsensusError as error:
             say(f"review service at {target}: {_words(error)}")
@@ -94,12 +99,12 @@ async def _examine(server: str, persistence: str) -> list[Checkup]:
 
 async def _examine_review(target: str) -> list[Checkup]:
     subject = "review service"
-    async with _open(target) as channel:
+    async with reach(target) as channel:
         try:
             health = await _health(channel, "consensus.v1.ReviewService")
             with contract_errors():
                 info = await review_service_pb2_grpc.ReviewServiceStub(channel).GetServiceInfo(
-                    review_service_pb2.GetServiceInfoRequest(), **call_options(_CALL_SECONDS)
+                    review_service_pb2.GetServiceInfoRequest(), **calling(target, _CALL_SECONDS)
                 )
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
@@ -127,7 +132,7 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
 
 async def _examine_persistence(target: str) -> list[Checkup]:
     subject = "persistence service"
-    async with _open(target) as channel:
+    async with reach(target) as channel:
         try:
             health = await _health(channel, "consensus.internal.v1.PersistenceService")
         except ConsensusError as error:
@@ -136,7 +141,7 @@ async def _examine_persistence(target: str) -> list[Checkup]:
         try:
             with contract_errors():
                 status = await diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel).GetDatabaseStatus(
-                    diagnostics_service_pb2.GetDatabaseStatusRequest(), **call_options(_CALL_SECONDS)
+                    diagnostics_service_pb2.GetDatabaseStatusRequest(), **calling(target, _CALL_SECONDS)
                 )
         except ConsensusError as error:
             return [service, Checkup("database", False, _words(error))]
@@ -172,10 +177,6 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
         about = "about " if each.estimated else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
         yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
-
-
-def _open(target: str) -> grpc.aio.Channel:
-    return open_channel(target, ChannelOptions(tls=environment_tls()))
 
 
 def _way() -> str:

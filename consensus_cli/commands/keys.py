@@ -8,11 +8,11 @@ import typer
 
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from consensus_cli.arguments import options
+from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
-from consensus_rpc.channel.channels import call_options, open_channel
 from consensus_rpc.channel.status import contract_errors
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -26,17 +26,19 @@ def list_keys(
 ) -> None:
     """List the content keys, the newest last, and which key of CONTENT_KEYS_FILE each is wrapped with."""
 
+    session = CommandSession(persistence)
+
     async def read(stub: Any) -> None:
         request = diagnostics_service_pb2.ListContentKeysRequest()
         with contract_errors():
-            answer = await stub.ListContentKeys(request, **call_options(_CALL_SECONDS))
+            answer = await stub.ListContentKeys(request, **calling(session.server, _CALL_SECONDS))
         if json:
             say_json(answer)
             return
         say(*_lines(answer.content_keys) if answer.content_keys else ["no content keys"])
         say("new content is encrypted" if answer.encrypting else "new content is stored as it is")
 
-    CommandSession(persistence).run_with(_diagnostics, read)
+    session.run_with(_diagnostics, read)
 
 
 @app.command()
@@ -49,21 +51,23 @@ def rotate(
     as its first; once `list` names an old key no more it may leave the file.
     """
 
+    session = CommandSession(persistence)
+
     async def begin(stub: Any) -> None:
         request = diagnostics_service_pb2.RotateContentKeysRequest()
         with contract_errors():
-            answer = await stub.RotateContentKeys(request, **call_options(_CALL_SECONDS))
+            answer = await stub.RotateContentKeys(request, **calling(session.server, _CALL_SECONDS))
         if json:
             say_json(answer)
         else:
             say(*_lines(answer.content_keys))
 
-    CommandSession(persistence).run_with(_diagnostics, begin)
+    session.run_with(_diagnostics, begin)
 
 
 @asynccontextmanager
 async def _diagnostics(target: str) -> AsyncIterator[Any]:
-    async with open_channel(target) as channel:
+    async with reach(target) as channel:
         yield diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel)
 
 

@@ -6,6 +6,7 @@ from grpc import StatusCode
 
 from consensus_cli.view import text
 from consensus_contract.errors import (
+    BeyondOwnRights,
     ConsensusError,
     FieldViolation,
     IdempotencyKeyReused,
@@ -19,9 +20,14 @@ from consensus_contract.errors import (
 )
 from consensus_rpc.errors import (
     CallDeadlineExceeded,
+    CredentialEnded,
+    CredentialExposed,
     InvalidField,
+    PermissionDenied,
     ServerUnreachable,
+    Unauthenticated,
     UnclassifiedError,
+    UserNotAllowed,
 )
 
 _MAX_MESSAGE_CHARACTERS = 1000
@@ -68,7 +74,7 @@ def _advice(error: ConsensusError, command: Command) -> str:
         return _advice_for_run(error, command)
     if isinstance(error, InvalidField) and any(_is_too_long_an_idea(each) for each in error.field_violations):
         return "--document sends it as one"
-    known = _advice_for_call(error, command)
+    known = _advice_for_call(error, command) or _advice_for_access(error, command)
     if not known and error.retry_after_seconds is not None:
         return f"try again after {error.retry_after_seconds:g} s"
     return known
@@ -76,6 +82,22 @@ def _advice(error: ConsensusError, command: Command) -> str:
 
 def _is_too_long_an_idea(violation: FieldViolation) -> bool:
     return violation.field == "review.idea" and "as a document" in violation.description
+
+
+def _advice_for_access(error: ConsensusError, command: Command) -> str:
+    match error:
+        case CredentialExposed():
+            return (
+                "revoke that key, and set --tls-ca; or CREDENTIALS_OVER_LOOPBACK on this machine's services"
+            )
+        case CredentialEnded():
+            return "ask for another key, and give it by --key-file or CONSENSUS_KEY_FILE"
+        case Unauthenticated():
+            return "give a key by --key-file or CONSENSUS_KEY_FILE; `consensus token whoami` tries it"
+        case PermissionDenied() | UserNotAllowed() | BeyondOwnRights():
+            return f"{command('token', 'whoami')} says what this key may"
+        case _:
+            return ""
 
 
 def _advice_for_call(error: ConsensusError, command: Command) -> str:

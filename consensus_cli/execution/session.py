@@ -18,6 +18,7 @@ from consensus_cli.execution.failures import explain
 from consensus_cli.execution.printing import complain
 from consensus_cli.view.progress import RunView
 from consensus_client import ReviewClient
+from consensus_client.credentials import CredentialError
 from consensus_client.options import DEFAULT_SERVER
 from consensus_contract.errors import ConsensusError
 
@@ -76,6 +77,9 @@ class CommandSession:
     def _code(self, with_client: Callable[[], Coroutine[None, None, int]]) -> int:
         try:
             return asyncio.run(with_client())
+        except CredentialError as error:
+            complain(f"error: {error}")
+            return exits.WRONG_USAGE
         except ConsensusError as error:
             complain(*explain(error, self.command))
             return exits.of_error(error, gate=self.is_gate)

@@ -39,6 +39,7 @@ class AsyncConnection:
         """A `channel` of the caller's own is closed with the connection too."""
         self.target = target
         self.options = options or ClientOptions()
+        self._bearer = self.options.bearer_to(target)
         self.channel = channel or open_channel(target, self.options.channel_options())
         self._wait = wait or sleep
 
@@ -63,14 +64,14 @@ class AsyncConnection:
         """Calls, for what must not be sent twice."""
         try:
             with contract_errors():
-                return await method(request, **call_options(seconds))
+                return await method(request, **call_options(seconds, bearer=self._bearer))
         except ConsensusError as error:
             say_where(error, self.target, {})
             raise
 
     async def read(self, opening: Opening[Message]) -> AsyncGenerator[Message]:
         """Yields what one stream brings: for what no other stream could go on with."""
-        call = opening(call_options())
+        call = opening(call_options(bearer=self._bearer))
         try:
             while (message := await next_message(call, None)) is not None:
                 yield message
@@ -99,7 +100,8 @@ class AsyncConnection:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                call = opening(call_options(None if deadline is None else deadline - time.monotonic()))
+                left = None if deadline is None else deadline - time.monotonic()
+                call = opening(call_options(left, bearer=self._bearer))
                 try:
                     while (message := await next_message(call, idle_seconds)) is not None:
                         reconnection.still_alive()

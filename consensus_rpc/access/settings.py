@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from consensus_rpc.access.tokens import ALGORITHMS, TokenRules
+from consensus_rpc.access.token_rules import ALGORITHMS, TokenRules
 from consensus_rpc.process.settings import Seconds, ServerSettings
 from consensus_rpc.process.settings_text import Allowed
 from consensus_rpc.process.settings_types import check_http_url

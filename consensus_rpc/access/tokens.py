@@ -4,7 +4,6 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -12,11 +11,9 @@ import jwt
 from consensus_rpc.access.bounded_cache import BoundedCache
 from consensus_rpc.access.issuer_keys import IssuerKeys
 from consensus_rpc.access.policy import AccessPolicy
+from consensus_rpc.access.token_rules import TokenRules
 from consensus_rpc.errors import CredentialEnded, Unauthenticated
 from consensus_rpc.server.identity import ANYBODY, ASSERT, CredentialKind, Identity, UserBound
-
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures by keys of which only the public half is known here: no other kind is ever taken."""
 
 MAX_CHARACTERS = 8000
 _MOST_TOKENS = 10_000
@@ -26,20 +23,6 @@ _REQUIRED = ("exp", "aud", "iss", "sub")
 _TENANT = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
 _NAME = re.compile(r"[!-~]{1,255}")
 _MOST_ROLES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRules:
-    """What a token must say, and in which of its claims it says what."""
-
-    issuer: str
-    audience: str
-    algorithms: tuple[str, ...] = ("RS256", "ES256", "EdDSA")
-    leeway_seconds: float = 30.0
-    tenant_claim: str = "tenant"
-    roles_claim: str = "roles"
-    users_claim: str = ""
-    """Names one user, or with a `*` at its end a prefix; empty: tokens act for anybody."""
 
 
 class SignedTokens:

@@ -1,9 +1,8 @@
-"""Every method that the pair registers, called by everybody: who may is held against a table in a file.
-
-"""
+"""Every method that the pair registers, called by everybody: who may is held against a table in a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -48,7 +47,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iter
 async def registered(address: str, key: str) -> list[str]:
     """All methods of an address, as reflection tells: the services that are there, and their methods."""
     async with open_channel(address) as channel:
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(metadata=bearer(key))
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub  # its types know blocking channels alone
+        call = stub(channel).ServerReflectionInfo(metadata=bearer(key))
         await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         names = [each.name for each in (await call.read()).list_services_response.service]
         methods = []
@@ -69,7 +69,8 @@ async def registered(address: str, key: str) -> list[str]:
 async def outcome(channel: grpc.aio.Channel, method: str, key: str) -> str:
     """`+` for whoever comes as far as its request being read, `-` for denied, `?` for unknown."""
     try:
-        await channel.unary_unary(f"/{method}")(HOSTILE, metadata=bearer(key), timeout=20)
+        call: Any = channel.unary_unary(f"/{method}")  # bytes as they are
+        await call(HOSTILE, metadata=bearer(key), timeout=20)
     except grpc.aio.AioRpcError as error:
         return DENIED.get(error_from_rpc(error).reason_name, "+")
     return "+"
