@@ -1,18 +1,16 @@
 """Every method that the pair registers, called by everybody: who may is held against a table in a file."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.status import error_from_rpc
-from tests.support.access import bearer, keyed_pair, make_key
-from tests.support.pair import REVIEW, Pair, wait_serving
+from tests.support.access import bearer
+from tests.support.pair import Pair
 
 TABLE = Path(__file__).with_name("matrix.txt")
 ROLES = ("viewer", "submitter", "decider", "operator", "admin", "service")
@@ -20,28 +18,6 @@ CALLERS = ("none", *ROLES, "other")
 DENIED = {"PERMISSION_DENIED": "-", "UNAUTHENTICATED": "?"}
 # An unparsable field number: whoever may call is told INVALID_ARGUMENT, and nothing is executed.
 HOSTILE = b"\x07\xff\xff"
-
-
-@pytest.fixture(scope="module")
-def keys() -> dict[str, str]:
-    return {}
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("matrix")
-    url = f"sqlite:///{folder / 'consensus.db'}"
-    running = keyed_pair(folder, url)
-    for role in ROLES:
-        keys[role] = make_key(url, "--subject", role, "--role", role)
-    keys["other"] = make_key(url, "--subject", "other", "--role", "admin", "--tenant", "other")
-    keys["none"] = ""
-    try:
-        running.start()
-        wait_serving(running.review_address, REVIEW)
-        yield running
-    finally:
-        running.stop()
 
 
 async def registered(address: str, key: str) -> list[str]:
@@ -76,9 +52,9 @@ async def outcome(channel: grpc.aio.Channel, method: str, key: str) -> str:
     return "+"
 
 
-async def test_who_may_call_what_is_what_the_table_says(pair: Pair, keys: dict[str, str]) -> None:
+async def test_who_may_call_what_is_what_the_table_says(keyed: Pair, keys: dict[str, str]) -> None:
     rows = []
-    for address in (pair.review_address, pair.persistence_address, pair.internal_address):
+    for address in (keyed.review_address, keyed.persistence_address, keyed.internal_address):
         methods = await registered(address, keys["service"])
         async with open_channel(address) as channel:
             for method in sorted(methods):
