@@ -140,7 +140,7 @@ def _fetched(url: str) -> bytes:
         ):
             if response.status_code != httpx2.codes.OK:
                 raise BadKeySetError(f"the issuer answered {response.status_code}")
-            for part in response.iter_raw(16_384):
+            for part in response.iter_raw():  # as it comes: a fuller part would wait for whoever trickles
                 raw = _bounded(raw + part)
                 if monotonic() > until:
                     raise BadKeySetError(f"the issuer took more than {_FETCH_SECONDS:g} s")

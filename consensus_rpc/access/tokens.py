@@ -42,9 +42,9 @@ class SignedTokens:
             CredentialEnded: it was valid.
             IssuerUnavailable: the issuer's keys are not known.
         """
-        if len(token) > MAX_CHARACTERS:
+        if len(token) > MAX_CHARACTERS or not token.isascii():
             raise Unauthenticated
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is None:
             known = await self._verify(token)
