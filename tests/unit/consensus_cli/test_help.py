@@ -10,7 +10,8 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench", "audit",
+    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "human-review", "panel", "policy",
+    "bench", "audit", "keys", "token",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -24,6 +25,7 @@ POLICY_COMMANDS = tuple(
     ["policy", name] for name in ("init", "lint", "put", "show", "list", "what-if", "fit")
 )
 OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
+TOKEN_COMMANDS = tuple(["token", name] for name in ("create", "list", "rotate", "revoke", "whoami"))
 ESCALATION_COMMANDS = (["escalation", "list"], ["escalation", "resolve"])
 RUNNER = CliRunner(
     env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
@@ -41,6 +43,7 @@ RUNNER = CliRunner(
         *POLICY_COMMANDS,
         *OUTCOME_COMMANDS,
         *ESCALATION_COMMANDS,
+        *TOKEN_COMMANDS,
         ["bench", "decisions"],
     ],
     ids=lambda each: " ".join(each),
@@ -59,6 +62,9 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 
 
 WRONG = {
+    "key without a role": (["token", "create", "billing"], "Missing option '--role'"),
+    "content keys of nowhere": (["keys", "list", "--persistence", "nowhere"], "host:port"),
+    "human review of nothing": (["human-review", "list"], "Missing argument"),
     "policy fit without outcomes": (["policy", "fit"], "name a table of votes"),
     "outcome that is none": (["outcome", "record", "r1", "maybe"], "'approve', 'revise', 'reject'"),
     "override without a reason": (["override", "r1", "reject"], "Missing option '--reason'"),
