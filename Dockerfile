@@ -1,7 +1,9 @@
 # One image for every process; compose or the orchestrator names the command.
 # Built from exact versions with hashes; runs as a user without rights, on a read-only root.
+# In production name the base by digest: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:…
 
-FROM python:3.11-slim AS build
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 COPY requirements-build.lock requirements-runtime.lock ./
 RUN python -m venv /build/tools \
@@ -12,7 +14,7 @@ COPY . .
 RUN /build/tools/bin/python -m hatchling build -t wheel -d dist \
     && /app/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
-FROM python:3.11-slim
+FROM ${PYTHON_IMAGE}
 # SQLite's file is data/consensus.db below the working folder, unless DATABASE_URL says otherwise.
 # A volume of certificates, mounted there, takes on the folder's owner.
 RUN install -d -o 10001 -g 10001 /srv/data /srv/certs

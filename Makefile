@@ -114,7 +114,7 @@ bench-documents: $(READY) ## Documents reviewed by the offline model: time, quot
 	@$(PY) -m tests.benchmarks.documents $(ARGS)
 
 .PHONY: bench-injections
-bench-injections: $(READY) ## What an injection comes to by how many personas obey it; the table of docs/security.md
+bench-injections: $(READY) ## What an injection comes to by how many personas obey it; the table of docs/injections.md
 	@$(PY) -m tests.benchmarks.injections
 
 .PHONY: check

@@ -24,6 +24,7 @@ from consensus_cli.commands import (
     reviewing,
     revising,
     tokens,
+    usage,
 )
 
 app = typer.Typer(
@@ -130,7 +131,7 @@ def consensus(
       130  interrupted by Ctrl-C
 
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
-    service, which draft (except submit), panel, audit and doctor ask.
+    service, which draft (except submit), panel, usage, audit and doctor ask.
     """
     _identify(context, key_file)
     _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
@@ -150,6 +151,7 @@ for module in (
     panels,
     policies,
     benching,
+    usage,
     audit,
     keys,
     tokens,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from consensus_client._async.panel_client import PanelClient
     from consensus_client._async.policy_client import PolicyClient
     from consensus_client._async.review_client import ReviewClient
+    from consensus_client._async.usage_client import UsageClient
     from consensus_client._sync.access_client import SyncAccessClient, SyncIdentityClient
     from consensus_client._sync.audit_client import SyncAuditClient
     from consensus_client._sync.decision_client import SyncDecisionClient
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from consensus_client._sync.panel_client import SyncPanelClient
     from consensus_client._sync.policy_client import SyncPolicyClient
     from consensus_client._sync.review_client import SyncReviewClient
+    from consensus_client._sync.usage_client import SyncUsageClient
     from consensus_client.effective import effective_label
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
@@ -44,6 +46,8 @@ __all__ = [
     "SyncPanelClient",
     "SyncPolicyClient",
     "SyncReviewClient",
+    "SyncUsageClient",
+    "UsageClient",
     "attachment",
     "document",
     "effective_label",
@@ -70,6 +74,8 @@ _HOME = {
     "SyncPanelClient": "_sync.panel_client",
     "SyncPolicyClient": "_sync.policy_client",
     "SyncReviewClient": "_sync.review_client",
+    "SyncUsageClient": "_sync.usage_client",
+    "UsageClient": "_async.usage_client",
     "attachment": "requests",
     "document": "requests",
     "effective_label": "effective",

@@ -21,6 +21,7 @@ class CallTally:
 
     answered: an HTTP answer was sent, errors included; succeeded: a whole, unspoilt one; aborted: the client
     closed its connection first; cut_off: the script closed it; held: waits on a name of the script now.
+    The tokens are those that a provider would bill: of every answer that was made, taken or not.
     """
 
     started: int = 0
@@ -29,6 +30,9 @@ class CallTally:
     aborted: int = 0
     cut_off: int = 0
     held: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
 
     @property
     def in_flight(self) -> int:
@@ -164,6 +168,12 @@ class CountedCall:
         for tally in (self._tally, self._total):
             setattr(tally, name, getattr(tally, name) + by)
         self._counters.changed()
+
+    def bill(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> None:
+        """Count what the call is billed for."""
+        self.count("input_tokens", input_tokens)
+        self.count("cached_tokens", cached_tokens)
+        self.count("output_tokens", output_tokens)
 
     def land(self, *names: str) -> None:
         """End the call under these counts; a second landing changes nothing."""

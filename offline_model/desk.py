@@ -79,6 +79,7 @@ class Desk:
         await self._wait(rule, call)
         cached_tokens = self._prompt_cache.cached_tokens(ask.shared_prefix)
         made = answer(ask, rule, self._answers.text(ask), cached_tokens)
+        call.bill(*made.billed)
         headers = {**self._headers(began), **made.headers, **rule.headers}
         sent = await deliver(request, rule, made.status, headers, made.body)
         call.land("answered", *(() if rule.spoils() else ("succeeded",)))

@@ -23,11 +23,12 @@ _SERVER_ERROR = ("server_error", None, "The server had an error while processing
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An HTTP answer: status, headers of its own, body."""
+    """An HTTP answer: status, headers of its own, body; and the tokens in, cached and out that it is for."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    billed: tuple[int, int, int] = (0, 0, 0)
 
 
 def answer(ask: Ask, rule: Rule, text: str, cached_tokens: int) -> HttpAnswer:
@@ -45,7 +46,9 @@ def answer(ask: Ask, rule: Rule, text: str, cached_tokens: int) -> HttpAnswer:
         sent, headers = json.dumps(whole).encode(), _json()
     if rule.malformed == "truncated_http_body":
         sent = sent[: len(sent) // 2]
-    return HttpAnswer(200, headers, sent)
+    usage = whole["usage"]
+    cached = usage["input_tokens_details"]["cached_tokens"]
+    return HttpAnswer(200, headers, sent, (usage["input_tokens"], cached, usage["output_tokens"]))
 
 
 def _json() -> dict[str, str]:

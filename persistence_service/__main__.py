@@ -20,6 +20,7 @@ from consensus.v1 import (
     metric_service_pb2_grpc,
     panel_service_pb2_grpc,
     policy_service_pb2_grpc,
+    usage_service_pb2_grpc,
 )
 from consensus_rpc.access.building import guard_of
 from consensus_rpc.access.denials import Denials
@@ -64,11 +65,13 @@ from persistence_service.policies.servicer import PolicyServicer
 from persistence_service.readiness import follow_database
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
+from persistence_service.runs.caps_file import load_caps
 from persistence_service.runs.decided import DecidedRuns
 from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
+from persistence_service.usage.servicer import UsageServicer
 
 INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
 SERVICES = (
@@ -82,6 +85,7 @@ SERVICES = (
     "consensus.v1.PanelService",
     "consensus.v1.PolicyService",
     "consensus.v1.DecisionService",
+    "consensus.v1.UsageService",
     "consensus.internal.v1.DiagnosticsService",
 )
 
@@ -160,6 +164,7 @@ async def main(settings: PersistenceSettings, port_file: Path | None, place: Pla
         ),
         server.grpc,
     )
+    usage_service_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(database, signing), server.grpc)
     draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
 
     async def report(serving: bool) -> None:
@@ -252,6 +257,7 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         slow_consumer_seconds=settings.slow_consumer_seconds,
         batch_timeout_seconds=settings.db_batch_timeout_seconds,
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
+        caps=load_caps(settings.spend_caps) if settings.spend_caps else None,
         retention_days=settings.retention_days,
     )
 

@@ -28,6 +28,7 @@ from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.security.files import ServerTls
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
+from persistence_service.runs.caps_file import load_caps
 
 DEFAULT_URL = "sqlite:///data/consensus.db"
 _PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password")
@@ -114,6 +115,9 @@ class PersistenceSettings(AccessSettings):
     max_queued_runs_per_tenant: int = Field(
         10_000, ge=1, le=10_000_000, description="StartReview beyond it: RESOURCE_EXHAUSTED."
     )
+    spend_caps: Path | None = Field(
+        None, description="TOML file of caps on spending, see docs/spend.md; without it nothing is capped."
+    )
     idempotency_key_ttl_seconds: Seconds = Field(
         604_800.0, ge=86_400, le=31_536_000, description="How long a key is remembered at least."
     )
@@ -177,6 +181,12 @@ class PersistenceSettings(AccessSettings):
     def _key_and_file(self) -> Self:
         if (self.audit_signing_key is None) != (self.audit_checkpoint_file is None):
             raise ValueError("AUDIT_SIGNING_KEY: set with AUDIT_CHECKPOINT_FILE, or neither of them")
+        return self
+
+    @model_validator(mode="after")
+    def _caps_are_read(self) -> Self:
+        if self.spend_caps is not None:
+            load_caps(self.spend_caps)  # a fault in it stops the start, and is named like any other
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from persistence_service.runs.form import attempt_tables as attempts
 from persistence_service.runs.form import human_tables as humans
 from persistence_service.runs.form import outcome_tables as outcomes
 from persistence_service.runs.form import tables as runs
+from persistence_service.runs.form import usage_tables as usage
 from persistence_service.schema.base import metadata
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "panels",
     "policies",
     "runs",
+    "usage",
 ]
 
 _CHANGED = {
@@ -53,6 +55,7 @@ _CHANGED = {
     "panels",
     "policies",
     "runs",
+    "spend",
     "stream_heads",
 }
 RIGHTS: Mapping[str, tuple[str, ...]] = {

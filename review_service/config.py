@@ -82,6 +82,21 @@ class ReviewSettings(AccessSettings):
         " who it is.",
     )
 
+    allowed_models: str = Field(
+        "",
+        max_length=10_000,
+        description="Models that callers and their panels may name, with commas between them; `*` stands for "
+        "anything, and what the settings name is always allowed; empty: all.",
+    )
+    allowed_panels: str = Field(
+        "",
+        max_length=10_000,
+        description="Panels that callers may name, likewise; `inline` for one that a request brings. The "
+        "built-in one is always allowed.",
+    )
+    allowed_max_retries: int | None = Field(
+        None, ge=1, le=10, description="The most retries that callers may ask for; empty: up to 10."
+    )
     model_routes: RouteFile | None = Field(
         None,
         description="A TOML file with a table for each route to models; empty: OPENAI_* are the only one.",

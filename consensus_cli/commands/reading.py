@@ -10,6 +10,7 @@ from consensus_cli.arguments import inputs, options
 from consensus_cli.execution.printing import complain, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
+from consensus_cli.view.cost import cost_of
 from consensus_cli.view.lists import attempt_lines, info_lines, persona_lines, run_lines
 from consensus_cli.view.progress import label
 from consensus_cli.view.run import run_blocks
@@ -53,8 +54,10 @@ def show(
         run = await client.get_run(run_id, show_deleted=deleted)
         if json:
             say_json(run)
-        else:
-            say_blocks(run_blocks(run))
+            return
+        say_blocks(run_blocks(run))
+        if not deleted and (attempts := [each async for each in client.attempts(run_id)]):
+            say("", cost_of(attempts).sentence())
 
     session.run(read)
 

@@ -11,6 +11,7 @@ from consensus.v1 import run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view.cost import cost_of
 from consensus_cli.view.live import LiveTable
 from consensus_cli.view.outcome import Block
 from consensus_cli.view.plain import plain_lines
@@ -44,7 +45,7 @@ async def follow(
             raise
     run, turnout = await _outcome(session, client, known, gate=gate)
     if not as_json:
-        say_blocks([*verdict_blocks(run, turnout), *_next_steps(session)])
+        say_blocks([*verdict_blocks(run, turnout), *await _paid(session, client), *_next_steps(session)])
     return exits.of_run(run, gate=gate)
 
 
@@ -112,6 +113,15 @@ async def _outcome(
     run = await client.get_run(view.run_id) if gate else known
     run.decision.CopyFrom(view.decision)
     return run, view.panel.turnout()
+
+
+async def _paid(session: CommandSession, client: ReviewClient) -> list[Block]:
+    """What the run cost so far, where any route has a price."""
+    with suppress(ConsensusError):
+        cost = cost_of([each async for each in client.attempts(session.run_view.run_id)])
+        if cost.is_known:
+            return [Block(0, cost.sentence(), "dim")]
+    return []
 
 
 def _next_steps(session: CommandSession) -> list[Block]:

@@ -5,11 +5,11 @@ from importlib.resources import files
 
 from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_cli.report.change import change_section
-from consensus_cli.report.cost import Cost, cost_of
 from consensus_cli.report.markup import Child, Markup, element, render
 from consensus_cli.report.people import person_review, together
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
+from consensus_cli.view.cost import Cost, cost_of
 from consensus_cli.view.outcome import label_word, override_words
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import Places

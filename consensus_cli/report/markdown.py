@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
-from consensus_cli.report.cost import cost_of
 from consensus_cli.report.html import verdict
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
+from consensus_cli.view.cost import cost_of
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
 from consensus_cli.view.outcome import label_word, override_words
 from consensus_cli.view.people import (

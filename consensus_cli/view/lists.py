@@ -99,6 +99,8 @@ def _evidence(attempt: attempt_pb2.Attempt) -> Iterator[str]:
         yield f"cut: {text.clean(', '.join(attempt.truncated_fields))}"
     if attempt.HasField("cost"):
         yield text.money(attempt.cost)
+    elif attempt.HasField("most_cost") and not attempt.uncounted:
+        yield f"at most {text.money(attempt.most_cost)}"
 
 
 def persona_lines(found: list[panel_pb2.Persona]) -> list[str]:

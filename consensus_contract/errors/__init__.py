@@ -75,6 +75,7 @@ from consensus_contract.errors.services import (
     LockTimeout,
     PersistenceUnavailable,
 )
+from consensus_contract.errors.spending import SpendCapReached
 
 __all__ = [
     "CLASS_BY_REASON",
@@ -135,6 +136,7 @@ __all__ = [
     "RunNotDecided",
     "RunNotFound",
     "SequenceOutOfRange",
+    "SpendCapReached",
     "class_for_reason",
     "reason_name",
     "reason_number",

@@ -10,9 +10,12 @@ from persistence_service.housekeeping.purging import Retention, in_days
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.metrics import deleting as metrics
 from persistence_service.runs.write import purging as runs
+from persistence_service.runs.write import spend_reads as spending
 
 # A run or a draft has many rows.
 _FEW = 50
+# Of days that are over; a call that ends later finds its day not counted any more, and needs no count.
+_COUNTERS_KEPT = timedelta(days=7)
 
 EXPIRED_KEYS = Retention("idempotency_keys", timedelta(), expired_keys.purge_some, purged=expired_keys.PURGED)
 
@@ -28,6 +31,7 @@ def retentions(
         Retention("drafts", deleted, partial(drafts.purge_deleted, clock), _FEW),
         Retention("metrics", deleted, partial(metrics.purge_deleted, clock)),
         Retention("runs", in_days(run_days), partial(runs.purge_ended, clock), _FEW),
+        Retention("spend", _COUNTERS_KEPT, spending.purge_counters),
         Retention("events", in_days(event_days), events.purge_some),
         Retention("metrics", in_days(metric_days), partial(metrics.purge_stored, clock)),
     ]

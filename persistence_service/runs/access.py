@@ -39,6 +39,7 @@ class RunAccess:
             timedelta(seconds=options.idempotency_key_ttl_seconds),
             database.now,
             writing.outage,
+            options.caps,
         )
         writer = RunWriter(
             database,

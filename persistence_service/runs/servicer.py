@@ -271,14 +271,15 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     async def RecordExpansion(
         self, request: persistence_service_pb2.RecordExpansionRequest, context: Context
     ) -> persistence_service_pb2.RecordExpansionResponse:
-        await self._runs.writer.write(
+        done = await self._runs.writer.write(
             RecordExpansion(
                 scope=scope_of(request.scope),
                 expansion_id=request.expansion_id,
                 attempts=tuple(attempt_columns(attempt) for attempt in request.attempts),
             )
         )
-        return persistence_service_pb2.RecordExpansionResponse()
+        refused = map(answer_messages.refused_message, done.refused)
+        return persistence_service_pb2.RecordExpansionResponse(refused_attempts=refused)
 
     async def AuthenticateKey(
         self, request: persistence_service_pb2.AuthenticateKeyRequest, context: Context

@@ -46,7 +46,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         self._run_timeout_seconds = settings.run_timeout_seconds
         self._intake = Intake(settings, panel)
         self._personas = panel.personas
-        self._expander = steps.expander
+        self._steps = steps
         self._gateway = gateway
         self._chooser = Chooser(gateway, self._intake.built_in)
         self._worker = worker
@@ -63,6 +63,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         caller = caller_of(context)
         specification = await self._specification(caller, request.review, claim)
         run = new_run(caller.scope, str(uuid7()), specification, claim)
+        written = specification.proposal if specification.HasField("proposal") else None
+        await self._steps.set_most_costs(run.run_id, specification, run.first_attempts, written)
         cancels = request.on_disconnect == review_service_pb2.ON_DISCONNECT_CANCEL
         await self._streams.review(run, context, cancels_on_disconnect=cancels)
 
@@ -121,7 +123,7 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
         assert seconds is not None, "a ceiling bounds it"
         scope, expansion_id = caller_of(context).scope, str(uuid7())
         work = asyncio.create_task(
-            expand_idea(self._gateway, scope, expansion_id, self._expander, specification, seconds)
+            expand_idea(self._gateway, scope, expansion_id, self._steps.expander, specification, seconds)
         )
         try:
             proposal = await asyncio.shield(work)

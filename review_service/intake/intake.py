@@ -3,6 +3,7 @@
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_rpc.server.character_limits import CharacterLimit
 from review_service.config import ReviewSettings
+from review_service.intake.allowed import Allowed
 from review_service.intake.documents import DOCUMENT_WAY_OUT
 from review_service.intake.panels import ChosenPanel
 from review_service.intake.requests import (
@@ -42,6 +43,7 @@ class Intake:
         self._settings = settings
         self.built_in = ChosenPanel(panel.personas)
         """The panel of requests that choose none."""
+        self._allowed = Allowed.of(settings)
         self._limits = IntakeLimits(
             max_idea_characters=settings.max_idea_characters,
             max_idea_sentences=settings.max_idea_sentences,
@@ -55,13 +57,16 @@ class Intake:
         """The specification of a run that such a panel reviews."""
         clean = check_review_input(review, self._limits)
         specification = run_specification(self._settings, panel, clean, review)
+        self._allowed.check(specification, self.built_in.personas, "review.options.")
         screen(specification)
         return specification
 
     def expansion(self, request: review_service_pb2.ExpandIdeaRequest) -> run_pb2.RunSpecification:
         """The part of a specification that expanding needs."""
         clean = check_expand_request(request, self._limits)
-        return expansion_specification(self._settings, clean, request)
+        specification = expansion_specification(self._settings, clean, request)
+        self._allowed.check(specification, (), "")
+        return specification
 
     def check_submission(self, request: review_service_pb2.SubmitDraftRequest) -> None:
         """Checks what can be told before the draft is read."""
@@ -74,6 +79,7 @@ class Intake:
         clean = draft_input(text, request, self._limits)
         review = review_service_pb2.ReviewInput(user=request.user, options=request.options)
         specification = run_specification(self._settings, panel, clean, review)
+        self._allowed.check(specification, self.built_in.personas, "options.")
         specification.draft_id = request.draft_id
         screen(specification)
         return specification
@@ -91,5 +97,6 @@ class Intake:
     ) -> Revision:
         """What a revision of `parent` is created with."""
         revision = plan_revision(self._settings, panel, request, edits, parent)
+        self._allowed.check(revision.specification, self.built_in.personas, "options.")
         screen(revision.specification, parent)
         return revision

@@ -61,6 +61,7 @@ class CallReport:
     omits_temperature: bool = False
     most_output_tokens: int | None = None
     cost: attempt_pb2.Cost | None = None
+    price_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,9 @@ def _with_cost(outcome: ModelAnswer | CallFailure, route: Route, model: str) -> 
     usage, price = outcome.report.usage, route.price_of(model)
     if usage is None or price is None:
         return outcome
-    return replace(outcome, report=replace(outcome.report, cost=price.cost(usage)))
+    return replace(
+        outcome, report=replace(outcome.report, cost=price.cost(usage), price_version=price.version)
+    )
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

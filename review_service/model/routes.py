@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -63,6 +64,18 @@ class Price:
     output: int
     cached_input: int
     cache_write: int
+
+    @property
+    def version(self) -> str:
+        """What names these amounts: stored with what was computed by them."""
+        amounts = (self.input, self.output, self.cached_input, self.cache_write)
+        return sha256(f"{self.currency} {' '.join(map(str, amounts))}".encode()).hexdigest()[:16]
+
+    def most(self, prompt_bytes: int, output_tokens: int) -> attempt_pb2.Cost:
+        """The most that a call can cost: no token has less than a byte, and none is billed beyond the cap."""
+        dearest = max(self.input, self.cached_input, self.cache_write)
+        total = prompt_bytes * dearest + output_tokens * self.output
+        return attempt_pb2.Cost(currency=self.currency, micros=-(-total // _MILLION))
 
     def cost(self, usage: panel_pb2.TokenUsage) -> attempt_pb2.Cost:
         """What so many tokens cost, rounded up to a millionth.
@@ -129,6 +142,11 @@ class Route:
     def wire_id(self) -> str:
         """The id as attempts, events and reviews carry it: nothing for the default route."""
         return "" if self.id == DEFAULT_ROUTE else self.id
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether the price of any model is known here."""
+        return self.price is not None or bool(self.prices)
 
     def price_of(self, model: str) -> Price | None:
         """What the tokens of a model cost here, where that is known."""

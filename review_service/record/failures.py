@@ -1,16 +1,19 @@
 """What failed calls to the persistence service mean here."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
 
+from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import (
     ConsensusError,
     DatabaseUnavailable,
     LockTimeout,
     PersistenceUnavailable,
     PolicyUnknown,
+    SpendCapReached,
 )
 from consensus_rpc.backoff import Backoff
 from consensus_rpc.channel.status import error_from_rpc
@@ -47,6 +50,17 @@ RECONNECTING = Backoff(first_seconds=0.05, ceiling_seconds=1.0)
 def is_passing(error: ConsensusError) -> bool:
     """Whether the same may succeed a moment later on a new connection."""
     return isinstance(error, _PASSING)
+
+
+def spend_refusal(refused: persistence_service_pb2.RefusedAttempt) -> SpendCapReached:
+    """The answer to a call of which only this was written: that no model may be asked for it."""
+    reset = refused.reset_time if refused.HasField("reset_time") else None
+    return SpendCapReached.refusal(
+        refused.message,
+        cap=refused.cap,
+        metadata={} if reset is None else {"reset_time": reset.ToJsonString()},
+        retry_after_seconds=None if reset is None else max(1.0, reset.ToSeconds() - time.time()),
+    )
 
 
 @contextmanager

@@ -249,12 +249,13 @@ class PersistenceGateway:
 
     async def record_expansion(
         self, caller: Caller, expansion_id: str, attempts: Sequence[attempt_pb2.Attempt]
-    ) -> None:
-        """Returns once the attempts of an expansion are durable."""
+    ) -> Sequence[persistence_service_pb2.RefusedAttempt]:
+        """Returns once the attempts of an expansion are durable: those that must not begin."""
         request = persistence_service_pb2.RecordExpansionRequest(
             scope=caller.scope, expansion_id=expansion_id, attempts=attempts
         )
-        await self._asked(self._stub.RecordExpansion, request, caller.left)
+        answer = await self._asked(self._stub.RecordExpansion, request, caller.left)
+        return answer.refused_attempts
 
     async def claim_runs(
         self, lease_owner: str, max_count: int, seconds: float

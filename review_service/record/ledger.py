@@ -8,7 +8,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_pb2
@@ -19,7 +19,7 @@ from consensus_rpc.telemetry.log import get_logger
 from review_service.record.events import RecordItem, opening_events
 from review_service.record.gateway import PersistenceGateway, RecordStream, Scope
 from review_service.record.lease import Lease
-from review_service.record.outbox import Outbox, Publish
+from review_service.record.outbox import Outbox, Publish, Refusals
 from review_service.record.run_ledger import RunLedger
 from review_service.record.stream import Request, Response, open_stream, read
 
@@ -46,6 +46,8 @@ class Begun:
 
     ledger: RunLedger
     deadline: float
+    refused: Refusals = field(default=(), kw_only=True)
+    """Of the first attempts, those that must not begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Ledger:
         outbox.acknowledged(begun.ack)
         deadline = sent_at + seconds(begun.time_to_deadline)
         ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, deadline, outbox)
-        return Begun(ledger, deadline)
+        return Begun(ledger, deadline, refused=begun.ack.refused_attempts)
 
     async def attach(self, claimed: persistence_service_pb2.ClaimedRun) -> Attached:
         """Goes on with a run that was granted to this process.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2
@@ -12,6 +13,8 @@ MAX_PER_RECORD = 100
 MAX_RECORD_BYTES = 3_000_000
 """Far below what a message may be; what is added as one is never split."""
 
+Refusals: TypeAlias = Sequence[persistence_service_pb2.RefusedAttempt]
+"""Attempts that were to begin and must not."""
 Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
 
 
@@ -19,7 +22,14 @@ Publish = Callable[[Sequence[run_event_pb2.RunEvent]], None]
 class _RecordPart:
     attempts: Sequence[attempt_pb2.Attempt]
     items: Sequence[RecordItem]
-    done: asyncio.Future[None]
+    done: asyncio.Future[Refusals]
+
+    def refused(self, refusals: Refusals) -> Refusals:
+        """Those that are of attempts in here."""
+        if not refusals:
+            return ()
+        mine = {(each.step, each.attempt_number) for each in self.attempts}
+        return [each for each in refusals if (each.step, each.attempt_number) in mine]
 
     def byte_count(self) -> int:
         return sum(each.ByteSize() for each in self.attempts) + sum(each.ByteSize() for each in self.items)
@@ -65,12 +75,12 @@ class Outbox:
 
     def add(
         self, attempts: Sequence[attempt_pb2.Attempt], items: Sequence[RecordItem]
-    ) -> asyncio.Future[None]:
+    ) -> asyncio.Future[Refusals]:
         """Queues what is to be committed together; the future ends with its acknowledgement.
 
         A waiter that is cancelled takes nothing back: what was added is recorded all the same.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Refusals] = asyncio.get_running_loop().create_future()
         self._waiting.append(_RecordPart(attempts, items, done))
         return done
 
@@ -106,7 +116,7 @@ class Outbox:
             self._publish(item_events(self._run_id, ack.first_sequence, ack.event_time, entry.record.items))
         for part in entry.parts:
             if not part.done.done():
-                part.done.set_result(None)
+                part.done.set_result(part.refused(ack.refused_attempts))
 
     def rewind(self) -> None:
         """Marks everything unacknowledged to be sent again, first and in order, with the same ids."""

@@ -19,7 +19,7 @@ from review_service.record.events import RecordItem
 from review_service.record.failures import RECONNECTING, is_passing
 from review_service.record.gateway import PersistenceGateway, RecordStream
 from review_service.record.lease import Lease
-from review_service.record.outbox import Outbox
+from review_service.record.outbox import Outbox, Refusals
 from review_service.record.stream import Request, Response, open_stream, read, write
 from review_service.record.wakeup import Wakeup
 
@@ -78,8 +78,8 @@ class RunLedger:
 
     def record(
         self, attempts: Sequence[attempt_pb2.Attempt] = (), items: Sequence[RecordItem] = ()
-    ) -> asyncio.Future[None]:
-        """Records these together; the future ends once they are durable.
+    ) -> asyncio.Future[Refusals]:
+        """Records these together; the future ends once they are durable, with what must not begin of them.
 
         Raises (from the future):
             RecordingEnded: when they cannot be recorded from here.

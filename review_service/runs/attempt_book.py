@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol
 
+from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
 from review_service.record.events import RecordItem
 from review_service.steps.attempts import first_attempt, unknown_attempt
+from review_service.steps.step import AttemptRefused
 
 _STARTED = attempt_pb2.ATTEMPT_STATE_STARTED
 
@@ -15,8 +17,10 @@ class AttemptLedger(Protocol):
 
     def record(
         self, attempts: Sequence[attempt_pb2.Attempt] = (), items: Sequence[RecordItem] = ()
-    ) -> Awaitable[None]:
-        """Takes these at once, to be written together whoever still waits; done once they are durable."""
+    ) -> Awaitable[Sequence[persistence_service_pb2.RefusedAttempt] | None]:
+        """Takes these at once, to be written together whoever still waits; done once they are durable, with
+        the attempts that must not begin, if any.
+        """
 
     async def wait_lease(self) -> None:
         """Waits until calls may be made."""
@@ -25,18 +29,26 @@ class AttemptLedger(Protocol):
 class AttemptBook:
     """The recorder of a run's attempts, or of an expansion's: all that is recorded of them passes through it.
 
-    `started` are the steps whose first attempt is recorded already.
+    `started` are the steps whose first attempt is recorded already, `refused` those of them that must not
+    begin.
     """
 
-    __slots__ = ("_ledger", "_specification", "_under_way")
+    __slots__ = ("_ledger", "_refused", "_specification", "_under_way", "last_refused")
 
     def __init__(
-        self, ledger: AttemptLedger, specification: run_pb2.RunSpecification, started: Iterable[str] = ()
+        self,
+        ledger: AttemptLedger,
+        specification: run_pb2.RunSpecification,
+        started: Iterable[str] = (),
+        refused: Sequence[persistence_service_pb2.RefusedAttempt] = (),
     ) -> None:
         self._ledger = ledger
         self._specification = specification
         # By step; None for a first attempt, which is not held for minutes since it can be made again.
         self._under_way: dict[str, attempt_pb2.Attempt | None] = dict.fromkeys(started)
+        self._refused: list[persistence_service_pb2.RefusedAttempt] = []  # there is seldom one
+        self.last_refused: persistence_service_pb2.RefusedAttempt | None = None
+        self._note_refused(refused)
 
     def is_started(self, step: str) -> bool:
         """Whether an attempt of the step is recorded as STARTED and its end is not."""
@@ -52,7 +64,19 @@ class AttemptBook:
         """Records attempts that begin or have ended, and what goes with them, in one commit."""
         for attempt in attempts:
             self._note(attempt)
-        return self._ledger.record(attempts, items)
+        return self._noted(self._ledger.record(attempts, items))
+
+    async def _noted(
+        self, recorded: Awaitable[Sequence[persistence_service_pb2.RefusedAttempt] | None]
+    ) -> None:
+        if refused := await recorded:
+            self._note_refused(refused)
+
+    def _note_refused(self, refused: Sequence[persistence_service_pb2.RefusedAttempt]) -> None:
+        for each in refused:
+            self._under_way.pop(each.step, None)
+            self._refused.append(each)
+            self.last_refused = each
 
     def _note(self, attempt: attempt_pb2.Attempt) -> None:
         if attempt.state == _STARTED:
@@ -67,8 +91,20 @@ class AttemptBook:
         await self._ledger.wait_lease()
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
-        """Returns once the attempt's bytes may leave."""
-        await self.start([attempt])
+        """Returns once the attempt's bytes may leave.
+
+        Raises:
+            AttemptRefused: they must not, be it that this was said when the step was begun.
+        """
+        if not self._is_refused(attempt.step):
+            await self.start([attempt])
+        for each in self._refused:
+            if each.step == attempt.step:
+                self._refused.remove(each)
+                raise AttemptRefused(each)
+
+    def _is_refused(self, step: str) -> bool:
+        return any(each.step == step for each in self._refused)
 
     async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that another will follow."""

@@ -10,12 +10,15 @@ from consensus_contract.errors import (
     FieldViolation,
     PersistenceUnavailable,
     RunFailed,
+    SpendCapReached,
     class_for_reason,
 )
 from consensus_contract.evidence import evidence
 from consensus_contract.steps import EXPAND
 from consensus_rpc.errors import CallDeadlineExceeded, Overloaded
+from review_service.record.failures import spend_refusal
 from review_service.record.gateway import Caller, PersistenceGateway, Scope
+from review_service.record.outbox import Refusals
 from review_service.runs.attempt_book import AttemptBook
 from review_service.runs.record_items import DEADLINE
 from review_service.steps.expander import Expander
@@ -31,14 +34,14 @@ class _ExpansionLedger:
         self._gateway = gateway
         self._caller = Caller(scope, _RECORD_SECONDS)
         self._expansion_id = expansion_id
-        self._last: asyncio.Task[None] | None = None
+        self._last: asyncio.Task[Refusals] | None = None
         self._has_written = False
 
     def record(
         self,
         attempts: Sequence[attempt_pb2.Attempt] = (),
         items: Sequence[persistence_service_pb2.RecordItem] = (),  # noqa: ARG002 - an expansion has no events
-    ) -> Awaitable[None]:
+    ) -> Awaitable[Refusals]:
         """Writes these; none: waits for those before."""
         self._last = asyncio.create_task(self._write(attempts, after=self._last))
         return asyncio.shield(self._last)
@@ -47,20 +50,21 @@ class _ExpansionLedger:
         """Returns: nobody else works on an expansion."""
 
     async def _write(
-        self, attempts: Sequence[attempt_pb2.Attempt], *, after: asyncio.Task[None] | None
-    ) -> None:
+        self, attempts: Sequence[attempt_pb2.Attempt], *, after: asyncio.Task[Refusals] | None
+    ) -> Refusals:
         if after is not None:
             await asyncio.wait({after})
         if not attempts:
-            return
+            return ()
         try:
-            await self._gateway.record_expansion(self._caller, self._expansion_id, attempts)
+            refused = await self._gateway.record_expansion(self._caller, self._expansion_id, attempts)
         except Overloaded as error:
             if self._has_written:
                 # It would say that nothing was executed, and the model was asked.
                 raise PersistenceUnavailable from error
             raise
         self._has_written = True
+        return refused
 
 
 async def expand_idea(
@@ -89,6 +93,9 @@ async def expand_idea(
         await book.record(book.unknown_attempts())
         raise
     if isinstance(outcome, GaveUp):
+        refused = book.last_refused
+        if outcome.failure.reason == SpendCapReached.reason and refused is not None:
+            raise spend_refusal(refused)
         raise _error(outcome.failure)
     return outcome.result.proposal
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
-from consensus_contract.steps import AGGREGATE, EXPAND, review_step
+from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 from consensus_decision.decision import decide
 from consensus_decision.policies import is_known
 from consensus_decision.quorum import has_quorum
@@ -44,6 +44,33 @@ class ModelSteps:
 
     expander: Expander
     reviewer: Reviewer
+
+    async def set_most_costs(
+        self,
+        run_id: str,
+        specification: run_pb2.RunSpecification,
+        attempts: Sequence[attempt_pb2.Attempt],
+        proposal: proposal_pb2.Proposal | None,
+    ) -> None:
+        """Says of first attempts what they can cost at most; renders nothing where nothing has a price."""
+        if not attempts or not self.reviewer.knows_prices:
+            return
+        task: ReviewTask | None = None
+        for attempt in attempts:
+            persona_id = persona_of_step(attempt.step)
+            if persona_id is None:
+                self.expander.set_most_cost(attempt, run_id, specification)
+                continue
+            task = task or await self.prepared(run_id, specification, proposal)
+            self.reviewer.set_most_cost(attempt, task, persona_id)
+
+    async def prepared(
+        self, run_id: str, specification: run_pb2.RunSpecification, proposal: proposal_pb2.Proposal | None
+    ) -> ReviewTask:
+        """What all personas share; a long document is read beside the others' work."""
+        given, prepare = (run_id, specification, proposal), self.reviewer.prepare
+        is_over_document = specification.HasField("document")
+        return await asyncio.to_thread(prepare, *given) if is_over_document else prepare(*given)
 
 
 def new_run(
@@ -85,7 +112,8 @@ class ReviewRun:
     @classmethod
     def begun(cls, steps: ModelSteps, run: NewRun, begun: Begun) -> Self:
         """A run whose first commit is that of `new_run`."""
-        book = AttemptBook(begun.ledger, run.specification, started=first_steps(run.specification))
+        started = first_steps(run.specification)
+        book = AttemptBook(begun.ledger, run.specification, started, begun.refused)
         return cls(steps, book, new_progress(run.run_id, run.specification, begun.deadline))
 
     @classmethod
@@ -152,8 +180,9 @@ class ReviewRun:
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(EXPAND, outcome)
             return outcome
-        attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
         expanded = outcome.result
+        steps = [review_step(each) for each in progress.to_ask]
+        attempts, starts = await self._starts(steps, expanded.proposal)
         diff = _diff_from_parent(progress.specification, expanded.proposal)
         ready = items.proposal_ready(expanded, outcome.attempt.attempt_number, diff)
         await self._book.record([outcome.attempt, *attempts], [*ready, *starts])
@@ -164,7 +193,9 @@ class ReviewRun:
     async def _skip(self) -> None:
         """Records that nothing is expanded, with the start of the panel; again where the run was resumed."""
         progress = self._progress
-        attempts, starts = self._starts([review_step(each) for each in progress.to_ask])
+        steps = [review_step(each) for each in progress.to_ask]
+        written = progress.specification.proposal if progress.specification.HasField("proposal") else None
+        attempts, starts = await self._starts(steps, written)
         skipped = _skipped(progress.specification, has_proposal=progress.has_proposal)
         await self._book.start(attempts, [*skipped, *starts])
         progress.skipped_expanding()
@@ -174,15 +205,8 @@ class ReviewRun:
         progress = self._progress
         to_ask = progress.to_ask
         await self._start([review_step(each) for each in to_ask])
-        task = await self._prepared()
+        task = await self._steps.prepared(progress.run_id, progress.specification, progress.take_proposal())
         await _all(self._review_one(task, each) for each in to_ask)
-
-    async def _prepared(self) -> ReviewTask:
-        """What all personas share; a long document is read beside the others' work."""
-        progress, prepare = self._progress, self._steps.reviewer.prepare
-        given = progress.run_id, progress.specification, progress.take_proposal()
-        is_over_document = progress.specification.HasField("document")
-        return await asyncio.to_thread(prepare, *given) if is_over_document else prepare(*given)
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)
@@ -198,16 +222,19 @@ class ReviewRun:
 
     async def _start(self, steps: Sequence[str]) -> None:
         """Records the start of the steps that are not begun, with their first attempts."""
-        attempts, starts = self._starts(steps)
+        attempts, starts = await self._starts(steps, self._progress.proposal)
         await self._book.start(attempts, starts)
 
-    def _starts(self, steps: Sequence[str]) -> tuple[list[attempt_pb2.Attempt], list[RecordItem]]:
+    async def _starts(
+        self, steps: Sequence[str], proposal: proposal_pb2.Proposal | None
+    ) -> tuple[list[attempt_pb2.Attempt], list[RecordItem]]:
         """What to record before the steps' first calls; nothing for what is recorded already.
 
         A step with attempts of an earlier worker goes on with the next one, which its runner records.
         """
         progress = self._progress
         attempts = self._book.first_attempts(step for step in steps if not progress.has_history(step))
+        await self._steps.set_most_costs(progress.run_id, progress.specification, attempts, proposal)
         starts = [items.step_started(step) for step in steps if step not in progress.begun]
         progress.begun += (start.step_started.step for start in starts)
         return attempts, starts

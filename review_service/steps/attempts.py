@@ -148,6 +148,7 @@ def _ended(
         attempt.max_output_tokens = min(attempt.max_output_tokens, report.most_output_tokens)
     if report.cost is not None:
         attempt.cost.CopyFrom(report.cost)
+        attempt.price_version = report.price_version
     if report.usage is not None:
         attempt.usage.CopyFrom(report.usage)
     if report.latency_seconds is not None:

@@ -18,6 +18,7 @@ from review_service.steps.room import Speeds, prompt_cut
 from review_service.steps.route_gate import RouteGate
 from review_service.steps.step import (
     AttemptRecorder,
+    AttemptRefused,
     GaveUp,
     Model,
     StepBudget,
@@ -112,8 +113,13 @@ class Course(Generic[T]):
                 return self._never_called(self._next.attempt())
             self._go_on(_ROUTE_CLOSED.reason)
         self._journey.departed()
-        if not self._recorder.is_started(self._request.step):
-            await self._recorder.attempt_started(self._next.attempt())
+        try:
+            if not self._recorder.is_started(self._request.step):
+                await self._recorder.attempt_started(self._next.attempt())
+        except AttemptRefused as refusal:
+            attempt = self._next.attempt()
+            self._next.number += 1
+            return self._after(attempt, _refused(refusal))
         answer = await self._answer()
         attempt = self._next.attempt()
         self._next.number += 1
@@ -310,6 +316,18 @@ def _own_deadline(request: StepRequest[T], now: float, deadline: float) -> float
     """When the step must have ended: with its own time limit, or with the run."""
     limit = request.time_limit_seconds
     return deadline if limit is None else min(deadline, now + limit)
+
+
+def _refused(refusal: AttemptRefused) -> CallFailure:
+    """What becomes of a call that could cost more than a cap leaves: nothing left this machine."""
+    refused = refusal.refused
+    return CallFailure(
+        CallReport(),
+        errors_pb2.ERROR_REASON_SPEND_CAP_REACHED,
+        refused.message,
+        cause=refused.cap,
+        is_local=True,
+    )
 
 
 def _not_enforced(route_id: str) -> str:

@@ -40,22 +40,31 @@ class Expander:
         recorder: AttemptRecorder,
     ) -> Succeeded[Expanded] | GaveUp:
         """The proposal, or why there is none. `run_id` is the run's or the expansion's id."""
-        instructions, message = _prompt(specification)
-        model, temperature = expanding_model(specification)
-        canary = Canary()
-        request = StepRequest(
-            run_id=run_id,
-            step=EXPAND,
-            persona_id="",
-            model=model,
-            temperature=temperature,
-            policy=read_policy(specification.retry_policy),
-            output=PROPOSAL_FORMAT,
-            instructions=instructions,
-            messages=(message, canary.rule),
-            read=functools.partial(_read_proposal, canary),
-        )
-        return await self._runner.run(request, budget, recorder)
+        return await self._runner.run(_request(run_id, specification), budget, recorder)
+
+    def set_most_cost(
+        self, attempt: attempt_pb2.Attempt, run_id: str, specification: run_pb2.RunSpecification
+    ) -> None:
+        """Says of the first attempt what it can cost at most."""
+        self._runner.set_most_cost(attempt, _request(run_id, specification))
+
+
+def _request(run_id: str, specification: run_pb2.RunSpecification) -> StepRequest[Expanded]:
+    instructions, message = _prompt(specification)
+    model, temperature = expanding_model(specification)
+    canary = Canary()
+    return StepRequest(
+        run_id=run_id,
+        step=EXPAND,
+        persona_id="",
+        model=model,
+        temperature=temperature,
+        policy=read_policy(specification.retry_policy),
+        output=PROPOSAL_FORMAT,
+        instructions=instructions,
+        messages=(message, canary.rule),
+        read=functools.partial(_read_proposal, canary),
+    )
 
 
 def _prompt(specification: run_pb2.RunSpecification) -> tuple[str, str]:

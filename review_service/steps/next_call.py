@@ -7,6 +7,7 @@ from review_service.model.model_call import CallFailure, ModelCall
 from review_service.steps.attempts import started_attempt
 from review_service.steps.journey import Journey, Standing
 from review_service.steps.known_routes import KnownRoutes
+from review_service.steps.most_cost import set_most_cost
 from review_service.steps.prompts import repair_message
 from review_service.steps.room import Room, room_for
 from review_service.steps.step import StepRequest
@@ -74,17 +75,19 @@ class NextCall(Generic[T]):
 
     def attempt(self) -> attempt_pb2.Attempt:
         """The attempt as it begins."""
-        request, room = self._request, self.room()
-        return started_attempt(
+        request, room, stop = self._request, self.room(), self._journey.stop
+        attempt = started_attempt(
             request.step,
             self.number,
             request.model,
             request.temperature,
             room.max_output_tokens,
             is_repair=self.is_repair,
-            route=self._journey.stop.route.wire_id,
+            route=stop.route.wire_id,
             estimated_tokens=room.estimated_tokens,
         )
+        set_most_cost(attempt, stop.route.price_of(stop.model), self.texts(), request.output)
+        return attempt
 
     def model_call(self, seconds_left: float, room: Room) -> ModelCall:
         """As the model client takes it."""

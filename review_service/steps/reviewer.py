@@ -80,11 +80,23 @@ class Reviewer:
         Raises:
             KeyError: the run's panel has no such persona, or nobody knows its instructions.
         """
+        return self._runner.run(self._request(task, persona_id), budget, recorder)
+
+    @property
+    def knows_prices(self) -> bool:
+        """Whether any route has a price."""
+        return self._runner.knows_prices
+
+    def set_most_cost(self, attempt: attempt_pb2.Attempt, task: ReviewTask, persona_id: str) -> None:
+        """Says of a persona's first attempt what it can cost at most."""
+        self._runner.set_most_cost(attempt, self._request(task, persona_id))
+
+    def _request(self, task: ReviewTask, persona_id: str) -> StepRequest[panel_pb2.PersonaReview]:
         persona = self._panel.instructed(task.personas[persona_id])
         model, temperature = persona_model(persona, task.model, task.temperature)
         idea = _shown_idea(task, persona)
         canary = Canary()
-        request = StepRequest(
+        return StepRequest(
             run_id=task.run_id,
             step=review_step(persona_id),
             persona_id=persona_id,
@@ -101,7 +113,6 @@ class Reviewer:
             read=functools.partial(_read_review, task, persona, canary),
             time_limit_seconds=_time_limit(persona),
         )
-        return self._runner.run(request, budget, recorder)
 
 
 def _time_limit(persona: panel_pb2.Persona) -> float | None:

@@ -1,11 +1,13 @@
 """Runs a step: one recorded call after the other, until a good answer comes or the step gives up."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, stop_never
 
+from consensus.v1 import attempt_pb2
 from review_service.steps.course import AnotherCall, Course, Surroundings
 from review_service.steps.known_routes import KnownRoutes, OneRoute
+from review_service.steps.most_cost import set_most_of_all
 from review_service.steps.room import Speeds
 from review_service.steps.route_gate import RouteGate
 from review_service.steps.step import (
@@ -33,6 +35,16 @@ class StepRunner:
         self, model: Model, *, known: KnownRoutes | None = None, timing: Timing | None = None
     ) -> None:
         self._around = Surroundings(model, known or OneRoute(), timing or Timing(), RouteGate(), Speeds())
+
+    @property
+    def knows_prices(self) -> bool:
+        """Whether any route has a price."""
+        return any(route.is_priced for route in self._around.known.routes)
+
+    def set_most_cost(self, attempt: attempt_pb2.Attempt, request: StepRequest[Any]) -> None:
+        """Says of a step's first attempt what it can cost at most, whichever route it goes to."""
+        texts = (request.instructions, *request.messages)
+        set_most_of_all(attempt, self._around.known.routes, request.model, texts, request.output)
 
     async def run(
         self, request: StepRequest[T], budget: StepBudget, recorder: AttemptRecorder

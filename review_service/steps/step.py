@@ -6,11 +6,20 @@ from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_event_pb2, run_pb2, suspicion_pb2
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall, OutputFormat
 from review_service.steps.retry import RetryPolicy
 
 T = TypeVar("T")
+
+
+class AttemptRefused(Exception):  # noqa: N818 - it says what happened
+    """A cap on spending does not allow an attempt, which was not begun; `refused` says which."""
+
+    def __init__(self, refused: persistence_service_pb2.RefusedAttempt) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
 
 
 class AttemptRecorder(Protocol):
@@ -20,7 +29,11 @@ class AttemptRecorder(Protocol):
         """Whether an attempt of the step is recorded as STARTED and its end is not."""
 
     async def attempt_started(self, attempt: attempt_pb2.Attempt) -> None:
-        """Returns once the attempt is durable; only then do bytes leave. Raises: no call is made."""
+        """Returns once the attempt is durable; only then do bytes leave.
+
+        Raises:
+            AttemptRefused: no call may be made. Whatever else is raised: none is made.
+        """
 
     async def attempt_failed(self, attempt: attempt_pb2.Attempt, event: run_event_pb2.AttemptFailed) -> None:
         """Records a failed attempt that is followed by another, `event.retry_delay` later."""

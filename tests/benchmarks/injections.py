@@ -82,7 +82,7 @@ async def measured(client: ReviewClient, idea: str) -> str:
 
 
 async def table(address: str, model_url: str) -> list[str]:
-    """Its lines, as docs/security.md has them."""
+    """Its lines, as docs/injections.md has them."""
     columns = list(product((True, False), WORDINGS))
     lines = [
         "| personas that obey | "

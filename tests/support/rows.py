@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, LargeBinary, String, Table
 
 from persistence_service.schema.base import Digest, UtcTime
+from persistence_service.schema.sealed import SealedText
 
 SOMETHING = (
     (UtcTime, datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)),
     (Digest, bytes(32)),
+    (SealedText, "x"),
     (LargeBinary, b""),
     (Boolean, False),
     (Integer, 1),

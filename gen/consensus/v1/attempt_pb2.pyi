@@ -94,6 +94,8 @@ class Attempt(_message.Message):
     DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
     ESTIMATED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    MOST_COST_FIELD_NUMBER: _builtins.int
+    PRICE_VERSION_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Name of the step that made the call: `expand` or `review_<persona id>`."""
     attempt_number: _builtins.int
@@ -155,6 +157,10 @@ class Attempt(_message.Message):
     """How the route was spoken to: `responses` or `chat_completions`; empty for `responses`."""
     estimated_input_tokens: _builtins.int
     """Tokens of the prompt as they were estimated before the call; 0 where they were not."""
+    price_version: _builtins.str
+    """Version of the price that `cost` was computed by, or `most_cost` until then: the first 16
+    digits, in hexadecimal, of the SHA-256 over its amounts; empty where there is none.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, just before its bytes left; set by the persistence service."""
@@ -185,7 +191,17 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def cost(self) -> Global___Cost:
-        """What the call costs by the route's price table; absent where it has none."""
+        """What the call costs by the route's price table; absent where it has none, as long as
+        the call is in flight, and where nobody knows whether it was billed.
+        """
+
+    @_builtins.property
+    def most_cost(self) -> Global___Cost:
+        """The most that the call can cost: each byte of the prompt a token, and an answer as long
+        as its cap. Reserved before the call where a cap on spending applies, and charged where
+        nobody knows whether the provider billed. Absent where the route, or one that it falls
+        back on, has no price.
+        """
 
     def __init__(
         self,
@@ -219,10 +235,12 @@ class Attempt(_message.Message):
         dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
         estimated_input_tokens: _builtins.int = ...,
         cost: Global___Cost | None = ...,
+        most_cost: Global___Cost | None = ...,
+        price_version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "cost", b"cost", "latency", b"latency", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "cost", b"cost", "latency", b"latency", "most_cost", b"most_cost", "start_time", b"start_time", "temperature", b"temperature", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "cause", b"cause", "cost", b"cost", "dropped_parameters", b"dropped_parameters", "estimated_input_tokens", b"estimated_input_tokens", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "mended", b"mended", "message", b"message", "protocol", b"protocol", "provider_code", b"provider_code", "provider_message", b"provider_message", "provider_param", b"provider_param", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "route", b"route", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "uncounted", b"uncounted", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "answered_model", b"answered_model", "attempt_number", b"attempt_number", "cause", b"cause", "cost", b"cost", "dropped_parameters", b"dropped_parameters", "estimated_input_tokens", b"estimated_input_tokens", "http_status", b"http_status", "latency", b"latency", "max_output_tokens", b"max_output_tokens", "mended", b"mended", "message", b"message", "most_cost", b"most_cost", "price_version", b"price_version", "protocol", b"protocol", "provider_code", b"provider_code", "provider_message", b"provider_message", "provider_param", b"provider_param", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "raw_output", b"raw_output", "reason", b"reason", "repair", b"repair", "requested_model", b"requested_model", "route", b"route", "start_time", b"start_time", "state", b"state", "step", b"step", "temperature", b"temperature", "truncated_fields", b"truncated_fields", "uncounted", b"uncounted", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

@@ -304,33 +304,43 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     there, malformed, or lacks a key that content is encrypted with; the message says which.
     Nothing was changed.
     """
-    ERROR_REASON_USER_NOT_ALLOWED: _ErrorReason.ValueType  # 57
+    ERROR_REASON_SPEND_CAP_REACHED: _ErrorReason.ValueType  # 57
+    """RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+    or has no known price where a cap applies, and was not made. As an answer to a start,
+    or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+    `caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+    midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+    google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+    RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+    day is over, or the cap is higher.
+    """
+    ERROR_REASON_USER_NOT_ALLOWED: _ErrorReason.ValueType  # 58
     """PERMISSION_DENIED: the credential may not act for the user that the request names, or the
     request names none and the credential is bound to some; nothing was executed, and no
     earlier answer is repeated. Metadata: `field`.
     """
-    ERROR_REASON_CREDENTIAL_ENDED: _ErrorReason.ValueType  # 58
+    ERROR_REASON_CREDENTIAL_ENDED: _ErrorReason.ValueType  # 59
     """UNAUTHENTICATED: the credential was valid and is no more: it expired, or it was revoked
     while the call went on. A call that changes something may have had its effect.
     """
-    ERROR_REASON_CREDENTIAL_EXPOSED: _ErrorReason.ValueType  # 59
+    ERROR_REASON_CREDENTIAL_EXPOSED: _ErrorReason.ValueType  # 60
     """UNAUTHENTICATED: a credential came over a connection that anybody on the way can read;
     nothing was executed. Make another, and take TLS.
     """
-    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 60
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 61
     """UNAVAILABLE: who signs the caller's token cannot be asked for its keys; nothing was
     executed, so that no key is needed to ask again. With google.rpc.RetryInfo.
     """
-    ERROR_REASON_ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 61
+    ERROR_REASON_ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 62
     """NOT_FOUND: no such access key for this tenant; other tenants' look the same. Metadata:
     `key_id`.
     """
-    ERROR_REASON_BEYOND_OWN_RIGHTS: _ErrorReason.ValueType  # 62
+    ERROR_REASON_BEYOND_OWN_RIGHTS: _ErrorReason.ValueType  # 63
     """PERMISSION_DENIED: a key may do no more than its maker, and act for no user that its
     maker may not act for; nothing was written. Metadata: `scope`, the first that is too
     much, or empty for a user.
     """
-    ERROR_REASON_ACCESS_KEY_ENDED: _ErrorReason.ValueType  # 63
+    ERROR_REASON_ACCESS_KEY_ENDED: _ErrorReason.ValueType  # 64
     """FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
     Metadata: `key_id`.
     """
@@ -587,33 +597,43 @@ ERROR_REASON_CONTENT_KEYS_UNUSABLE: ErrorReason.ValueType  # 56
 there, malformed, or lacks a key that content is encrypted with; the message says which.
 Nothing was changed.
 """
-ERROR_REASON_USER_NOT_ALLOWED: ErrorReason.ValueType  # 57
+ERROR_REASON_SPEND_CAP_REACHED: ErrorReason.ValueType  # 57
+"""RESOURCE_EXHAUSTED: a call to the model could cost more than a cap on spending leaves,
+or has no known price where a cap applies, and was not made. As an answer to a start,
+or to ExpandIdea: nothing was written and nothing called. Metadata: `cap` (`run`,
+`caller_day`, `tenant_day`, `price_unknown`), and of a cap by day `reset_time`, which is
+midnight UTC; with google.rpc.QuotaFailure, and for a cap by day with
+google.rpc.RetryInfo. As the end of a run that FAILED in the middle: metadata as for
+RUN_DEADLINE_EXCEEDED, and `cause`, which is the cap; the run can be resumed once the
+day is over, or the cap is higher.
+"""
+ERROR_REASON_USER_NOT_ALLOWED: ErrorReason.ValueType  # 58
 """PERMISSION_DENIED: the credential may not act for the user that the request names, or the
 request names none and the credential is bound to some; nothing was executed, and no
 earlier answer is repeated. Metadata: `field`.
 """
-ERROR_REASON_CREDENTIAL_ENDED: ErrorReason.ValueType  # 58
+ERROR_REASON_CREDENTIAL_ENDED: ErrorReason.ValueType  # 59
 """UNAUTHENTICATED: the credential was valid and is no more: it expired, or it was revoked
 while the call went on. A call that changes something may have had its effect.
 """
-ERROR_REASON_CREDENTIAL_EXPOSED: ErrorReason.ValueType  # 59
+ERROR_REASON_CREDENTIAL_EXPOSED: ErrorReason.ValueType  # 60
 """UNAUTHENTICATED: a credential came over a connection that anybody on the way can read;
 nothing was executed. Make another, and take TLS.
 """
-ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 60
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 61
 """UNAVAILABLE: who signs the caller's token cannot be asked for its keys; nothing was
 executed, so that no key is needed to ask again. With google.rpc.RetryInfo.
 """
-ERROR_REASON_ACCESS_KEY_NOT_FOUND: ErrorReason.ValueType  # 61
+ERROR_REASON_ACCESS_KEY_NOT_FOUND: ErrorReason.ValueType  # 62
 """NOT_FOUND: no such access key for this tenant; other tenants' look the same. Metadata:
 `key_id`.
 """
-ERROR_REASON_BEYOND_OWN_RIGHTS: ErrorReason.ValueType  # 62
+ERROR_REASON_BEYOND_OWN_RIGHTS: ErrorReason.ValueType  # 63
 """PERMISSION_DENIED: a key may do no more than its maker, and act for no user that its
 maker may not act for; nothing was written. Metadata: `scope`, the first that is too
 much, or empty for a user.
 """
-ERROR_REASON_ACCESS_KEY_ENDED: ErrorReason.ValueType  # 63
+ERROR_REASON_ACCESS_KEY_ENDED: ErrorReason.ValueType  # 64
 """FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
 Metadata: `key_id`.
 """

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence_service.schema.base import Base, Identifier, Json, UtcTime, core_table, text_column
@@ -18,6 +18,8 @@ class AttemptRow(Base):
     """
 
     __tablename__ = "attempts"
+    # Rows come in the order of time: of an index of blocks hardly anything is written.
+    __table_args__ = (Index("ix_attempts_start_time", "start_time", postgresql_using="brin"),)
 
     tenant: Mapped[str] = mapped_column(Identifier, primary_key=True)
     # The run, or the expansion that belongs to no run.
@@ -48,6 +50,12 @@ class AttemptRow(Base):
     raw_output: Mapped[str | None] = mapped_column(SealedText("attempts.raw_output"))
     # What was said of a failure, and what of an answer was put right; absent for a clean attempt. Content.
     evidence: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # Money in millionths, absent where the route has no price: the most that it can cost, and what it was
+    # charged with, which is absent as long as nobody knows. See `charging`.
+    currency: Mapped[str | None] = mapped_column(text_column(3))
+    most_micros: Mapped[int | None] = mapped_column(BigInteger)
+    charged_micros: Mapped[int | None] = mapped_column(BigInteger)
+    price_version: Mapped[str | None] = mapped_column(String(16))
 
 
 ATTEMPTS = core_table(AttemptRow)

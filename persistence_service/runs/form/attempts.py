@@ -6,6 +6,7 @@ from typing import Any
 from consensus.v1 import attempt_pb2
 from consensus_journal import canonical_json
 from persistence_service.runs.form import names
+from persistence_service.runs.form.charging import spend_columns
 from persistence_service.runs.form.payloads import NO_USAGE, usage_columns, usage_message
 from persistence_service.schema.scalars import (
     from_duration,
@@ -51,6 +52,7 @@ def attempt_columns(attempt: attempt_pb2.Attempt) -> dict[str, Any]:
     columns["raw_output"] = attempt.raw_output.replace("\x00", "\ufffd")
     columns["evidence"] = _evidence(attempt)
     columns |= usage_columns(attempt.usage) if attempt.HasField("usage") else NO_USAGE
+    columns |= spend_columns(attempt)
     columns |= {name: columns[name] or None for name in _OFTEN_NOTHING}
     return columns
 
@@ -90,6 +92,9 @@ def attempt_message(row: Mapping[Any, Any]) -> attempt_pb2.Attempt:
             attempt.cost.CopyFrom(attempt_pb2.Cost(**value))
         else:
             setattr(attempt, name, value)
+    if row["most_micros"] is not None:
+        attempt.most_cost.CopyFrom(attempt_pb2.Cost(currency=row["currency"], micros=row["most_micros"]))
+    attempt.price_version = row["price_version"] or ""
     if row["reason"] is not None:
         attempt.reason = names.reason_number(row["reason"])
     if row["temperature"] is not None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from persistence_service.runs.form.caps import Caps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -18,6 +20,7 @@ class RunOptions:
     write_timeout_seconds: float = 10.0
     batch_timeout_seconds: float = 2.0
     max_queued_runs_per_tenant: int = 10_000
+    caps: Caps | None = None
     retention_days: int = 30
     """How long a deleted run can be restored; 0: for ever."""
     max_records_in_flight: int = 64

@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from consensus.internal.v1 import persistence_service_pb2
 from persistence_service.runs.form import names
-from persistence_service.runs.write.outcomes import Ack, ClaimedRun, Created, Follow, Granted
+from persistence_service.runs.write.outcomes import Ack, ClaimedRun, Created, Follow, Granted, Refusal
 from persistence_service.schema.scalars import NANOS, to_duration, to_timestamp
 
 
@@ -29,6 +29,20 @@ def ack_message(ack: Ack) -> persistence_service_pb2.RecordAck:
     )
     if ack.event_time is not None:
         message.event_time.CopyFrom(to_timestamp(ack.event_time))
+    message.refused_attempts.extend(map(refused_message, ack.refused))
+    return message
+
+
+def refused_message(refusal: Refusal) -> persistence_service_pb2.RefusedAttempt:
+    """An attempt that must not begin."""
+    message = persistence_service_pb2.RefusedAttempt(
+        step=refusal.step,
+        attempt_number=refusal.attempt_number,
+        cap=refusal.cap,
+        message=refusal.message,
+    )
+    if refusal.reset_time is not None:
+        message.reset_time.CopyFrom(to_timestamp(refusal.reset_time))
     return message
 
 

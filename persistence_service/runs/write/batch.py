@@ -15,6 +15,7 @@ from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.form import event_types, names
+from persistence_service.runs.form.caps import Caps
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.batch_reads import BatchReads
@@ -50,6 +51,8 @@ from persistence_service.runs.write.outcomes import (
     Follow,
     Repeated,
 )
+from persistence_service.runs.write.run_limits import open_limits
+from persistence_service.runs.write.spend_reads import open_book, refusals_of
 from persistence_service.runs.write.unfinished import unfinished_work
 from persistence_service.runs.write.writing import Outage
 
@@ -66,6 +69,7 @@ class BatchTerms:
     key_ttl: timedelta
     clock: DatabaseClock
     outage: Callable[[datetime, timedelta], Outage | None] = lambda _now, _lease: None
+    caps: Caps | None = None
 
 
 def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
@@ -92,7 +96,7 @@ class _Batch:
         self._keys = reads.take_keys(terms.clock, terms.key_ttl)
         reads.lock_runs()
         now = reads.now(terms.clock)
-        self._changes = Changes()
+        self._changes = self._opened(now)
         self._fold = Fold(terms.rules, now, self._changes, reads.recorded())
         self._find_work(now)
         reads.find_repeated()
@@ -102,6 +106,14 @@ class _Batch:
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
         return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
+
+    def _opened(self, now: datetime) -> Changes:
+        """No changes yet; with the counters of what is limited, under their locks."""
+        caps = self._terms.caps
+        if caps is None:
+            return Changes()
+        limits = open_limits(self._connection, caps, self._operations, self._runs)
+        return Changes(open_book(self._connection, caps, self._operations, self._runs, now), limits)
 
     # Before the fold: work.
 
@@ -242,9 +254,10 @@ class _Batch:
 
     def _expansion(self, operation: RecordExpansion) -> Done:
         key = (operation.scope.tenant, operation.expansion_id)
-        for columns in operation.attempts:
-            self._changes.add_attempt(key, columns, self._fold.now)
-        return Done()
+        caller, now = operation.scope.caller, self._fold.now
+        taken = [self._changes.take_attempt(key, caller, columns, now) for columns in operation.attempts]
+        self._changes.ask_expansion(key, caller, now)
+        return Done(tuple(each for each in taken if each is not None))
 
     # After the fold.
 
@@ -257,6 +270,10 @@ class _Batch:
         for index, answer in enumerate(answers):
             if isinstance(answer, Repeated):
                 ack = acks.get((answer.key, answer.record_id), Ack(answer.record_id))
+                operation = self._operations[index]
+                if isinstance(operation, Create) and operation.first_record is not None:
+                    attempts = operation.first_record.attempts
+                    ack = replace(ack, refused=refusals_of(self._connection, answer.key, attempts))
                 answers[index] = ack if answer.granted is None else Created(answer.granted, ack)
 
 

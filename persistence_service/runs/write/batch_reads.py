@@ -1,6 +1,7 @@
 """What a batch reads before it changes anything: keys, locked runs, and what is recorded of them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from persistence_service.runs.write import repository, statements
 from persistence_service.runs.write.locked_run import Tracked, tracked_run
 from persistence_service.runs.write.operations import Append, Create, Operation, RunOperation
 from persistence_service.runs.write.recomputing import Recorded
+from persistence_service.runs.write.spend_reads import refusals_of
 
 
 class BatchReads:
@@ -96,7 +98,8 @@ class BatchReads:
         acks |= repository.find_silent_acks(self._connection, silent)
         for tracked, record in repeated:
             if (ack := acks.get((tracked.run.key, record.record_id))) is not None:
-                tracked.acks[record.record_id] = ack
+                refused = refusals_of(self._connection, tracked.run.key, record.attempts)
+                tracked.acks[record.record_id] = replace(ack, refused=refused)
 
     def find_proposals(self) -> None:
         """Whether runs have theirs of which that is not known: a release before 0011 recorded it."""

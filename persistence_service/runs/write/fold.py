@@ -57,6 +57,11 @@ class Fold:
             run.grant(operation.lease_owner, self.rules.lease, self.now)
             check_record(run, record)
             escalation = check_claims(run.run_id, operation.specification.panel, record.entries)
+        if self.changes.spend is not None:
+            attempts = () if record is None else record.attempts
+            self.changes.spend.check_new(run.key, scope.caller, attempts, self.now)
+        if self.changes.limits is not None:
+            self.changes.limits.admit(scope.tenant, scope.caller, is_queued=record is None)
         self.changes.specify(specification_columns(operation), settings_columns(operation))
         if (revision := revision_columns(operation)) is not None:
             self.changes.revisions.append(revision)

@@ -3,9 +3,10 @@
 `LockedRun` has the columns of `runs` under their names, so that a row becomes one and one becomes a row.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from consensus_contract.errors import IllegalState
 from consensus_journal import FIRST_PREVIOUS_HASH, Entry
@@ -13,7 +14,7 @@ from persistence_service.journal.entries import Actor, ChainEnd, Columns, NewEnt
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.entries import NewRunEntry
 from persistence_service.runs.form.keys import RunHead, RunKey, RunScope
-from persistence_service.runs.write.outcomes import Ack
+from persistence_service.runs.write.outcomes import Ack, Refusal
 from persistence_service.schema.scalars import MICROSECOND
 
 
@@ -161,10 +162,36 @@ def tracked_run(row: Columns) -> Tracked:
     return Tracked.of(LockedRun(**row), row)
 
 
+class Spending(Protocol):
+    """What may be set aside for calls; see `spend_book`."""
+
+    def take(
+        self, key: RunKey, caller: str, columns: Columns, now: datetime
+    ) -> tuple[Columns, Refusal | None]:
+        """The attempt as it is to be written, and why it must not begin."""
+
+    def check_new(self, key: RunKey, caller: str, attempts: Iterable[Columns], now: datetime) -> None:
+        """Raises SpendCapReached: a run that is to begin could make no call."""
+
+    def changed(self) -> list[Columns]:
+        """The counters that are others now."""
+
+
+class Admission(Protocol):
+    """How many runs may be open; see `run_limits`."""
+
+    def admit(self, tenant: str, caller: str, *, is_queued: bool) -> None:
+        """Raises Overloaded: as many as may be are."""
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch adds, in the order in which it came to be: entries of journals, and rows."""
 
+    spend: Spending | None = None
+    """What may be set aside for calls; None: nothing is capped."""
+    limits: Admission | None = None
+    """How many runs may be open; None: any number."""
     entries: list[Entry] = field(default_factory=list)
     settings: dict[tuple[str, bytes], Columns] = field(default_factory=dict)
     """By tenant and digest, each once; they may be there already."""
@@ -175,6 +202,8 @@ class Changes:
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
     """By event type."""
     attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)
+    expansions: dict[RunKey, Columns] = field(default_factory=dict)
+    """Who asked for them; they may be there already."""
     abandoned: dict[RunKey, datetime] = field(default_factory=dict)
     """Runs whose attempts in flight become UNKNOWN."""
 
@@ -216,6 +245,14 @@ class Changes:
         self.settings[(settings["tenant"], settings["digest"])] = settings
         self.specifications.append(specification)
 
+    def take_attempt(self, key: RunKey, caller: str, columns: Columns, now: datetime) -> Refusal | None:
+        """An attempt that began or ended, set aside or settled; why it must not begin, where it must not."""
+        refusal = None
+        if self.spend is not None:
+            columns, refusal = self.spend.take(key, caller, columns, now)
+        self.add_attempt(key, columns, now)
+        return refusal
+
     def add_attempt(self, key: RunKey, columns: Columns, now: datetime) -> None:
         """An attempt that began or ended; the later state replaces the earlier, which keeps its start."""
         identity = (*key, columns["step"], columns["attempt_number"])
@@ -224,6 +261,12 @@ class Changes:
             return
         start = before["start_time"] if before is not None else now
         self.attempts[identity] = {"tenant": key[0], "run_id": key[1], "start_time": start, **columns}
+
+    def ask_expansion(self, key: RunKey, caller: str, now: datetime) -> None:
+        """Who asked for an expansion, of which attempts are added."""
+        self.expansions[key] = {
+            "tenant": key[0], "expansion_id": key[1], "caller": caller, "create_time": now,
+        }  # fmt: skip
 
     def attempt_rows(self) -> tuple[list[Columns], list[Columns]]:
         """What their statements take: the attempts that are in flight, and those that have ended."""

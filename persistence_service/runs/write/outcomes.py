@@ -26,6 +26,17 @@ class Conflicted(Exception):  # noqa: N818 - it says what happened
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An attempt that must not begin: which cap does not allow it, in words, and when it begins anew."""
+
+    step: str
+    attempt_number: int
+    cap: str
+    message: str
+    reset_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """A record is committed. Without events both sequences are 0 and there is no time."""
 
@@ -33,6 +44,7 @@ class Ack:
     first_sequence: int = 0
     last_sequence: int = 0
     event_time: datetime | None = None
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,9 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run stands as asked."""
+    """The run stands as asked; of an expansion, with the attempts that must not begin."""
+
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

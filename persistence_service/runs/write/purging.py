@@ -3,19 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, tuple_
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, tuple_
 
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import NOBODY
+from persistence_service.runs import spent
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.human_tables import ESCALATIONS, HUMAN_REVIEWS, OVERRIDES, RESOLUTIONS
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.outcome_tables import OUTCOMES
 from persistence_service.runs.form.tables import MATERIALS, PAYLOADS, REVISIONS, RUNS, SPECIFICATIONS
+from persistence_service.runs.form.usage_tables import USAGE
 from persistence_service.runs.write import repository
 from persistence_service.runs.write.locked_run import Changes, tracked_run
 from persistence_service.runs.write.statements import WHOLE_RUNS
+from persistence_service.schema.base import insert
 from persistence_service.schema.visibility import everything
 
 _PURGED = "removes what is old, deleted or not"
@@ -42,6 +45,26 @@ REMOVE = tuple(
         *(RUNS, SPECIFICATIONS, MATERIALS, REVISIONS, *PAYLOADS.values(), ATTEMPTS),
         *(OUTCOMES, OVERRIDES, ESCALATIONS, RESOLUTIONS, HUMAN_REVIEWS),
     )
+)
+
+_KEPT = {
+    "tenant": ATTEMPTS.c.tenant, "run_id": ATTEMPTS.c.run_id, "day": spent.DAY, "step": ATTEMPTS.c.step,
+    "currency": spent.CURRENCY, "caller": spent.CALLER, "user_id": spent.USER,
+}  # fmt: skip
+_MEASURED = spent.measured()
+# What was spent stays: it is money, and says nothing of what was written.
+KEEP_USAGE = insert(USAGE).from_select(
+    [*_KEPT, *_MEASURED],
+    everything(
+        select(*_KEPT.values(), *(func.sum(each) for each in _MEASURED.values()))
+        .select_from(spent.WITH_OWNERS)
+        .where(
+            tuple_(ATTEMPTS.c.tenant, ATTEMPTS.c.run_id).in_(bindparam("keys", expanding=True)),
+            spent.WAS_MADE,
+        )
+        .group_by(*_KEPT.values()),
+        _PURGED,
+    ),
 )
 
 
@@ -73,6 +96,7 @@ def _purge(
         moment = each.run.moment(now)
         changes.journal(each, entries.run_purged_entry(because), scope, moment)
     keys = sorted(each.run.key for each in purged)
+    connection.execute(KEEP_USAGE, {"keys": keys})
     for statement in REMOVE:
         connection.execute(statement, {"keys": keys})
     repository.leave_journal(connection, purged, changes)

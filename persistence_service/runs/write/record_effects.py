@@ -53,8 +53,8 @@ def write_record(
     `escalation` says why a person should look at the record's decision; None where nobody needs to.
     """
     run = tracked.run
-    for columns in record.attempts:
-        changes.add_attempt(run.key, columns, now)
+    taken = [changes.take_attempt(run.key, run.caller, columns, now) for columns in record.attempts]
+    refused = tuple(each for each in taken if each is not None)
     first = run.last_sequence + 1
     for new in record.entries:
         kind = new.entry.event_type
@@ -77,6 +77,8 @@ def write_record(
     run.barren_take_over_count = 0
     run.update_time = now
     tracked.is_changed = True
-    ack = Ack(record.record_id, first, run.last_sequence, now) if record.entries else Ack(record.record_id)
+    ack = Ack(record.record_id, refused=refused)
+    if record.entries:
+        ack = Ack(record.record_id, first, run.last_sequence, now, refused)
     tracked.acks[record.record_id] = ack
     return ack

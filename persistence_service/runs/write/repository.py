@@ -21,6 +21,7 @@ from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracke
 from persistence_service.runs.write.operations import PreparedRecord
 from persistence_service.runs.write.outcomes import Ack, Conflicted
 from persistence_service.runs.write.recomputing import Recorded, Row, second_review
+from persistence_service.runs.write.spend_reads import UPDATE_COUNTERS
 
 
 def take_keys(
@@ -114,6 +115,8 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, tab
         raise Conflicted(None)
     begun, ended = changes.attempt_rows()
     work = [*_insertions(runs, changes), *_updates(runs)]
+    if changes.spend is not None:
+        work.append((UPDATE_COUNTERS, changes.spend.changed()))
     work += [(statements.INSERT_ATTEMPTS, begun), (statements.UPDATE_ATTEMPTS, ended)]
     changed = _execute(connection, work, changes)
     if ended and changed < len(ended):  # some had not begun, or begin and end in this batch
@@ -139,6 +142,7 @@ def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_REVISIONS, changes.revisions
     yield statements.INSERT_MATERIALS, changes.materials
     yield statements.INSERT_ESCALATIONS, changes.escalations
+    yield statements.INSERT_EXPANSIONS, [changes.expansions[key] for key in sorted(changes.expansions)]
     yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows

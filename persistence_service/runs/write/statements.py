@@ -33,6 +33,7 @@ from persistence_service.runs.form.tables import (
     SETTINGS,
     SPECIFICATIONS,
 )
+from persistence_service.runs.form.usage_tables import EXPANSIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
 from persistence_service.schema.span import Later
@@ -141,6 +142,9 @@ INSERT_MATERIALS = ForRows(insert(MATERIALS))
 INSERT_ESCALATIONS = ForRows(insert(ESCALATIONS))
 INSERT_JOURNAL = ForRows(insert(JOURNAL))
 INSERT_HEADS = ForRows(insert(HEADS))
+INSERT_EXPANSIONS = ForRows(
+    insert(EXPANSIONS).on_conflict_do_nothing(index_elements=["tenant", "expansion_id"])
+)
 INSERT_PAYLOAD = {
     event_type: ForRows(insert(payload_table)) for event_type, payload_table in PAYLOADS.items()
 }
@@ -178,11 +182,19 @@ INSERT_ATTEMPTS = ForRows(
     )
 )
 _KEPT = {column.name for column in ATTEMPTS.primary_key} | {"start_time"}
+# What an end does not say again: the worker that goes away knows of its first calls only that they began.
+_KEPT_UNLESS_GIVEN = {"currency", "most_micros", "price_version"}
 UPDATE_ATTEMPTS = ForRows(
     everything(
         update(ATTEMPTS)
         .where(*_IS_GIVEN)
-        .values({name: given for name, given in _GIVEN.items() if name not in _KEPT}),
+        .values(
+            {
+                name: func.coalesce(given, ATTEMPTS.c[name]) if name in _KEPT_UNLESS_GIVEN else given
+                for name, given in _GIVEN.items()
+                if name not in _KEPT
+            }
+        ),
         "their runs are locked, and were judged",
     )
 )

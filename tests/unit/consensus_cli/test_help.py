@@ -10,8 +10,8 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "override", "doctor", "draft", "outcome", "escalation", "human-review", "panel", "policy",
-    "bench", "audit", "keys", "token",
+    "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "human-review", "panel",
+    "policy", "bench", "audit", "keys", "token",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -64,7 +64,7 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 WRONG = {
     "key without a role": (["token", "create", "billing"], "Missing option '--role'"),
     "content keys of nowhere": (["keys", "list", "--persistence", "nowhere"], "host:port"),
-    "human review of nothing": (["human-review", "list"], "Missing argument"),
+    "human review of a run that is not named": (["human-review", "submit"], "Missing argument"),
     "policy fit without outcomes": (["policy", "fit"], "name a table of votes"),
     "outcome that is none": (["outcome", "record", "r1", "maybe"], "'approve', 'revise', 'reject'"),
     "override without a reason": (["override", "r1", "reject"], "Missing option '--reason'"),
@@ -166,6 +166,7 @@ WRONG = {
     "panel list on pages of 101": (["panel", "list", "--page-size", "101"], "--page-size"),
     "panel delete of nothing": (["panel", "delete"], "Missing argument"),
     "review by a folder that is not there": (["review", "An idea.", "--panel", "./none"], "panel.toml"),
+    "usage by what is no group": (["usage", "--by", "mood"], "--by"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
 

@@ -129,4 +129,11 @@ def test_the_secrets_are_kept_out_of_the_repository() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_registry_is_named(service: str) -> None:
-    assert SHORT_NAME.fullmatch(SERVICES[service]["image"])
+    named = re.sub(r"\$\{[A-Z_]+:-([^}]+)\}", r"\1", SERVICES[service]["image"])
+    assert SHORT_NAME.fullmatch(named)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_container_takes_all_of_the_machine(service: str) -> None:
+    assert re.fullmatch(r"[1-4]g", SERVICES[service]["mem_limit"])
+    assert SERVICES[service]["pids_limit"] <= 512

@@ -42,7 +42,8 @@ def test_the_image_runs_as_a_user_without_rights() -> None:
 
 
 def test_no_registry_is_named() -> None:
-    assert {value.split()[0] for value in values("FROM")} == {"python:3.11-slim"}
+    assert {value.split()[0] for value in values("FROM")} == {"${PYTHON_IMAGE}"}
+    assert list(values("ARG")) == ["PYTHON_IMAGE=python:3.11-slim"]
 
 
 def test_only_exact_versions_with_hashes_are_installed() -> None:

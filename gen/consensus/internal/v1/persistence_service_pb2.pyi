@@ -639,6 +639,7 @@ class RecordAck(_message.Message):
     FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    REFUSED_ATTEMPTS_FIELD_NUMBER: _builtins.int
     record_id: _builtins.int
     """Id of the record, as the worker sent it."""
     first_sequence: _builtins.int
@@ -649,6 +650,12 @@ class RecordAck(_message.Message):
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """The time that its events carry."""
 
+    @_builtins.property
+    def refused_attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedAttempt]:
+        """Attempts of the record that were to begin and must not: no call may be made. They are
+        recorded as FAILED with SPEND_CAP_REACHED, and count in no budget. Usually empty.
+        """
+
     def __init__(
         self,
         *,
@@ -656,14 +663,57 @@ class RecordAck(_message.Message):
         first_sequence: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        refused_attempts: _abc.Iterable[Global___RefusedAttempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "record_id", b"record_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "record_id", b"record_id", "refused_attempts", b"refused_attempts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordAck: _TypeAlias = RecordAck  # noqa: Y015
+
+@_typing.final
+class RefusedAttempt(_message.Message):
+    """An attempt that a cap on spending does not allow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    ATTEMPT_NUMBER_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    RESET_TIME_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """Name of its step."""
+    attempt_number: _builtins.int
+    """Its number."""
+    cap: _builtins.str
+    """Which cap: `run`, `caller_day`, `tenant_day`; `price_unknown` where a cap applies and
+    the call has no known price.
+    """
+    message: _builtins.str
+    """What the cap is and what it leaves, in a sentence without content."""
+    @_builtins.property
+    def reset_time(self) -> _timestamp_pb2.Timestamp:
+        """When the cap begins anew; absent for one that does not."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        attempt_number: _builtins.int = ...,
+        cap: _builtins.str = ...,
+        message: _builtins.str = ...,
+        reset_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reset_time", b"reset_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_number", b"attempt_number", "cap", b"cap", "message", b"message", "reset_time", b"reset_time", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedAttempt: _TypeAlias = RefusedAttempt  # noqa: Y015
 
 @_typing.final
 class LeaseReleased(_message.Message):
@@ -1717,12 +1767,19 @@ class RecordExpansionResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    REFUSED_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refused_attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedAttempt]:
+        """As in RecordAck."""
+
     def __init__(
         self,
+        *,
+        refused_attempts: _abc.Iterable[Global___RefusedAttempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused_attempts", b"refused_attempts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

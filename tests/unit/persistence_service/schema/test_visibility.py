@@ -42,6 +42,7 @@ NEVER_DELETED = {
     "content_keys",
     "journal",
     "events",
+    "expansions",
     "panel_revisions",
     "policies",
     "policy_revisions",
@@ -49,7 +50,9 @@ NEVER_DELETED = {
     "run_settings",
     "schema_compatibility",
     "signing_keys",
+    "spend",
     "stream_heads",
+    "usage",
 }
 DECIDE = {"visible", "everything", "both"}
 MAKE = {"select", "update", "delete", "exists"}

@@ -45,12 +45,15 @@ class MemoryLedger:
         self,
         attempts: Sequence[attempt_pb2.Attempt] = (),
         items: Sequence[persistence_service_pb2.RecordItem] = (),
-    ) -> "asyncio.Task[bool]":
+    ) -> "asyncio.Task[None]":
         self.attempts += attempts
         self.items += items
         self._grown.set()
         self.commits.append([str(item.WhichOneof("item")) for item in items])
-        return asyncio.create_task(self.durable.wait())
+        return asyncio.create_task(self._written())
+
+    async def _written(self) -> None:
+        await self.durable.wait()
 
     async def wait_lease(self) -> None:
         pass

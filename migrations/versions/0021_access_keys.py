@@ -1,7 +1,7 @@
 """Access keys of callers.
 
-Revision: 0020
-Revises: 0019
+Revision: 0021
+Revises: 0020
 
 Does the release before work on this schema, reading and writing?
     Yes: it knows nothing of the table, and asks nobody for a key.
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0020"
-down_revision: str | None = "0019"
+revision: str = "0021"
+down_revision: str | None = "0020"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
