@@ -43,6 +43,8 @@ ABOUT = frozenset(
         "consensus.v1.GetUserAnalyticsRequest.user",
         "consensus.v1.RunFilter.user",
         "consensus.v1.MetricFilter.user",
+        "consensus.v1.UsageFilter.user",
+        "consensus.v1.UsageFilter.caller",
         "consensus.v1.AuditFilter.user",
         "consensus.v1.AuditFilter.caller",
         "consensus.v1.PassRingRequest.recipient",

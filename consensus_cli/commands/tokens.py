@@ -140,7 +140,7 @@ def whoami(
 
 
 def register(parent: typer.Typer) -> None:
-    parent.add_typer(app, name="token", help="Make, list, rotate and end access keys; who am I.")
+    parent.add_typer(app, name="token", help="Make, list and end access keys; say who one is.")
 
 
 def _show(key: str, output: Path | None) -> None:

@@ -66,6 +66,9 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 
 
 WRONG = {
+    "key without a role": (["token", "create", "billing"], "Missing option '--role'"),
+    "content keys of nowhere": (["keys", "list", "--persistence", "nowhere"], "host:port"),
+    "human review of a run that is not named": (["human-review", "submit"], "Missing argument"),
     "policy fit without outcomes": (["policy", "fit"], "name a table of votes"),
     "outcome that is none": (["outcome", "record", "r1", "maybe"], "'approve', 'revise', 'reject'"),
     "override without a reason": (["override", "r1", "reject"], "Missing option '--reason'"),
