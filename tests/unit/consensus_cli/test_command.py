@@ -175,7 +175,7 @@ async def test_resume_goes_on_to_the_end(command: Command) -> None:
     async with serving(service) as address:
         ended = await command("resume", samples.RUN, "--server", address)
     assert ended.code == 0
-    assert service.names() == ["ResumeRunRequest", "WatchRunRequest", "GetRunRequest"]
+    assert service.names() == ["ResumeRunRequest", "WatchRunRequest", "GetRunRequest", "ListAttemptsRequest"]
 
 
 FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {

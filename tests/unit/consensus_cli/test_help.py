@@ -10,8 +10,8 @@ from consensus_cli.app import app
 COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
-    "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "panel", "policy", "bench",
-    "audit",
+    "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "human-review", "panel",
+    "policy", "bench", "audit", "keys",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -26,6 +26,8 @@ POLICY_COMMANDS = tuple(
 )
 OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
 ESCALATION_COMMANDS = (["escalation", "list"], ["escalation", "resolve"])
+HUMAN_REVIEW_COMMANDS = (["human-review", "submit"], ["human-review", "list"])
+KEY_COMMANDS = (["keys", "list"], ["keys", "rotate"])
 RUNNER = CliRunner(
     env={"COLUMNS": "80", "CONSENSUS_SERVER": "", "CONSENSUS_PERSISTENCE": "", "CONSENSUS_USER": ""}
 )
@@ -42,6 +44,8 @@ RUNNER = CliRunner(
         *POLICY_COMMANDS,
         *OUTCOME_COMMANDS,
         *ESCALATION_COMMANDS,
+        *HUMAN_REVIEW_COMMANDS,
+        *KEY_COMMANDS,
         ["bench", "decisions"],
     ],
     ids=lambda each: " ".join(each),
@@ -122,6 +126,8 @@ WRONG = {
     "annotate without a note": (["annotate", "r1"], "give either"),
     "annotate with a note and without": (["annotate", "r1", "n", "--remove"], "give either"),
     "expand without an idea": (["expand"], "Missing argument"),
+    "human-review of nothing": (["human-review", "sum"], "No such command"),
+    "keys of nothing": (["keys", "burn"], "No such command"),
     "audit of nothing": (["audit", "prove"], "No such command"),
     "audit list of a severity that is none": (["audit", "list", "--min-severity", "loud"], "--min-severity"),
     "audit list on pages of 0": (["audit", "list", "--page-size", "0"], "--page-size"),
