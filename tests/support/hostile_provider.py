@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.loopback import listening
+
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 """Writes an answer to a request's body."""
 
@@ -39,9 +41,8 @@ class HostileProvider:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["HostileProvider"]:
         """Listens on a free port of loopback."""
-        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
-        async with server:
-            self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with listening(self._handle) as port:
+            self.address = f"127.0.0.1:{port}"
             yield self
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +56,6 @@ class HostileProvider:
             else:
                 await found(body, writer)
                 await writer.drain()
-        writer.close()
 
     async def _hand_on(self, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         """The offline model's answer, as it comes; its connection is closed after it."""

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from review_service.model.probe import PROBE_FORMAT
 from review_service.model.schema_outline import schema_outline
 from review_service.steps.outputs import PROPOSAL_FORMAT, REVIEW_FORMAT
+from tests.support.loopback import listening
 
 PROMPT_TOKENS, ANSWER_TOKENS = 1_000, 50
 
@@ -270,9 +271,8 @@ class Provider:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Provider"]:
         """Listens meanwhile; every answer closes its connection."""
-        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
-        async with server:
-            self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with listening(self._handle) as port:
+            self.base_url = f"http://127.0.0.1:{port}/v1"
             yield self
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -280,7 +280,6 @@ class Provider:
             asked = await _read(reader)
             self.asked.append(asked)
             await _write(writer, await self.reply(asked))
-        writer.close()
 
     async def reply(self, asked: Asked) -> Reply:
         """What the first habit that has something to say answers, or an answer that keeps the schema."""

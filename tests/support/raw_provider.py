@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from review_service.model.client import ModelClient, ModelOptions
+from tests.support.loopback import listening
 
 KEY = "sk-offline-0123456789"
 
@@ -25,11 +26,9 @@ async def serving(raw: bytes, asked: list[str] | None = None) -> AsyncIterator[i
             await writer.drain()
         except ConnectionError:
             pass  # whoever asked has taken enough of it
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(answer) as port:
+        yield port
 
 
 @asynccontextmanager
@@ -74,10 +73,8 @@ async def pouring(head: str, piece: bytes, most_bytes: int) -> AsyncIterator[tup
                 sent.append(len(piece))
         except ConnectionError:
             pass  # whoever asked has taken enough of it
-        writer.close()
 
-    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(pour) as port:
         model = ModelClient(ModelOptions(api_key=KEY, base_url=f"http://127.0.0.1:{port}/v1"))
         yield model, sent
         await model.aclose()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.fault_proxy import FaultProxy
+from tests.support.loopback import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,16 +23,12 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while chunk := await reader.read(1024):
             writer.write(chunk)
             await writer.drain()
-    writer.close()
 
 
 @pytest.fixture
 async def proxy() -> AsyncIterator[FaultProxy]:
-    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    async with FaultProxy.start(f"{host}:{port}") as proxy:
+    async with listening(_echo) as port, FaultProxy.start(f"127.0.0.1:{port}") as proxy:
         yield proxy
-    server.close()
 
 
 async def _connect(proxy: FaultProxy) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

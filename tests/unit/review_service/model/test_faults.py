@@ -19,6 +19,7 @@ from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.model_call import CallFailure, ModelAnswer
 from tests.support.certificates import self_signed
 from tests.support.engine import model_call
+from tests.support.loopback import listening
 from tests.support.raw_provider import KEY, answering, http, message, serving
 
 REJECTED = "LLM_REQUEST_REJECTED"
@@ -177,10 +178,9 @@ async def test_no_tls_where_some_is_wanted_is_named_so() -> None:
     async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 No TLS\r\n\r\n")
         await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as server:
-        failure = await unreached(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    async with listening(speak_plainly) as port:
+        failure = await unreached(f"https://127.0.0.1:{port}/v1")
 
     assert_unavailable(failure, "tls", "TLS")
 
@@ -195,8 +195,7 @@ async def test_a_proxy_that_is_not_there_is_not_the_providers_fault(monkeypatch:
 
 
 async def test_a_proxy_that_refuses_is_not_the_providers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with await asyncio.start_server(refuse_to_connect, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(refuse_to_connect) as port:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
         failure = await unreached("https://provider.invalid/v1")
 
@@ -288,15 +287,14 @@ async def over_tls(folder: Path) -> AsyncIterator[int]:
     async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    async with await asyncio.start_server(close, "127.0.0.1", 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(close, tls=context) as port:
+        yield port
 
 
 async def refuse_to_connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n")
     await writer.drain()
-    writer.close()
 
 
 def assert_unavailable(failure: CallFailure, cause: str, words: str) -> None:
