@@ -12,7 +12,7 @@ from consensus_rpc.security.tls import server_credentials
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.options import ServerOptions
-from consensus_rpc.server.registered import RegisteredMethods
+from consensus_rpc.server.registered import RegisteringServer
 
 
 class CannotListenError(RuntimeError):
@@ -40,11 +40,12 @@ class Listener:
         self.service_names = tuple(service_names)
         self.address = ""
         # No limit of gRPC's own: it would refuse without details, and health checks too.
-        self.grpc = grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
-        self.methods = RegisteredMethods(self.grpc)
+        self.grpc = RegisteringServer(
+            grpc.aio.server(interceptors=[interceptor], options=options.channel_arguments())
+        )
 
     async def prepare(self, health: Health) -> None:
-        """Adds what every address answers; then `methods` has all names."""
+        """Adds what every address answers; then `grpc.methods` has all names."""
         await health.attach(self.grpc)
         if self._reflection:
             names = (*self.service_names, "grpc.health.v1.Health", reflection.SERVICE_NAME)

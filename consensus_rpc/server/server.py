@@ -115,7 +115,7 @@ class Server:
         """
         for listener in self._listeners:
             await listener.prepare(self._health)
-        self._guard.check_methods({name for each in self._listeners for name in each.methods.names})
+        self._guard.check_methods({name for each in self._listeners for name in each.grpc.methods})
         for listener in self._listeners:
             await listener.start()
         self._lag.start()
