@@ -12,7 +12,8 @@ from functools import lru_cache
 from consensus.v1 import policy_pb2, run_pb2
 from consensus_decision.policy import DEFAULT, Policy
 from consensus_decision.policy_content import canonical_policy, policy_digest
-from consensus_decision.policy_reading import PolicyRefusedError, policy_of_json
+from consensus_decision.policy_fields import PolicyRefusedError
+from consensus_decision.policy_reading import policy_of_json
 
 POLICY_VERSION = "1.2.0"
 """What new runs are decided by: as 1.1.0, but what is suspected of an injection is not approved."""

@@ -21,12 +21,8 @@ from consensus_client import DecisionClient, PolicyClient
 from consensus_decision.policies import policy_message
 from consensus_decision.policy import DEFAULT, LossMatrix, Policy, Strategy
 from consensus_decision.policy_content import policy_content, policy_digest
-from consensus_decision.policy_reading import (
-    PolicyRefusedError,
-    content_of_json,
-    policy_of_content,
-    policy_of_json,
-)
+from consensus_decision.policy_fields import PolicyRefusedError
+from consensus_decision.policy_reading import content_of_json, policy_of_content, policy_of_json
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 

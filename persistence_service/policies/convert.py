@@ -6,7 +6,8 @@ from typing import Any
 from consensus.v1 import policy_pb2
 from consensus_contract.errors import FieldViolation
 from consensus_decision.policies import DEFAULT_POLICY_ID, policy_message
-from consensus_decision.policy_reading import PolicyRefusedError, policy_of_json
+from consensus_decision.policy_fields import PolicyRefusedError
+from consensus_decision.policy_reading import policy_of_json
 from consensus_rpc.errors import InvalidField
 from persistence_service.schema.scalars import to_timestamp
 

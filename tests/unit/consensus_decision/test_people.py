@@ -17,7 +17,8 @@ from consensus_decision.people import live_reviews
 from consensus_decision.policies import policy_message
 from consensus_decision.policy import DEFAULT, HUMAN, Flag, Policy, PolicyQuorum, VetoRule
 from consensus_decision.policy_content import canonical_policy, policy_content, policy_digest
-from consensus_decision.policy_reading import PolicyRefusedError, policy_of_content
+from consensus_decision.policy_fields import PolicyRefusedError
+from consensus_decision.policy_reading import policy_of_content
 from tests.support.engine import PANEL, reviews, specification
 from tests.support.policies import LOG_ODDS, LOGISTIC, MEAN, POLICIES
 

@@ -13,7 +13,8 @@ import pytest
 from consensus_decision.decision import decide
 from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Provenance, Strategy
 from consensus_decision.policy_content import canonical_policy, policy_content, policy_digest
-from consensus_decision.policy_reading import PolicyRefusedError, accepted, policy_of_content, policy_of_json
+from consensus_decision.policy_fields import PolicyRefusedError
+from consensus_decision.policy_reading import accepted, policy_of_content, policy_of_json
 from tests.support.engine import reviews, specification
 from tests.support.policies import LOG_ODDS, LOGISTIC, MEAN, POLICIES
 
