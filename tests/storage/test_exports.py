@@ -9,6 +9,8 @@ from consensus.v1 import run_pb2
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidPageToken
+from persistence_service.paging.tokens import Signing
+from persistence_service.runs.read import exporting, repository
 from tests.support.records import PERSONAS, Service, scope
 
 
@@ -53,6 +55,28 @@ async def export(service: Service, token: str = "", **wanted: Any) -> list[Any]:
     )
     with contract_errors():
         return [answer async for answer in service.stub.ExportRuns(request)]
+
+
+async def test_large_runs_are_read_as_they_are_taken(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [(await service.queued()).run_id for _ in range(3)]
+    read: list[str] = []
+    find_run = repository.find_run
+
+    def counted(connection: Any, tenant: str, run_id: str, **shown: Any) -> Any:
+        read.append(run_id)
+        return find_run(connection, tenant, run_id, **shown)
+
+    monkeypatch.setattr(repository, "find_run", counted)
+    monkeypatch.setattr(exporting, "BYTES_PER_READ", 1)
+    reader, signer = service.runs.reader, await Signing(service.database).signer()
+    request = persistence_service_pb2.ExportRunsRequest(scope=scope())
+    seen = []
+    async for answer in exporting.export_runs(reader, signer, request):
+        seen.append(answer.run.run_id)
+        assert read == seen
+    assert seen == runs[::-1]
 
 
 async def test_an_export_has_all_runs_newest_first_over_any_number_of_reads(service: Service) -> None:

@@ -1,5 +1,6 @@
 """Runs read whole, run by run."""
 
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,7 +19,10 @@ from persistence_service.schema.scalars import microseconds
 from persistence_service.schema.visibility import both
 
 RUNS_PER_READ = 20
-"""Runs that are read in one transaction, and held while the reader takes them."""
+BYTES_PER_READ = 1_048_576
+"""What is read in one transaction, and held while the reader takes it: so many runs, and no other once these
+have so many bytes. A reader who takes nothing holds no more than that and one run.
+"""
 
 _POSITION = both(select(RUNS.c.create_time, RUNS.c.run_id))
 
@@ -44,16 +48,23 @@ async def export_runs(
     while True:
         statement = newest_first(_POSITION.shown(shown), tenant, request.filter, position, RUNS_PER_READ)
 
-        def find(connection: Connection, statement: Any = statement) -> list[tuple[list[Any], run_pb2.Run]]:
-            return [
-                ([microseconds(row.create_time), row.run_id], whole(connection, row.run_id))
-                for row in connection.execute(statement).all()
-            ]
+        def find(
+            connection: Connection, statement: Any = statement
+        ) -> tuple[deque[tuple[list[Any], run_pb2.Run]], bool]:
+            rows, found, size = connection.execute(statement).all(), deque[tuple[list[Any], run_pb2.Run]](), 0
+            for row in rows:
+                run = whole(connection, row.run_id)
+                found.append(([microseconds(row.create_time), row.run_id], run))
+                size += run.ByteSize()
+                if size >= BYTES_PER_READ:
+                    break
+            return found, len(found) < len(rows) or len(rows) == RUNS_PER_READ
 
-        found = await reader.read(find, "runs")
-        for position, run in found:
+        found, may_have_more = await reader.read(find, "runs")
+        while found:
+            position, run = found.popleft()
             yield persistence_service_pb2.ExportRunsResponse(
                 run=run, page_token=signer.token(binding, position)
             )
-        if len(found) < RUNS_PER_READ:
+        if not may_have_more:
             return
