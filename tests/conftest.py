@@ -1,5 +1,6 @@
 """What every test has: no network but loopback, and a real PostgreSQL for those that ask."""
 
+import gc
 import ipaddress
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import postgres
+from tests.support.processes import forking
 
 # How long an example takes is the machine's.
 settings.register_profile("any machine", deadline=None)
@@ -72,6 +74,19 @@ def is_loopback(host: str) -> bool:
 
 
 sys.addaudithook(refuse_network)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are no garbage, so no collection need look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_services() -> Iterator[None]:
+    """Services that tests start are forked; what starts from nothing is tested by its command."""
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from consensus_cli.local.processes import Children, address_of, reserve_port
 from offline_model import MODEL_NAME
 
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
-_READY_SECONDS = 30.0
+_READY_SECONDS = 90.0
 _HEALTH_POLL_SECONDS = 0.05
 # All on this machine's loopback: certificates that the environment or .env names are for elsewhere.
 _PLAIN = {

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.fork_server import ForkServer, Running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +19,10 @@ _STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
+
+# What is started hundreds of times; empty but where tests run: what is measured starts from nothing.
+_FORKED = ("offline_model", "persistence_service", "review_service")
+_fork_servers: dict[str, ForkServer] = {}
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
@@ -42,7 +49,7 @@ class Process:
 
     name: str
     log: Path
-    popen: subprocess.Popen[bytes]
+    popen: Running
     address: str = ""
     internal_address: str = ""
 
@@ -72,6 +79,18 @@ class Process:
         return self.popen.wait(_STOP_SECONDS)
 
 
+@contextmanager
+def forking() -> Iterator[None]:
+    """Meanwhile, services are forked from processes that have imported them."""
+    _fork_servers.update({module: ForkServer(module, ROOT) for module in _FORKED})
+    try:
+        yield
+    finally:
+        for server in _fork_servers.values():
+            server.close()
+        _fork_servers.clear()
+
+
 def start_process(
     module: str,
     folder: Path,
@@ -85,9 +104,12 @@ def start_process(
     port_file = _port_file(folder, name)
     port_file.unlink(missing_ok=True)
     log = folder / f"{name}.log"
+    arguments = [*arguments, "--port-file", str(port_file)]
+    if module in _fork_servers:
+        return Process(name, log, _fork_servers[module].start(folder, log, environment, arguments))
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments, "--port-file", str(port_file)],
+            [sys.executable, "-m", module, *arguments],
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ import pytest
 
 from consensus_cli.local.processes import address_of, reserve_port
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 100
 SECURITY_RISK = "Store customers' passwords in plain text so that support can read them back"
 
 
@@ -27,10 +28,12 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **more}
 
 
-def free_listens() -> dict[str, str]:
-    """Addresses that are free now, for both services."""
+@pytest.fixture
+def free_listens() -> Iterator[dict[str, str]]:
+    """Addresses for both services that stay theirs while the test runs."""
     names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
-    return {name: free_address() for name in names}
+    with ExitStack() as held:
+        yield {name: address_of(held.enter_context(reserve_port())) for name in names}
 
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -72,19 +75,14 @@ def are_gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=WAIT_SECONDS)[1]
 
 
-def free_address() -> str:
-    """An address that is free now."""
-    with reserve_port() as held:
-        return address_of(held)
-
-
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
     """Reads its output up to a line with this text."""
     assert process.stdout is not None
     for line in process.stdout:
         if text in line:
             return
-    raise AssertionError(f"it ended without saying {text!r}")
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    raise AssertionError(f"it ended without saying {text!r}: {err}")
 
 
 def test_one_review_runs_from_nothing_and_leaves_nothing_running(start: Start, tmp_path: Path) -> None:
@@ -124,8 +122,8 @@ def test_a_service_that_cannot_start_is_named_with_its_log(start: Start, tmp_pat
     assert str(directory / "persistence-service.log") in err
 
 
-def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start) -> None:
-    process = start("--up", **free_listens())
+def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start, free_listens: dict[str, str]) -> None:
+    process = start("--up", **free_listens)
     wait_for(process, "Ctrl-C stops everything.")
     children = children_of(process, 3)
     process.send_signal(signal.SIGINT)
@@ -140,10 +138,12 @@ def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start) -> None:
     ]
 
 
-def test_up_takes_another_port_where_the_usual_one_is_taken(start: Start) -> None:
+def test_up_takes_another_port_where_the_usual_one_is_taken(
+    start: Start, free_listens: dict[str, str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = address_of(taken)
-        process = start("--up", **free_listens() | {"REVIEW_LISTEN": address})
+        process = start("--up", **(free_listens | {"REVIEW_LISTEN": address}))
         wait_for(process, "Ctrl-C stops everything.")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=WAIT_SECONDS)
@@ -152,8 +152,8 @@ def test_up_takes_another_port_where_the_usual_one_is_taken(start: Start) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_what_it_started_ends_even_when_it_is_killed(start: Start) -> None:
-    process = start("--up", **free_listens())
+def test_what_it_started_ends_even_when_it_is_killed(start: Start, free_listens: dict[str, str]) -> None:
+    process = start("--up", **free_listens)
     children = children_of(process, 3)
     process.kill()
     assert are_gone(children)

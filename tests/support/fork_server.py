@@ -1,0 +1,164 @@
+"""Starts a module by forking a process that has imported it: importing is most of what a start takes.
+
+`python -m tests.support.fork_server <module> <descriptor>` imports `<module>.__main__`, begins no thread, and
+answers on the stream socket it was given, a line of JSON each way. A child is told what a new process would
+have: its arguments, environment, folder, and where its output goes; it then runs the module as `__main__`.
+Nothing of gRPC has begun before a fork, and each child begins its own.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+_LONGEST_LOOK_SECONDS = 0.05
+
+
+class Running(Protocol):
+    """What tests ask of a process that they started; each as `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class ForkServer:
+    """One module's, and the children it forked, which are waited for through it."""
+
+    def __init__(self, module: str, root: Path) -> None:
+        """Start it; what is forked before it has imported everything waits for that."""
+        self.module = module
+        ours, theirs = socket.socketpair()
+        paths = os.pathsep.join((str(root), str(root / "gen")))
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-u", "-m", "tests.support.fork_server", module, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": paths},
+            )
+        self._socket = ours
+        self._lines = ours.makefile("rw", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def ask(self, **question: Any) -> Any:
+        """One question and its answer; any thread may ask."""
+        with self._lock:
+            self._lines.write(json.dumps(question) + "\n")
+            self._lines.flush()
+            answer = self._lines.readline()
+        if not answer:
+            raise RuntimeError(f"the fork server of {self.module} has ended")
+        return json.loads(answer)
+
+    def start(
+        self, folder: Path, log: Path, environment: Mapping[str, str], arguments: Sequence[str]
+    ) -> "Child":
+        """Start the module as `python -m` would, its output appended to `log`."""
+        pid = self.ask(
+            folder=str(folder), log=str(log), environment=dict(environment), arguments=list(arguments)
+        )
+        return Child(self, pid)
+
+    def close(self) -> None:
+        """End it; its children go on."""
+        self._lines.close()
+        self._socket.close()
+        self._process.wait(10)
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that a fork server started."""
+
+    server: ForkServer
+    pid: int
+    returncode: int | None = field(default=None, init=False)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.server.ask(wait=self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        ends = None if timeout is None else time.monotonic() + timeout
+        pause = 0.001
+        while (status := self.poll()) is None:
+            if ends is not None and time.monotonic() > ends:
+                raise subprocess.TimeoutExpired(self.server.module, cast("float", timeout))
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
+        return status
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        self.send_signal(15)
+
+    def kill(self) -> None:
+        self.send_signal(9)
+
+
+def _serve(module: str, descriptor: int) -> Sequence[str] | None:
+    """Answers until nobody asks any more; in a child, returns its arguments."""
+    importlib.import_module(f"{module}.__main__")
+    gc.collect()
+    gc.freeze()
+    connection = socket.socket(fileno=descriptor)
+    lines = connection.makefile("rw", encoding="utf-8")
+    while line := lines.readline():
+        question = json.loads(line)
+        if "wait" in question:
+            pid, status = os.waitpid(question["wait"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        elif answer := os.fork():
+            pass
+        else:
+            connection.detach()
+            os.close(descriptor)
+            _become(module, question)
+            return cast("list[str]", question["arguments"])
+        lines.write(json.dumps(answer) + "\n")
+        lines.flush()
+    return None
+
+
+def _become(module: str, question: Mapping[str, Any]) -> None:
+    """Takes on what a new process would have been given."""
+    output = os.open(question["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for standard in (1, 2):
+        os.dup2(output, standard)
+    os.close(output)
+    os.chdir(question["folder"])
+    os.environ.clear()
+    os.environ.update(question["environment"])
+    sys.orig_argv = [sys.executable, "-m", module, *question["arguments"]]
+    sys.path[0] = str(Path.cwd())
+
+
+def main(module: str, descriptor: int) -> None:
+    """Serve forks of a module; a child leaves the serving and runs the module."""
+    arguments = _serve(module, descriptor)
+    if arguments is not None:
+        sys.argv[1:] = arguments
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
