@@ -67,11 +67,10 @@ def found(database: Database, pairs: Sequence[tuple[dict[str, Any], dict[str, An
     ]
 
 
-@pytest.mark.parametrize(("whole", "part", "expected"), CASES, ids=repr)
-def test_the_database_and_the_definition_agree(
-    database: Database, whole: dict[str, Any], part: dict[str, Any], expected: bool
-) -> None:
-    assert (found(database, [(whole, part)]), contains(whole, part)) == ([expected], expected)
+def test_the_database_and_the_definition_agree(database: Database, subtests: pytest.Subtests) -> None:
+    for whole, part, expected in CASES:
+        with subtests.test(whole=whole, part=part):
+            assert (found(database, [(whole, part)]), contains(whole, part)) == ([expected], expected)
 
 
 _TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=2)

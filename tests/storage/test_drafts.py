@@ -81,29 +81,30 @@ async def test_a_taken_id_is_refused(drafts: Drafts, is_deleted: bool) -> None:
         await drafts.create("mine", user="ben")
 
 
-@pytest.mark.parametrize(
-    ("method", "fields"),
-    [
-        ("GetDraft", {}),
-        ("UpdateDraft", {"user": "ann", "title": "T"}),
-        ("DeleteDraft", {"user": "ann"}),
-        ("UndeleteDraft", {"user": "ann"}),
-        ("AppendSegment", {"user": "ann", "text": "T"}),
-        ("PassRing", {"user": "ann", "recipient": "ben"}),
-        ("ListRingTurns", {}),
-        ("AddCollaborator", {"user": "ann", "collaborator": "ben", "role": EDITOR}),
-        ("RemoveCollaborator", {"user": "ann", "collaborator": "ben"}),
-        ("CreateInvitation", {"user": "ann", "role": EDITOR}),
-        ("AcceptInvitation", {"user": "ann", "token": "t"}),
-        ("DeclineInvitation", {"user": "ann", "token": "t"}),
-        ("RevokeInvitation", {"user": "ann", "invitation_id": "i"}),
-        ("ListInvitations", {}),
-    ],
-)
-async def test_an_unknown_draft_is_not_found(drafts: Drafts, method: str, fields: dict[str, object]) -> None:
-    with pytest.raises(DraftNotFound) as refused:
-        await drafts.call(method, draft_id="none", **fields)
-    assert refused.value.draft_id == "none"
+OF_A_DRAFT: list[tuple[str, dict[str, object]]] = [
+    ("GetDraft", {}),
+    ("UpdateDraft", {"user": "ann", "title": "T"}),
+    ("DeleteDraft", {"user": "ann"}),
+    ("UndeleteDraft", {"user": "ann"}),
+    ("AppendSegment", {"user": "ann", "text": "T"}),
+    ("PassRing", {"user": "ann", "recipient": "ben"}),
+    ("ListRingTurns", {}),
+    ("AddCollaborator", {"user": "ann", "collaborator": "ben", "role": EDITOR}),
+    ("RemoveCollaborator", {"user": "ann", "collaborator": "ben"}),
+    ("CreateInvitation", {"user": "ann", "role": EDITOR}),
+    ("AcceptInvitation", {"user": "ann", "token": "t"}),
+    ("DeclineInvitation", {"user": "ann", "token": "t"}),
+    ("RevokeInvitation", {"user": "ann", "invitation_id": "i"}),
+    ("ListInvitations", {}),
+]
+
+
+async def test_an_unknown_draft_is_not_found(drafts: Drafts, subtests: pytest.Subtests) -> None:
+    for method, fields in OF_A_DRAFT:
+        with subtests.test(method):
+            with pytest.raises(DraftNotFound) as refused:
+                await drafts.call(method, draft_id="none", **fields)
+            assert refused.value.draft_id == "none"
 
 
 async def test_a_segment_knows_its_author_and_who_held_the_ring(drafts: Drafts) -> None:

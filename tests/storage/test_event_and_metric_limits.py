@@ -121,9 +121,10 @@ TAKEN: dict[str, Message] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("request_", TAKEN.values(), ids=TAKEN.keys())
-async def test_the_last_within_a_limit_is_taken(call: Any, request_: Message) -> None:
-    await call(request_)
+async def test_the_last_within_a_limit_is_taken(call: Any, subtests: pytest.Subtests) -> None:
+    for name, request in TAKEN.items():
+        with subtests.test(name):
+            await call(request)
 
 
 REFUSED: dict[str, tuple[Message, str]] = {
@@ -197,17 +198,18 @@ REFUSED: dict[str, tuple[Message, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("request_", "field"), REFUSED.values(), ids=REFUSED.keys())
-async def test_the_first_beyond_a_limit_is_refused_by_name(call: Any, request_: Message, field: str) -> None:
-    with pytest.raises(InvalidField) as caught:
-        await call(request_)
-    assert [each.field for each in caught.value.field_violations] == [field]
+async def test_the_first_beyond_a_limit_is_refused_by_name(call: Any, subtests: pytest.Subtests) -> None:
+    for name, (request, field) in REFUSED.items():
+        with subtests.test(name):
+            with pytest.raises(InvalidField) as caught:
+                await call(request)
+            assert [each.field for each in caught.value.field_violations] == [field]
 
 
-@pytest.mark.parametrize("request_", [append(70, data=FULL), store(70, data=FULL)], ids=["events", "metrics"])
-async def test_a_request_beyond_four_mebibytes_is_too_large(call: Any, request_: Message) -> None:
-    with pytest.raises(MessageTooLarge):
-        await call(request_)
+async def test_a_request_beyond_four_mebibytes_is_too_large(call: Any) -> None:
+    for request in (append(70, data=FULL), store(70, data=FULL)):
+        with pytest.raises(MessageTooLarge):
+            await call(request)
 
 
 HOSTILE = [
@@ -220,25 +222,25 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=repr)
-async def test_hostile_text_is_data(call: Any, text: str) -> None:
-    data = struct(**{text: text})
-    await call(append(data=data))
-    await call(store(data=data))
-    assert (await call(listed(data=data))).events[0].data == data
-    assert (await call(measured(data=data))).metrics[0].data == data
+async def test_hostile_text_is_data(call: Any, subtests: pytest.Subtests) -> None:
+    for text in HOSTILE:
+        with subtests.test(repr(text)):
+            data = struct(**{text: text})
+            await call(append(data=data))
+            await call(store(data=data))
+            assert (await call(listed(data=data))).events[0].data == data
+            assert (await call(measured(data=data))).metrics[0].data == data
 
 
-@pytest.mark.parametrize(
-    "token", ["x", "WzFd.x", "é", "." * 2000], ids=["text", "unsigned", "beyond ASCII", "long"]
-)
-async def test_a_forged_page_token_is_refused(call: Any, token: str) -> None:
-    for request in (
-        event_service_pb2.ListEventsRequest(page_token=token),
-        metric_service_pb2.ListMetricsRequest(page_token=token),
-    ):
-        with pytest.raises(InvalidPageToken):
-            await call(request)
+async def test_a_forged_page_token_is_refused(call: Any, subtests: pytest.Subtests) -> None:
+    for token in ("x", "WzFd.x", "é", "." * 2000):  # text, unsigned, beyond ASCII, long
+        with subtests.test(token[:9]):
+            for request in (
+                event_service_pb2.ListEventsRequest(page_token=token),
+                metric_service_pb2.ListMetricsRequest(page_token=token),
+            ):
+                with pytest.raises(InvalidPageToken):
+                    await call(request)
 
 
 AWAY: list[Message] = [
@@ -259,10 +261,10 @@ AWAY: list[Message] = [
 ]
 
 
-@pytest.mark.parametrize("request_", AWAY, ids=lambda request: type(request).__name__)
 async def test_without_its_database_every_call_is_unavailable(
-    call: Any, database: Database, request_: Message
+    call: Any, database: Database, subtests: pytest.Subtests
 ) -> None:
     database.close()
-    with pytest.raises(DatabaseUnavailable):
-        await call(request_)
+    for request in AWAY:
+        with subtests.test(type(request).__name__), pytest.raises(DatabaseUnavailable):
+            await call(request)

@@ -1,5 +1,8 @@
 """A stream is read from any of its entries on, wherever the rows that hold them begin."""
 
+import itertools
+from functools import partial
+
 import pytest
 from sqlalchemy import Connection, insert
 
@@ -33,16 +36,18 @@ def written(database: Database) -> list[Entry]:
     return streams["drafts/b"]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 4, 50])
-@pytest.mark.parametrize("after", range(LENGTH + 2))
+def read_after(connection: Connection, after: int, limit: int) -> list[Entry]:
+    return list(entries_after(connection, "default", "drafts/b", after, limit))
+
+
 def test_the_next_entries_are_those_after_the_given_one(
-    database: Database, written: list[Entry], after: int, limit: int
+    database: Database, written: list[Entry], subtests: pytest.Subtests
 ) -> None:
-    found = database.unit_of_work(
-        lambda connection: list(entries_after(connection, "default", "drafts/b", after, limit)),
-        read_only=True,
-    )
-    assert found == written[after:][:limit]
+    for after, limit in itertools.product(range(LENGTH + 2), [1, 2, 4, 50]):
+        with subtests.test(after=after, limit=limit):
+            read = partial(read_after, after=after, limit=limit)
+            found = database.unit_of_work(read, read_only=True)
+            assert found == written[after:][:limit]
 
 
 def test_all_entries_are_all(database: Database, written: list[Entry]) -> None:

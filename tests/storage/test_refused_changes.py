@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from persistence_service.database.migrating import upgrade
+from persistence_service.database import Database
 from persistence_service.tables import metadata
 from tests.support.rows import any_row
 
@@ -22,9 +22,9 @@ OF_A_RUN = [
 
 
 @pytest.fixture
-def filled(engine: Engine) -> Engine:
+def filled(database: Database) -> Engine:
     """A row in every table, all of one run."""
-    upgrade(engine)
+    engine = database.engine
     with engine.connect() as connection, connection.begin():
         for name in ("runs", *ONLY_ADDED, *OF_A_RUN):
             table = metadata.tables[name]
