@@ -132,6 +132,13 @@ class ServerSettings(Settings):
         le=1_000_000,
         description="Calls beyond it are refused at once; health checks are exempt.",
     )
+    max_calls_in_flight_per_tenant: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Calls of one tenant beyond it are refused at once, streams too, if callers are known; "
+        "0: no such limit.",
+    )
     max_connection_age_seconds: Seconds = Field(
         1800.0,
         ge=1,

@@ -1,9 +1,11 @@
-"""Who may begin: a limit on calls in flight, and nobody once the server drains."""
+"""Who may begin: limits on calls in flight, of all and of each tenant, and nobody once the server drains."""
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 from consensus_rpc.errors import Overloaded, ShuttingDown
+from consensus_rpc.server.identity import ASSERT, Identity
 
 
 class Gate(Protocol):
@@ -70,3 +72,40 @@ class Admission:
         except TimeoutError:
             return False
         return True
+
+
+class TenantPlaces:
+    """Counts each tenant's calls in flight, so that one cannot take the places of all others.
+
+    Of callers alone: a service that names tenants in fields calls for all of them. While authentication is
+    off there is one tenant, which has all places.
+    """
+
+    def __init__(self, limit: int, *, retry_after_seconds: float = 1.0) -> None:
+        """A limit of 0 is none."""
+        self._limit = limit
+        self._retry_after_seconds = retry_after_seconds
+        self._in_flight: Counter[str] = Counter()
+
+    def enter(self, identity: Identity) -> bool:
+        """Takes a place of the caller's tenant; whether there is one to give back.
+
+        Raises:
+            Overloaded: when the tenant has as many as it may have.
+        """
+        if not self._limit or identity.may(ASSERT):
+            return False
+        if self._in_flight[identity.tenant] >= self._limit:
+            raise Overloaded(
+                subject="calls in flight of a tenant",
+                limit=self._limit,
+                retry_after_seconds=self._retry_after_seconds,
+            )
+        self._in_flight[identity.tenant] += 1
+        return True
+
+    def leave(self, identity: Identity) -> None:
+        """Gives a place back."""
+        self._in_flight[identity.tenant] -= 1
+        if not self._in_flight[identity.tenant]:
+            del self._in_flight[identity.tenant]

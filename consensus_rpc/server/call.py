@@ -15,7 +15,7 @@ from opentelemetry import trace
 from consensus_contract.errors import ConsensusError, InternalError
 from consensus_rpc.channel.deadline import bind_deadline, require_time_left, seconds_left
 from consensus_rpc.errors import SlowConsumer
-from consensus_rpc.server.admission import Gate
+from consensus_rpc.server.admission import Gate, TenantPlaces
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.guard import MethodGuard
 from consensus_rpc.server.identity import EVERYONE, Identity, bind_identity
@@ -58,10 +58,12 @@ class Call:
         "_context",
         "_gate",
         "_guard",
+        "_has_tenant_place",
         "_method",
         "_reason",
         "_span",
         "_started",
+        "_tenants",
         "_unread",
         "identity",
         "received",
@@ -71,13 +73,21 @@ class Call:
     )
 
     def __init__(
-        self, method: Method, gate: Gate, guard: MethodGuard, unread: UnreadAnswers, context: Context
+        self,
+        method: Method,
+        gate: Gate,
+        guard: MethodGuard,
+        tenants: TenantPlaces,
+        unread: UnreadAnswers,
+        context: Context,
     ) -> None:
         """Reads what the call says of itself; nothing is refused yet."""
         self._started = perf_counter()
         self._method = method
         self._gate = gate
         self._guard = guard
+        self._tenants = tenants
+        self._has_tenant_place = False
         self.identity: Identity = EVERYONE
         self._unread = unread
         self._admitted = False
@@ -120,6 +130,8 @@ class Call:
         bind_identity(self.identity)
         if self.identity is not EVERYONE:
             bind_contextvars(tenant=self.identity.tenant, caller=self.identity.caller)
+        if not self._method.is_probe:
+            self._has_tenant_place = self._tenants.enter(self.identity)
 
     def check(self, request: Any) -> None:
         """Raises PermissionDenied or UserNotAllowed where a request names whom its caller may not act for."""
@@ -189,6 +201,9 @@ class Call:
         return grpc.StatusCode.DEADLINE_EXCEEDED if passed else grpc.StatusCode.CANCELLED
 
     def _leave(self) -> None:
+        if self._has_tenant_place:
+            self._tenants.leave(self.identity)
+            self._has_tenant_place = False
         if self._admitted:
             self._gate.leave()
             self._admitted = False

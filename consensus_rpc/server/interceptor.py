@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from consensus_rpc.server.admission import Admission, Gate
+from consensus_rpc.server.admission import Admission, Gate, TenantPlaces
 from consensus_rpc.server.call import Call, Method
 from consensus_rpc.server.character_limits import CharacterLimit
 from consensus_rpc.server.context import Context
@@ -42,6 +42,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         *,
         max_message_bytes: int,
         guard: Guard | None = None,
+        tenants: TenantPlaces | None = None,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
         character_limits: Mapping[str, CharacterLimit] = MappingProxyType({}),
         requires_identity: bool = False,
@@ -52,6 +53,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         """
         self._requires_identity = requires_identity
         self._guard = guard or OpenGuard()
+        self._tenants = tenants or TenantPlaces(0)
         self._standing = StandingCalls(self._guard)
         self._max_message_bytes = max_message_bytes
         self._character_limits = character_limits
@@ -92,6 +94,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             method,
             self._admission,
             guard,
+            self._tenants,
             self._standing,
             probes,
             self._unread,
@@ -108,6 +111,7 @@ class _Calls:
     method: Method
     admission: Admission
     guard: MethodGuard
+    tenants: TenantPlaces
     standing: StandingCalls
     probes: ProbeStreams | None
     unread: UnreadAnswers
@@ -119,7 +123,7 @@ class _Calls:
             gate: Gate = self.probes.of(context.peer())
         else:
             gate = Identified(self.admission, context) if self.requires_identity else self.admission
-        return Call(self.method, gate, self.guard, self.unread, context)
+        return Call(self.method, gate, self.guard, self.tenants, self.unread, context)
 
     @asynccontextmanager
     async def begin_stream(self, context: Context) -> AsyncIterator[Call]:

@@ -36,6 +36,8 @@ class ServerOptions:
     metrics_listen: str | None = None
     reflection: bool = True
     max_calls_in_flight: int = 10_000
+    max_calls_in_flight_per_tenant: int = 0
+    """0: no other limit than that of all."""
     drain_grace_seconds: float = 20.0
     max_connection_age_seconds: float = 1800.0
     max_connection_age_grace_seconds: float = 660.0
@@ -74,6 +76,7 @@ class ServerOptions:
             place=place,
             reflection=settings.reflection,
             max_calls_in_flight=settings.max_calls_in_flight,
+            max_calls_in_flight_per_tenant=settings.max_calls_in_flight_per_tenant,
             drain_grace_seconds=settings.drain_grace_seconds,
             max_connection_age_seconds=settings.max_connection_age_seconds,
             max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,

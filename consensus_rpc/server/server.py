@@ -16,7 +16,7 @@ from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.security.files import ServerTls
 from consensus_rpc.security.tls import only_tls_13
-from consensus_rpc.server.admission import Admission
+from consensus_rpc.server.admission import Admission, TenantPlaces
 from consensus_rpc.server.guard import Guard, OpenGuard, PolicyError
 from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
@@ -62,6 +62,7 @@ class Server:
         """
         self._options = options
         self._admission = Admission(options.max_calls_in_flight)
+        self._tenants = TenantPlaces(options.max_calls_in_flight_per_tenant)
         self._health = Health()
         self._stop_requested = asyncio.Event()
         self._metrics_page: MetricsPage | None = None
@@ -179,6 +180,7 @@ class Server:
             first_request_seconds=self._options.first_request_seconds,
             character_limits=self._options.character_limits,
             guard=self._guard,
+            tenants=self._tenants,
             requires_identity=tls is not None and tls.requires_certificates,
         )
         listener = Listener(listen, service_names, interceptor, self._options, tls)

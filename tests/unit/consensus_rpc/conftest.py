@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from consensus.v1 import review_service_pb2
 from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.server.guard import Guard
 from consensus_rpc.server.server import Server, ServerOptions
 from consensus_rpc.telemetry.metrics import RpcMetrics
 
@@ -112,11 +113,13 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(probe: Probe, **options: Any) -> AsyncIterator[Running]:
+async def serving(probe: Probe, *, guard: Guard | None = None, **options: Any) -> AsyncIterator[Running]:
     """Serves a probe on a free port of the loopback, with a metrics registry of its own."""
     registry = CollectorRegistry()
     settings = {"listen": "127.0.0.1:0", "tune_gc": False, **options}
-    server = Server(ServerOptions(**settings), service_names=[SERVICE], metrics=RpcMetrics(registry))
+    server = Server(
+        ServerOptions(**settings), service_names=[SERVICE], metrics=RpcMetrics(registry), guard=guard
+    )
     server.grpc.add_generic_rpc_handlers((probe.handlers(),))
     await server.start()
     async with open_channel(server.address) as channel:

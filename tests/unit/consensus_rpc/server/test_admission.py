@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from consensus_rpc import errors
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.admission import Admission
+from consensus_rpc.server.identity import ASSERT, Identity
 from consensus_rpc.server.probes import is_probe
 from tests.unit.consensus_rpc.conftest import KINDS, Probe, Request, Running, serving
 
@@ -88,3 +89,50 @@ async def test_waiting_for_idleness_ends_when_the_time_is_up() -> None:
     assert not await admission.wait_idle(0.01)
     admission.leave()
     assert await admission.wait_idle(0)
+
+
+class ByName:
+    """Believes what a call says of itself."""
+
+    def of(self, method: str) -> "ByName":
+        return self
+
+    async def enter(self, context: Any) -> Identity:
+        said = dict(context.invocation_metadata())
+        return Identity(tenant=said["tenant"], caller="x", scopes=frozenset(said.get("scopes", "").split()))
+
+    def check(self, identity: Identity, request: Any) -> None:
+        """Nothing."""
+
+    def check_methods(self, registered: Any) -> None:
+        """Nothing."""
+
+    async def check_again(self, identity: Identity) -> None:
+        """Nothing."""
+
+
+async def test_a_tenant_takes_no_place_of_another_and_gets_its_own_back() -> None:
+    gate, entered = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def act(request: Any, context: Any) -> None:
+        if request.run_id == "held":
+            entered.release()
+            await gate.wait()
+
+    async with serving(Probe(act), guard=ByName(), max_calls_in_flight_per_tenant=2) as running:
+        method = running.method("UnaryUnary")
+        held = [
+            asyncio.ensure_future(method(Request(run_id="held"), metadata=metadata))
+            for metadata in (*[(("tenant", "one"),)] * 2, *[(("tenant", "one"), ("scopes", ASSERT))] * 2)
+        ]
+        for _ in held:
+            await entered.acquire()
+        with pytest.raises(errors.Overloaded) as refused, contract_errors():
+            await method(Request(run_id="r"), metadata=(("tenant", "one"),))
+        assert [each.subject for each in refused.value.quota] == ["calls in flight of a tenant"]
+        await method(Request(run_id="r"), metadata=(("tenant", "two"),))
+        held[0].cancel()
+        gate.set()
+        await asyncio.gather(*held[1:])
+        for _ in range(3):
+            await method(Request(run_id="r"), metadata=(("tenant", "one"),))
