@@ -22,6 +22,7 @@ from persistence_service.runs.form.tables import (
     SPECIFICATIONS,
     SPECIFIED_SETTINGS,
 )
+from persistence_service.schema.sealed import UNOPENED, unopened_is_told
 from persistence_service.schema.visibility import everything
 
 RUNS_AT_ONCE = 10
@@ -70,7 +71,8 @@ def with_stored(connection: Connection, streams: Sequence[AuditedStream]) -> lis
             for each in some
             if each.stream.startswith(RUN_STREAMS)
         ]
-        found = _digests(connection, keys) if keys else {}
+        with unopened_is_told():
+            found = _digests(connection, keys) if keys else {}
         done += [_completed(each, found.get(each.stream.removeprefix(RUN_STREAMS))) for each in some]
     return done
 
@@ -97,18 +99,29 @@ def _digests(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[st
     for statement in PAYLOADS_OF:
         for row in connection.execute(statement, of_runs).mappings():
             if row["run_id"] in found:
-                found[row["run_id"]][row["sequence"]] = digest(canonical_payload(_said(row)))
+                found[row["run_id"]][row["sequence"]] = _payload_digest(row)
     return found
+
+
+def _payload_digest(row: Mapping[Any, Any]) -> bytes | None:
+    """None where what is stored does not open: it is not what was written."""
+    return None if _is_unopened(row) else digest(canonical_payload(_said(row)))
 
 
 def _specification_digest(
     row: Mapping[Any, Any], revision: Columns | None, material: Columns | None
-) -> bytes:
+) -> bytes | None:
+    if any(_is_unopened(each) for each in (row, revision, material) if each is not None):
+        return None
     texts = {"user": row["user_id"], "idea": row["idea"], "context": row["context"]}
     form = canonical_specification(
         texts, row["settings"], row["draft_id"], row["parent_run_id"], revision, material
     )
     return digest(form)
+
+
+def _is_unopened(row: Mapping[Any, Any]) -> bool:
+    return any(value is UNOPENED for value in row.values())
 
 
 def _said(row: Mapping[Any, Any]) -> Columns:

@@ -5,17 +5,29 @@ hold; the few plain values that begin with it too (a model's raw output may) are
 both kinds stand beside one another, and turning encryption on needs no rewriting.
 """
 
-from collections.abc import MutableMapping
-from typing import Any, Protocol
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
+from consensus_contract.errors import DatabaseError
 from persistence_service.schema.base import Json
 
-__all__ = ["ContentColumn", "SealedBytes", "SealedJson", "SealedText", "Sealer", "use_sealer"]
+__all__ = [
+    "UNOPENED",
+    "ContentColumn",
+    "SealedBytes",
+    "SealedJson",
+    "SealedText",
+    "Sealer",
+    "unopened_is_told",
+    "use_sealer",
+]
 
 _MARK = "\x01"
 _SEALED, _PLAIN = f"{_MARK}s", f"{_MARK}p"
@@ -37,6 +49,22 @@ class Sealer(Protocol):
     def open(self, sealed: str, column: str) -> bytes:
         """What was sealed."""
         ...
+
+
+UNOPENED: Final = object()
+"""What is read in place of a sealed value that does not open, where that is to be told and not raised."""
+
+_IS_TOLD = ContextVar("unopened_is_told", default=False)
+
+
+@contextmanager
+def unopened_is_told() -> Iterator[None]:
+    """Meanwhile a sealed value that does not open is read as UNOPENED: who audits goes on with the rest."""
+    token = _IS_TOLD.set(True)
+    try:
+        yield
+    finally:
+        _IS_TOLD.reset(token)
 
 
 _SEALERS: MutableMapping[Dialect, Sealer] = WeakKeyDictionary()
@@ -67,15 +95,20 @@ class ContentColumn(TypeDecorator[Any]):
         return self.sealed_form(sealer.seal(self.plain_bytes(value), self.name))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """What the caller gets.
+        """What the caller gets; within `unopened_is_told`, perhaps UNOPENED.
 
         Raises:
-            ContentKeyMissing: it is sealed, and its key is not here.
+            DatabaseError: it is sealed, and its key is not here, or it was changed.
         """
         sealed = self.sealed_text(value)
         if sealed is None:
             return self.unmarked(value)
-        return self.value_of(_SEALERS[dialect].open(sealed, self.name))
+        try:
+            return self.value_of(_SEALERS[dialect].open(sealed, self.name))
+        except DatabaseError:
+            if _IS_TOLD.get():
+                return UNOPENED
+            raise
 
     def marked(self, value: Any) -> Any:
         """A plain value as it is stored."""

@@ -208,6 +208,24 @@ async def test_content_that_was_changed_is_not_shown(sealing: Service, database:
         await sealing.run(run.run_id)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE run_specifications SET idea = idea || 'AAAA'",
+        "UPDATE proposal_versions SET summary = summary || 'AAAA'",
+    ],
+)
+async def test_sealed_content_that_was_changed_is_a_finding_of_the_audit(
+    sealing: Service, database: Database, statement: str
+) -> None:
+    run, whole = await reviewed(sealing), await reviewed(sealing)
+    await tamper(database, f"{statement} WHERE run_id = '{run.run_id}'")
+    async for stub in serving(database, None):
+        found = await verdict(stub)
+        assert [each.stream for each in found.findings] == [f"runs/{run.run_id}"]
+        assert found.payload_count > 2, whole
+
+
 def test_every_column_of_content_is_bound_to_its_own_place() -> None:
     columns = [column for table in metadata.tables.values() for column in table.columns]
     places = [(column.type.name, str(column)) for column in columns if isinstance(column.type, ContentColumn)]
