@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,19 +9,12 @@ import pytest
 
 from persistence_service.audit.checkpoints import new_signing_key
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 
 def audit(folder: Path, pair: Pair, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "consensus_cli", "audit", *arguments],
-        cwd=folder,
-        env=clean_environment(CONSENSUS_PERSISTENCE=pair.persistence_address),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = clean_environment(CONSENSUS_PERSISTENCE=pair.persistence_address)
+    return run_command("audit", *arguments, environment=environment, folder=folder)
 
 
 @pytest.fixture

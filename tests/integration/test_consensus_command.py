@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from consensus_client import ReviewClient, SyncReviewClient
 from offline_model.script import Rule
 from tests.support.pair import Pair, wait_serving
-from tests.support.processes import clean_environment, wait_started
+from tests.support.processes import clean_environment, run_command, wait_started
 
 ROOT = Path(__file__).resolve().parents[2]
 RISKY = ROOT / "examples" / "ideas" / "readable-passwords.md"
@@ -18,16 +17,13 @@ REVIEW = "consensus.v1.ReviewService"
 
 
 def consensus(pair: Pair, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "consensus_cli", *arguments],
-        env=clean_environment(
-            CONSENSUS_SERVER=pair.review_address,
-            CONSENSUS_PERSISTENCE=pair.persistence_address,
-            COLUMNS="100",
-            PYTHONUTF8="1",
-        ),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    environment = clean_environment(
+        CONSENSUS_SERVER=pair.review_address,
+        CONSENSUS_PERSISTENCE=pair.persistence_address,
+        COLUMNS="100",
+        PYTHONUTF8="1",
+    )
+    return run_command(*arguments, environment=environment)
 
 
 def reviewed(pair: Pair, *arguments: str) -> str:

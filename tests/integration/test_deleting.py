@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
@@ -14,20 +13,17 @@ from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from offline_model.script import Rule
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 
 def consensus(pair: Pair, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "consensus_cli", *arguments],
-        env=clean_environment(
-            CONSENSUS_SERVER=pair.review_address,
-            CONSENSUS_PERSISTENCE=pair.persistence_address,
-            COLUMNS="100",
-            PYTHONUTF8="1",
-        ),
-        input=typed, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    environment = clean_environment(
+        CONSENSUS_SERVER=pair.review_address,
+        CONSENSUS_PERSISTENCE=pair.persistence_address,
+        COLUMNS="100",
+        PYTHONUTF8="1",
+    )
+    return run_command(*arguments, environment=environment, typed=typed)
 
 
 async def reviewed(client: ReviewClient, mark: str) -> str:

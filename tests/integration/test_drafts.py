@@ -14,7 +14,7 @@ from consensus_contract.errors import DraftEmpty, DraftNotFound, IdempotencyKeyR
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.pair import Client, Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 WALK = ROOT / "examples" / "python" / "co_write.py"
@@ -141,7 +141,7 @@ async def test_limits_of_a_submission(client: Client, fields: dict[str, Any], na
 
 async def test_the_command_writes_passes_and_submits(pair: Pair, mark: str) -> None:
     def consensus(*arguments: str, user: str = "ann") -> str:
-        done = run(pair, "-m", "consensus_cli", "draft", *arguments, "--user", user)
+        done = run_command("draft", *arguments, "--user", user, environment=environment(pair))
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -155,17 +155,17 @@ async def test_the_command_writes_passes_and_submits(pair: Pair, mark: str) -> N
     assert "completed" in consensus("update", mark, "--state", "completed")
     assert mark in consensus("list", user="ben")
 
-    shown = run(pair, "-m", "consensus_cli", "draft", "show", mark)
+    shown = run_command("draft", "show", mark, environment=environment(pair))
     assert "1  ben (@u_" in shown.stdout
     assert "It replaces the paper form on two wards." in shown.stdout
 
     submitted = json.loads(consensus("submit", mark, "--detach", "--json"))
     assert submitted["specification"]["draftId"] == mark
-    followed = run(pair, "-m", "consensus_cli", "draft", "submit", mark, "--user", "ben")
+    followed = run_command("draft", "submit", mark, "--user", "ben", environment=environment(pair))
     assert followed.returncode == 0, followed.stderr
     assert "confidence" in followed.stdout
 
-    refused = run(pair, "-m", "consensus_cli", "draft", "append", mark, "x", "--user", "ann")
+    refused = run_command("draft", "append", mark, "x", "--user", "ann", environment=environment(pair))
     assert (refused.returncode, "NOT_RING_HOLDER" in refused.stderr) == (1, True)
 
 

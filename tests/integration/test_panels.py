@@ -1,7 +1,6 @@
 """Panels as data through the pair: pinned, revised, deleted meanwhile, of twenty personas, compared."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from consensus_contract.errors import PanelNotFound
 from consensus_panels import read_folder
 from consensus_rpc.errors import InvalidField
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 from tests.support.providers import Provider
 
 IDEA = "Let customers export their orders as CSV. Only the owner of an account may start an export."
@@ -121,13 +120,8 @@ async def test_the_command_takes_a_panel_from_folder_to_decision(pair: Pair, tmp
     )
 
     async def consensus(*arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "consensus_cli", *arguments,
-            cwd=tmp_path, env=environment,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
+        done = await asyncio.to_thread(run_command, *arguments, environment=environment, folder=tmp_path)
+        return done.returncode, done.stdout, done.stderr
 
     assert (await consensus("panel", "init", "mine"))[0] == 0
     (tmp_path / "mine" / "critic.md").write_text(

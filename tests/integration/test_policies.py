@@ -18,7 +18,7 @@ from consensus_decision.policy import DEFAULT, Policy, PolicyQuorum, Thresholds,
 from consensus_panels import default_panel
 from consensus_rpc.errors import InvalidField
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 IDEA = "Let customers export their orders as CSV. Only the owner of an account may start an export."
 LENIENT = replace(
@@ -117,14 +117,9 @@ async def test_from_outcomes_to_a_policy_in_use_by_the_command(pair: Pair, tmp_p
     )
 
     async def consensus(*arguments: str, code: int = 0) -> str:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "consensus_cli", *arguments,
-            cwd=tmp_path, env=environment,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode == code, (arguments, out, err)
-        return out.decode() or err.decode()
+        done = await asyncio.to_thread(run_command, *arguments, environment=environment, folder=tmp_path)
+        assert done.returncode == code, done
+        return done.stdout or done.stderr
 
     async with (
         ReviewClient(pair.review_address) as client,

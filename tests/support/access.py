@@ -1,27 +1,21 @@
 """A pair that asks for keys, and callers of every kind."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 KEYS_ON = {"AUTHENTICATION": "keys", "CREDENTIALS_OVER_LOOPBACK": "true"}
 
 
 def make_key(url: str, *arguments: str) -> str:
     """A key made at the database, before the service has it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "persistence_service", "key", "create", *arguments],
-        env=clean_environment(DATABASE_URL=url),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    environment = clean_environment(DATABASE_URL=url)
+    done = run_command("key", "create", *arguments, environment=environment, package="persistence_service")
+    done.check_returncode()
     return done.stdout.strip()
 
 

@@ -1,8 +1,9 @@
 """Starts a module by forking a process that has imported it: importing is most of what a start takes.
 
-`python -m tests.support.fork_server <module> <descriptor>` imports `<module>.__main__`, begins no thread, and
-answers on the stream socket it was given, a line of JSON each way. A child is told what a new process would
-have: its arguments, environment, folder, and where its output goes; it then runs the module as `__main__`.
+`python -m tests.support.fork_server <package> <descriptor>` imports every module of the package, begins no
+thread, and answers on the stream socket it was given, a line of JSON each way. A child is told what a new
+process would have: its arguments, environment, folder, and files in place of its three streams; it then runs
+the package as `__main__`.
 Nothing of gRPC has begun before a fork, and each child begins its own.
 """
 
@@ -10,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import socket
 import subprocess
@@ -49,7 +51,7 @@ class ForkServer:
                 [sys.executable, "-u", "-m", "tests.support.fork_server", module, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": paths},
+                env=os.environ | {"PYTHONPATH": paths, "PYTHONUTF8": "1"},
             )
         self._socket = ours
         self._lines = ours.makefile("rw", encoding="utf-8")
@@ -66,11 +68,21 @@ class ForkServer:
         return json.loads(answer)
 
     def start(
-        self, folder: Path, log: Path, environment: Mapping[str, str], arguments: Sequence[str]
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        arguments: Sequence[str],
+        *,
+        output: Path,
+        errors: Path | None = None,
+        typed: Path | None = None,
     ) -> "Child":
-        """Start the module as `python -m` would, its output appended to `log`."""
+        """Start the package as `python -m` would; what it writes is appended to files, errors to the same."""
         pid = self.ask(
-            folder=str(folder), log=str(log), environment=dict(environment), arguments=list(arguments)
+            folder=str(folder),
+            environment=dict(environment),
+            arguments=list(arguments),
+            streams=[str(typed or os.devnull), str(output), str(errors or output)],
         )
         return Child(self, pid)
 
@@ -117,7 +129,9 @@ class Child:
 
 def _serve(module: str, descriptor: int) -> Sequence[str] | None:
     """Answers until nobody asks any more; in a child, returns its arguments."""
-    importlib.import_module(f"{module}.__main__")
+    package = importlib.import_module(module)
+    for each in pkgutil.walk_packages(package.__path__, f"{module}."):
+        importlib.import_module(each.name)
     gc.collect()
     gc.freeze()
     connection = socket.socket(fileno=descriptor)
@@ -141,10 +155,11 @@ def _serve(module: str, descriptor: int) -> Sequence[str] | None:
 
 def _become(module: str, question: Mapping[str, Any]) -> None:
     """Takes on what a new process would have been given."""
-    output = os.open(question["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for standard in (1, 2):
-        os.dup2(output, standard)
-    os.close(output)
+    for standard, path in enumerate(question["streams"]):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if standard else os.O_RDONLY
+        opened = os.open(path, flags, 0o644)
+        os.dup2(opened, standard)
+        os.close(opened)
     os.chdir(question["folder"])
     os.environ.clear()
     os.environ.update(question["environment"])

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
 # What is started hundreds of times, and the servers that fork it, each begun when it is first asked for. None
 # but where tests run: what is measured starts from nothing.
-_FORKED = ("offline_model", "persistence_service", "review_service")
+_FORKED = ("consensus_cli", "offline_model", "persistence_service", "review_service")
 _fork_servers: dict[str, ForkServer] | None = None
 
 
@@ -116,7 +117,7 @@ def start_process(
     log = folder / f"{name}.log"
     arguments = [*arguments, "--port-file", str(port_file)]
     if server := _fork_server(module):
-        return Process(name, log, server.start(folder, log, environment, arguments))
+        return Process(name, log, server.start(folder, environment, arguments, output=log))
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -127,6 +128,29 @@ def start_process(
             stderr=subprocess.STDOUT,
         )
     return Process(name, log, popen)
+
+
+def run_command(
+    *arguments: str,
+    environment: Mapping[str, str],
+    package: str = "consensus_cli",
+    folder: Path = ROOT,
+    typed: str = "",
+    timeout_seconds: float = 60.0,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end, by default `consensus …`, with what it reads and writes in files."""
+    server = _fork_server(package)
+    assert server is not None, "only tests run it so"
+    with tempfile.TemporaryDirectory() as name:
+        stdin, out, err = (Path(name) / each for each in ("in", "out", "err"))
+        stdin.write_text(typed, encoding="utf-8")
+        child = server.start(folder, environment, arguments, output=out, errors=err, typed=stdin)
+        try:
+            status = child.wait(timeout_seconds)
+        finally:
+            child.kill()
+        said, complained = (each.read_text(encoding="utf-8") for each in (out, err))
+    return subprocess.CompletedProcess([package, *arguments], status, said, complained)
 
 
 def wait_started(process: Process) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -29,7 +28,7 @@ from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import CredentialEnded, PermissionDenied, Unauthenticated, UserNotAllowed
 from tests.support.access import bearer
 from tests.support.pair import Pair, review_request
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 
 IDEA = "A rota lets two wards swap shifts on one page, and it is done when a swap takes under a minute."
 Keys = dict[str, str]
@@ -267,14 +266,7 @@ def test_the_command_makes_tries_and_ends_a_key(keyed: Pair, keys: Keys) -> None
             CONSENSUS_PERSISTENCE=keyed.persistence_address,
             **({"CONSENSUS_KEY": key} if key else {}),
         )
-        return subprocess.run(
-            [sys.executable, "-m", "consensus_cli", *words],
-            env=environment,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return run_command(*words, environment=environment)
 
     made = consensus("token", "create", "billing", "--role", "viewer", "--note", "for a test").stdout.strip()
     assert made.startswith("ck_")
@@ -288,14 +280,7 @@ def test_the_command_makes_tries_and_ends_a_key(keyed: Pair, keys: Keys) -> None
 
 def test_no_key_is_sent_in_plain_text_beyond_this_machine(keys: Keys) -> None:
     environment = clean_environment(CONSENSUS_SERVER="192.0.2.1:50051", CONSENSUS_KEY="ck_x")
-    done = subprocess.run(
-        [sys.executable, "-m", "consensus_cli", "runs"],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_command("runs", environment=environment)
     assert done.returncode == 2
     assert "plain text" in done.stderr
     assert "ck_x" not in done.stderr

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from tests.support.processes import run_command
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,10 @@ Command = Callable[..., Awaitable[Ended]]
 def command() -> Command:
     """Runs `consensus …` as a process and returns how it ended."""
 
-    async def run(*arguments: str, stdin: bytes = b"", **more: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "consensus_cli",
-            *arguments,
-            env=environment(**more),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+    async def run(*arguments: str, stdin: str = "", **more: str) -> Ended:
+        done = await asyncio.to_thread(
+            run_command, *arguments, environment=environment(**more), folder=Path.cwd(), typed=stdin
         )
-        out, err = await process.communicate(stdin)
-        return Ended(process.returncode, out.decode(), err.decode())
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     return run

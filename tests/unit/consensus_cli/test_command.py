@@ -133,7 +133,7 @@ async def test_an_idea_comes_from_a_file_or_from_standard_input(command: Command
     service = ScriptedService()
     async with serving(service) as address:
         await command("review", f"@{tmp_path / 'idea.txt'}", "--detach", "--server", address)
-        await command("review", "-", "--detach", "--server", address, stdin="Größer.\n".encode())
+        await command("review", "-", "--detach", "--server", address, stdin="Größer.\n")
     assert [request.review.idea for request in service.requests] == ["Größer.\n"] * 2
 
 
