@@ -121,6 +121,19 @@ async def test_a_refusal_is_an_answer_and_splits_nothing(writer: RunWriter, book
     assert len(book.batches) == 1
 
 
+async def test_a_thread_that_is_called_stuck_when_it_is_so_no_more_tries_and_goes_on(
+    writer: RunWriter, database: Database
+) -> None:
+    writer.start()
+    for number in range(20):
+        assert await writer.write(note(str(number))) == str(number)
+        # What the thread that oversees says comes late where the machine is slow: nothing waits any more.
+        await asyncio.to_thread(writer._give_up, "the writer's thread is stuck")
+        async with asyncio.timeout(10):
+            while not database.available:  # noqa: ASYNC110 - it changes in the writer's thread
+                await asyncio.sleep(0.01)
+
+
 async def test_no_more_waits_than_may(writer: RunWriter) -> None:
     futures = [writer.hand_in(note(str(number))) for number in range(8)]
     with pytest.raises(Overloaded):

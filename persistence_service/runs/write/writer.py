@@ -190,14 +190,16 @@ class RunWriter:
         """Answers all who wait; also from the thread that sees this one stuck."""
         self._writing.failed(cause)
         left = [*self._under_way, *deferred]
+        others = list[_Suspicion | None]()
         with contextlib.suppress(Empty):
-            while True:
+            while None not in others:
                 handed_in = self._waiting.get_nowait()
                 if isinstance(handed_in, HandedIn):
                     left.append(handed_in)
-                elif handed_in is None:
-                    self._waiting.put(None)
-                    break
+                else:
+                    others.append(handed_in)
+        for other in others:  # a thread that is stuck no more would wait for ever without its suspicion
+            self._waiting.put(other)
         fail(left, DatabaseUnavailable())
 
 
