@@ -163,6 +163,7 @@ def _become(module: str, question: Mapping[str, Any]) -> None:
     os.chdir(question["folder"])
     os.environ.clear()
     os.environ.update(question["environment"])
+    sys.modules.pop(f"{module}.__main__", None)  # it is about to run
     sys.orig_argv = [sys.executable, "-m", module, *question["arguments"]]
     sys.path[0] = str(Path.cwd())
 

@@ -1,4 +1,4 @@
-"""What belongs to one tenant is to another as if it never was: ids and page tokens, on every public method."""
+"""What is one tenant's is to another as if it never was: ids and page tokens, on every public method."""
 
 import asyncio
 import importlib
