@@ -207,7 +207,7 @@ class Caller:
     async def say(self, name: str, fields: Mapping[str, Any]) -> tuple[str, str, str, list[Message]]:
         """Code, message and details without the request's id, and what was answered."""
         method = METHODS[name]
-        request = json_format.ParseDict(fields, GetMessageClass(method.input_type)())
+        request = json_format.ParseDict(dict(fields), GetMessageClass(method.input_type)())
         answer = GetMessageClass(method.output_type)
         is_review = method.containing_service.name == "ReviewService"
         address = self._pair.review_address if is_review else self._pair.persistence_address
@@ -297,9 +297,9 @@ class Tenants:
     """Two tenants, each with its administrator and the ids of what it has."""
 
     ours: Caller
-    ids: Mapping[str, str]
+    ids: dict[str, str]
     stranger: Caller
-    own: Mapping[str, str]
+    own: dict[str, str]
 
 
 @pytest.fixture(scope="module")
