@@ -34,6 +34,14 @@ export function reviewService(server) {
   });
 }
 
+// Who calls, where the services ask: the key or token that CONSENSUS_KEY holds.
+export function caller() {
+  const metadata = new grpc.Metadata();
+  const key = process.env.CONSENSUS_KEY;
+  if (key) metadata.set("authorization", `Bearer ${key}`);
+  return metadata;
+}
+
 // The types that errors carry: google.rpc.Status and its details.
 export const errorTypes = new protobuf.Root();
 errorTypes.resolvePath = (_origin, target) => join(PROTOS, target);

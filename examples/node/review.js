@@ -3,7 +3,7 @@
 //   node review.js [--server HOST:PORT] "An idea in a few sentences."
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import { reviewService } from "./contract.js";
+import { caller, reviewService } from "./contract.js";
 import { describe } from "./errors.js";
 
 const { values, positionals } = parseArgs({
@@ -18,7 +18,8 @@ if (positionals.length !== 1) {
 const client = reviewService(values.server);
 
 // A key of our own makes it safe to send the same request again after a failure.
-const call = client.StreamReview({ review: { idea: positionals[0] }, idempotencyKey: randomUUID() });
+const request = { review: { idea: positionals[0] }, idempotencyKey: randomUUID() };
+const call = client.StreamReview(request, caller());
 
 // A message brings all events that were ready; none when it is a heartbeat.
 call.on("data", ({ events }) => {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consensus_cli.local.stack import Addresses
+from tests.support.access import keyed_pair, make_key
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "node"
@@ -30,8 +31,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def review(copy: Path, pair: Addresses, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "CONSENSUS_SERVER": pair.review, "CONSENSUS_PROTOS": str(ROOT / "protos")}
+def review(copy: Path, server: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONSENSUS_SERVER": server, "CONSENSUS_PROTOS": str(ROOT / "protos")} | more
     return subprocess.run(
         ["node", "review.js", *arguments],
         cwd=copy, env=environment, check=False, capture_output=True, text=True, timeout=60,
@@ -39,7 +40,7 @@ def review(copy: Path, pair: Addresses, *arguments: str) -> subprocess.Completed
 
 
 def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair, REMINDERS)
+    done = review(installed, pair.review, REMINDERS)
     assert (done.returncode, done.stderr) == (0, "")
     events = [line.split() for line in done.stdout.splitlines() if not line.startswith("  -")]
     assert [int(event[0]) for event in events] == list(range(1, len(events) + 1))
@@ -50,15 +51,28 @@ def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pai
 
 
 def test_it_reads_the_reason_and_the_fields_of_an_error(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair, "...")
+    done = review(installed, pair.review, "...")
     assert (done.returncode, done.stdout) == (1, "")
     assert "[INVALID_FIELD]" in done.stderr
     assert "request_id: " in done.stderr
     assert "review.idea: " in done.stderr
 
 
+def test_it_says_who_calls_where_the_services_ask(installed: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'consensus.db'}"
+    key = make_key(url, "--subject", "node", "--role", "submitter")
+    pair = keyed_pair(tmp_path, url)
+    try:
+        pair.start()
+        assert review(installed, pair.review_address, REMINDERS, CONSENSUS_KEY=key).returncode == 0
+        refused = review(installed, pair.review_address, REMINDERS)
+        assert (refused.returncode, "[UNAUTHENTICATED]" in refused.stderr) == (1, True), refused.stderr
+    finally:
+        pair.stop()
+
+
 def test_it_says_how_it_is_used(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair)
+    done = review(installed, pair.review)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: ")
 
