@@ -82,6 +82,10 @@ bench: $(VENV)/.bench ## Measure the pair beside plain clients (< 6 minutes); AR
 bench-overload: $(READY) ## Ten times the load that is admitted, for 30 s: goodput, refusals, memory
 	@$(PY) -m tests.benchmarks.overload $(ARGS)
 
+.PHONY: bench-secured
+bench-secured: $(READY) ## Reviews/s with TLS and keys beside those without, taking turns (< 3 minutes)
+	@$(PY) -m tests.benchmarks.secured $(ARGS)
+
 .PHONY: bench-scale
 bench-scale: $(VENV)/.bench ## Reviews/s by 1, 2, 4 review and 1, 2 persistence processes (< 4 minutes); ARGS=--quick
 	@$(PY) -m tests.benchmarks.scale $(ARGS)

@@ -49,7 +49,7 @@ class Pair:
     def start(self) -> None:
         """Start all three and wait until they serve."""
         self.model = start_process("offline_model", self.folder, clean_environment())
-        self.persistence = self._spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
+        self.persistence = self.spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
         self.model_url = f"http://127.0.0.1:{wait_started(self.model)}"
         self.persistence_address = wait_started(self.persistence)
         self.internal_address = self.persistence.internal_address
@@ -60,7 +60,7 @@ class Pair:
 
     def restart_persistence(self) -> None:
         """Start persistence anew at the same addresses, once it has been stopped or killed."""
-        self.persistence = self._spawn_persistence(self.persistence_address, self.internal_address)
+        self.persistence = self.spawn_persistence(self.persistence_address, self.internal_address)
         wait_started(self.persistence)
         wait_serving(self.persistence_address, PERSISTENCE, self.tls)
         wait_serving(self.review_address, REVIEW, self.tls)
@@ -88,7 +88,7 @@ class Pair:
         )
         return start_process("review_service", self.folder, environment, name=name)
 
-    def _spawn_persistence(self, listen: str, internal_listen: str) -> Process:
+    def spawn_persistence(self, listen: str, internal_listen: str) -> Process:
         environment = clean_environment(
             **{
                 "DATABASE_URL": self.database_url,

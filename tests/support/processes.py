@@ -140,7 +140,11 @@ def run_command(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, by default `consensus …`, with what it reads and writes in files."""
     server = _fork_server(package)
-    assert server is not None, "only tests run it so"
+    if server is None:
+        return subprocess.run(
+            [sys.executable, "-m", package, *arguments], cwd=folder, env=dict(environment), input=typed,
+            check=False, capture_output=True, text=True, timeout=timeout_seconds,
+        )  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         stdin, out, err = (Path(name) / each for each in ("in", "out", "err"))
         stdin.write_text(typed, encoding="utf-8")
