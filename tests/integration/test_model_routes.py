@@ -1,8 +1,6 @@
 """Routes to models in the running pair: what is learnt in a run, what a probe says, and bad files."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from tests.support.pair import Pair
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, run_command
 from tests.support.providers import (
     Provider,
     refuses_max_tokens,
@@ -82,15 +80,8 @@ def test_a_bad_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
     file = tmp_path / "routes.toml"
     file.write_text('[routes.local]\nkey = "sk-secret"\n')
 
-    done = subprocess.run(
-        [sys.executable, "-m", "review_service"],
-        env=clean_environment(MODEL_ROUTES=str(file)),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = clean_environment(MODEL_ROUTES=str(file))
+    done = run_command(environment=environment, package="review_service", folder=tmp_path)
 
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -1,7 +1,6 @@
 """The pair over TLS, as processes: a whole review, leases by certificate, starts that are refused."""
 
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.security.files import ChannelTls
 from tests.support.pair import Pair, kinds, running_pair
-from tests.support.processes import ROOT, clean_environment
+from tests.support.processes import clean_environment, run_command
 from tests.support.records import Service, Worker, new_id
 from tests.support.tls import Pki, pair_settings
 
@@ -110,21 +109,15 @@ def test_the_command_says_which_file_is_of_no_use_and_asks_nobody(secured: Pair,
     assert "the authority holds no certificate" in found.stderr
 
 
-def doctor(pair: Pair, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "consensus_cli", *options, "doctor"], cwd=ROOT, check=False,
-        capture_output=True, text=True, timeout=60,
-        env=clean_environment(
-            CONSENSUS_SERVER=pair.review_address, CONSENSUS_PERSISTENCE=pair.persistence_address
-        ),
-    )  # fmt: skip
+def doctor(pair: Pair, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = clean_environment(
+        CONSENSUS_SERVER=pair.review_address, CONSENSUS_PERSISTENCE=pair.persistence_address
+    )
+    return run_command(*options, "doctor", environment=environment)
 
 
-def command(service: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", service], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60,
-        env=clean_environment(**settings),
-    )  # fmt: skip
+def command(service: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return run_command(environment=clean_environment(**settings), package=service)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +20,7 @@ from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_p
 from persistence_service.__main__ import INTERNAL_SERVICES, SERVICES
 from persistence_service.database.migrating import head_revision
 from tests.support import postgres
-from tests.support.processes import Process, clean_environment, start_process, wait_started
+from tests.support.processes import Process, clean_environment, run_command, start_process, wait_started
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -39,11 +38,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "persistence_service", *arguments],
-        env=clean_environment(**environment), check=False, capture_output=True, text=True,
-    )  # fmt: skip
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run_command(
+        *arguments, environment=clean_environment(**environment), package="persistence_service"
+    )
 
 
 def start(folder: Path, url: str, **settings: str) -> Process:

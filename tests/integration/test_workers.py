@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_p
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.support.pair import API_KEY, PERSISTENCE, REVIEW, drained, review_request, wait_serving
-from tests.support.processes import Process, clean_environment, start_process, wait_started
+from tests.support.processes import Process, clean_environment, run_command, start_process, wait_started
 
 WAIT_SECONDS = 30.0
 CONNECTIONS = 24
@@ -177,11 +176,11 @@ def test_each_worker_shows_its_metrics_on_a_port_of_its_own(undisturbed: Process
     assert len(pages) == 2
 
 
-def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], env=clean_environment(LOG_FORMAT="json", **environment),
-        check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    package, *rest = arguments
+    return run_command(
+        *rest, environment=clean_environment(LOG_FORMAT="json", **environment), package=package
+    )
 
 
 def test_more_than_one_process_on_a_sqlite_file_is_refused_at_start(tmp_path: Path) -> None:
