@@ -83,8 +83,8 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forked_services() -> Iterator[None]:
-    """Services that tests start are forked; what starts from nothing is tested by its command."""
+def forked_commands() -> Iterator[None]:
+    """Commands that tests run are forked; their start from nothing is tested where it is what is shown."""
     with forking():
         yield
 

@@ -60,6 +60,7 @@ class Call:
         "_guard",
         "_has_tenant_place",
         "_method",
+        "_peer",
         "_reason",
         "_span",
         "_started",
@@ -92,6 +93,8 @@ class Call:
         self._unread = unread
         self._admitted = False
         self._context = context
+        # Not asked for at the end: once the collector has come by, gRPC's context answers with a crash.
+        self._peer = context.peer()
         self._code = grpc.StatusCode.OK
         self._reason = ""
         self.received = 0
@@ -157,8 +160,11 @@ class Call:
         Raises:
             AbortError: gRPC's sign that the status was sent.
         """
+        if isinstance(error, GeneratorExit):  # nobody waits for the handler: what it has of gRPC may be gone
+            self._code = grpc.StatusCode.CANCELLED
+            return
         escaped, error = error, _unwrapped(error)
-        if isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_end_of_server(error):
+        if isinstance(error, asyncio.CancelledError) or _is_end_of_server(error):
             self._code = self._code_of_cancelling()
             return
         if isinstance(error, grpc.aio.AbortError):  # the handler has answered by itself
@@ -222,7 +228,7 @@ class Call:
             code=code.name,
             reason=self._reason,
             duration_ms=round(seconds * 1000, 3),
-            peer=self._context.peer(),
+            peer=self._peer,
             received=self.received,
             sent=self.sent,
         )

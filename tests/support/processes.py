@@ -21,8 +21,9 @@ _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
-# What is started hundreds of times, and the servers that fork it, each begun when it is first asked for. None
-# but where tests run: what is measured starts from nothing.
+# Commands that are run hundreds of times, and the servers that fork them, each begun when it is first asked for.
+# None but where tests run: what is measured starts from nothing. What serves starts from nothing too: gRPC's
+# servers now and then crash in a process that was forked from one that had loaded gRPC.
 _FORKED = ("consensus_cli", "offline_model", "persistence_service", "review_service")
 _fork_servers: dict[str, ForkServer] | None = None
 
@@ -83,7 +84,7 @@ class Process:
 
 @contextmanager
 def forking() -> Iterator[None]:
-    """Meanwhile, services are forked from processes that have imported them."""
+    """Meanwhile, commands are forked from processes that have imported them."""
     global _fork_servers
     _fork_servers = {}
     try:
@@ -116,8 +117,6 @@ def start_process(
     port_file.unlink(missing_ok=True)
     log = folder / f"{name}.log"
     arguments = [*arguments, "--port-file", str(port_file)]
-    if server := _fork_server(module):
-        return Process(name, log, server.start(folder, environment, arguments, output=log))
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
