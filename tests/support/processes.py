@@ -20,9 +20,10 @@ _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
-# What is started hundreds of times; empty but where tests run: what is measured starts from nothing.
+# What is started hundreds of times, and the servers that fork it, each begun when it is first asked for. None
+# but where tests run: what is measured starts from nothing.
 _FORKED = ("offline_model", "persistence_service", "review_service")
-_fork_servers: dict[str, ForkServer] = {}
+_fork_servers: dict[str, ForkServer] | None = None
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
@@ -82,13 +83,22 @@ class Process:
 @contextmanager
 def forking() -> Iterator[None]:
     """Meanwhile, services are forked from processes that have imported them."""
-    _fork_servers.update({module: ForkServer(module, ROOT) for module in _FORKED})
+    global _fork_servers  # noqa: PLW0603 - of this process, as its children are
+    _fork_servers = {}
     try:
         yield
     finally:
         for server in _fork_servers.values():
             server.close()
-        _fork_servers.clear()
+        _fork_servers = None
+
+
+def _fork_server(module: str) -> ForkServer | None:
+    if _fork_servers is None or module not in _FORKED:
+        return None
+    if module not in _fork_servers:
+        _fork_servers[module] = ForkServer(module, ROOT)
+    return _fork_servers[module]
 
 
 def start_process(
@@ -105,8 +115,8 @@ def start_process(
     port_file.unlink(missing_ok=True)
     log = folder / f"{name}.log"
     arguments = [*arguments, "--port-file", str(port_file)]
-    if module in _fork_servers:
-        return Process(name, log, _fork_servers[module].start(folder, log, environment, arguments))
+    if server := _fork_server(module):
+        return Process(name, log, server.start(folder, log, environment, arguments))
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
