@@ -83,7 +83,7 @@ class Process:
 @contextmanager
 def forking() -> Iterator[None]:
     """Meanwhile, services are forked from processes that have imported them."""
-    global _fork_servers  # noqa: PLW0603 - of this process, as its children are
+    global _fork_servers
     _fork_servers = {}
     try:
         yield
