@@ -70,7 +70,7 @@ class ContentColumn(TypeDecorator[Any]):
         """What the caller gets.
 
         Raises:
-            ContentKeyMissing: it is sealed, and its key is not here.
+            DatabaseError: it is sealed, and its key is not here, or it was changed.
         """
         sealed = self.sealed_text(value)
         if sealed is None:
@@ -156,7 +156,7 @@ class SealedBytes(ContentColumn):
         """The sealed text in what is stored; None: it is plain."""
         raw = None if stored is None else bytes(stored)
         is_sealed = raw is not None and raw.startswith(_SEALED_BYTES)
-        return raw[len(_SEALED_BYTES) :].decode() if raw is not None and is_sealed else None
+        return raw[len(_SEALED_BYTES) :].decode("ascii", "replace") if raw is not None and is_sealed else None
 
     def plain_bytes(self, value: bytes) -> bytes:
         """As they are."""
