@@ -118,6 +118,8 @@ REFUSED = {
     "a tenant that is none": lambda: signed(tenant="../x"),
     "a tenant that is a list": lambda: signed(tenant=["acme"]),
     "a subject with a line's end": lambda: signed(sub="a\nb"),
+    "an end beyond all calendars": lambda: signed(exp=10**12),
+    "an end beyond all numbers": lambda: signed(exp=10**400),
     "roles that are none": lambda: signed(roles={"a": 1}),
     "huge": lambda: signed(padding="x" * 20_000),
     "no token": lambda: "a.b.c",
