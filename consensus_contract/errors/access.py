@@ -33,5 +33,5 @@ class BeyondOwnRights(ConsensusError):
     reason = ErrorReason.ERROR_REASON_BEYOND_OWN_RIGHTS
 
     def __init__(self, *, scope: str = "") -> None:
-        what = f"the scope {scope}" if scope else "these users"
-        super().__init__(f"{what} is beyond the rights of who asks", metadata={"scope": scope})
+        what = f"the scope {scope} is" if scope else "these users are"
+        super().__init__(f"{what} beyond the rights of who asks", metadata={"scope": scope})

@@ -33,6 +33,15 @@ class RefusedKey(Unauthenticated):
         self.tenant = tenant
 
 
+class EndedKey(CredentialEnded):
+    """A key that was valid; the audit trail is told whose, since only who had its secret comes so far."""
+
+    def __init__(self, key_id: str, tenant: str) -> None:
+        super().__init__()
+        self.key_id = key_id
+        self.tenant = tenant
+
+
 class CredentialAuthenticator:
     """Takes a bearer credential before a certificate: a service may carry another's word."""
 
@@ -73,7 +82,7 @@ class CredentialAuthenticator:
             raise Unauthenticated
         found = await self._keys.find(key)
         if not isinstance(found, KeyGrant):
-            raise CredentialEnded if found.ended else RefusedKey(key.key_id, found.tenant)
+            raise (EndedKey if found.ended else RefusedKey)(key.key_id, found.tenant)
         return Identity(
             tenant=found.tenant,
             caller=found.subject,

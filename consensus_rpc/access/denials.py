@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 from consensus_contract.errors import ConsensusError
-from consensus_rpc.access.authenticator import RefusedKey
+from consensus_rpc.access.authenticator import EndedKey, RefusedKey
 from consensus_rpc.access.bounded_cache import BoundedCache
+from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.identity import Identity
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.request_id import current_request_id
@@ -21,6 +22,8 @@ _WINDOW_SECONDS = 60.0
 _MOST_WAITING = 500
 _MOST_COUNTED = 10_000
 _BATCH = 100
+_CALLER_CHARACTERS, _CREDENTIAL_CHARACTERS = 255, 100
+"""What an entry takes: the URI in a certificate may be longer."""
 _NOBODYS_TENANT = "default"
 _RETRY_SECONDS = 5.0
 
@@ -39,7 +42,7 @@ class Denial:
 
 
 DenialSink = Callable[[Sequence[Denial]], Awaitable[None]]
-"""Enters denials; raises ConsensusError where it cannot now."""
+"""Enters denials; raises InvalidField where it never can, and another ConsensusError where it cannot now."""
 
 
 @dataclass(slots=True)
@@ -72,10 +75,10 @@ class Denials:
             return
         denial = Denial(
             tenant,
-            caller,
+            caller[:_CALLER_CHARACTERS],
             method,
             error.reason_name,
-            credential,
+            credential[:_CREDENTIAL_CHARACTERS],
             current_request_id() or "",
             self._suppressed.pop(tenant, 0),
         )
@@ -102,8 +105,11 @@ class Denials:
     async def _enter(self, batch: Sequence[Denial]) -> None:
         try:
             await self._sink(batch)
-        except ConsensusError as error:
-            _log.warning("denials_not_entered", count=len(batch), reason=error.reason_name)
+        except InvalidField as error:  # it would be said again for ever, with all that comes waiting behind
+            _log.error("denials_lost", count=len(batch), reason=error.reason_name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is refused tomorrow is to be entered
+            reason = error.reason_name if isinstance(error, ConsensusError) else type(error).__name__
+            _log.warning("denials_not_entered", count=len(batch), reason=reason)
             self._waiting.extendleft(reversed(batch))
             await asyncio.sleep(_RETRY_SECONDS)
             self._news.set()
@@ -130,6 +136,6 @@ def _about(identity: Identity | None, error: ConsensusError) -> tuple[str, str, 
     """Tenant, caller and credential."""
     if identity is not None:
         return identity.tenant, identity.caller, identity.credential_id or identity.caller
-    if isinstance(error, RefusedKey):
+    if isinstance(error, RefusedKey | EndedKey):
         return error.tenant or _NOBODYS_TENANT, "", error.key_id if error.tenant else "unknown"
     return _NOBODYS_TENANT, "", "unknown"

@@ -131,21 +131,25 @@ def _from_file(path: Path) -> bytes:
 
 
 def _fetched(url: str) -> bytes:
-    until = monotonic() + _FETCH_SECONDS
-    raw = b""
     try:
-        with (
-            httpx2.Client(timeout=_FETCH_SECONDS / 2, follow_redirects=False, trust_env=False) as client,
-            client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
-        ):
-            if response.status_code != httpx2.codes.OK:
-                raise BadKeySetError(f"the issuer answered {response.status_code}")
-            for part in response.iter_raw():  # as it comes: a fuller part would wait for whoever trickles
-                raw = _bounded(raw + part)
-                if monotonic() > until:
-                    raise BadKeySetError(f"the issuer took more than {_FETCH_SECONDS:g} s")
+        return asyncio.run(_answer(url))  # in a loop of its own: a thread's reads have no end in common
+    except TimeoutError:
+        raise BadKeySetError(f"the issuer took more than {_FETCH_SECONDS:g} s") from None
     except (httpx2.HTTPError, OSError) as error:
         raise BadKeySetError(f"the issuer cannot be reached ({type(error).__name__})") from None
+
+
+async def _answer(url: str) -> bytes:
+    raw = b""
+    async with (
+        httpx2.AsyncClient(timeout=_FETCH_SECONDS / 2, follow_redirects=False, trust_env=False) as client,
+        asyncio.timeout(_FETCH_SECONDS),
+        client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
+    ):
+        if response.status_code != httpx2.codes.OK:
+            raise BadKeySetError(f"the issuer answered {response.status_code}")
+        async for part in response.aiter_raw():
+            raw = _bounded(raw + part)
     return raw
 
 

@@ -23,6 +23,8 @@ _REQUIRED = ("exp", "aud", "iss", "sub")
 _TENANT = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
 _NAME = re.compile(r"[!-~]{1,255}")
 _MOST_ROLES = 20
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999, the last that a timestamp has."""
 
 
 class SignedTokens:
@@ -99,8 +101,18 @@ class SignedTokens:
             users=self._users(claims),
             kind=CredentialKind.TOKEN,
             credential_id=token_id[:100] if isinstance(token_id, str) and _NAME.fullmatch(token_id) else "",
-            expires_at=float(claims["exp"]) + rules.leeway_seconds,
+            expires_at=self._end(claims["exp"]),
         )
+
+    def _end(self, said: Any) -> float:
+        """From when on the token is refused, in seconds since 1970."""
+        try:
+            seconds = float(said) + self._rules.leeway_seconds
+        except OverflowError:
+            raise Unauthenticated from None
+        if seconds > _LAST_SECOND:
+            raise Unauthenticated
+        return seconds
 
     def _roles(self, claims: Mapping[str, Any]) -> list[str]:
         """The names in the claim, a list or words; such as name no role give no right."""

@@ -1,5 +1,6 @@
 """Certificate, key and authority as files hold them, checked before anybody relies on them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 from consensus_rpc.security.files import TlsFiles
+
+_BEGINNING = re.compile(rb"^-----BEGIN (?:X509 )?CERTIFICATE-----", re.MULTILINE)
 
 
 class BadMaterial(Exception):  # noqa: N818 - says what is there
@@ -75,9 +78,13 @@ def check_material(raw: Mapping[str, bytes]) -> Material:
 
 def _certificates(pem: bytes, what: str) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise BadMaterial(f"the {what} holds no certificate") from error
+    # One that is still being written: what stands before the last would be believed alone.
+    if len(_BEGINNING.findall(pem)) > len(found):
+        raise BadMaterial(f"the {what} ends within a certificate, cut off")
+    return found
 
 
 def _private(pem: bytes) -> PrivateKeyTypes:

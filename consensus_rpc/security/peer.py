@@ -29,13 +29,16 @@ def peer_identity(auth_context: Mapping[str, Iterable[bytes]]) -> PeerIdentity |
 
     gRPC shows only certificates that it has verified. A certificate names nobody when it has no URI and no
     DNS name: a common name is free text, which authorities copy unchecked. Nor does one with several URIs
-    (SPIFFE's X.509-SVID, section 2: exactly one), or one with a name that cannot be a name: whoever could be
-    two is trusted as neither. A wildcard stands for many, so it is nobody's name.
+    (SPIFFE's X.509-SVID, section 2: exactly one), or one with a name that cannot be a name, such as a URI in
+    the place of a host's: whoever could be two is trusted as neither, and an authority that checks the one
+    kind may copy the other. A wildcard stands for many, so it is nobody's name.
     """
     try:
         uris = [_readable(each) for each in auth_context.get(_URIS, ())]
         dns = [_readable(each).lower() for each in auth_context.get(_DNS_NAMES, ())]
     except ValueError:
+        return None
+    if not all(":" in each for each in uris) or any(":" in each for each in dns):
         return None
     hosts = [each for each in dns if "*" not in each]
     if len(uris) > 1 or not (uris or hosts):

@@ -74,5 +74,6 @@ class StandingCalls:
             now = asyncio.get_running_loop().time()
             for until in list(self._open.get(identity, ())):
                 until.reschedule(now)
-        except ConsensusError as error:  # whoever knows cannot be asked: the next time will tell
-            _log.warning("credential_not_looked_at", reason=error.reason_name)
+        except Exception as error:  # noqa: BLE001 - the next time will tell, of this one and of all others
+            reason = error.reason_name if isinstance(error, ConsensusError) else type(error).__name__
+            _log.warning("credential_not_looked_at", reason=reason)

@@ -1,7 +1,6 @@
 """The operator's keys: a file of lines `id:key`, the newest first."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -51,7 +50,7 @@ def _parsed(line: str, place: str) -> tuple[str, bytes]:
     key_id, separator, text = line.partition(":")
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or no ASCII
         key = b""
     if not separator or not _ID.fullmatch(key_id) or len(key) != KEY_BYTES:
         raise KeyFileError(f"{place}: is not `id:key` with {KEY_BYTES} bytes in base64")

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import secrets
 import threading
@@ -97,16 +96,16 @@ class Keyring:
         key_id, _, text = sealed.partition(_SEPARATOR)
         key = self._keys.get(key_id) or self._looked_up(key_id)
         if key is not None:
-            with contextlib.suppress(NotSealedWithThisKeyError, binascii.Error):
+            with contextlib.suppress(ValueError):  # no base64, no ASCII, or not sealed with this key
                 return unseal(key, base64.b64decode(text, validate=True), column)
         log.error("content_not_opened", column=column, key_id=key_id, has_key=key is not None)
         raise DatabaseError
 
     def _looked_up(self, key_id: str) -> bytes | None:
-        """A key that another replica has made since."""
+        """A key that another replica has made since; None where there is none, or the file cannot be used."""
         if self._path is None:
             return None
-        with self._lock:
+        with self._lock, contextlib.suppress(KeyFileError):
             if key_id not in self._keys:
                 own = self._database.dedicated()  # the pool's connections may all be waiting for this
                 try:
@@ -132,10 +131,13 @@ class Keyring:
         """The keys, all wrapped with the operator's newest."""
         now = self._database.now(connection)
         rows = list(repository.read_keys(connection))
+        # All of them, before any is changed: were one made beside keys that this file does not open, such as
+        # by another key of the same id, no file would open all of them again.
+        keys = [_unwrapped(row, operators) for row in rows]
         newest_operator = next(iter(operators))
         for index, row in enumerate(rows):
             if row.wrapping_key_id != newest_operator:
-                wrapped = _wrapped(_unwrapped(row, operators), row.key_id, operators[newest_operator])
+                wrapped = _wrapped(keys[index], row.key_id, operators[newest_operator])
                 repository.rewrap_key(connection, row, wrapped, newest_operator, now)
                 rows[index] = replace(row, wrapped=wrapped, wrapping_key_id=newest_operator, wrap_time=now)
         if makes_new or not rows:

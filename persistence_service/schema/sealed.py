@@ -189,7 +189,7 @@ class SealedBytes(ContentColumn):
         """The sealed text in what is stored; None: it is plain."""
         raw = None if stored is None else bytes(stored)
         is_sealed = raw is not None and raw.startswith(_SEALED_BYTES)
-        return raw[len(_SEALED_BYTES) :].decode() if raw is not None and is_sealed else None
+        return raw[len(_SEALED_BYTES) :].decode("ascii", "replace") if raw is not None and is_sealed else None
 
     def plain_bytes(self, value: bytes) -> bytes:
         """As they are."""

@@ -135,9 +135,15 @@ def _too_long(report: CallReport, answer: Received) -> CallFailure:
 
 
 def _with_cost(outcome: ModelAnswer | CallFailure, route: Route, model: str) -> ModelAnswer | CallFailure:
-    """The outcome with what it costs, where the route has a price and the provider said how much it was."""
+    """The outcome with what it costs, where the route has a price and the provider said how much it was.
+
+    No prompt has no tokens: where none are counted, be it that the counts have names that are not known
+    here, the call cost something that nobody knows, and not nothing.
+    """
     usage, price = outcome.report.usage, route.price_of(model)
     if usage is None or price is None:
+        return outcome
+    if not (usage.input_tokens or usage.cached_tokens or usage.cache_write_tokens):
         return outcome
     return replace(
         outcome, report=replace(outcome.report, cost=price.cost(usage), price_version=price.version)

@@ -80,11 +80,12 @@ class Price:
     def cost(self, usage: panel_pb2.TokenUsage) -> attempt_pb2.Cost:
         """What so many tokens cost, rounded up to a millionth.
 
-        Cached and written tokens are counted among the input tokens; reasoning tokens among the output.
+        Cached and written tokens are counted among the input tokens, or, where they are more than these,
+        beside them, as some gateways do; reasoning tokens among the output.
         """
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
-        plain = usage.input_tokens - cached - written
+        cached, written = usage.cached_tokens, usage.cache_write_tokens
+        among = cached + written if cached + written <= usage.input_tokens else 0
+        plain = usage.input_tokens - among
         total = (
             plain * self.input
             + cached * self.cached_input

@@ -181,6 +181,10 @@ async def test_a_rotation_without_usable_keys_is_refused_and_changes_nothing(
     write_keys(keys, "third")
     with pytest.raises(ContentKeysUnusable, match="no key first"):
         await servicer.RotateContentKeys(Any, Any)  # type: ignore[arg-type]  # neither is looked at
+    # Another key of the same id: with a content key wrapped by each, no file would open both.
+    write(keys, f"first:{base64.b64encode(b'k' * 32).decode()}")
+    with pytest.raises(ContentKeysUnusable, match="another than"):
+        await servicer.RotateContentKeys(Any, Any)  # type: ignore[arg-type]  # neither is looked at
     assert rows_of(database) == before
 
 
@@ -200,10 +204,16 @@ async def test_a_key_that_another_replica_made_is_looked_up(
     assert keyring.seals
 
 
-async def test_content_that_was_changed_is_not_shown(sealing: Service, database: Database) -> None:
+@pytest.mark.parametrize(
+    "changed", ["idea || 'AAAA'", "idea || 'é'", "replace(idea, substr(idea, 3, 16), 'feedfeedfeedfeed')"]
+)
+async def test_content_that_was_changed_is_not_shown(
+    sealing: Service, database: Database, keys: Path, changed: str
+) -> None:
     run = await reviewed(sealing)
+    write(keys, "nonsense")  # nor can a key that is not here be looked up
 
-    await tamper(database, "UPDATE run_specifications SET idea = idea || 'AAAA'")
+    await tamper(database, f"UPDATE run_specifications SET idea = {changed}")
     with pytest.raises(DatabaseError), contract_errors():
         await sealing.run(run.run_id)
 

@@ -3,8 +3,7 @@
 `python -m tests.support.fork_server <package> <descriptor>` imports every module of the package, begins no
 thread, and answers on the stream socket it was given, a line of JSON each way. A child is told what a new
 process would have: its arguments, environment, folder, and files in place of its three streams; it then runs
-the package as `__main__`.
-Nothing of gRPC has begun before a fork, and each child begins its own.
+the package as `__main__`. For commands that end: gRPC's servers are not started in a child.
 """
 
 import gc
@@ -21,21 +20,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 _LONGEST_LOOK_SECONDS = 0.05
-
-
-class Running(Protocol):
-    """What tests ask of a process that they started; each as `subprocess.Popen` has it."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def send_signal(self, sig: int) -> None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
 
 
 class ForkServer:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.fork_server import ForkServer, Running
+from tests.support.fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,9 +21,9 @@ _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
-# Commands that are run hundreds of times, and the servers that fork them, each begun when it is first asked for.
-# None but where tests run: what is measured starts from nothing. What serves starts from nothing too: gRPC's
-# servers now and then crash in a process that was forked from one that had loaded gRPC.
+# Commands that are run hundreds of times, and the servers that fork them, each begun when it is first asked
+# for. None but where tests run: what is measured starts from nothing. What serves starts from nothing too:
+# gRPC's servers now and then crash in a process that was forked from one that had loaded gRPC.
 _FORKED = ("consensus_cli", "offline_model", "persistence_service", "review_service")
 _fork_servers: dict[str, ForkServer] | None = None
 
@@ -52,7 +52,7 @@ class Process:
 
     name: str
     log: Path
-    popen: Running
+    popen: subprocess.Popen[bytes]
     address: str = ""
     internal_address: str = ""
 

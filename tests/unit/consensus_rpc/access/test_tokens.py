@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ REFUSED = {
     "a tenant that is none": lambda: signed(tenant="../x"),
     "a tenant that is a list": lambda: signed(tenant=["acme"]),
     "a subject with a line's end": lambda: signed(sub="a\nb"),
+    "an end beyond all calendars": lambda: signed(exp=10**12),
+    "an end beyond all numbers": lambda: signed(exp=10**400),
     "roles that are none": lambda: signed(roles={"a": 1}),
     "huge": lambda: signed(padding="x" * 20_000),
     "no token": lambda: "a.b.c",
@@ -159,6 +162,13 @@ class Hostile(BaseHTTPRequestHandler):
         if self.path == "/hangs":
             time.sleep(4)
             return
+        if self.path == "/trickles-headers":
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nx-padding: ")
+                for _ in range(40):
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
+            return
         self.send_response(302 if self.path == "/elsewhere" else 200)
         if self.path == "/elsewhere":
             self.send_header("location", "/good")
@@ -181,8 +191,7 @@ class Hostile(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(issuer_keys, "_FETCH_SECONDS", 1.0)
+def address() -> Iterator[str]:
     Hostile.asked = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -195,8 +204,11 @@ async def test_keys_come_from_an_address_too(address: str) -> None:
     assert (await tokens(f"{address}/good").verify(signed())).tenant == "acme"
 
 
-@pytest.mark.parametrize("path", ["hangs", "endless", "trickles", "elsewhere"])
-def test_an_issuer_costs_no_more_than_it_may(address: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["hangs", "endless", "trickles", "trickles-headers", "elsewhere"])
+def test_an_issuer_costs_no_more_than_it_may(
+    address: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "_FETCH_SECONDS", 1.0)
     began = time.monotonic()
     with pytest.raises(BadKeySetError):
         read_keys(f"{address}/{path}")

@@ -32,6 +32,8 @@ def test_without_a_uri_the_first_host_name_is_it_in_small_letters() -> None:
         pytest.param({"peer_uri": [REVIEW.encode(), b""]}, id="empty URI beside one"),
         pytest.param({"peer_uri": ["spiffe://consensus/revi\u0435w".encode()]}, id="not ASCII"),
         pytest.param({"peer_dns": [b"review\nadmin"]}, id="a line's end"),
+        pytest.param({"peer_dns": [REVIEW.encode()]}, id="a URI for a host name"),
+        pytest.param({"peer_uri": [b"review.internal"]}, id="a host name for a URI"),
         pytest.param({"peer_uri": [b"spiffe://consensus/review\0"]}, id="NUL"),
     ],
 )

@@ -32,11 +32,24 @@ def test_the_first_line_is_the_newest_key(file: Path) -> None:
         f"a b:{SECRET}",
         "a:",
         "a:not base64!",
+        f"a:{SECRET}é",
         f"a:{base64.b64encode(b'k' * 31).decode()}",
         f"a:{SECRET}\na:{SECRET}",
         "x" * (MAX_FILE_BYTES + 1),
     ],
-    ids=["empty", "comment", "no-id", "case", "space", "no-key", "no-base64", "short", "twice", "large"],
+    ids=[
+        "empty",
+        "comment",
+        "no-id",
+        "case",
+        "space",
+        "no-key",
+        "no-base64",
+        "no-ascii",
+        "short",
+        "twice",
+        "large",
+    ],
 )
 def test_a_malformed_file_is_refused_without_its_secrets(file: Path, content: str) -> None:
     file.write_text(content, encoding="utf-8")

@@ -5,6 +5,7 @@ import pytest
 from consensus_contract.errors import reason_name
 from review_service.model.client import ModelClient, ModelOptions
 from review_service.model.model_call import CallFailure, ModelAnswer
+from review_service.model.routes import Price, Route, Routes
 from tests.support.engine import model_call
 from tests.support.raw_provider import answering, http, message, serving
 
@@ -75,6 +76,29 @@ async def test_tokens_are_taken_where_they_make_sense(usage: object, tokens: tup
     counted = answer.report.usage
     fields = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
     assert (counted and tuple(getattr(counted, field) for field in fields)) == tokens
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_known"),
+    [
+        (message(usage={"input_tokens": 9, "output_tokens": 7}), True),
+        (message(usage={"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": 9}), True),
+        (message(usage={}), False),
+        (message(usage={"promptTokenCount": 9, "candidatesTokenCount": 7}), False),
+        (message(usage={"input_tokens": 0, "output_tokens": 7}), False),
+    ],
+    ids=["counted", "from the cache", "nothing", "in other words", "no prompt"],
+)
+async def test_an_answer_whose_prompt_was_not_counted_does_not_cost_nothing(
+    raw: bytes, is_known: bool
+) -> None:
+    async with serving(raw) as port:
+        price = Price("USD", 1_250_000, 10_000_000, 125_000, 1_562_500)
+        route = Route("default", base_url=f"http://127.0.0.1:{port}/v1", key="sk-offline", price=price)
+        model = ModelClient(ModelOptions(routes=Routes([route])))
+        outcome = await model.call(model_call(), 5)
+        await model.aclose()
+    assert (outcome.report.cost is not None) is is_known
 
 
 async def test_names_that_look_like_none_are_dropped() -> None:

@@ -29,7 +29,7 @@ def usage(**fields: int) -> panel_pb2.TokenUsage:
         (usage(input_tokens=1_000_000), 1_250_000),
         (usage(input_tokens=100, cached_tokens=100), 13),  # 12.5
         (usage(input_tokens=100, cached_tokens=40, cache_write_tokens=60), 99),  # 5 + 93.75
-        (usage(input_tokens=10, cached_tokens=500), 2),  # a server that counts them beside one another
+        (usage(input_tokens=10, cached_tokens=500), 75),  # counted beside one another: 12.5 + 62.5
         (usage(output_tokens=3, reasoning_tokens=2), 30),
     ],
     ids=["nothing", "rounded up", "a million", "cached", "written", "more cached than in", "reasoning"],
@@ -44,16 +44,10 @@ def test_a_cost_is_that_of_exact_decimals_and_at_most_the_most(
 ) -> None:
     price = Price("USD", into, out, cached, write)
     used = usage(input_tokens=a, cached_tokens=b, cache_write_tokens=c, output_tokens=d)
-    from_cache = min(b, a)
-    written = min(c, a - from_cache)
-    exact = (
-        Decimal(a - from_cache - written) * into
-        + Decimal(from_cache) * cached
-        + Decimal(written) * write
-        + Decimal(d) * out
-    ) / 1_000_000
+    plain, prompt = (a - b - c, a) if b + c <= a else (a, a + b + c)
+    exact = (Decimal(plain) * into + Decimal(b) * cached + Decimal(c) * write + Decimal(d) * out) / 1_000_000
     assert price.cost(used).micros == int(exact.to_integral_value(ROUND_CEILING))
-    assert price.cost(used).micros <= price.most(a, d).micros < 2**63
+    assert price.cost(used).micros <= price.most(prompt, d).micros < 2**63
 
 
 def test_other_amounts_have_another_version() -> None:
