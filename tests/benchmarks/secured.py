@@ -56,7 +56,7 @@ class Contender:
 def start(pair: Pair, model: Process) -> None:
     """Both services on the benchmark's model."""
     pair.model_url = f"http://127.0.0.1:{model.address}"
-    pair.persistence = pair.spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
+    pair.persistence = pair.spawn_persistence(pair.ports.listen(), pair.ports.listen())
     pair.persistence_address = wait_started(pair.persistence)
     pair.internal_address = pair.persistence.internal_address
     pair.review = pair.spawn_review()

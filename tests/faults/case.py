@@ -28,7 +28,7 @@ SEVEN = ("critic", "optimist", "editor", "operator", "tester", "translator", "la
 ABOUT = ["idea", pytest.param("document", marks=pytest.mark.slow_fault)]
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15.0
-_ENDING_SECONDS = 40.0
+_ENDING_SECONDS = 120.0
 
 
 @dataclass(slots=True)

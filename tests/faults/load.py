@@ -12,7 +12,7 @@ from tests.faults.case import Case, Follower
 from tests.support.processes import Process
 
 _PAUSE_SECONDS = 0.1
-_START_SECONDS = 10.0
+_START_SECONDS = 30.0
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from persistence_service.database import normalise_url
 from persistence_service.runs.form import names
 from persistence_service.runs.form.tables import RUNS
 from tests.support.pair import PERSISTENCE, REVIEW, Client
+from tests.support.ports import HeldPorts
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 # Neither may stand in any log. The first is the key that the services are given.
@@ -60,6 +61,7 @@ class Stack:
     model_url: str = ""
     served_url: str = ""
     """Where the services find the database, when that is not `database_url`, such as through a proxy."""
+    ports: HeldPorts = field(default_factory=HeldPorts)
 
     def start(self) -> None:
         """Start all of them and wait until they serve."""
@@ -114,9 +116,7 @@ class Stack:
                 process.send(signal.SIGCONT)
         self.wait_serving()
 
-    def spawn_review(
-        self, name: str, *, listen: str = "127.0.0.1:0", persistence: str = "", **settings: str
-    ) -> Process:
+    def spawn_review(self, name: str, *, listen: str = "", persistence: str = "", **settings: str) -> Process:
         """A review service; `review0` talks to the first persistence service, and so on in turns."""
         digits = "".join(filter(str.isdigit, name)) or "0"
         nearest = self.persistences[int(digits) % len(self.persistences)].internal_address
@@ -125,7 +125,7 @@ class Stack:
                 "OPENAI_API_KEY": KEY_CANARY,
                 "OPENAI_BASE_URL": f"{self.model_url}/v1",
                 "PERSISTENCE_ADDRESS": persistence or nearest,
-                "REVIEW_LISTEN": listen,
+                "REVIEW_LISTEN": listen or self.ports.listen(),
                 "CLAIM_INTERVAL_SECONDS": str(CLAIM_SECONDS),
                 "RETRY_INITIAL_BACKOFF_SECONDS": "0.1",
                 "DRAIN_GRACE_SECONDS": "1.5",
@@ -136,14 +136,12 @@ class Stack:
         )
         return start_process("review_service", self.folder, environment, name=name)
 
-    def _spawn_persistence(
-        self, index: int, listen: str = "127.0.0.1:0", internal_listen: str = "127.0.0.1:0"
-    ) -> Process:
+    def _spawn_persistence(self, index: int, listen: str = "", internal_listen: str = "") -> Process:
         environment = clean_environment(
             **{
                 "DATABASE_URL": self.served_url or self.database_url,
-                "PERSISTENCE_LISTEN": listen,
-                "PERSISTENCE_INTERNAL_LISTEN": internal_listen,
+                "PERSISTENCE_LISTEN": listen or self.ports.listen(),
+                "PERSISTENCE_INTERNAL_LISTEN": internal_listen or self.ports.listen(),
                 "LEASE_SECONDS": str(LEASE_SECONDS),
                 "WATCH_POLL_SECONDS": "0.1",
                 "LOG_FORMAT": "json",
@@ -156,6 +154,7 @@ class Stack:
         """Stop what runs, callers first."""
         for process in (*self.reviews, *self.persistences, *([self.model] if self.model else [])):
             process.stop()
+        self.ports.close()
 
     @property
     def control(self) -> SyncControlClient:

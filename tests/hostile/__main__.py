@@ -6,7 +6,6 @@ bound, a health check without an answer, something accepted that must be refused
 
 import argparse
 import asyncio
-import socket
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from tests.hostile.attack import Attack, Target
 from tests.hostile.measuring import SERVICES, Cost, Meter, neighbour
 from tests.support.hostile_provider import HostileProvider
 from tests.support.pair import running_pair
+from tests.support.ports import HeldPorts
 from tests.support.postgres import Cluster
 
 MOST_MIB = 64
@@ -101,11 +101,12 @@ async def one_database(
     folder: Path, database_url: str, attacks: Sequence[Attack], seconds: float
 ) -> list[Result]:
     """All attacks on a pair of their own."""
-    metrics = {name: f"127.0.0.1:{_free_port()}" for name in SERVICES}
-    review = {"METRICS_LISTEN": metrics["review"], "SLOW_CONSUMER_SECONDS": "2", "LOG_LEVEL": "ERROR"}
-    review["MAX_RETRIES_PER_PERSONA"] = "1"
-    record = {"METRICS_LISTEN": metrics["persistence"], "LOG_LEVEL": "ERROR"}
     async with AsyncExitStack() as stack:
+        ports = stack.enter_context(HeldPorts())
+        metrics = {name: ports.listen() for name in SERVICES}
+        review = {"METRICS_LISTEN": metrics["review"], "SLOW_CONSUMER_SECONDS": "2", "LOG_LEVEL": "ERROR"}
+        review["MAX_RETRIES_PER_PERSONA"] = "1"
+        record = {"METRICS_LISTEN": metrics["persistence"], "LOG_LEVEL": "ERROR"}
         provider = HostileProvider()
         await stack.enter_async_context(provider.serving())
         review["OPENAI_BASE_URL"] = f"http://{provider.address}/v1"
@@ -125,12 +126,6 @@ async def one_database(
         accepted = sum(each.ends["OK"] for each in results if each.name == "full")
         results[-1].wrong.extend(await kept(target, accepted))
     return results
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def report(title: str, results: list[Result]) -> None:

@@ -82,7 +82,7 @@ def _streams(
     settings: Iterable[tuple[int, int]] = (),
     first: Iterable[bytes] = (),
     to_be_ended: int | None = None,
-    seconds: float = 15.0,
+    seconds: float = 60.0,
 ) -> Act:
     """A round: so many streams on one raw connection, and which of them the server ends in time."""
 

@@ -18,12 +18,13 @@ from consensus_rpc.security.files import ChannelTls
 from consensus_rpc.security.material import read_material
 from consensus_rpc.security.tls import channel_credentials
 from offline_model.control_client import ControlClient, SyncControlClient
+from tests.support.ports import HeldPorts
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 API_KEY = "sk-offline-0123456789abcdef"  # nobody's
 PERSISTENCE = "consensus.internal.v1.PersistenceService"
 REVIEW = "consensus.v1.ReviewService"
-_SERVING_SECONDS = 30.0
+_SERVING_SECONDS = 90.0
 
 
 @dataclass(slots=True)
@@ -45,11 +46,12 @@ class Pair:
     """Where review services reach persistence."""
     review_address: str = ""
     model_url: str = ""
+    ports: HeldPorts = field(default_factory=HeldPorts)
 
     def start(self) -> None:
         """Start all three and wait until they serve."""
         self.model = start_process("offline_model", self.folder, clean_environment())
-        self.persistence = self.spawn_persistence("127.0.0.1:0", "127.0.0.1:0")
+        self.persistence = self.spawn_persistence(self.ports.listen(), self.ports.listen())
         self.model_url = f"http://127.0.0.1:{wait_started(self.model)}"
         self.persistence_address = wait_started(self.persistence)
         self.internal_address = self.persistence.internal_address
@@ -78,7 +80,7 @@ class Pair:
                 "OPENAI_API_KEY": API_KEY,
                 "OPENAI_BASE_URL": f"{self.model_url}/v1",
                 "PERSISTENCE_ADDRESS": self.internal_address,
-                "REVIEW_LISTEN": "127.0.0.1:0",
+                "REVIEW_LISTEN": self.ports.listen(),
                 "CLAIM_INTERVAL_SECONDS": "0.5",
                 "RETRY_INITIAL_BACKOFF_SECONDS": "0.1",
                 "LOG_FORMAT": "json",
@@ -105,6 +107,7 @@ class Pair:
         for process in (*self.others, self.review, self.persistence, self.model):
             if process is not None:
                 process.stop()
+        self.ports.close()
 
     def control(self) -> SyncControlClient:
         """The model's fault script and counters, without asyncio."""

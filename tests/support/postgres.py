@@ -6,7 +6,6 @@
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg2
 from psycopg2 import sql
+
+from tests.support.ports import HeldPorts
 
 StopMode = Literal["smart", "fast", "immediate"]
 NOBODY = 65534
@@ -109,7 +110,8 @@ class Cluster(Server):
         self._watchdog = subprocess.Popen(
             ["/bin/sh", "-c", WATCHDOG, str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )
-        super().__init__(f"postgresql://postgres@127.0.0.1:{_free_port()}/postgres")
+        self._ports = HeldPorts()
+        super().__init__(f"postgresql://postgres@{self._ports.listen()}/postgres")
         try:
             if primary is None:
                 self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
@@ -176,6 +178,7 @@ class Cluster(Server):
     def close(self) -> None:
         """Stop the server and remove its files, by the same hand that does it after a crash."""
         self._watchdog.communicate()
+        self._ports.close()
 
     def __enter__(self) -> Self:
         return self
@@ -220,13 +223,6 @@ def _way_to_run(folder: Path) -> tuple[list[str], int | None]:
         os.chown(folder, 0, 0)
         return ["unshare", "--user", "--map-user=1000", "--map-group=1000"], None
     return [], NOBODY
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

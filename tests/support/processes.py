@@ -15,7 +15,7 @@ from tests.support.fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from tests.support import postgres
+from tests.support.ports import HeldPorts
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -27,10 +27,10 @@ PORTS = ("50051", "50052", "50053")
 class Loopback:
     """What compose gives its containers, on this machine: a database, secrets, ports."""
 
-    def __init__(self, folder: Path, cluster: postgres.Cluster) -> None:
+    def __init__(self, folder: Path, cluster: postgres.Cluster, ports: HeldPorts) -> None:
         self.folder = folder
         self.cluster = cluster
-        self.moved = {port: str(free_port()) for port in PORTS}
+        self.moved = {port: ports.listen().rpartition(":")[2] for port in PORTS}
         for name in ("db_password", "openai_api_key"):
             (folder / name).write_text("not-a-real-secret-but-long-enough", encoding="utf-8")
 
@@ -76,30 +76,23 @@ class Loopback:
         return self.once(SERVICES[service]["healthcheck"]["test"][1:], service).returncode == 0
 
     def wait_until_healthy(self, service: str, process: subprocess.Popen[str]) -> None:
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while not self.is_healthy(service):
             said = (self.folder / f"{service}.log").read_text(encoding="utf-8")
             assert process.poll() is None, f"{service} ended: {said}"
             assert time.monotonic() < limit, f"{service} is not healthy: {said}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def loopback(tmp_path: Path) -> Iterator[Loopback]:
     wanted = SERVICES["postgres"]["environment"]
-    with postgres.Cluster() as cluster:
+    with HeldPorts() as ports, postgres.Cluster() as cluster:
         with closing(psycopg2.connect(cluster.admin_url)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE ROLE {wanted['POSTGRES_USER']} LOGIN")
                 cursor.execute(f"CREATE DATABASE {wanted['POSTGRES_DB']} OWNER {wanted['POSTGRES_USER']}")
-        made = Loopback(tmp_path, cluster)
+        made = Loopback(tmp_path, cluster, ports)
         for _ in range(2):  # whenever compose comes up
             certified = made.once(SERVICES["certs"]["command"], "certs")
             assert certified.returncode == 0, certified.stderr
@@ -116,19 +109,19 @@ def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None
         loopback.wait_until_healthy("review", review)
         for process in (review, persistence):
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=90) == 0
 
 
 def test_persistence_is_not_healthy_before_the_migration(loopback: Loopback) -> None:
     with loopback.running("persistence") as process:
-        assert process.wait(timeout=30) != 0
+        assert process.wait(timeout=90) != 0
         assert not loopback.is_healthy("persistence")
     assert "migrate" in (loopback.folder / "persistence.log").read_text(encoding="utf-8")
 
 
 def test_review_is_not_healthy_without_persistence(loopback: Loopback) -> None:
     with loopback.running("review") as process:
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while (
             "NOT_SERVING" not in loopback.once(SERVICES["review"]["healthcheck"]["test"][1:], "review").stdout
         ):
