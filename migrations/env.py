@@ -3,6 +3,8 @@
 The database is the one of the settings, unless `persistence_service.database.migrating` hands an engine over.
 """
 
+from dataclasses import replace
+
 from alembic import context
 from sqlalchemy import Connection, Engine
 
@@ -35,7 +37,8 @@ def run(engine: Engine) -> None:
 
 def run_from_settings() -> None:
     """As the `alembic` command calls it."""
-    with Database(PersistenceSettings.load_or_exit().database_options()).maintenance() as engine:
+    options = replace(PersistenceSettings.load_or_exit().database_options(), writer_role="")
+    with Database(options).maintenance() as engine:
         run(engine)
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
@@ -17,6 +18,8 @@ from persistence_service.content.key_file import new_line
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
+from persistence_service.database.roles import grant_rights
+from persistence_service.tables import REMOVED, RIGHTS
 
 REFUSED = 1
 
@@ -24,10 +27,27 @@ commands = typer.Typer()
 
 
 @commands.command()
-def migrate() -> None:
-    """Bring the database's schema to the newest revision."""
+def migrate(
+    service_role: Annotated[
+        str, typer.Option(metavar="ROLE", help="Grant this role what the running service does.")
+    ] = "",
+    writer_role: Annotated[
+        str, typer.Option(metavar="ROLE", help="The one that serves all tenants: DB_WRITER_ROLE.")
+    ] = "",
+) -> None:
+    """Bring the database's schema to the newest revision.
+
+    On PostgreSQL, with both roles, also grants them what the service needs, as the owner of the tables.
+    """
+    if bool(service_role) != bool(writer_role):
+        end_with("--service-role and --writer-role go together", code=2)
     with maintained(load_settings()) as database, database.maintenance() as engine:
+        if service_role and database.backend == "sqlite":
+            end_with("SQLite has no roles: leave --service-role and --writer-role out", code=2)
         upgrade(engine)
+        if service_role:
+            with engine.begin() as connection:
+                grant_rights(connection, service_role, writer_role, RIGHTS, REMOVED)
     typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
 
 
@@ -91,7 +111,8 @@ def maintained(settings: PersistenceSettings) -> Iterator[Database]:
     """The database of the settings, for a command that ends."""
     with refusals_shown():
         try:
-            yield Database(settings.database_options())
+            # Whoever changes the schema owns it, and serves nobody.
+            yield Database(replace(settings.database_options(), writer_role=""))
         except OperationalError as error:
             end_with(f"the database cannot be used: {error.orig}")
 

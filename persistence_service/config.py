@@ -99,6 +99,12 @@ class PersistenceSettings(AccessSettings):
     db_statement_timeout_seconds: Seconds = Field(
         10.0, ge=0.1, le=600, description="PostgreSQL gives a statement up after it: UNAVAILABLE."
     )
+    db_writer_role: str = Field(
+        "",
+        pattern=r"^([a-z_][a-z0-9_]{0,62})?$",
+        description="On PostgreSQL, the role that sees the rows of every tenant, for what is written "
+        "together, claimed or purged; the user must be allowed to take it on. Empty: the user itself.",
+    )
     db_batch_timeout_seconds: Seconds = Field(
         2.0,
         ge=0.5,
@@ -278,4 +284,5 @@ class PersistenceSettings(AccessSettings):
             pool_pre_ping=self.db_pool_pre_ping,
             auto_migrate=self.db_auto_migrate,
             statement_timeout=self.db_statement_timeout_seconds,
+            writer_role=self.db_writer_role,
         )

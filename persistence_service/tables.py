@@ -21,6 +21,7 @@ from persistence_service.runs.form import usage_tables as usage
 from persistence_service.schema.base import metadata
 
 __all__ = [
+    "REMOVED",
     "RIGHTS",
     "access",
     "attempts",
@@ -64,3 +65,13 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     if name != "schema_compatibility"
 }
 """By table, what the service's role must be allowed. DELETE is left out: only purging needs it."""
+
+REMOVED = frozenset(
+    {
+        *("attempts", "decision_overrides", "decisions", "draft_invitations", "draft_members"),
+        *("draft_segments", "draft_turns", "drafts", "escalation_resolutions", "escalations", "events"),
+        *("human_reviews", "idempotency_keys", "metrics", "outcomes", "persona_reviews"),
+        *("proposal_versions", "revisions", "run_materials", "run_specifications", "runs", "spend"),
+    }
+)
+"""The tables whose rows are deleted once they are old, or were deleted long ago."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from consensus_rpc.access.denials import Denial
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.journal.append import append
 from persistence_service.journal.entries import Actor, EntrySeverity, NewEntry
 
@@ -35,7 +35,7 @@ async def enter_denials(database: Database, denials: Sequence[Denial]) -> None:
                 entry = _entry(denial)
                 append(connection, tenant, security_stream(tenant), [entry], actor, database.now)
 
-    await database.run(enter, isolation="READ COMMITTED", resource="security")
+    await database.run(enter, tenant=EVERY_TENANT, isolation="READ COMMITTED", resource="security")
 
 
 def _entry(denial: Denial) -> NewEntry:

@@ -9,7 +9,7 @@ from consensus_rpc.access.keys import KeyGrant, KeyRefusal, PresentedKey
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.access import convert, repository
 from persistence_service.access.repository import USE_GRAIN, Row
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 
 _log = get_logger()
 
@@ -37,7 +37,10 @@ class StoredKeys:
             last = row["last_use_time"]
             return verdict, row, last is None or last < now - USE_GRAIN
 
-        verdict, row, is_to_be_noted = await self._database.run(read, read_only=True, resource="access_keys")
+        # Whose it is, is what is asked.
+        verdict, row, is_to_be_noted = await self._database.run(
+            read, tenant=EVERY_TENANT, read_only=True, resource="access_keys"
+        )
         if row is not None and is_to_be_noted:
             note = asyncio.create_task(self._note(row["tenant"], key.key_id))
             self._notes.add(note)
@@ -54,6 +57,7 @@ class StoredKeys:
                 lambda connection: repository.used(
                     connection, tenant, key_id, self._database.now(connection)
                 ),
+                tenant=tenant,
                 isolation="READ COMMITTED",
                 resource="access_keys",
             )

@@ -65,7 +65,9 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
 
         use = key_use(identity, OP_CREATE, "", request, request.idempotency_key)
         answer = access_service_pb2.CreateKeyResponse
-        response = await self._once.change(use, create, answer, security_stream(identity.tenant))
+        response = await self._once.change(
+            identity.tenant, use, create, answer, security_stream(identity.tenant)
+        )
         if response.key.key_id == made.key_id:  # else it was made before, and shown then
             response.secret = shown
         return response
@@ -97,7 +99,9 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
 
         use = key_use(identity, OP_ROTATE, request.key_id, request, request.idempotency_key)
         answer = access_service_pb2.RotateKeyResponse
-        response = await self._once.change(use, rotate, answer, security_stream(identity.tenant))
+        response = await self._once.change(
+            identity.tenant, use, rotate, answer, security_stream(identity.tenant)
+        )
         if response.key.key_id == made.key_id:
             response.secret = shown
         return response
@@ -113,7 +117,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
 
         use = key_use(identity, OP_REVOKE, request.key_id, request, request.idempotency_key)
         answer = access_service_pb2.RevokeKeyResponse
-        return await self._once.change(use, revoke, answer, security_stream(identity.tenant))
+        return await self._once.change(identity.tenant, use, revoke, answer, security_stream(identity.tenant))
 
     async def ListKeys(
         self, request: access_service_pb2.ListKeysRequest, context: Context
@@ -127,6 +131,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             after = (from_microseconds(micros), key_id)
         rows = await self._database.run(
             lambda connection: repository.page(connection, tenant, after, size + 1),
+            tenant=tenant,
             read_only=True,
             resource="access_keys",
         )

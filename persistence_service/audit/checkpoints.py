@@ -24,7 +24,7 @@ from consensus_journal import (
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.audit import repository
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.database.faults import code_of
 from persistence_service.schema.scalars import microseconds
 
@@ -133,7 +133,10 @@ class Checkpointer:
         async with self._turn:
             last = self._last or await asyncio.to_thread(self._last_in_file)
             checkpoint = await self._database.run(
-                lambda connection: self._next(connection, last), read_only=True, resource="audit checkpoint"
+                lambda connection: self._next(connection, last),
+                tenant=EVERY_TENANT,
+                read_only=True,
+                resource="audit checkpoint",
             )
             if checkpoint is not last:
                 await asyncio.to_thread(self._file.append, checkpoint)

@@ -39,6 +39,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         after = _position(signer.position(binding, request.page_token)) if request.page_token else None
         entries = await self._database.run(
             lambda connection: repository.page(connection, tenant, wanted, after, size + 1),
+            tenant=tenant,
             read_only=True,
             resource="audit log",
         )
@@ -111,7 +112,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
                 streams = unit(connection)
                 return payloads.with_stored(connection, streams) if with_stored else streams
 
-            return await self._database.run(found, read_only=True, resource="audit log")
+            return await self._database.run(found, tenant=tenant, read_only=True, resource="audit log")
 
         if only:
             yield await read(lambda connection: repository.stream(connection, tenant, only))

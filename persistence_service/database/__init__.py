@@ -2,11 +2,11 @@
 
 Repositories take a `Connection` and never commit; servicers and the writer run them:
 
-- `await database.run(fn, read_only=True, resource="runs/7")` from the event loop: pooled connections, a
-  bounded pool of threads.
+- `await database.run(fn, tenant=tenant, read_only=True, resource="runs/7")` from the event loop: pooled
+  connections, a bounded pool of threads. On PostgreSQL it sees the rows of that tenant, and no others.
 - `database.dedicated().unit_of_work(fn, resource="runs")` from a thread that keeps a connection of its own,
   such as the writer's; READ COMMITTED.
-- `database.unit_of_work(fn)` from any other thread.
+- `database.unit_of_work(fn)` from any other thread, for what the process does for itself.
 """
 
 from sqlalchemy import Connection
@@ -17,9 +17,11 @@ from persistence_service.database.options import ACCEPTED_URLS, Backend, Databas
 from persistence_service.database.overseer import Watch
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.units import Isolation, Unit
+from persistence_service.database.visible import EVERY_TENANT
 
 __all__ = [
     "ACCEPTED_URLS",
+    "EVERY_TENANT",
     "Backend",
     "Connection",
     "Database",

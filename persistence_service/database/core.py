@@ -27,6 +27,7 @@ from persistence_service.database.stored_file import StoredFile
 from persistence_service.database.threads import Threads
 from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
+from persistence_service.database.visible import EVERY_TENANT
 from persistence_service.schema.base import CLOCK
 from persistence_service.schema.sealed import Sealer, use_sealer
 
@@ -63,7 +64,8 @@ class Database:
         self._own_connections = Connections()
         self._engine = make_engine(options, self._connections)
         # For those who keep a connection for themselves, outside the pool and its limit.
-        self._own_engine = make_engine(replace(options, pool="null"), self._own_connections)
+        own = replace(options, pool="null")
+        self._own_engine = make_engine(own, self._own_connections, shows_every_tenant=True)
         self._file = _stored_file(options, self._engine, self._own_engine)
         self._availability = Availability()
         # Known to be away only by whoever writes all the time, and tries until it works again.
@@ -84,6 +86,7 @@ class Database:
             suspect=self._suspect,
             overseer=self._overseer,
             check_stored=self._file.check if self._file else lambda: None,
+            writer_role=options.writer_role,
         )
         self._threads = Threads(options.connection_limit)
         self._turns = Turns(self._threads)
@@ -96,7 +99,7 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The pooled engine, for migrations and diagnostics; units of work go through `unit_of_work`."""
+        """The pooled engine, which shows no rows of itself: units of work go through `unit_of_work`."""
         return self._engine
 
     @property
@@ -215,6 +218,7 @@ class Database:
     ) -> Result:
         """Runs `fn(connection)` in a transaction of its own and answers what it answers; blocks.
 
+        For what the process does for itself, and not for a caller: it sees the rows of every tenant.
         Commits on success and rolls back on any error. Serialization failure, deadlock, lock timeout and
         SQLITE_BUSY run the whole unit again, so `fn` keeps no outside state; `rerun_when_lost` says that it
         may also run again when its commit is unknown. On SQLite `isolation` means nothing: writers take
@@ -225,13 +229,14 @@ class Database:
             DatabaseUnavailable: no connection, a lost one, or no answer in time; a commit may have happened.
             DatabaseError: the database refused a statement for another reason, a broken constraint included.
         """
-        terms = Terms(isolation, read_only, resource, rerun_when_lost)
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, EVERY_TENANT)
         return self._units.run(fn, terms, self._engine.connect)
 
     async def run(
         self,
         fn: Unit[Result],
         *,
+        tenant: str,
         isolation: Isolation = "REPEATABLE READ",
         read_only: bool = False,
         resource: str = "database",
@@ -240,6 +245,7 @@ class Database:
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
+        PostgreSQL shows it no rows but the tenant's; all of them to `EVERY_TENANT`.
         A cancelled caller ends a unit that reads; one that writes and has begun goes on. What cannot finish
         before the caller's deadline is not begun, so that those who come after it still can; but for what
         `answers_commit`, whose caller must not be told that nothing was executed.
@@ -248,7 +254,7 @@ class Database:
             Overloaded: too much is waiting for the time that the caller has.
         """
         watch = Watch(is_read=read_only)
-        terms = Terms(isolation, read_only, resource, rerun_when_lost, watch=watch)
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=watch)
         self._check(terms)
         turn = self._turns.take(kind_of(resource, read_only=read_only), is_due=answers_commit)
 

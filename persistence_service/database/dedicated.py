@@ -47,7 +47,10 @@ class DedicatedConnection:
         `within_seconds` bounds it from outside, whatever the database does: the connection is cut, and the
         last quarter of the time is for finding on a new one what became of the unit.
         """
-        terms = Terms(isolation, read_only, resource, rerun_when_lost, within_seconds, watch or Watch())
+        terms = Terms(
+            isolation, read_only, resource, rerun_when_lost,
+            within_seconds=within_seconds, watch=watch or Watch(),
+        )  # fmt: skip
         return self._units.run(fn, terms, self._kept)
 
     def try_to_write(self, *, within_seconds: float) -> None:

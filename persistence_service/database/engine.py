@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
 from persistence_service.database.options import DatabaseOptions
+from persistence_service.database.visible import session_statements
 from persistence_service.schema.base import CLOCK, sqlite_clock
 
 READ_ONLY = "consensus_read_only"
@@ -28,8 +30,10 @@ SQLITE_BUSY_TIMEOUT_MS = 500
 log = get_logger()
 
 
-def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
-    """An engine that has not connected yet."""
+def make_engine(
+    options: DatabaseOptions, connections: Connections, *, shows_every_tenant: bool = False
+) -> Engine:
+    """An engine that has not connected yet; its connections may show the rows of every tenant throughout."""
     pool: dict[str, Any] = {"poolclass": NullPool}
     if options.pool == "queue":
         pool = {
@@ -53,7 +57,7 @@ def make_engine(options: DatabaseOptions, connections: Connections) -> Engine:
         pool_pre_ping=options.pool_pre_ping and options.backend == "postgresql",
         **pool,
     )
-    _listen(engine, options, connections)
+    _listen(engine, options, connections, shows_every_tenant=shows_every_tenant)
     return engine
 
 
@@ -79,13 +83,17 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
     return arguments
 
 
-def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) -> None:
+def _listen(
+    engine: Engine, options: DatabaseOptions, connections: Connections, *, shows_every_tenant: bool
+) -> None:
+    more = session_statements(options.writer_role) if shows_every_tenant else []
+
     def connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
         connections.add(connection)  # before its first statement, which may be the one that gets no answer
         if options.backend == "sqlite":
             _prepare_sqlite(connection)
         else:
-            _prepare_postgresql(connection, options.statement_timeout)
+            _prepare_postgresql(connection, options.statement_timeout, more)
         log.debug("database_connected", backend=options.backend)
 
     event.listen(engine, "connect", connected)
@@ -96,7 +104,9 @@ def _listen(engine: Engine, options: DatabaseOptions, connections: Connections) 
         event.listen(engine, "begin", _begin_sqlite)
 
 
-def _prepare_postgresql(connection: psycopg2.extensions.connection, statement_timeout: float) -> None:
+def _prepare_postgresql(
+    connection: psycopg2.extensions.connection, statement_timeout: float, more: Sequence[str]
+) -> None:
     """Sets for the session what would cost every transaction a round trip."""
     settings = {
         "TimeZone": "UTC",
@@ -106,7 +116,7 @@ def _prepare_postgresql(connection: psycopg2.extensions.connection, statement_ti
     }
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
+        cursor.execute("; ".join([*(f"SET {name} = '{value}'" for name, value in settings.items()), *more]))
     connection.autocommit = False
 
 

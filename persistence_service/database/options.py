@@ -37,6 +37,7 @@ class DatabaseOptions:
     pool_pre_ping: bool = True
     auto_migrate: bool = True
     statement_timeout: float = 10.0
+    writer_role: str = ""
     probe_interval: float = 0.4
     answer_timeout: float = 1.0
 

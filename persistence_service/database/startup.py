@@ -9,6 +9,7 @@ from sqlalchemy.sql import bindparam
 from sqlalchemy.types import Text
 
 LEAST_SQLITE = (3, 35, 0)  # RETURNING
+LEAST_POSTGRESQL = 15  # a view under the row-level security of whoever asks it
 
 
 class StartRefused(Exception):  # noqa: N818 - it says what happened
@@ -69,6 +70,9 @@ def verify_rights(connection: Connection, rights: Rights) -> None:
 
 
 def _verify_postgresql(connection: Connection) -> None:
+    release = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
+    if release < LEAST_POSTGRESQL:
+        raise StartRefused(f"PostgreSQL {release} is too old; {LEAST_POSTGRESQL} or later is needed.")
     rows = connection.execute(
         text(
             "SELECT name, setting FROM pg_settings WHERE name IN "

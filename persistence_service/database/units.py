@@ -21,6 +21,7 @@ from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_M
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
 from persistence_service.database.overseer import CUT_AFTER_SECONDS, Overseer, UnitEnded, Watch
+from persistence_service.database.visible import show_rows
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
 Connect = Callable[[], AbstractContextManager[Connection]]
@@ -46,6 +47,8 @@ class Terms:
     read_only: bool = False
     resource: str = "database"
     rerun_when_lost: bool = False
+    tenant: str = ""
+    """Whose rows it may see; empty on a connection that shows what it shows for as long as it is open."""
     within_seconds: float | None = None
     """How long the unit may take, all attempts together; the last quarter is for those after the first."""
     watch: Watch = field(default_factory=Watch)
@@ -78,17 +81,20 @@ class Units:
         suspect: Callable[[Terms], None],
         overseer: Overseer,
         check_stored: Callable[[], None] = lambda: None,
+        writer_role: str = "",
         sleep: Callable[[float], None] = time.sleep,
         chance: Chance = random,
     ) -> None:
         """`check` raises while the database is known to be away; `suspect` is told of a unit that met no
         answer; `check_stored` raises when what was committed is not where the next start would look for it.
+        `writer_role` is who sees the rows of every tenant, if not whoever has connected.
         """
         self._backend = backend
         self._check = check
         self._suspect = suspect
         self._overseer = overseer
         self._check_stored = check_stored
+        self._writer_role = writer_role
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
@@ -124,6 +130,8 @@ class Units:
         with self._turn(terms), connect() as pooled:
             connection = self._configured(pooled, terms)
             with _watched(connection, terms), connection.begin():
+                if terms.tenant and self._backend == "postgresql":
+                    show_rows(connection, terms.tenant, self._writer_role)
                 result = fn(connection)
                 terms.watch.commits()
             if terms.watch.is_trial and terms.watch.asked_at is not None:

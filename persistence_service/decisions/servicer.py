@@ -94,7 +94,9 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
 
         use = key_use(identity, OP_RECORD, outcome.run_id, request, request.idempotency_key)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
-            return await self._once.change(use, record, decision_service_pb2.RecordOutcomeResponse, stream)
+            return await self._once.change(
+                identity.tenant, use, record, decision_service_pb2.RecordOutcomeResponse, stream
+            )
 
     async def ListOutcomes(
         self, request: decision_service_pb2.ListOutcomesRequest, context: Context
@@ -105,7 +107,9 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             return outcomes.page(connection, tenant, request.run_id, after, limit)
 
         binding = ["outcomes", tenant, request.run_id]
-        found, token = await self._page(binding, "outcome_id", request, find, outcomes.outcome_message)
+        found, token = await self._page(
+            tenant, binding, "outcome_id", request, find, outcomes.outcome_message
+        )
         return decision_service_pb2.ListOutcomesResponse(outcomes=found, next_page_token=token)
 
     async def OverrideDecision(
@@ -124,7 +128,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         use = key_use(identity, OP_OVERRIDE, said.run_id, request, request.idempotency_key)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
             answer = decision_service_pb2.OverrideDecisionResponse
-            return await self._once.change(use, record, answer, stream)
+            return await self._once.change(identity.tenant, use, record, answer, stream)
 
     async def ListOverrides(
         self, request: decision_service_pb2.ListOverridesRequest, context: Context
@@ -135,7 +139,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             return overrides.page(connection, tenant, request.run_id, after, limit)
 
         binding = ["overrides", tenant, request.run_id]
-        found, token = await self._page(binding, "override_id", request, find, override_message)
+        found, token = await self._page(tenant, binding, "override_id", request, find, override_message)
         return decision_service_pb2.ListOverridesResponse(overrides=found, next_page_token=token)
 
     async def SubmitHumanReview(
@@ -156,7 +160,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         use = key_use(identity, OP_REVIEW, said.run_id, request, request.idempotency_key)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
             answer = decision_service_pb2.SubmitHumanReviewResponse
-            return await self._once.change(use, record, answer, stream)
+            return await self._once.change(identity.tenant, use, record, answer, stream)
 
     async def ListHumanReviews(
         self, request: decision_service_pb2.ListHumanReviewsRequest, context: Context
@@ -167,7 +171,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             return human_reviews.page(connection, tenant, request.run_id, after, limit)
 
         binding = ["human_reviews", tenant, request.run_id]
-        found, token = await self._page(binding, "review_id", request, find, human_review_message)
+        found, token = await self._page(tenant, binding, "review_id", request, find, human_review_message)
         return decision_service_pb2.ListHumanReviewsResponse(human_reviews=found, next_page_token=token)
 
     async def ListEscalations(
@@ -179,7 +183,9 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             return escalations.page(connection, tenant, request.state, after, limit)
 
         binding = ["escalations", tenant, str(request.state)]
-        found, token = await self._page(binding, "run_id", request, find, escalations.escalation_message)
+        found, token = await self._page(
+            tenant, binding, "run_id", request, find, escalations.escalation_message
+        )
         return decision_service_pb2.ListEscalationsResponse(escalations=found, next_page_token=token)
 
     async def ResolveEscalation(
@@ -217,7 +223,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         use = key_use(identity, OP_RESOLVE, said.run_id, request, request.idempotency_key)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
             return await self._once.change(
-                use, record, decision_service_pb2.ResolveEscalationResponse, stream
+                identity.tenant, use, record, decision_service_pb2.ResolveEscalationResponse, stream
             )
 
     async def ExplainDecision(
@@ -250,6 +256,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
 
     async def _page(
         self,
+        tenant: str,
         binding: list[str],
         id_column: str,
         request: PageRequest,
@@ -262,7 +269,10 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         position = signer.position(binding, request.page_token) if request.page_token else None
         after = None if position is None else (from_microseconds(position[0]), str(position[1]))
         rows = await self._database.run(
-            lambda connection: find(connection, after, size + 1), read_only=True, resource=binding[0]
+            lambda connection: find(connection, after, size + 1),
+            tenant=tenant,
+            read_only=True,
+            resource=binding[0],
         )
         page = fitting(map(message, rows), size)
         if len(page) == len(rows):

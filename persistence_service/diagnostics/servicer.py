@@ -9,7 +9,7 @@ from consensus_rpc.server.context import Context
 from persistence_service.content.key_file import KeyFileError
 from persistence_service.content.keyring import Keyring
 from persistence_service.content.repository import StoredKey, read_keys
-from persistence_service.database import Connection, Database, PoolState
+from persistence_service.database import EVERY_TENANT, Connection, Database, PoolState
 from persistence_service.database.migrating import current_revision, head_revision
 from persistence_service.diagnostics import repository
 
@@ -28,7 +28,9 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
     ) -> diagnostics_service_pb2.GetDatabaseStatusResponse:
         # Taken before the question takes a connection of its own.
         pool = self._database.pool_state()
-        status = await self._database.run(self._read, read_only=True, resource="database status")
+        status = await self._database.run(
+            self._read, tenant=EVERY_TENANT, read_only=True, resource="database status"
+        )
         status.pool.CopyFrom(_pool_status(pool))
         return status
 
@@ -37,7 +39,9 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
         request: diagnostics_service_pb2.ListContentKeysRequest,  # noqa: ARG002 - has no fields
         context: Context,  # noqa: ARG002
     ) -> diagnostics_service_pb2.ListContentKeysResponse:
-        stored = await self._database.run(read_keys, read_only=True, resource="content keys")
+        stored = await self._database.run(
+            read_keys, tenant=EVERY_TENANT, read_only=True, resource="content keys"
+        )
         return diagnostics_service_pb2.ListContentKeysResponse(
             content_keys=map(_content_key, stored), encrypting=self._keyring.seals
         )

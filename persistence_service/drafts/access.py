@@ -48,9 +48,9 @@ class DraftAccess:
         """Ends the notifier."""
         await self.notifier.close()
 
-    async def read(self, fn: Callable[[Connection], Result], resource: str) -> Result:
-        """What `fn` reads, from one snapshot."""
-        return await self._database.run(fn, read_only=True, resource=resource)
+    async def read(self, tenant: str, fn: Callable[[Connection], Result], resource: str) -> Result:
+        """What `fn` reads of a tenant, from one snapshot."""
+        return await self._database.run(fn, tenant=tenant, read_only=True, resource=resource)
 
     async def change(
         self,
@@ -73,6 +73,6 @@ class DraftAccess:
 
         # Who changes the same draft in this process waits here, not on a connection for a row's lock.
         async with self._locks.of(key):
-            response, heads = await self._once.commit(use, unit, draft_stream(key[1]))
+            response, heads = await self._once.commit(key[0], use, unit, draft_stream(key[1]))
         self.notifier.wake(heads)
         return response

@@ -44,7 +44,7 @@ class DraftLists:
                 connection, tenant, request.user, after, size + 1, show_deleted=request.show_deleted
             )
 
-        rows = await self._database.run(find, read_only=True, resource="drafts")
+        rows = await self._database.run(find, tenant=tenant, read_only=True, resource="drafts")
         response = draft_service_pb2.ListDraftsResponse(drafts=map(convert.short_draft, rows[:size]))
         if len(rows) > size:
             last = rows[size - 1]
@@ -104,4 +104,5 @@ class DraftLists:
         return self._signer.position(binding, token) if token else []
 
     async def _read(self, key: DraftKey, find: Callable[[Connection], Result]) -> Result:
-        return await self._database.run(find, read_only=True, resource=repository.draft_stream(key[1]))
+        stream = repository.draft_stream(key[1])
+        return await self._database.run(find, tenant=key[0], read_only=True, resource=stream)

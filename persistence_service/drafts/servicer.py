@@ -98,6 +98,7 @@ class DraftServicer(draft_service_pb2_grpc.DraftServiceServicer):
     ) -> draft_service_pb2.GetDraftResponse:
         key = (identity_of(context).tenant, request.draft_id)
         rows = await self._drafts.read(
+            key[0],
             lambda connection: repository.find_draft(connection, key, show_deleted=request.show_deleted),
             repository.draft_stream(request.draft_id),
         )

@@ -47,7 +47,7 @@ class _DraftPages:
 
     async def read(self, after: int) -> EventPage[draft_pb2.DraftEvent]:
         stream = repository.draft_stream(self._key[1])
-        page = await self._drafts.read(lambda connection: self._find(connection, after), stream)
+        page = await self._drafts.read(self._key[0], lambda connection: self._find(connection, after), stream)
         self._is_known = True
         return page
 

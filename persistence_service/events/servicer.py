@@ -73,7 +73,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         wanted = convert.event_filter(request.filter)
         after = _position(signer.position(binding, request.page_token)) if request.page_token else None
         events = await self._read(
-            lambda connection: repository.page(connection, tenant, wanted, after, size + 1)
+            tenant, lambda connection: repository.page(connection, tenant, wanted, after, size + 1)
         )
         response = event_service_pb2.ListEventsResponse(
             events=fitting(map(convert.event_message, events), size)
@@ -88,7 +88,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     ) -> AsyncIterator[event_service_pb2.ExportEventsResponse]:
         tenant, wanted = identity_of(context).tenant, convert.event_filter(request.filter)
         after: tuple[Any, ...] | None = None
-        while events := await self._read(_next_page(tenant, wanted, after)):
+        while events := await self._read(tenant, _next_page(tenant, wanted, after)):
             for event in events:
                 yield event_service_pb2.ExportEventsResponse(event=convert.event_message(event))
             after = repository.position_of(events[-1])
@@ -109,7 +109,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             )
             return _stats(types, buckets)
 
-        return await self._read(unit)
+        return await self._read(tenant, unit)
 
     async def GetDraftAnalytics(
         self, request: event_service_pb2.GetDraftAnalyticsRequest, context: Context
@@ -123,7 +123,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
                 raise DraftNotFound(draft_id=draft_id)
             return events
 
-        events, now = await self._drafts(find)
+        events, now = await self._drafts(tenant, find)
         found = convert.draft_message(draft_id, analytics.draft_analytics(events, now))
         return event_service_pb2.GetDraftAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
 
@@ -131,7 +131,9 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         self, request: event_service_pb2.GetUserAnalyticsRequest, context: Context
     ) -> event_service_pb2.GetUserAnalyticsResponse:
         tenant, user = identity_of(context).tenant, request.user
-        events, now = await self._drafts(lambda connection: repository.of_user(connection, tenant, user))
+        events, now = await self._drafts(
+            tenant, lambda connection: repository.of_user(connection, tenant, user)
+        )
         found = convert.user_message(user, analytics.user_analytics(user, events, now))
         return event_service_pb2.GetUserAnalyticsResponse(analytics=found, as_of_time=to_timestamp(now))
 
@@ -149,7 +151,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             entries = [convert.ranked_message(row) for row in rows]
             return event_service_pb2.GetLeaderboardResponse(entries=entries, as_of_time=to_timestamp(now))
 
-        return await self._read(unit)
+        return await self._read(tenant, unit)
 
     async def _append(
         self, events: list[NewEvent], use: KeyUse | None, tenant: str
@@ -158,15 +160,15 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             return _outcomes(repository.append(connection, tenant, events, now))
 
         # Without a key a caller whose commit is unknown finds duplicates.
-        return await self._once.change(use, effect, event_service_pb2.AppendEventsResponse, _RESOURCE)
+        return await self._once.change(tenant, use, effect, event_service_pb2.AppendEventsResponse, _RESOURCE)
 
     async def _drafts(
-        self, find: Callable[[Connection], list[DraftEvent]]
+        self, tenant: str, find: Callable[[Connection], list[DraftEvent]]
     ) -> tuple[list[DraftEvent], datetime]:
-        return await self._read(lambda connection: (find(connection), self._database.now(connection)))
+        return await self._read(tenant, lambda connection: (find(connection), self._database.now(connection)))
 
-    async def _read(self, unit: Callable[[Connection], Result]) -> Result:
-        return await self._database.run(unit, read_only=True, resource=_RESOURCE)
+    async def _read(self, tenant: str, unit: Callable[[Connection], Result]) -> Result:
+        return await self._database.run(unit, tenant=tenant, read_only=True, resource=_RESOURCE)
 
 
 def _prepared(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.journal.append import DatabaseClock
 
 log = get_logger()
@@ -55,6 +55,7 @@ async def purge_all(database: Database, retention: Retention, clock: DatabaseClo
     purged = retention.purged or PURGED.labels(retention.table)
     while count := await database.run(
         lambda connection: retention.purge_some(connection, now(connection) - age, retention.batch),
+        tenant=EVERY_TENANT,
         isolation="READ COMMITTED",
         resource=retention.table,
     ):

@@ -56,7 +56,7 @@ class UserData:
 
         use = _key_use(request, DELETE_USER_DATA, "")
         answer = persistence_service_pb2.DeleteUserDataResponse
-        return await self._once.change(use, effect, answer, _RESOURCE)
+        return await self._once.change(scope.tenant, use, effect, answer, _RESOURCE)
 
     async def undelete(
         self, request: persistence_service_pb2.UndeleteUserDataRequest
@@ -84,7 +84,7 @@ class UserData:
 
         use = _key_use(request, UNDELETE_USER_DATA, deletion_id)
         answer = persistence_service_pb2.UndeleteUserDataResponse
-        return await self._once.change(use, effect, answer, _RESOURCE)
+        return await self._once.change(scope.tenant, use, effect, answer, _RESOURCE)
 
 
 def _key_use(

@@ -47,22 +47,29 @@ class OncePerKey:
         repository.store_answer(connection, use.scope, response.SerializeToString())
         return response
 
-    async def commit(self, use: KeyUse | None, unit: Callable[[Connection], Result], resource: str) -> Result:
+    async def commit(
+        self, tenant: str, use: KeyUse | None, unit: Callable[[Connection], Result], resource: str
+    ) -> Result:
         """What a unit around `effect` answers; whether an unknown commit has happened the key tells."""
         return await self._database.run(
-            unit, isolation="READ COMMITTED", resource=resource, rerun_when_lost=use is not None
+            unit,
+            tenant=tenant,
+            isolation="READ COMMITTED",
+            resource=resource,
+            rerun_when_lost=use is not None,
         )
 
     async def change(
         self,
+        tenant: str,
         use: KeyUse | None,
         effect: Callable[[Connection, datetime], Response],
         answer: type[Response],
         resource: str,
     ) -> Response:
-        """As `effect`, committed."""
+        """As `effect`, committed; it sees and changes the rows of this tenant."""
 
         def unit(connection: Connection) -> Response:
             return self.effect(connection, use, lambda now: effect(connection, now), answer)
 
-        return await self.commit(use, unit, resource)
+        return await self.commit(tenant, use, unit, resource)

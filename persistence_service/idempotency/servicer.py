@@ -27,6 +27,7 @@ class IdempotencyServicer(idempotency_service_pb2_grpc.IdempotencyServiceService
         ttl = _span(request.ttl) if request.HasField("ttl") else None
         seen, sighting = await self._database.run(
             lambda connection: repository.check_and_set(connection, key, ttl, self._database.now(connection)),
+            tenant=key.tenant,
             isolation="READ COMMITTED",
             resource="idempotency key",
         )
@@ -42,6 +43,7 @@ class IdempotencyServicer(idempotency_service_pb2_grpc.IdempotencyServiceService
         key = BareKey(identity_of(context).tenant, request.scope, request.key)
         sighting = await self._database.run(
             lambda connection: repository.find_bare(connection, key, self._database.now(connection)),
+            tenant=key.tenant,
             read_only=True,
             resource="idempotency key",
         )

@@ -24,6 +24,7 @@ async def enter_read(
         lambda connection: append(
             connection, tenant, stream, [NewEntry(event_type, data)], actor, database.now
         ),
+        tenant=tenant,
         isolation="READ COMMITTED",
         resource=stream,
     )

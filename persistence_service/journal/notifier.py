@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 
 log = get_logger()
 
@@ -118,6 +118,7 @@ class Notifier(Generic[HeadType]):
         try:
             heads = await self._database.run(
                 lambda connection: self._find_heads(connection, keys),
+                tenant=EVERY_TENANT,
                 read_only=True,
                 resource="what is followed",
             )

@@ -101,7 +101,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
     ) -> metric_service_pb2.GetMetricResponse:
         tenant, metric_id, shown = identity_of(context).tenant, request.metric_id, request.show_deleted
         metric = await self._read(
-            lambda connection: repository.find(connection, tenant, metric_id, show_deleted=shown)
+            tenant, lambda connection: repository.find(connection, tenant, metric_id, show_deleted=shown)
         )
         if metric is None:
             raise MetricNotFound(metric_id=request.metric_id)
@@ -118,9 +118,10 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         wanted = convert.metric_filter(request.filter)
         after = _position(signer.position(binding, request.page_token)) if request.page_token else None
         metrics = await self._read(
+            tenant,
             lambda connection: repository.page(
                 connection, tenant, wanted, after, size + 1, show_deleted=shown
-            )
+            ),
         )
         response = metric_service_pb2.ListMetricsResponse(
             metrics=fitting(map(convert.metric_message, metrics), size)
@@ -135,7 +136,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
     ) -> metric_service_pb2.GetMetricStatsResponse:
         tenant, wanted = identity_of(context).tenant, convert.metric_filter(request.filter)
         counts = await self._read(
-            lambda connection: repository.count_types(connection, tenant, wanted, MAX_COUNTS + 1)
+            tenant, lambda connection: repository.count_types(connection, tenant, wanted, MAX_COUNTS + 1)
         )
         check_counts(counts, "filter")
         return metric_service_pb2.GetMetricStatsResponse(
@@ -152,7 +153,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
     ) -> AsyncIterator[metric_service_pb2.ExportMetricsResponse]:
         tenant, wanted = identity_of(context).tenant, convert.metric_filter(request.filter)
         after: tuple[Any, ...] | None = None
-        while metrics := await self._read(_next_page(tenant, wanted, after)):
+        while metrics := await self._read(tenant, _next_page(tenant, wanted, after)):
             for metric in metrics:
                 yield metric_service_pb2.ExportMetricsResponse(metric=convert.metric_message(metric))
             after = repository.position_of(metrics[-1])
@@ -165,10 +166,10 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         answer: type[Response],
     ) -> Response:
         async with self._locks.of(tenant):
-            return await self._once.change(use, effect, answer, storing.metrics_stream(tenant))
+            return await self._once.change(tenant, use, effect, answer, storing.metrics_stream(tenant))
 
-    async def _read(self, unit: Callable[[Connection], Result]) -> Result:
-        return await self._database.run(unit, read_only=True, resource=_RESOURCE)
+    async def _read(self, tenant: str, unit: Callable[[Connection], Result]) -> Result:
+        return await self._database.run(unit, tenant=tenant, read_only=True, resource=_RESOURCE)
 
 
 def _prepared(

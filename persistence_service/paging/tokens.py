@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from consensus_journal import canonical_json, digest
 from consensus_rpc.errors import InvalidPageToken
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.paging.tables import SigningKeyRow
 
 PURPOSE = "page_tokens"
@@ -67,7 +67,9 @@ class Signing:
             DatabaseUnavailable: the secret could not be read.
         """
         if self._signer is None:
-            self._signer = Signer(await self._database.run(self._secret, resource="signing_keys"))
+            self._signer = Signer(
+                await self._database.run(self._secret, tenant=EVERY_TENANT, resource="signing_keys")
+            )
         return self._signer
 
     def _secret(self, connection: Connection) -> bytes:

@@ -25,6 +25,7 @@ async def find_panel(
         lambda connection: dict(
             repository.find(connection, tenant, panel_id, revision, show_deleted=show_deleted)
         ),
+        tenant=tenant,
         read_only=True,
         resource=f"panels/{panel_id}",
     )

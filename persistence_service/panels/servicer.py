@@ -55,7 +55,9 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         use = key_use(identity, OP_PUT, panel.panel_id, request, request.idempotency_key)
         stream = changing.panel_stream(panel.panel_id)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
-            response = await self._once.change(use, put, panel_service_pb2.PutPanelResponse, stream)
+            response = await self._once.change(
+                identity.tenant, use, put, panel_service_pb2.PutPanelResponse, stream
+            )
         response.findings.extend(findings)
         return response
 
@@ -98,7 +100,9 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
         use = key_use(identity, OP_DELETE, panel_id, request, request.idempotency_key)
         stream = changing.panel_stream(panel_id)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
-            return await self._once.change(use, delete, panel_service_pb2.DeletePanelResponse, stream)
+            return await self._once.change(
+                identity.tenant, use, delete, panel_service_pb2.DeletePanelResponse, stream
+            )
 
     async def LintPanel(
         self, request: panel_service_pb2.LintPanelRequest, _context: Context
@@ -128,7 +132,8 @@ class PanelServicer(panel_service_pb2_grpc.PanelServiceServicer):
                 )
             return [convert.panel_message(row) for row in rows]
 
-        return [*first, *await self._database.run(read, read_only=True, resource="panels")][:limit]
+        found = await self._database.run(read, tenant=tenant, read_only=True, resource="panels")
+        return [*first, *found][:limit]
 
 
 # A large panel is looked at for longer than other calls may wait: both beside the event loop.

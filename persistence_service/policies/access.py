@@ -21,6 +21,7 @@ async def find_policy(database: Database, tenant: str, policy_id: str, revision:
         return policy
     row = await database.run(
         lambda connection: dict(repository.find(connection, tenant, policy_id, revision)),
+        tenant=tenant,
         read_only=True,
         resource=f"policies/{policy_id}",
     )

@@ -60,7 +60,9 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
 
         use = key_use(identity, OP_PUT, policy.policy_id, request, request.idempotency_key)
         async with self._locks.of(f"{identity.tenant}/{stream}"):
-            return await self._once.change(use, put, policy_service_pb2.PutPolicyResponse, stream)
+            return await self._once.change(
+                identity.tenant, use, put, policy_service_pb2.PutPolicyResponse, stream
+            )
 
     async def GetPolicy(
         self, request: policy_service_pb2.GetPolicyRequest, context: Context
@@ -106,7 +108,8 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
                 rows = repository.page(connection, tenant, after, limit)
             return [convert.message_of(row) for row in rows]
 
-        return [*first, *await self._database.run(read, read_only=True, resource="policies")][:limit]
+        found = await self._database.run(read, tenant=tenant, read_only=True, resource="policies")
+        return [*first, *found][:limit]
 
 
 def _linted(policy: policy_pb2.Policy) -> policy_service_pb2.LintPolicyResponse:

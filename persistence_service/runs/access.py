@@ -56,7 +56,7 @@ class RunAccess:
             def count(connection: Connection) -> int:
                 return count_queued(connection, tenant, limit)
 
-            return await database.run(count, read_only=True, resource="runs")
+            return await database.run(count, tenant=tenant, read_only=True, resource="runs")
 
         return cls(
             options=options,

@@ -95,7 +95,7 @@ class DecidedRuns:
                 page = find_decided(connection, tenant, wanted, after, RUNS_PER_READ)
                 return [make(run) for run in page.runs], page.position
 
-            made, position = await self._reader.read(find, "runs")
+            made, position = await self._reader.read(tenant, find, "runs")
             if made:
                 yield made
             if position is None:

@@ -246,7 +246,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             text = self._elsewhere.submitted_text(connection, (tenant, draft_id), request.user)
             return persistence_service_pb2.GetDraftTextResponse(text=text)
 
-        return await self._runs.reader.read(find, f"drafts/{draft_id}")
+        return await self._runs.reader.read(tenant, find, f"drafts/{draft_id}")
 
     async def GetPanel(
         self, request: persistence_service_pb2.GetPanelRequest, context: Context
@@ -254,6 +254,7 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
         use = panel_key_use(request)
         if use is not None:
             started = await self._runs.reader.read(
+                request.scope.tenant,
                 lambda connection: KeyTable({}, find_holders(connection, [use.scope])).check(use),
                 "idempotency_keys",
             )

@@ -40,7 +40,7 @@ class UsageServicer(usage_service_pb2_grpc.UsageServiceServicer):
             after = None if position is None else _after(groups, position)
             return repository.page(connection, wanted, groups, after, size + 1)
 
-        rows = await self._database.run(read, read_only=True, resource="usage")
+        rows = await self._database.run(read, tenant=tenant, read_only=True, resource="usage")
         response = usage_service_pb2.GetUsageResponse(usage=[_message(row, groups) for row in rows[:size]])
         if len(rows) > size:
             response.next_page_token = signer.token(binding, _position(groups, rows[size - 1]))

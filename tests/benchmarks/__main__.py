@@ -24,7 +24,7 @@ from tests.benchmarks import caching, plots, report, targets
 from tests.benchmarks.contenders import Contender, start_floor, start_pair
 from tests.benchmarks.floors import make_tables
 from tests.benchmarks.measuring import QUICK, WHOLE, Bench, Figures, Plan
-from tests.support.postgres import Cluster
+from tests.support.postgres import Cluster, showing_all
 from tests.support.processes import ROOT, Process, clean_environment, start_process, wait_started
 
 OUTPUT = ROOT / "build" / "bench"
@@ -120,7 +120,10 @@ def note_commits_in_sequence(cluster: Cluster, figures: Figures) -> None:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test%'")
         databases = [row[0] for row in cursor.fetchall()]
     for database in databases:
-        with closing(psycopg2.connect(cluster.url(database))) as connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(showing_all(cluster.url(database)))) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute("SELECT to_regclass('audit_log') IS NOT NULL")
             if cursor.fetchone() == (True,):
                 cursor.execute(_IN_SEQUENCE)

@@ -26,7 +26,7 @@ from consensus.v1 import event_service_pb2, event_service_pb2_grpc
 from consensus_rpc.channel.channels import open_channel
 from tests.support.many_runs import FILL_RUNS, ROWS
 from tests.support.pair import PERSISTENCE, wait_serving
-from tests.support.postgres import Cluster
+from tests.support.postgres import Cluster, showing_all
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 FEW, MANY = 1_000, 1_000_000
@@ -118,7 +118,7 @@ async def measure_all(few_service: Process, many_service: Process) -> list[Resul
 def fill(url: str, rows: int) -> None:
     """Makes so many runs, and so many events; a run's name has six digits, so that they begin at 0."""
     runs = FILL_RUNS.replace(f"generate_series(1, {ROWS})", f"generate_series(0::bigint, {rows - 1})")
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(showing_all(url))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(runs)
         cursor.execute(FILL_EVENTS.format(last=rows - 1))
 

@@ -88,7 +88,7 @@ def _cpu_name() -> str:
 
 
 def _postgres_version() -> str:
-    command = [str(postgres._binaries() / "postgres"), "--version"]
+    command = [str(postgres.binaries() / "postgres"), "--version"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
 
 

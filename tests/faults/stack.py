@@ -22,6 +22,7 @@ from persistence_service.runs.form import names
 from persistence_service.runs.form.tables import RUNS
 from tests.support.pair import PERSISTENCE, REVIEW, Client
 from tests.support.ports import HeldPorts
+from tests.support.postgres import showing_all
 from tests.support.processes import Process, clean_environment, start_process, wait_started
 
 # Neither may stand in any log. The first is the key that the services are given.
@@ -180,14 +181,14 @@ class Stack:
 
     def column(self, run_id: str, name: str) -> Any:
         """One column of a run's row; None where there is no such run."""
-        engine = create_engine(normalise_url(self.database_url), poolclass=NullPool)
+        engine = create_engine(normalise_url(showing_all(self.database_url)), poolclass=NullPool)
         with engine.connect() as connection:
             found = connection.execute(select(RUNS.c[name]).where(RUNS.c.run_id == run_id))
             return found.scalar_one_or_none()
 
     def owners(self) -> set[int]:
         """The process ids of the review services that work on a run now."""
-        engine = create_engine(normalise_url(self.database_url), poolclass=NullPool)
+        engine = create_engine(normalise_url(showing_all(self.database_url)), poolclass=NullPool)
         with engine.connect() as connection:
             held = select(RUNS.c.lease_owner).where(
                 RUNS.c.state == names.RUNNING, RUNS.c.lease_expire_time.is_not(None)

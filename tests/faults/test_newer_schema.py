@@ -11,6 +11,7 @@ from persistence_service.database import normalise_url
 from tests.faults.case import Case
 from tests.faults.chaos import terminate_connections
 from tests.support.pair import kinds
+from tests.support.postgres import showing_all
 
 _REVISION = text("SELECT version_num FROM alembic_version")
 _OLDEST = text("SELECT oldest_release FROM schema_compatibility")
@@ -21,7 +22,7 @@ _SET_OLDEST = text("UPDATE schema_compatibility SET oldest_release = :value")
 @contextmanager
 def newer_schema(database_url: str) -> Iterator[None]:
     """As a migration leaves it whose release this code is too old for; afterwards as it was."""
-    engine = create_engine(normalise_url(database_url), poolclass=NullPool)
+    engine = create_engine(normalise_url(showing_all(database_url)), poolclass=NullPool)
     with engine.begin() as connection:
         revision = connection.execute(_REVISION).scalar_one()
         oldest = connection.execute(_OLDEST).scalar_one()

@@ -13,6 +13,7 @@ from persistence_service.runs.form.tables import RUNS
 from tests.faults.case import ABOUT, Case, Follower
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import kinds, until
+from tests.support.postgres import showing_all
 
 pytestmark = pytest.mark.parametrize("about", ABOUT, indirect=True)
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.parametrize("about", ABOUT, indirect=True)
 @contextmanager
 def locked(database_url: str, run_id: str) -> Iterator[None]:
     """Another session that keeps the run (on SQLite the file) to itself."""
-    engine = create_engine(normalise_url(database_url), poolclass=NullPool)
+    engine = create_engine(normalise_url(showing_all(database_url)), poolclass=NullPool)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -14,6 +14,7 @@ from consensus.v1 import run_event_pb2
 from tests.faults.case import Case
 from tests.faults.chaos import terminate_connections
 from tests.support.pair import kinds
+from tests.support.postgres import showing_all
 from tests.support.processes import Process
 
 # Raises an error for the first entries of one run's journal: a sequence counts through rollbacks.
@@ -33,7 +34,7 @@ _CALMING = "DROP TRIGGER {function} ON journal; DROP FUNCTION {function}; DROP S
 @contextmanager
 def session(case: Case) -> Iterator[psycopg2.extensions.connection]:
     """Another session on the case's database."""
-    with closing(psycopg2.connect(case.stack.database_url)) as connection:
+    with closing(psycopg2.connect(showing_all(case.stack.database_url))) as connection:
         yield connection
 
 

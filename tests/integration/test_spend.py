@@ -18,6 +18,7 @@ from persistence_service.database import normalise_url
 from persistence_service.runs.form.usage_tables import SPEND
 from tests.support import postgres
 from tests.support.pair import Client, Pair, review_request
+from tests.support.postgres import showing_all
 from tests.support.processes import Process
 
 # Whole millionths a token, so that sums are exact.
@@ -64,7 +65,7 @@ class Watch:
     """A second session that reads the counters all the while: each look is at some commit."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(normalise_url(url), poolclass=NullPool)
+        self._engine = create_engine(normalise_url(showing_all(url)), poolclass=NullPool)
         self.most = 0
         self.looks = 0
 

@@ -9,13 +9,14 @@ from consensus_contract.errors import QuorumNotMet
 from consensus_rpc.channel.status import contract_errors
 from offline_model.script import Rule
 from tests.support.pair import Client, Pair, kinds, review_request, until
+from tests.support.postgres import showing_all
 
 REQUEST_ID = "trace-me-42"
 
 
 def audit_entries(pair: Pair, run_id: str) -> list[dict[str, Any]]:
     """The journal of a run as an auditor would read it from the database."""
-    url = pair.database_url.replace("postgresql://", "postgresql+psycopg2://")
+    url = showing_all(pair.database_url).replace("postgresql://", "postgresql+psycopg2://")
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     query = sqlalchemy.text("SELECT * FROM audit_log WHERE stream = :stream ORDER BY sequence")
     try:

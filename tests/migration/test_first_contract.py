@@ -22,6 +22,7 @@ from tests.support import first_contract as first
 from tests.support.digests import stored_digests
 from tests.support.first_contract import Plain, Record
 from tests.support.pair import Pair, running_pair
+from tests.support.postgres import showing_all
 
 REVIEW = "consensus.v1.ReviewService"
 WATCH_RUN, AUDIT_ENTRIES = f"{REVIEW}/WatchRun", "consensus.v1.AuditService/ListAuditEntries"
@@ -60,7 +61,7 @@ class Kept:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """To the database, past the services."""
-        engine = create_engine(normalise_url(self.pair.database_url))
+        engine = create_engine(normalise_url(showing_all(self.pair.database_url)))
         with engine.connect() as connection:
             yield connection
         engine.dispose()

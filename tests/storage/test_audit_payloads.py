@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from consensus.v1 import audit_service_pb2
 from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.runs.write import purging
 from tests.storage.conftest import QUICK
 from tests.storage.test_audit import KEY, serving, verdict
@@ -44,7 +44,7 @@ async def tamper(database: Database, statement: str) -> None:
                 connection.execute(text(f"DROP TRIGGER {name}"))
         connection.execute(text(statement))
 
-    await database.run(change)
+    await database.run(change, tenant=EVERY_TENANT)
 
 
 async def test_what_stands_as_it_was_written_is_whole(service: Service, stub: Any) -> None:
@@ -86,8 +86,10 @@ async def test_what_was_purged_is_not_compared_and_that_is_said(
     database: Database, service: Service, stub: Any
 ) -> None:
     await decided(service)
-    now = await database.run(database.now, read_only=True)
-    await database.run(lambda connection: purging.purge_ended(database.now, connection, now, 10))
+    now = await database.run(database.now, read_only=True, tenant=EVERY_TENANT)
+    await database.run(
+        lambda connection: purging.purge_ended(database.now, connection, now, 10), tenant=EVERY_TENANT
+    )
     found = await verdict(stub)
     assert (list(found.findings), found.payload_count, found.unchecked_payload_count) == ([], 0, 8)
 

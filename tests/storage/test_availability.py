@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from consensus_contract.errors import DatabaseUnavailable
-from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
+from persistence_service.database import EVERY_TENANT, Connection, Database, DatabaseOptions, normalise_url
 from persistence_service.database.connections import Connections
 from persistence_service.database.engine import make_engine
 from tests.support import postgres
@@ -66,11 +66,11 @@ def test_a_start_waits_for_the_server(cluster: postgres.Cluster) -> None:
     async def start() -> None:
         starting = asyncio.create_task(database.start())
         with pytest.raises(DatabaseUnavailable):
-            await database.run(one)
+            await database.run(one, tenant=EVERY_TENANT)
         await asyncio.to_thread(cluster.start)
         async with asyncio.timeout(WAIT):
             await starting
-        assert await database.run(one, read_only=True) == 1
+        assert await database.run(one, read_only=True, tenant=EVERY_TENANT) == 1
 
     asyncio.run(start())
     database.close()
@@ -119,7 +119,7 @@ def test_a_statement_beyond_its_time_is_unavailable_and_the_connection_goes_on(
 def test_a_connection_can_be_cut_from_its_first_statement_on(
     cluster: postgres.Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def prepare(connection: Any, _seconds: float) -> None:
+    def prepare(connection: Any, *_: Any) -> None:
         connection.cursor().execute("SELECT pg_sleep(10)")
 
     monkeypatch.setattr("persistence_service.database.engine._prepare_postgresql", prepare)
@@ -145,7 +145,9 @@ async def test_a_black_hole_is_answered_in_time_and_every_thread_freed(postgres_
         await asyncio.to_thread(dedicated.unit_of_work, one)
         proxy.black_hole()
         begin = time.monotonic()
-        calls = [asyncio.create_task(database.run(one, read_only=True)) for _ in range(8)]
+        calls = [
+            asyncio.create_task(database.run(one, read_only=True, tenant=EVERY_TENANT)) for _ in range(8)
+        ]
         calls.append(asyncio.create_task(asyncio.to_thread(dedicated.unit_of_work, one)))
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 9
@@ -160,7 +162,7 @@ async def test_a_black_hole_is_answered_in_time_and_every_thread_freed(postgres_
         proxy.heal()
         async with asyncio.timeout(WAIT):
             assert await back.get() is True
-        assert await database.run(one, read_only=True) == 1
+        assert await database.run(one, read_only=True, tenant=EVERY_TENANT) == 1
         assert await asyncio.to_thread(dedicated.unit_of_work, one) == 1
         dedicated.close()
         await asyncio.to_thread(database.close)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 
 from consensus_journal import ChainFinding, Fault, Head, verify_stream
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.journal.entries import run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow
@@ -30,7 +30,7 @@ async def verified(database: Database, run_id: str) -> ChainFinding | None:
         ).one()
         return verify_stream(entries, Head(run.last_sequence, bytes(run.head_hash)))
 
-    return await database.run(read, read_only=True)
+    return await database.run(read, read_only=True, tenant=EVERY_TENANT)
 
 
 async def test_a_finished_run_verifies(service: Service) -> None:
@@ -140,7 +140,7 @@ async def tamper(database: Database, forge: str | Callable[[Connection], None]) 
                 connection.execute(text(f"DROP TRIGGER {name}"))
         connection.execute(text(forge)) if isinstance(forge, str) else forge(connection)
 
-    await database.run(change)
+    await database.run(change, tenant=EVERY_TENANT)
 
 
 async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
@@ -155,6 +155,6 @@ async def test_digests_are_those_of_what_is_stored(service: Service) -> None:
         recorded = {row.sequence: bytes.fromhex(row.payload_digest) for row in entries}
         return recorded, stored_digests(connection, run_id)
 
-    recorded, stored = await service.database.run(read, read_only=True)
+    recorded, stored = await service.database.run(read, read_only=True, tenant=EVERY_TENANT)
     assert len(recorded) == 8  # of the specification, the proposal, five reviews and the decision
     assert recorded == stored

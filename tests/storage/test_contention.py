@@ -13,6 +13,7 @@ from sqlalchemy import text
 from consensus_contract.errors import LockTimeout
 from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
 from persistence_service.database.units import ATTEMPTS
+from tests.support.postgres import showing_all
 
 ROWS = "INSERT INTO signing_keys (purpose, secret, create_time) VALUES ('a', '', now()), ('b', '', now())"
 TOUCH = "UPDATE signing_keys SET secret = secret WHERE purpose = '{}'"
@@ -33,7 +34,7 @@ def on_postgresql(request: pytest.FixtureRequest) -> Iterator[Database]:
 @contextmanager
 def second_session(database: Database) -> Iterator[psycopg2.extensions.cursor]:
     dsn = database.options.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(showing_all(dsn))) as connection, connection.cursor() as cursor:
         yield cursor
 
 

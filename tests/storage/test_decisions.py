@@ -27,6 +27,7 @@ from consensus_decision.policies import POLICY_VERSION, default_policy, policy_m
 from consensus_decision.policy import DEFAULT, PolicyQuorum, Thresholds
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
+from persistence_service.database import EVERY_TENANT
 from persistence_service.decisions.deciding import decided_again
 from tests.support.deciding import STRICT, decided, put_policy
 from tests.support.policies import LOG_ODDS
@@ -293,4 +294,4 @@ async def test_the_database_keeps_outcomes(service: Service, decisions: Any, cha
         connection.execute(text(change))
 
     with pytest.raises((DBAPIError, DatabaseError)):
-        await service.database.run(attempt)
+        await service.database.run(attempt, tenant=EVERY_TENANT)

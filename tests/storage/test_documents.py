@@ -12,7 +12,7 @@ from consensus_decision.policies import POLICY_VERSION
 from consensus_documents import section_digests
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.runs.write.purging import purge_ended
 from tests.support.digests import stored_digests
 from tests.support.records import PERSONAS, Service, new_id, proposal, record, review, scope, specification
@@ -190,11 +190,14 @@ async def test_documents_are_purged_with_their_run_and_their_digest_is_that_of_t
     service: Service, database: Database
 ) -> None:
     run_id = await decided(service, over_document())
-    digests = await database.run(lambda connection: stored_digests(connection, run_id))
+    digests = await database.run(lambda connection: stored_digests(connection, run_id), tenant=EVERY_TENANT)
     created = (await service.events_so_far(run_id))[0]
     assert created.sequence == 1
     assert len(digests[1]) == 32
-    now = await database.run(database.now)
-    await database.run(lambda connection: purge_ended(database.now, connection, now.replace(year=9000), 10))
+    now = await database.run(database.now, tenant=EVERY_TENANT)
+    await database.run(
+        lambda connection: purge_ended(database.now, connection, now.replace(year=9000), 10),
+        tenant=EVERY_TENANT,
+    )
     with pytest.raises(Exception, match="was not found"):
         await service.run(run_id)

@@ -23,6 +23,7 @@ from consensus_decision.policies import policy_message
 from consensus_decision.policy import DEFAULT
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
+from persistence_service.database import EVERY_TENANT
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.write.purging import purge_ended
 from tests.storage.test_humans import execute, listed, override
@@ -154,7 +155,9 @@ async def test_a_review_leaves_an_entry_without_its_texts(service: Service, deci
     said = await submit(decisions, run.run_id)
 
     stream = f"decisions/{run.run_id}"
-    (entry,) = await service.database.run(lambda connection: list(all_entries(connection, "default", stream)))
+    (entry,) = await service.database.run(
+        lambda connection: list(all_entries(connection, "default", stream)), tenant=EVERY_TENANT
+    )
 
     assert (entry.event_type, entry.user) == ("human_review.submit", "ann")
     data = dict(entry.data)
@@ -230,8 +233,8 @@ async def test_the_database_keeps_reviews_as_long_as_the_run(service: Service, d
 
     for change in ("UPDATE human_reviews SET user_id = 'bob'", "DELETE FROM human_reviews"):
         with pytest.raises((DBAPIError, DatabaseError)):
-            await database.run(partial(execute, change))
+            await database.run(partial(execute, change), tenant=EVERY_TENANT)
 
-    now = await database.run(database.now)
-    await database.run(lambda connection: purge_ended(database.now, connection, now, 10))
+    now = await database.run(database.now, tenant=EVERY_TENANT)
+    await database.run(lambda connection: purge_ended(database.now, connection, now, 10), tenant=EVERY_TENANT)
     assert await submitted(decisions, "") == []

@@ -22,6 +22,7 @@ from consensus_decision.policies import policy_message
 from consensus_decision.policy import Selection
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
+from persistence_service.database import EVERY_TENANT
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.write.purging import purge_ended
 from tests.support.deciding import decided
@@ -106,7 +107,9 @@ async def listed(service: Service) -> dict[str, Any]:
 
 
 async def entries(service: Service, stream: str) -> list[Any]:
-    return await service.database.run(lambda connection: list(all_entries(connection, "default", stream)))
+    return await service.database.run(
+        lambda connection: list(all_entries(connection, "default", stream)), tenant=EVERY_TENANT
+    )
 
 
 async def test_the_newest_override_holds_and_the_decision_stays(service: Service, decisions: Any) -> None:
@@ -202,11 +205,13 @@ async def test_the_database_keeps_what_people_said_as_long_as_the_run(
 
     for change in (f"UPDATE {table} SET create_time = create_time", f"DELETE FROM {table}"):
         with pytest.raises((DBAPIError, DatabaseError)):
-            await database.run(partial(execute, change))
+            await database.run(partial(execute, change), tenant=EVERY_TENANT)
 
-    now = await database.run(database.now)
-    await database.run(lambda connection: purge_ended(database.now, connection, now, 10))
-    count = await database.run(lambda connection: connection.scalar(text(f"SELECT count(*) FROM {table}")))
+    now = await database.run(database.now, tenant=EVERY_TENANT)
+    await database.run(lambda connection: purge_ended(database.now, connection, now, 10), tenant=EVERY_TENANT)
+    count = await database.run(
+        lambda connection: connection.scalar(text(f"SELECT count(*) FROM {table}")), tenant=EVERY_TENANT
+    )
     assert count == 0
 
 

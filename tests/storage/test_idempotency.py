@@ -11,7 +11,7 @@ from consensus.v1 import run_pb2
 from consensus_contract.errors import IdempotencyKeyReused, IllegalState, RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import Overloaded
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.housekeeping.purging import purge_all
 from persistence_service.housekeeping.retentions import EXPIRED_KEYS
 from persistence_service.idempotency.tables import IdempotencyKeyRow
@@ -32,7 +32,9 @@ async def listed(service: Service) -> list[run_pb2.Run]:
 
 async def key_count(database: Database) -> int:
     count = select(func.count()).select_from(IdempotencyKeyRow)
-    return await database.run(lambda connection: int(connection.execute(count).scalar_one()))
+    return await database.run(
+        lambda connection: int(connection.execute(count).scalar_one()), tenant=EVERY_TENANT
+    )
 
 
 async def test_fifty_callers_at_once_with_one_key_make_one_run(
@@ -156,7 +158,7 @@ async def test_a_note_needs_a_decision(service: Service) -> None:
 
 async def expire_keys(database: Database) -> None:
     change = update(IdempotencyKeyRow).values(expire_time=LONG_AGO, create_time=LONG_AGO - timedelta(days=7))
-    await database.run(lambda connection: connection.execute(change).rowcount)
+    await database.run(lambda connection: connection.execute(change).rowcount, tenant=EVERY_TENANT)
 
 
 async def test_expired_keys_are_forgotten_once_their_run_has_ended(service: Service) -> None:

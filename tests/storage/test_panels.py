@@ -16,7 +16,7 @@ from consensus_panels import default_panel, lint
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
 from persistence_service.audit.repository import stream
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels.servicer import PanelServicer
 from tests.support.serving import once_per_key, served
@@ -128,7 +128,7 @@ async def test_each_content_is_a_revision_that_stays(stub: Any) -> None:
 async def test_the_current_content_put_again_changes_nothing(stub: Any, database: Database) -> None:
     await put(stub, panel())
     assert not (await put(stub, panel())).created
-    (audited,) = await database.run(lambda c: stream(c, "default", "panels/security"))
+    (audited,) = await database.run(lambda c: stream(c, "default", "panels/security"), tenant=EVERY_TENANT)
     assert [entry.event_type for entry in audited.entries] == ["panel.put"]
 
 
@@ -197,4 +197,4 @@ async def test_revisions_are_kept_by_the_database_itself(stub: Any, database: Da
     await put(stub, panel())
     for statement in ("UPDATE panel_revisions SET revision = 'x'", "DELETE FROM panel_revisions"):
         with pytest.raises((DatabaseError, DBAPIError)):
-            await database.run(partial(execute, statement))
+            await database.run(partial(execute, statement), tenant=EVERY_TENANT)

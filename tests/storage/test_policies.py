@@ -22,7 +22,7 @@ from consensus_contract.errors import (
 from consensus_decision.policies import default_policy
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from tests.support.deciding import STRICT, put_policy
 from tests.support.policies import LOG_ODDS
 
@@ -152,4 +152,4 @@ async def test_the_database_keeps_revisions(policies: Any, database: Database, c
         connection.execute(text(change))
 
     with pytest.raises((DBAPIError, DatabaseError)):
-        await database.run(attempt)
+        await database.run(attempt, tenant=EVERY_TENANT)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from consensus.v1 import errors_pb2, run_pb2
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable
-from persistence_service.database import Database, StartRefused
+from persistence_service.database import EVERY_TENANT, Database, StartRefused
 from persistence_service.tables import RIGHTS
 from tests.storage.conftest import options_for
 from tests.support import postgres
@@ -31,7 +31,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 async def execute(database: Database, statement: str) -> None:
-    await database.run(lambda connection: connection.execute(text(statement)).close())
+    await database.run(lambda connection: connection.execute(text(statement)).close(), tenant=EVERY_TENANT)
 
 
 @asynccontextmanager
@@ -95,6 +95,7 @@ async def test_a_statement_outside_of_runs_that_is_refused_leaves_its_cause_in_t
         await database.run(
             lambda c: c.execute(text("INSERT INTO no_such_table VALUES ('secret')")).close(),
             resource="drafts/7",
+            tenant=EVERY_TENANT,
         )
     (refusal,) = [each for each in logs if each["event"] == "database_refused"]
     assert "no_such_table" in refusal["cause"]
@@ -108,10 +109,15 @@ async def test_a_text_is_stored_whatever_encoding_the_environment_names(
     database = Database(options_for(database_url), RIGHTS)
     await asyncio.to_thread(database.open)
     sent = "\u2713 \U0001f600"
-    await database.run(lambda c: c.execute(text("CREATE TABLE texts (text TEXT)")).close())
-    await database.run(lambda c: c.execute(text("INSERT INTO texts VALUES (:sent)"), {"sent": sent}).close())
+    await database.run(
+        lambda c: c.execute(text("CREATE TABLE texts (text TEXT)")).close(), tenant=EVERY_TENANT
+    )
+    await database.run(
+        lambda c: c.execute(text("INSERT INTO texts VALUES (:sent)"), {"sent": sent}).close(),
+        tenant=EVERY_TENANT,
+    )
     stored = await database.run(
-        lambda c: c.execute(text("SELECT text FROM texts")).scalar_one(), read_only=True
+        lambda c: c.execute(text("SELECT text FROM texts")).scalar_one(), read_only=True, tenant=EVERY_TENANT
     )
     assert stored == sent
     await asyncio.to_thread(database.close)
@@ -122,7 +128,8 @@ def poor_url(postgres_server: postgres.Server, postgres_template: str) -> Iterat
     """A migrated database, as a role that owns nothing and may do nothing."""
     with postgres_server.database(postgres_template) as url:
         name = urlsplit(url).path.lstrip("/")
-        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        admin = postgres_server.as_admin(url)
+        with closing(psycopg2.connect(admin)) as connection, connection.cursor() as cursor:
             cursor.execute(f'CREATE ROLE "poor_{name}" LOGIN')
             cursor.execute(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "poor_{name}"')
             connection.commit()

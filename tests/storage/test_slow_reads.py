@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from consensus_rpc.channel.deadline import bind_deadline
 from consensus_rpc.errors import Overloaded
-from persistence_service.database import Connection, Database
+from persistence_service.database import EVERY_TENANT, Connection, Database
 from tests.storage.conftest import options_for
 
 SLOW_SECONDS = 0.2
@@ -41,7 +41,7 @@ async def call(database: Database) -> str | Overloaded | TimeoutError:
     bind_deadline(DEADLINE_SECONDS)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            return await database.run(slow, read_only=True, resource="runs/7")
+            return await database.run(slow, read_only=True, resource="runs/7", tenant=EVERY_TENANT)
     except (Overloaded, TimeoutError) as error:
         return error
 
@@ -60,22 +60,33 @@ async def test_one_that_is_alone_is_always_begun(database: Database) -> None:
     """Else nothing would ever show that the database is quick again."""
     await asyncio.gather(*(asyncio.create_task(call(database)) for _ in range(3)))
     bind_deadline(SLOW_SECONDS / 2)
-    assert await database.run(lambda _: "quick", read_only=True, resource="runs/7") == "quick"
+    assert (
+        await database.run(lambda _: "quick", read_only=True, resource="runs/7", tenant=EVERY_TENANT)
+        == "quick"
+    )
 
 
 async def test_a_read_ends_with_its_caller(database: Database) -> None:
     task = asyncio.create_task(
-        database.run(lambda c: c.execute(text(FOR_EVER[database.backend])).scalar_one(), read_only=True)
+        database.run(
+            lambda c: c.execute(text(FOR_EVER[database.backend])).scalar_one(),
+            read_only=True,
+            tenant=EVERY_TENANT,
+        )
     )
     await asyncio.sleep(0.2)
     task.cancel()
     async with asyncio.timeout(5):
-        assert await database.run(slow, read_only=True) == "read"
+        assert await database.run(slow, read_only=True, tenant=EVERY_TENANT) == "read"
 
 
 async def test_closing_waits_for_no_read(database: Database) -> None:
     task = asyncio.create_task(
-        database.run(lambda c: c.execute(text(FOR_EVER[database.backend])).scalar_one(), read_only=True)
+        database.run(
+            lambda c: c.execute(text(FOR_EVER[database.backend])).scalar_one(),
+            read_only=True,
+            tenant=EVERY_TENANT,
+        )
     )
     await asyncio.sleep(0.2)
     async with asyncio.timeout(5):
@@ -89,12 +100,13 @@ async def test_what_writes_goes_on_without_its_caller(database: Database) -> Non
         time.sleep(SLOW_SECONDS)
         connection.execute(text("UPDATE schema_compatibility SET oldest_release = '0.0.7'")).close()
 
-    task = asyncio.create_task(database.run(write))
+    task = asyncio.create_task(database.run(write, tenant=EVERY_TENANT))
     await asyncio.sleep(SLOW_SECONDS / 4)
     task.cancel()
     stored = await database.run(
         lambda c: c.execute(text("SELECT oldest_release FROM schema_compatibility")).scalar_one(),
         read_only=True,
+        tenant=EVERY_TENANT,
     )
     assert stored == "0.0.7"
 
@@ -105,5 +117,8 @@ async def test_what_answers_a_commit_is_not_refused(database: Database) -> None:
     waiting = [asyncio.create_task(call(database)) for _ in range(3)]
     await asyncio.sleep(0)
     bind_deadline(SLOW_SECONDS / 2)
-    assert await database.run(slow, read_only=True, resource="runs/7", answers_commit=True) == "read"
+    assert (
+        await database.run(slow, read_only=True, resource="runs/7", answers_commit=True, tenant=EVERY_TENANT)
+        == "read"
+    )
     await asyncio.gather(*waiting)

@@ -14,7 +14,7 @@ from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2
 from consensus_contract.errors import SpendCapReached
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import Overloaded
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.caps import CALLER_DAY, RUN, TENANT_DAY, Caps, ScopeKey, TenantCaps, day_of
 from persistence_service.runs.form.options import RunOptions
@@ -52,7 +52,7 @@ async def counted(database: Database) -> dict[tuple[str, str], int]:
             assert row["micros"] == _counted(connection, "USD", key), key
         return {(row["kind"], row["name"]): row["micros"] for row in rows}
 
-    return await database.run(read, read_only=True, resource="spend")
+    return await database.run(read, read_only=True, resource="spend", tenant=EVERY_TENANT)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ async def test_a_day_ends_at_midnight_in_utc_and_is_settled_on_its_own_day(
             connection.execute(update(ATTEMPTS).where(mine).values(start_time=before))
             connection.execute(update(SPEND).values(day=day_of(before)))
 
-        await database.run(was_yesterday, resource="spend")
+        await database.run(was_yesterday, resource="spend", tenant=EVERY_TENANT)
         async with begun(capped, 600) as today:
             await worker.record(record(2, attempts=[call(1, SUCCEEDED, most=600, cost=1)]))
 
@@ -203,7 +203,7 @@ async def test_a_day_ends_at_midnight_in_utc_and_is_settled_on_its_own_day(
                 of_tenant = select(SPEND.c.day, SPEND.c.micros).where(SPEND.c.kind == TENANT_DAY)
                 return {row.day: row.micros for row in connection.execute(of_tenant)}
 
-            found = await database.run(days, read_only=True, resource="spend")
+            found = await database.run(days, read_only=True, resource="spend", tenant=EVERY_TENANT)
             assert found == {midnight - timedelta(days=1): 1, midnight: 600}
             assert today.run_id != worker.run_id
     await counted(database)
@@ -265,7 +265,9 @@ async def test_counters_that_nobody_needs_are_removed_and_counted_anew_by_whoeve
     later = datetime.now(UTC) + timedelta(days=8)
 
     async def purged() -> int:
-        return await database.run(lambda c: purge_counters(c, later, 100), resource="spend")
+        return await database.run(
+            lambda c: purge_counters(c, later, 100), resource="spend", tenant=EVERY_TENANT
+        )
 
     async with Service(database, options(run=1_000, tenant_day=1_000)) as service:
         async with begun(service, 300) as worker:

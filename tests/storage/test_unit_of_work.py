@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable
-from persistence_service.database import Connection, Database
+from persistence_service.database import EVERY_TENANT, Connection, Database
 from persistence_service.journal.tables import StreamHeadRow
 from persistence_service.paging.tables import SigningKeyRow
 from persistence_service.schema.base import insert
@@ -41,7 +41,9 @@ def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
 
 def test_a_unit_runs_beside_the_event_loop(database: Database) -> None:
     async def threads() -> tuple[int, int]:
-        return threading.get_ident(), await database.run(lambda _: threading.get_ident(), read_only=True)
+        return threading.get_ident(), await database.run(
+            lambda _: threading.get_ident(), read_only=True, tenant=EVERY_TENANT
+        )
 
     loop_thread, unit_thread = asyncio.run(threads())
     assert loop_thread != unit_thread

@@ -13,7 +13,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, panel_pb2, run_event_pb2, usage_service_pb2, usage_service_pb2_grpc
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import InvalidField, InvalidPageToken
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.paging.tokens import Signing
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.usage_tables import USAGE
@@ -72,7 +72,7 @@ async def set_started(database: Database, run_id: str, instant: datetime) -> Non
     def move(connection: Connection) -> None:
         connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.run_id == run_id).values(start_time=instant))
 
-    await database.run(move, resource="attempts")
+    await database.run(move, resource="attempts", tenant=EVERY_TENANT)
 
 
 async def spent(worker: Worker) -> None:
@@ -170,7 +170,12 @@ async def test_purging_a_run_keeps_its_sums_and_nothing_else(
     assert before
     purge = partial(purge_ended, database.now)
     later = datetime.now(UTC) + timedelta(days=1)
-    assert await database.run(lambda c: purge(c, later, 10), isolation="READ COMMITTED", resource="runs") == 1
+    assert (
+        await database.run(
+            lambda c: purge(c, later, 10), isolation="READ COMMITTED", resource="runs", tenant=EVERY_TENANT
+        )
+        == 1
+    )
     assert await sums(stub, *everything) == before
 
     def left(connection: Connection) -> tuple[int, int]:
@@ -178,7 +183,7 @@ async def test_purging_a_run_keeps_its_sums_and_nothing_else(
         attempts, kept = (connection.execute(each).scalar_one() for each in counts)
         return attempts, kept
 
-    assert await database.run(left, read_only=True, resource="usage") == (0, len(before))
+    assert await database.run(left, read_only=True, resource="usage", tenant=EVERY_TENANT) == (0, len(before))
 
 
 async def test_of_an_expansion_too(service: Service, stub: Any) -> None:

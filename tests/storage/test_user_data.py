@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from consensus.v1 import metric_service_pb2, metric_service_pb2_grpc
 from consensus_contract.errors import DeletionNotFound, IdempotencyKeyReused, IllegalState
-from persistence_service.database import Connection
+from persistence_service.database import EVERY_TENANT, Connection
 from persistence_service.drafts.tables import DraftMemberRow, DraftRow, DraftSegmentRow, DraftTurnRow
 from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.metrics.tables import MetricRow
@@ -63,7 +63,7 @@ class Everything:
                 for at in connection.scalars(select(row.delete_time).where(row.deletion_id == deletion_id))
             }
 
-        return await self.runs.database.run(find, read_only=True)
+        return await self.runs.database.run(find, read_only=True, tenant=EVERY_TENANT)
 
     async def undelete(self, deletion_id: str, **fields: Any) -> Any:
         return await call(self.runs, "UndeleteUserData", deletion_id=deletion_id, **fields)

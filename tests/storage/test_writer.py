@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from consensus_contract.errors import ConsensusError, DatabaseUnavailable, IllegalState, InternalError
 from consensus_rpc.errors import Overloaded, ShuttingDown
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.write.operations import Operation, OrderedStream, RunOperation
 from persistence_service.runs.write.outcomes import BatchResult, Conflicted
@@ -54,7 +54,10 @@ class Book:
 
 @pytest.fixture
 async def book(database: Database) -> Book:
-    await database.run(lambda connection: connection.execute(text("CREATE TABLE notes (name TEXT)")).close())
+    await database.run(
+        lambda connection: connection.execute(text("CREATE TABLE notes (name TEXT)")).close(),
+        tenant=EVERY_TENANT,
+    )
     return Book()
 
 
@@ -70,6 +73,7 @@ async def written(database: Database) -> list[str]:
     return await database.run(
         lambda connection: sorted(connection.execute(text("SELECT name FROM notes")).scalars()),
         read_only=True,
+        tenant=EVERY_TENANT,
     )
 
 

@@ -16,6 +16,7 @@ from persistence_service.database.engine import LOCK_TIMEOUT_MS
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.write.committer import DEFERRAL_SECONDS
 from tests.support import postgres
+from tests.support.postgres import showing_all
 from tests.support.records import Service, happy_records, specification
 
 
@@ -52,7 +53,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_and_not_repeated(
 async def other_session(database: Database) -> AsyncIterator[psycopg2.extensions.cursor]:
     """A second session that can stand in the way."""
     dsn = database.options.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(showing_all(dsn))) as connection, connection.cursor() as cursor:
         yield cursor
 
 

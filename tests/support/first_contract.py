@@ -31,6 +31,7 @@ from consensus.v1 import (
 from consensus_rpc.channel.status import error_from_rpc
 from persistence_service.database import Database, DatabaseOptions, normalise_url
 from persistence_service.database.migrating import upgrade
+from tests.support.postgres import showing_all
 
 FOLDER = Path(__file__).resolve().parents[1] / "migration" / "first_contract"
 REVISION = "0010"
@@ -250,5 +251,5 @@ def restore(database: str, url: str) -> None:
         return
     with Database(DatabaseOptions(url=normalise_url(url))).maintenance() as engine:
         upgrade(engine, REVISION)
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(showing_all(url))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(script)

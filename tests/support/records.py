@@ -29,7 +29,7 @@ from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.server import Server, ServerOptions
 from persistence_service.access.directory import StoredKeys
 from persistence_service.access.internal import AccessForServices
-from persistence_service.database import Database
+from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.housekeeping.user_data import UserData
 from persistence_service.paging.tokens import Signing
@@ -336,7 +336,7 @@ class Service:
     async def set_run(self, run_id: str, **columns: object) -> None:
         """Changes a run's row behind the service's back: how a test makes time pass."""
         change = update(RunRow).where(RunRow.run_id == run_id).values(**columns)
-        await self.database.run(lambda connection: connection.execute(change).rowcount)
+        await self.database.run(lambda connection: connection.execute(change).rowcount, tenant=EVERY_TENANT)
 
     async def abandon(self, run_id: str) -> None:
         """The run's lease has run out."""

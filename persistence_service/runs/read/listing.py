@@ -57,7 +57,7 @@ async def list_runs(
         decided = [row for row in rows[:size] if row["decision_label"] is not None]
         return rows, entries, find_labels(connection, tenant, decided, show_deleted=shown)
 
-    rows, entries, labels = await reader.read(find, "runs")
+    rows, entries, labels = await reader.read(tenant, find, "runs")
     runs = (
         labels.told(listed_run(row, entries[row["run_id"]], reader.options.retention)) for row in rows[:size]
     )
@@ -147,7 +147,7 @@ async def list_attempts(
         rows = find_attempts(connection, tenant, run_id, steps, page, show_deleted=shown)
         return rows, len(keys) > size
 
-    rows, has_more = await reader.read(find, f"runs/{run_id}")
+    rows, has_more = await reader.read(tenant, find, f"runs/{run_id}")
     return _attempts_page(rows, has_more, lambda last: signer.token(binding, last))
 
 
@@ -181,7 +181,7 @@ async def list_persona_reviews(
         # However large: which reviews are stale is told by all of it.
         return whole_run(repository.find_run(connection, tenant, run_id, show_deleted=request.show_deleted))
 
-    run = await reader.read(find, f"runs/{run_id}")
+    run = await reader.read(tenant, find, f"runs/{run_id}")
     place = {persona.persona_id: index for index, persona in enumerate(run.specification.personas)}
     behind = place.get(after, -1)
     left = [each for each in run.persona_reviews if place[each.persona_id] > behind]

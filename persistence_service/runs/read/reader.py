@@ -29,17 +29,23 @@ class RunReader:
         self.options = options
 
     async def read(
-        self, fn: Callable[[Connection], Result], resource: str, *, answers_commit: bool = False
+        self, tenant: str, fn: Callable[[Connection], Result], resource: str, *, answers_commit: bool = False
     ) -> Result:
-        """What `fn` reads, from one snapshot; what `answers_commit` is not refused for want of time."""
-        return await self._database.run(fn, read_only=True, resource=resource, answers_commit=answers_commit)
+        """What `fn` reads of a tenant, from one snapshot; one that `answers_commit` is always begun."""
+        return await self._database.run(
+            fn, tenant=tenant, read_only=True, resource=resource, answers_commit=answers_commit
+        )
 
     async def has_key(self, use: KeyUse | None) -> bool:
         """Whether the caller's key is taken, by whatever request."""
         if use is None:
             return False
         return bool(
-            await self.read(lambda connection: find_holders(connection, [use.scope]), "idempotency_keys")
+            await self.read(
+                use.scope.tenant,
+                lambda connection: find_holders(connection, [use.scope]),
+                "idempotency_keys",
+            )
         )
 
     async def whole_run(
@@ -56,7 +62,7 @@ class RunReader:
             rows = repository.find_run(connection, *key, show_deleted=show_deleted)
             return answerable(whole_run(rows, self.options.retention))
 
-        return await self.read(find, f"runs/{key[1]}", answers_commit=answers_commit)
+        return await self.read(key[0], find, f"runs/{key[1]}", answers_commit=answers_commit)
 
     async def uncut_run(self, key: RunKey) -> run_pb2.Run:
         """The run with all that is recorded of it, however large: for this process, not for an answer.
@@ -65,7 +71,7 @@ class RunReader:
             RunNotFound: the tenant has no such run.
         """
         return await self.read(
-            lambda connection: whole_run(repository.find_run(connection, *key)), f"runs/{key[1]}"
+            key[0], lambda connection: whole_run(repository.find_run(connection, *key)), f"runs/{key[1]}"
         )
 
     async def run_and_attempts(self, key: RunKey) -> tuple[run_pb2.Run, list[attempt_pb2.Attempt]]:
@@ -81,4 +87,4 @@ class RunReader:
             rows = find_attempts(connection, *key, step_names(panel))
             return run, [attempt_message(row) for row in rows]
 
-        return await self.read(find, f"runs/{key[1]}", answers_commit=True)
+        return await self.read(key[0], find, f"runs/{key[1]}", answers_commit=True)

@@ -64,7 +64,7 @@ class RunWatch:
             events = [run_event(key[1], event) for event in stored]
             return EventPage(events, last, is_over=is_over)
 
-        return await self._reader.read(find, f"runs/{key[1]}")
+        return await self._reader.read(key[0], find, f"runs/{key[1]}")
 
 
 def _events(events: Sequence[run_event_pb2.RunEvent]) -> persistence_service_pb2.WatchRunResponse:

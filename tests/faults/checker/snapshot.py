@@ -19,6 +19,7 @@ from persistence_service.runs.form.events import run_event
 from persistence_service.runs.form.run_message import whole_run
 from persistence_service.runs.form.tables import PAYLOADS, RUNS
 from persistence_service.runs.read.repository import find_events, find_run
+from tests.support.postgres import showing_all
 
 Row = Mapping[str, Any]
 _EVENTS_OF_A_RUN = 10_000
@@ -74,7 +75,7 @@ def load(database_url: str, *, without: Collection[str] = ()) -> Snapshot:
 
 
 def _connection(database_url: str) -> Connection:
-    return create_engine(normalise_url(database_url), poolclass=NullPool).connect()
+    return create_engine(normalise_url(showing_all(database_url)), poolclass=NullPool).connect()
 
 
 def _rows(connection: Connection, table: Table) -> list[Row]:

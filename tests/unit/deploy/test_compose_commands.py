@@ -6,11 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import yaml
 
@@ -31,7 +30,7 @@ class Loopback:
         self.folder = folder
         self.cluster = cluster
         self.moved = {port: ports.listen().rpartition(":")[2] for port in PORTS}
-        for name in ("db_password", "openai_api_key"):
+        for name in ("db_admin_password", "db_owner_password", "db_service_password", "openai_api_key"):
             (folder / name).write_text("not-a-real-secret-but-long-enough", encoding="utf-8")
 
     def command(self, words: list[str]) -> list[str]:
@@ -51,6 +50,22 @@ class Loopback:
             value = value.replace(name, here)
         value = value.replace("/srv/certs", f"{self.folder}/certs")
         return value.replace("/run/secrets/", f"{self.folder}/").replace("${OPENAI_BASE_URL:-}", "")
+
+    def prepare_database(self) -> None:
+        """As PostgreSQL's image does with an empty volume: it runs the scripts that are mounted for it."""
+        mounted = [each for each in SERVICES["postgres"]["volumes"] if "initdb.d" in each]
+        for script in mounted:
+            text = (ROOT / script.partition(":")[0]).read_text(encoding="utf-8")
+            text = self.move(text).replace("/srv/roles.sql", str(ROOT / "deploy/postgresql/roles.sql"))
+            subprocess.run(
+                ["/bin/sh", "-c", text], check=True,
+                env={
+                    "PATH": f"{postgres.binaries()}:{os.environ['PATH']}", "PGHOST": "127.0.0.1",
+                    "PGPORT": str(self.cluster.port),
+                    "POSTGRES_USER": SERVICES["postgres"]["environment"]["POSTGRES_USER"],
+                },
+            )  # fmt: skip
+        assert mounted
 
     def once(self, words: list[str], service: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -85,14 +100,9 @@ class Loopback:
 
 @pytest.fixture
 def loopback(tmp_path: Path) -> Iterator[Loopback]:
-    wanted = SERVICES["postgres"]["environment"]
     with HeldPorts() as ports, postgres.Cluster() as cluster:
-        with closing(psycopg2.connect(cluster.admin_url)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(f"CREATE ROLE {wanted['POSTGRES_USER']} LOGIN")
-                cursor.execute(f"CREATE DATABASE {wanted['POSTGRES_DB']} OWNER {wanted['POSTGRES_USER']}")
         made = Loopback(tmp_path, cluster, ports)
+        made.prepare_database()
         for _ in range(2):  # whenever compose comes up
             certified = made.once(SERVICES["certs"]["command"], "certs")
             assert certified.returncode == 0, certified.stderr

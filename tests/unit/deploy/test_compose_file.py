@@ -99,7 +99,12 @@ def test_secrets_come_from_files(service: str) -> None:
     secret = {name: value for name, value in environment.items() if re.search("KEY|PASSWORD|TOKEN", name)}
     assert [name for name in secret if not name.endswith("_FILE")] == []
     given = {f"/run/secrets/{name}" for name in SERVICES[service].get("secrets", [])}
-    assert {value for value in secret.values() if not value.startswith("/srv/certs/")} == given
+    read = {value for value in secret.values() if not value.startswith("/srv/certs/")}
+    for mounted in SERVICES[service].get("volumes", []):
+        if mounted.startswith("./"):
+            script = (ROOT / mounted.partition(":")[0]).read_text(encoding="utf-8")
+            read |= set(re.findall(r"/run/secrets/\w+", script))
+    assert read == given
 
 
 @pytest.mark.parametrize("service", SERVERS)

@@ -1,0 +1,21 @@
+-- Three roles and their database, made once by a superuser. None of them is one.
+--
+--   psql --set=owner_password=… --set=service_password=… --file=roles.sql
+--
+-- consensus_owner    owns the tables and migrates them; serves nobody
+-- consensus_service  what the persistence service connects as: sees one tenant at a time
+-- consensus_writer   what that one becomes for what serves all tenants (DB_WRITER_ROLE); connects as nobody
+\set ON_ERROR_STOP on
+
+CREATE ROLE consensus_owner LOGIN PASSWORD :'owner_password';
+CREATE ROLE consensus_service LOGIN NOINHERIT PASSWORD :'service_password';
+CREATE ROLE consensus_writer NOLOGIN;
+GRANT consensus_writer TO consensus_service;
+CREATE DATABASE consensus_engine OWNER consensus_owner ENCODING 'UTF8' TEMPLATE template0;
+REVOKE ALL ON DATABASE consensus_engine FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE consensus_engine TO consensus_service;
+
+\connect consensus_engine
+-- Which rows contain given data may be looked up by the index on it, though row-level security asks first
+-- whose they are: PostgreSQL has to be told that the comparison says nothing of rows that it is not true of.
+ALTER FUNCTION jsonb_contains(jsonb, jsonb) LEAKPROOF;

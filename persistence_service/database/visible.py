@@ -1,0 +1,29 @@
+"""Whose rows a transaction may see and write: PostgreSQL looks at each again, whatever a statement asks for.
+
+A migration has made the policies, on every table: rows of the tenant that the transaction has set, all rows
+where it has set `EVERY_TENANT`, and none where it has set nothing. They are the second net: every statement
+names its tenant by itself.
+"""
+
+from sqlalchemy import Connection, text
+
+EVERY_TENANT = "*"
+"""No tenant's name; for what serves all of them, and for tables that belong to none."""
+
+SETTING = "consensus.tenant"
+
+_OF_TENANT = text(f"SELECT set_config('{SETTING}', :tenant, true)")
+_OF_EVERY_TENANT = text(f"SELECT set_config('role', :role, true), set_config('{SETTING}', :tenant, true)")
+
+
+def show_rows(connection: Connection, tenant: str, role: str) -> None:
+    """To the end of a pooled transaction: this tenant's rows, or all of them, as `role` if there is one."""
+    if tenant == EVERY_TENANT and role:
+        connection.execute(_OF_EVERY_TENANT, {"role": role, "tenant": tenant}).close()
+    else:
+        connection.execute(_OF_TENANT, {"tenant": tenant}).close()
+
+
+def session_statements(role: str) -> list[str]:
+    """What shows all rows for as long as a connection is open, to the role that serves all tenants."""
+    return [*([f'SET ROLE "{role}"'] if role else []), f"SET {SETTING} = '{EVERY_TENANT}'"]
