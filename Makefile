@@ -59,7 +59,7 @@ soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then
 	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
 
 .PHONY: hostile
-hostile: $(READY) ## Hostile callers and a hostile model against the pair on both databases (4 minutes); ARGS=--quick
+hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model, on both databases (5 minutes); ARGS=--quick
 	@$(PY) -m tests.hostile $(ARGS)
 
 .PHONY: test-clients

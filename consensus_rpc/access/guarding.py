@@ -75,3 +75,7 @@ class GuardedMethod:
         except (PermissionDenied, UserNotAllowed) as error:
             self._denied(self._method, identity, error)
             raise
+
+    def refused(self, identity: Identity, error: ConsensusError) -> None:
+        """A handler has refused a call: that is a denial like any other."""
+        self._denied(self._method, identity, error)

@@ -20,6 +20,17 @@ def split_host_port(value: str) -> tuple[str, int]:
     return match["host"].strip("[]"), int(match["port"])
 
 
+def no_truth_value(value: object) -> object:
+    """The same, unless it is true or false, which would else be read as the number 1 or 0.
+
+    Raises:
+        ValueError: it is one of them.
+    """
+    if isinstance(value, bool):
+        raise ValueError("is a number, neither true nor false")  # noqa: TRY004 - pydantic tells of it
+    return value
+
+
 def check_host_port(value: str) -> str:
     """The same text, if it is `host:port`.
 

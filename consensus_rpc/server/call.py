@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from consensus_contract.errors import ConsensusError, InternalError
 from consensus_rpc.channel.deadline import bind_deadline, require_time_left, seconds_left
-from consensus_rpc.errors import SlowConsumer
+from consensus_rpc.errors import SlowConsumer, UserNotAllowed
 from consensus_rpc.server.admission import Gate, TenantPlaces
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.guard import MethodGuard
@@ -59,6 +59,7 @@ class Call:
         "_gate",
         "_guard",
         "_has_tenant_place",
+        "_is_checked",
         "_method",
         "_peer",
         "_reason",
@@ -97,6 +98,7 @@ class Call:
         self._peer = context.peer()
         self._code = grpc.StatusCode.OK
         self._reason = ""
+        self._is_checked = False
         self.received = 0
         self.sent: int | None = 0
         self.unread_bytes = 0
@@ -138,7 +140,9 @@ class Call:
 
     def check(self, request: Any) -> None:
         """Raises PermissionDenied or UserNotAllowed where a request names whom its caller may not act for."""
+        self._is_checked = False
         self._guard.check(self.identity, request)
+        self._is_checked = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
@@ -175,6 +179,8 @@ class Call:
         known = self._known(error)
         _clear_frames(escaped)
         self._reason = known.reason_name
+        if self._is_checked and isinstance(known, UserNotAllowed):
+            self._guard.refused(self.identity, known)
         if known.run_id is not None:
             bind_contextvars(run_id=known.run_id)
         status = to_wire(known, self.request_id)

@@ -6,6 +6,7 @@ What a credential is, and who has which rights, the room `consensus_rpc.security
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from consensus_contract.errors import ConsensusError
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.identity import EVERYONE, Identity
 
@@ -26,6 +27,9 @@ class MethodGuard(Protocol):
 
     def check(self, identity: Identity, request: Any) -> None:
         """Raises PermissionDenied or UserNotAllowed where it names whom the caller may not act for."""
+
+    def refused(self, identity: Identity, error: ConsensusError) -> None:
+        """Is told that a handler has refused a call which `check` had let through."""
 
 
 class Guard(Protocol):
@@ -92,6 +96,9 @@ class OpenGuard:
 
     def check(self, identity: Identity, request: Any) -> None:
         """Refuses nothing."""
+
+    def refused(self, identity: Identity, error: ConsensusError) -> None:
+        """Keeps no denials."""
 
     async def check_again(self, identity: Identity) -> None:
         """Refuses nobody."""

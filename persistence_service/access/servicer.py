@@ -2,7 +2,7 @@
 # ruff: noqa: N802 - names are those of the generated base
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -13,7 +13,7 @@ from consensus_rpc.access.policy import AccessPolicy
 from consensus_rpc.access.who_am_i import bound_of
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.server.context import Context
-from consensus_rpc.server.identity import Identity, UserBound, identity_of
+from consensus_rpc.server.identity import CredentialKind, Identity, UserBound, identity_of
 from consensus_rpc.telemetry.request_id import current_request_id
 from persistence_service.access import changing, convert, repository
 from persistence_service.access.denied import security_stream
@@ -49,6 +49,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         shown, made = new_key()
 
         def create(connection: Connection, now: datetime) -> access_service_pb2.CreateKeyResponse:
+            ttl = request.ttl.ToTimedelta() if request.HasField("ttl") else None
             key = NewKey(
                 tenant=identity.tenant,
                 key_id=made.key_id,
@@ -58,7 +59,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
                 users=users,
                 note=storable(request.note, "note"),
                 creator=identity.caller,
-                expire_time=now + request.ttl.ToTimedelta() if request.HasField("ttl") else None,
+                expire_time=_no_later(identity, now, ttl),
             )
             row = changing.create(self._database.now, connection, key, _actor(identity), now)
             return access_service_pb2.CreateKeyResponse(key=convert.key_message(row))
@@ -82,6 +83,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         def rotate(connection: Connection, now: datetime) -> access_service_pb2.RotateKeyResponse:
             old = repository.lock(connection, identity.tenant, request.key_id)
             self._check_rights_over(identity, old)
+            ttl = request.ttl.ToTimedelta() if request.HasField("ttl") else None
             key = NewKey(
                 tenant=identity.tenant,
                 key_id=made.key_id,
@@ -91,7 +93,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
                 users=convert.users_of(old),
                 note=old["note"],
                 creator=identity.caller,
-                expire_time=now + request.ttl.ToTimedelta() if request.HasField("ttl") else None,
+                expire_time=_no_later(identity, now, ttl),
             )
             rows = changing.rotate(self._database.now, connection, old, key, overlap, _actor(identity), now)
             new_message, old_message = map(convert.key_message, rows)
@@ -165,3 +167,15 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
 
 def _actor(identity: Identity) -> Actor:
     return Actor(identity.caller, "", current_request_id() or "")
+
+
+def _no_later(identity: Identity, now: datetime, ttl: timedelta | None) -> datetime | None:
+    """When a new key ends: after the time that was asked for, and never after the key that makes it.
+
+    An issuer's tokens are all short: what a person makes who came with one may outlast it.
+    """
+    asked = None if ttl is None else now + ttl
+    if identity.kind is not CredentialKind.KEY or identity.expires_at is None:
+        return asked
+    own = datetime.fromtimestamp(identity.expires_at, UTC)
+    return own if asked is None else min(asked, own)

@@ -6,14 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from consensus_rpc.process.settings_types import no_truth_value
 from persistence_service.runs.form.caps import Caps, TenantCaps
 
 _MICROS: Final = 1_000_000
 _MAX_BYTES: Final = 1_000_000
 _Amount = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
-_Count = Annotated[int, Field(ge=0, le=10_000_000)]
+_Count = Annotated[int, BeforeValidator(no_truth_value), Field(ge=0, le=10_000_000)]
 _Tenant = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,64}$")]
 _Caller = Annotated[str, Field(min_length=1, max_length=255)]
 

@@ -12,7 +12,7 @@ from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.deadline import HasTimeRemaining, hop_timeout
 from consensus_rpc.errors import InvalidField
 from consensus_rpc.telemetry.log import bind_contextvars
-from review_service.api.caller import caller_of
+from review_service.api.caller import caller_for_run, caller_of
 from review_service.api.choosing import Chooser
 from review_service.api.info import service_info
 from review_service.api.model_routes import ModelRoutes
@@ -141,7 +141,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.CancelRunResponse:
         bind_contextvars(run_id=request.run_id)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = await self._gateway.cancel_run(caller_of(context), request.run_id, claim)
+        caller = await caller_for_run(context, self._gateway, request.run_id)
+        run = await self._gateway.cancel_run(caller, request.run_id, claim)
         return review_service_pb2.CancelRunResponse(run=run)
 
     async def ResumeRun(
@@ -149,7 +150,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.ResumeRunResponse:
         bind_contextvars(run_id=request.run_id)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = await self._gateway.resume_run(caller_of(context), request.run_id, claim)
+        caller = await caller_for_run(context, self._gateway, request.run_id)
+        run = await self._gateway.resume_run(caller, request.run_id, claim)
         self._worker.wake()
         return review_service_pb2.ResumeRunResponse(run=run)
 
@@ -167,7 +169,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.DeleteRunResponse:
         bind_contextvars(run_id=request.run_id)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = await self._gateway.delete_run(caller_of(context), request.run_id, claim)
+        caller = await caller_for_run(context, self._gateway, request.run_id)
+        run = await self._gateway.delete_run(caller, request.run_id, claim)
         return review_service_pb2.DeleteRunResponse(run=run)
 
     async def UndeleteRun(
@@ -175,7 +178,8 @@ class ReviewServicer(review_service_pb2_grpc.ReviewServiceServicer):
     ) -> review_service_pb2.UndeleteRunResponse:
         bind_contextvars(run_id=request.run_id)
         claim = idempotency_claim(request, request.idempotency_key)
-        run = await self._gateway.undelete_run(caller_of(context), request.run_id, claim)
+        caller = await caller_for_run(context, self._gateway, request.run_id)
+        run = await self._gateway.undelete_run(caller, request.run_id, claim)
         return review_service_pb2.UndeleteRunResponse(run=run)
 
     async def DeleteUserData(

@@ -10,10 +10,18 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
-from consensus_rpc.process.settings_types import check_http_url
+from consensus_rpc.process.settings_types import check_http_url, no_truth_value
 from review_service.model.api_key import check_api_key
 from review_service.model.routes import (
     DEFAULT_ROUTE,
@@ -62,9 +70,10 @@ _Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:/@-]{1,200}$")]
 _Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.-]{1,64}$")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 _Omitted = Annotated[str, Field(pattern=rf"^({'|'.join(OMITTABLE)}|schema\.[A-Za-z$]{{1,50}})$")]
+_Number = BeforeValidator(no_truth_value)
 _Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
-_Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-_Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_Seconds = Annotated[float, _Number, Field(gt=0, le=3600, allow_inf_nan=False)]
+_Tokens = Annotated[int, _Number, Field(ge=1, le=1_000_000_000)]
 
 
 class _Table(BaseModel):
@@ -114,8 +123,8 @@ class _RouteTable(_Table):
     slow: bool = False
     attempt_timeout_seconds: _Seconds | None = None
     connect_timeout_seconds: _Seconds = 10.0
-    max_concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    requests_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    max_concurrency: Annotated[int, _Number, Field(ge=1, le=1_000_000)] | None = None
+    requests_per_minute: Annotated[int, _Number, Field(ge=1, le=100_000_000)] | None = None
     tokens_per_minute: _Tokens | None = None
     price: _PriceTable | None = None
     prices: Annotated[dict[_Name, _PriceTable], Field(max_length=200)] = {}

@@ -1,5 +1,7 @@
 """Hostile callers and a hostile model against the real pair, on both databases; what each attack costs.
 
+Then the callers once more, as strangers: the pair asks for keys, and they have none.
+
 Exit code 1 only for what a busy machine does not change: a call that ended as it must not, memory beyond its
 bound, a health check without an answer, something accepted that must be refused, a run that is not there.
 """
@@ -19,9 +21,11 @@ from typing import Any
 import grpc
 
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc
+from consensus_rpc.telemetry.log import configure_logging
 from tests.hostile import answers, callers
-from tests.hostile.attack import Attack, Target
+from tests.hostile.attack import Attack, Target, of_a_stranger
 from tests.hostile.measuring import SERVICES, Cost, Meter, neighbour
+from tests.support.access import KEYS_ON, bearer, make_keys
 from tests.support.hostile_provider import HostileProvider
 from tests.support.pair import running_pair
 from tests.support.ports import HeldPorts
@@ -30,6 +34,7 @@ from tests.support.postgres import Cluster
 MOST_MIB = 64
 """What any attack may take of a service's memory; docs allow some of them more."""
 
+STRANGERS = "SQLite, callers without a credential"
 _ATTACKS = (*callers.ATTACKS, *answers.ATTACKS)
 _COLUMNS = (
     "attack",
@@ -43,6 +48,7 @@ _COLUMNS = (
 )
 _IDLE_SECONDS = 3.0
 _SETTLE_SECONDS = 0.15
+_START_SECONDS = 60.0
 _OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
 
 
@@ -79,6 +85,13 @@ def _broken_bounds(attack: Attack, cost: Cost) -> list[str]:
     return broken + ([f"{unanswered} health checks unanswered"] if unanswered else [])
 
 
+async def _has_begun(lines: Path) -> None:
+    """Waits until the neighbour has been answered: what is idle is measured by it."""
+    async with asyncio.timeout(_START_SECONDS):
+        while not lines.stat().st_size:  # noqa: ASYNC110, ASYNC240 - it is another process
+            await asyncio.sleep(_SETTLE_SECONDS)
+
+
 async def idle(meter: Meter, seconds: float) -> Result:
     """The neighbour alone."""
     async with meter.measured() as cost:
@@ -89,24 +102,31 @@ async def idle(meter: Meter, seconds: float) -> Result:
 async def kept(target: Target, accepted: int) -> list[str]:
     """What is wrong with the record: all that was accepted is listed and exported, and nothing else is."""
     stub: Any = review_service_pb2_grpc.ReviewServiceStub(target.review)
-    exported = [each async for each in stub.ExportRuns(review_service_pb2.ExportRunsRequest(), timeout=60)]
+    mine = bearer(target.key)
+    export = stub.ExportRuns(review_service_pb2.ExportRunsRequest(), timeout=60, metadata=mine)
+    exported = [each async for each in export]
     of_attackers = [each for each in exported if "two wards." in each.run.specification.idea]
     wrong = [] if len(of_attackers) == accepted else [f"{len(of_attackers)} of {accepted} accepted runs kept"]
     for each in of_attackers[:20]:
-        await stub.GetRun(review_service_pb2.GetRunRequest(run_id=each.run.run_id), timeout=10)
+        request = review_service_pb2.GetRunRequest(run_id=each.run.run_id)
+        await stub.GetRun(request, timeout=10, metadata=mine)
     return wrong
 
 
 async def one_database(
-    folder: Path, database_url: str, attacks: Sequence[Attack], seconds: float
+    folder: Path, database_url: str, attacks: Sequence[Attack], seconds: float, *, asks_for_keys: bool = False
 ) -> list[Result]:
-    """All attacks on a pair of their own."""
+    """All attacks on a pair of their own; where that asks for keys, the neighbour alone has one."""
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(HeldPorts())
         metrics = {name: ports.listen() for name in SERVICES}
         review = {"METRICS_LISTEN": metrics["review"], "SLOW_CONSUMER_SECONDS": "2", "LOG_LEVEL": "ERROR"}
         review["MAX_RETRIES_PER_PERSONA"] = "1"
         record = {"METRICS_LISTEN": metrics["persistence"], "LOG_LEVEL": "ERROR"}
+        key = ""
+        if asks_for_keys:
+            own, key = await asyncio.to_thread(make_keys, database_url, "service", "submitter")
+            review, record = review | KEYS_ON | {"PERSISTENCE_KEY": own}, record | KEYS_ON
         provider = HostileProvider()
         await stack.enter_async_context(provider.serving())
         review["OPENAI_BASE_URL"] = f"http://{provider.address}/v1"
@@ -114,12 +134,14 @@ async def one_database(
         pair = await asyncio.to_thread(starting.__enter__)
         stack.push(starting.__exit__)
         provider.hand_on_to(pair.model_url)
-        lines = stack.enter_context(neighbour(pair, folder))
+        lines = stack.enter_context(neighbour(pair, folder, key))
         to_review, to_persistence = [
             await stack.enter_async_context(grpc.aio.insecure_channel(address, _OWN_CONNECTION))
             for address in (pair.review_address, pair.persistence_address)
         ]
-        target, meter = Target(pair, to_review, to_persistence, provider), Meter(pair, metrics, lines)
+        target = Target(pair, to_review, to_persistence, provider, key)
+        meter = Meter(pair, metrics, lines)
+        await _has_begun(lines)
         await asyncio.sleep(1.5)  # the first calls of a process are no measure
         results = [await idle(meter, _IDLE_SECONDS)]
         results += [await attacked(target, meter, attack, seconds) for attack in attacks]
@@ -151,8 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 0 when every bound held."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of each attack that does not wait")
+    parser.add_argument("--strangers", action="store_true", help="the callers without a credential alone")
     parser.add_argument("--only", metavar="NAME", help="the attacks whose names hold this")
     options = parser.parse_args(arguments)
+    configure_logging("hostile", level="ERROR")
     attacks = [
         each
         for each in _ATTACKS
@@ -161,13 +185,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = 0.0 if options.quick else 2.5
     wrong = False
     with tempfile.TemporaryDirectory(prefix="consensus-hostile-") as folder, Cluster() as cluster:
-        for title, url in (
-            ("SQLite", f"sqlite:///{folder}/consensus.db"),
-            ("PostgreSQL", cluster.create_database()),
+        by_strangers = [of_a_stranger(each) for each in attacks if each in callers.ATTACKS]
+        for title, url, chosen in (
+            ("SQLite", f"sqlite:///{folder}/consensus.db", attacks),
+            ("PostgreSQL", cluster.create_database(), attacks),
+            (STRANGERS, f"sqlite:///{folder}/strangers.db", by_strangers),
         ):
+            if options.strangers and title != STRANGERS:
+                continue
             place = Path(folder) / title
             place.mkdir()
-            results = asyncio.run(one_database(place, url, attacks, seconds))
+            asks = title == STRANGERS
+            results = asyncio.run(one_database(place, url, chosen, seconds, asks_for_keys=asks))
             report(title, results)
             wrong = wrong or any(each.wrong for each in results)
     return int(wrong)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -10,16 +10,21 @@ from tests.support.hostile_provider import HostileProvider
 from tests.support.pair import Pair
 
 NEVER_ENDED = "never ended"
+_STATUSES = frozenset(code.name for code in grpc.StatusCode)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The pair, a channel of the attackers' own to each service, and the provider that is the model."""
+    """The pair, a channel of the attackers' own to each service, and the provider that is the model.
+
+    `key` is the neighbour's, where the pair asks for keys; attackers have none.
+    """
 
     pair: Pair
     review: grpc.aio.Channel
     persistence: grpc.aio.Channel
     provider: HostileProvider
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,9 @@ class Attack:
     may_end: frozenset[str]
     documented_mib: int = 0
     is_slow: bool = False
+
+
+def of_a_stranger(attack: Attack) -> Attack:
+    """The same by somebody without a credential, who is told nothing else than that one is needed."""
+    told = frozenset({grpc.StatusCode.UNAUTHENTICATED.name}) if attack.may_end & _STATUSES else frozenset()
+    return replace(attack, may_end=told | (attack.may_end - _STATUSES))

@@ -121,8 +121,8 @@ def percentile(values: list[float], share: float) -> float:
 
 
 @contextmanager
-def neighbour(pair: Pair, folder: Path) -> Iterator[Path]:
-    """A neighbour in a process of its own, and the file that it writes to."""
+def neighbour(pair: Pair, folder: Path, key: str = "") -> Iterator[Path]:
+    """A neighbour in a process of its own, with this access key, and the file that it writes to."""
     lines = folder / "neighbour.jsonl"
     with lines.open("wb") as output:
         process = subprocess.Popen(
@@ -130,7 +130,7 @@ def neighbour(pair: Pair, folder: Path) -> Iterator[Path]:
                 *(sys.executable, "-m", "tests.hostile.probe"),
                 *(pair.review_address, pair.persistence_address, pair.internal_address),
             ],
-            env=clean_environment(),
+            env=clean_environment(**({"CONSENSUS_KEY": key} if key else {})),
             stdin=subprocess.DEVNULL,
             stdout=output,
         )

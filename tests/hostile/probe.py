@@ -1,11 +1,13 @@
 """A neighbour in a process of its own: health checks, reads and reviews in turn, each written down as a line.
 
 A line is JSON: when it ended by the clock that all processes share, what it was, how long it took, its end.
+CONSENSUS_KEY is its access key, where it needs one.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +18,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.v1 import review_service_pb2, review_service_pb2_grpc
+from tests.support.access import bearer
 from tests.support.pair import review_request
 
 HEALTH, READ, REVIEW = "health", "read", "review"
@@ -42,6 +45,7 @@ async def again_and_again(what: str, every: float, call: Callable[[], Awaitable[
 
 async def neighbour(review_address: str, *persistence_addresses: str) -> None:
     """All of them at once, each kind on a connection of its own."""
+    mine = bearer(os.environ.get("CONSENSUS_KEY", ""))
     async with grpc.aio.insecure_channel(review_address) as channel, asyncio.TaskGroup() as group:
         for address in (review_address, *persistence_addresses):
             check = _health_check(address)
@@ -49,10 +53,12 @@ async def neighbour(review_address: str, *persistence_addresses: str) -> None:
         stub: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
 
         async def review() -> None:
-            _ = [each async for each in stub.StreamReview(review_request(IDEA), timeout=_TIMEOUT)]
+            call = stub.StreamReview(review_request(IDEA), timeout=_TIMEOUT, metadata=mine)
+            _ = [each async for each in call]
 
         async def read() -> None:
-            await stub.ListRuns(review_service_pb2.ListRunsRequest(page_size=5), timeout=_TIMEOUT)
+            request = review_service_pb2.ListRunsRequest(page_size=5)
+            await stub.ListRuns(request, timeout=_TIMEOUT, metadata=mine)
 
         group.create_task(again_and_again(READ, _READ_EVERY, read))
         group.create_task(again_and_again(REVIEW, _REVIEW_EVERY, review))

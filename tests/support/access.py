@@ -5,6 +5,11 @@ from pathlib import Path
 
 import grpc
 
+from consensus_rpc.access.policy import built_in_policy
+from consensus_rpc.server.identity import ANYBODY
+from persistence_service.access import making
+from persistence_service.database import Database, normalise_url
+from persistence_service.database.options import DatabaseOptions
 from tests.support.pair import Pair
 from tests.support.processes import clean_environment, run_command
 
@@ -17,6 +22,28 @@ def make_key(url: str, *arguments: str) -> str:
     done = run_command("key", "create", *arguments, environment=environment, package="persistence_service")
     done.check_returncode()
     return done.stdout.strip()
+
+
+def make_keys(url: str, *roles: str) -> list[str]:
+    """A key of each role, made at the database by this process, which migrates it."""
+    database = Database(DatabaseOptions(url=normalise_url(url)))
+    database.open(wait_for_file=0)
+    try:
+        return [
+            making.make_key(
+                database,
+                built_in_policy(),
+                tenant="default",
+                subject=role,
+                roles=[role],
+                users=ANYBODY,
+                ttl=None,
+                note="",
+            )
+            for role in roles
+        ]
+    finally:
+        database.close()
 
 
 def keyed_pair(

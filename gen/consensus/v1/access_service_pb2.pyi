@@ -158,7 +158,9 @@ class CreateKeyRequest(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it is valid, 1 s to 10 years; absent for ever."""
+        """How long it is valid, 1 s to 10 years; absent for ever. Made with a key that ends, it
+        ends no later than that one.
+        """
 
     def __init__(
         self,
@@ -282,7 +284,9 @@ class RotateKeyRequest(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long the new key is valid, 1 s to 10 years; absent for ever."""
+        """How long the new key is valid, 1 s to 10 years; absent for ever. Asked for with a key
+        that ends, it ends no later than that one.
+        """
 
     def __init__(
         self,

@@ -5,12 +5,15 @@ from time import monotonic
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from consensus_rpc.access.bounded_cache import BoundedCache
 from consensus_rpc.errors import Overloaded
 from persistence_service.runs.form import names
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.schema.visibility import visible
 
 RECOUNT_SECONDS = 1.0
+MOST_TENANTS = 10_000
+"""Of how many a count is remembered; a tenant beyond them is counted anew."""
 
 _SOME_QUEUED = (
     visible(select(RUNS.c.run_id))
@@ -40,7 +43,10 @@ class QueueLimit:
         self._limit = limit
         self._count = count
         self._clock = clock
-        self._known: dict[str, tuple[int, float]] = {}
+        # With when it was counted: what is added up since makes no count younger.
+        self._known = BoundedCache[str, tuple[int, float]](
+            most=MOST_TENANTS, seconds=RECOUNT_SECONDS, clock=clock
+        )
 
     async def admit(self, tenant: str) -> None:
         """Takes a place in the tenant's queue.
@@ -48,10 +54,10 @@ class QueueLimit:
         Raises:
             Overloaded: as many runs as may wait do.
         """
-        count, counted = self._known.get(tenant, (0, float("-inf")))
-        if self._clock() - counted > RECOUNT_SECONDS:
-            count, counted = await self._count(tenant, self._limit), self._clock()
-        if count >= self._limit:
-            self._known[tenant] = (count, counted)
+        known = self._known.get(tenant)
+        count, counted = known or (await self._count(tenant, self._limit), self._clock())
+        is_full = count >= self._limit
+        left = counted + RECOUNT_SECONDS - self._clock()
+        self._known.put(tenant, (count if is_full else count + 1, counted), seconds=left)
+        if is_full:
             raise Overloaded(subject=f"queued runs of tenant {tenant}", limit=self._limit)
-        self._known[tenant] = (count + 1, counted)

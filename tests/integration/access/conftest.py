@@ -27,6 +27,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Ite
         keys[role] = make_key(url, "--subject", role, "--role", role)
     keys["other"] = make_key(url, "--subject", "other", "--role", "admin", "--tenant", "other")
     keys["ann"] = make_key(url, "--subject", "bot", "--role", "submitter", "--user", "ann")
+    keys["own"] = make_key(url, "--subject", "ann", "--role", "admin", "--user", "ann")
     keys["team"] = make_key(url, "--subject", "bot", "--role", "submitter", "--user-prefix", "team/")
     try:
         running.start()

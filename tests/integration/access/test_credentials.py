@@ -199,6 +199,63 @@ async def test_a_rotated_key_overlaps_and_a_revoked_one_ends(keyed: Pair, keys: 
         assert type(await get_run(keyed, bearer(new.secret))).__name__ == "RunNotFound"
 
 
+async def test_no_key_makes_one_that_outlasts_it(keyed: Pair, keys: Keys) -> None:
+    async with AccessClient(keyed.persistence_address, options(keys["admin"])) as client:
+        brief = await client.create("brief", ["admin"], ttl=timedelta(hours=1))
+        ends = brief.key.expire_time.ToMicroseconds()
+        assert not (await client.create("lasting", ["viewer"])).key.HasField("expire_time")
+    async with AccessClient(keyed.persistence_address, options(brief.secret)) as client:
+        made = [
+            await client.rotate(brief.key.key_id),
+            await client.rotate(brief.key.key_id, ttl=timedelta(days=30)),
+            await client.create("lasting", ["viewer"]),
+            await client.create("lasting", ["viewer"], ttl=timedelta(days=30)),
+        ]
+        shorter = await client.create("shorter", ["viewer"], ttl=timedelta(minutes=1))
+    assert [each.key.expire_time.ToMicroseconds() for each in made] == [ends] * 4
+    assert shorter.key.expire_time.ToMicroseconds() < ends
+
+
+async def test_a_run_that_is_another_users_is_not_changed(keyed: Pair, keys: Keys) -> None:
+    """Who is bound to a user may not act for another, though the request names the run alone."""
+    async with open_channel(keyed.review_address) as channel:
+        stub: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
+
+        async def started(user: str) -> str:
+            request = review_service_pb2.StartReviewRequest(review=review_request(IDEA, user=user).review)
+            answer = await stub.StartReview(request, metadata=bearer(keys["submitter"]), timeout=10)
+            return str(answer.run.run_id)
+
+        async def said(call: Any, request: Any, key: str) -> str:
+            error = await outcome(call(request, metadata=bearer(keys[key]), timeout=10))
+            return error.reason_name if error else "OK"
+
+        of = {user: await started(user) for user in ("ann", "bob", "team/x", "")}
+        of["nobody"] = "never-was"
+        found = {}
+        for key in ("ann", "team", "submitter"):
+            for user, run_id in of.items():
+                resume = review_service_pb2.ResumeRunRequest(run_id=run_id)
+                found[key, user] = await said(stub.ResumeRun, resume, key)
+        denied = {pair for pair, reason in found.items() if reason == "USER_NOT_ALLOWED"}
+        assert denied == {("ann", "bob"), ("ann", "team/x"), ("ann", ""), ("team", "ann"), ("team", "bob"),
+                          ("team", "")}  # fmt: skip
+        assert {found[key, "nobody"] for key in ("ann", "team", "submitter")} == {"RUN_NOT_FOUND"}
+        for method in ("CancelRun", "DeleteRun", "UndeleteRun"):
+            request = getattr(review_service_pb2, f"{method}Request")(run_id=of["bob"])
+            assert await said(getattr(stub, method), request, "own") == "USER_NOT_ALLOWED"
+            assert await said(getattr(stub, method), request, "admin") != "USER_NOT_ALLOWED"
+    async with open_channel(keyed.persistence_address) as channel, asyncio.timeout(15):
+        audit: Any = audit_service_pb2_grpc.AuditServiceStub(channel)
+        listing = audit_service_pb2.ListAuditEntriesRequest(page_size=100)
+        listing.filter.stream = "security/default"
+        entered: set[str] = set()
+        while not any("CancelRun" in each for each in entered):
+            answer = await audit.ListAuditEntries(listing, metadata=bearer(keys["operator"]))
+            entered = {str(each) for each in answer.entries if each.caller == "ann"}
+            await asyncio.sleep(0.2)
+
+
 async def test_a_stream_ends_soon_after_its_key_is_revoked(keyed: Pair, keys: Keys) -> None:
     async with (
         AccessClient(keyed.persistence_address, options(keys["admin"])) as client,

@@ -19,8 +19,8 @@ from google.rpc import status_pb2
 
 import consensus.v1
 from consensus_rpc.channel.channels import open_channel
-from tests.support.access import bearer
-from tests.support.pair import Pair
+from tests.support.access import bearer, keyed_pair, make_key
+from tests.support.pair import REVIEW, Pair, wait_serving
 
 IDEA = "A rota lets two wards swap shifts on one page, and it is done when a swap takes under a minute."
 RISKY = "Store customers' passwords in plain text so that support can read them back to customers."
@@ -302,11 +302,31 @@ class Tenants:
     own: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def tenants(keyed: Pair, keys: dict[str, str]) -> Tenants:
-    ours, stranger = Caller(keyed, keys["admin"]), Caller(keyed, keys["other"])
+def furnished(pair: Pair, admin: str, other: str) -> Tenants:
+    ours, stranger = Caller(pair, admin), Caller(pair, other)
     mine, own = (asyncio.run(furnish(*each)) for each in ((ours, "ours"), (stranger, "their")))
     return Tenants(ours, mine, stranger, own)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def tenants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    """On SQLite with the pair that this folder's tests share, on PostgreSQL with one of its own."""
+    if request.param == "sqlite":
+        keyed, keys = request.getfixturevalue("keyed"), request.getfixturevalue("keys")
+        yield furnished(keyed, keys["admin"], keys["other"])
+        return
+    server = request.getfixturevalue("postgres_server")
+    with server.database() as url:
+        pair = keyed_pair(tmp_path_factory.mktemp("isolated"), url)
+        of_admin = ("--role", "admin", "--subject")
+        admin = make_key(url, *of_admin, "admin")
+        other = make_key(url, *of_admin, "other", "--tenant", "other")
+        try:
+            pair.start()
+            wait_serving(pair.review_address, REVIEW)
+            yield furnished(pair, admin, other)
+        finally:
+            pair.stop()
 
 
 async def test_what_is_another_tenants_is_answered_as_what_never_was(

@@ -104,6 +104,9 @@ class ByName:
     def check(self, identity: Identity, request: Any) -> None:
         """Nothing."""
 
+    def refused(self, identity: Identity, error: Exception) -> None:
+        """Nothing."""
+
     def check_methods(self, registered: Any) -> None:
         """Nothing."""
 

@@ -36,7 +36,8 @@ def test_the_narrowest_cap_comes_first_and_a_tenants_own_table_stands_whole(tmp_
 @pytest.mark.parametrize(
     "text",
     ["", 'currency = "usd"', 'currency = "USD"\n[default]\ntenant_days = 1',
-     'currency = "USD"\n[default]\nrun = "0.0000001"', 'currency = "USD"\n[default]\nrun = -1', "= 1"],
+     'currency = "USD"\n[default]\nrun = "0.0000001"', 'currency = "USD"\n[default]\nrun = -1', "= 1",
+     'currency = "USD"\n[default]\nopen_runs = true', 'currency = "USD"\n[default]\nrun = true'],
 )  # fmt: skip
 def test_a_file_with_a_fault_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(CapsFileError):

@@ -131,6 +131,7 @@ def test_a_default_route_of_the_file_stands_for_the_settings_one(tmp_path: Path)
 
 
 FAULTS = {
+    "a number that is true": ("[routes.a]\nmax_concurrency = true", "routes.a.max_concurrency: "),
     "a name that is not known": ("[routes.a]\ntemprature = true", "routes.a.temprature: is not known"),
     "a key in the file": (f'[routes.a]\nkey = "{KEY}"', "key_variable or key_file"),
     "a variable that is not set": ('[routes.a]\nkey_variable = "NOT_SET"', "NOT_SET is not set"),

@@ -3,7 +3,7 @@
 import pytest
 
 from consensus_rpc.errors import Overloaded
-from persistence_service.runs.write.queue_limit import RECOUNT_SECONDS, QueueLimit
+from persistence_service.runs.write.queue_limit import MOST_TENANTS, RECOUNT_SECONDS, QueueLimit
 
 
 class Queue:
@@ -41,3 +41,21 @@ async def test_tenants_have_queues_of_their_own() -> None:
     queue = Queue(2)
     await queue.limit.admit("t")
     await queue.limit.admit("u")
+
+
+async def test_what_is_admitted_makes_no_count_younger() -> None:
+    queue = Queue(0)
+    for step in range(3):
+        queue.now = step * 0.6 * RECOUNT_SECONDS
+        await queue.limit.admit("t")
+    assert queue.counts == 2
+
+
+async def test_however_many_tenants_come_few_are_remembered() -> None:
+    queue = Queue(0)
+    for number in range(MOST_TENANTS + 1):
+        await queue.limit.admit(f"t-{number}")
+    await queue.limit.admit("t-1")
+    assert queue.counts == MOST_TENANTS + 1
+    await queue.limit.admit("t-0")
+    assert queue.counts == MOST_TENANTS + 2
