@@ -34,7 +34,7 @@ async def follow(
     """
     session.is_gate = gate
     console = plain_console()
-    is_live = console.is_terminal and not as_json
+    is_live = console.is_terminal and not console.is_dumb_terminal and not as_json
     show = say_json if as_json else _nothing if is_live else _plain(session)
     with _live(session, console) if is_live else nullcontext():
         try:

@@ -21,6 +21,7 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
             run.run_id,
             text.instant(run.create_time).removesuffix(" UTC"),
             f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
+            "revision" if run.type == run_pb2.RUN_TYPE_REVISION else "",
             _label(run),
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
             panel_words(run.turnout, run.decision).removeprefix("panel "),
@@ -29,7 +30,9 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
         for run in found
     ]
     return table(
-        ("run", "created (UTC)", "state", "decision", "score", "panel", "idea"), rows, right=frozenset({4})
+        ("run", "created (UTC)", "state", "", "decision", "score", "panel", "idea"),
+        rows,
+        right=frozenset({5}),
     )
 
 

@@ -260,12 +260,20 @@ async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> 
     assert "\u202e" not in shown
 
 
-async def on_terminal(*arguments: str) -> str:
+async def test_a_terminal_that_can_only_print_gets_lines() -> None:
+    async with serving(ScriptedService()) as address:
+        shown = await on_terminal("review", "An idea.", "--server", address, TERM="dumb")
+    assert "Critic: attempt 1: LLM_RATE_LIMITED" in shown
+    assert is_safe(shown.replace("\r\n", "\n"))
+
+
+async def on_terminal(*arguments: str, **more: str) -> str:
     """What the command writes to a terminal of 100 columns."""
+    variables = {"TERM": "xterm-256color", "LINES": "40", "PYTHONUTF8": "1"} | more
     leader, follower = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "consensus_cli", *arguments,
-        env=environment(TERM="xterm-256color", LINES="40", PYTHONUTF8="1"), stdout=follower, stderr=follower,
+        env=environment(**variables), stdout=follower, stderr=follower,
         stdin=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     os.close(follower)
