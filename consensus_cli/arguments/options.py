@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from consensus_cli.arguments import run_names
 from consensus_client.options import DEFAULT_PERSISTENCE, DEFAULT_SERVER
 
 __all__ = ["DEFAULT_PERSISTENCE", "DEFAULT_SERVER"]
@@ -14,6 +15,7 @@ Server = Annotated[
     str,
     typer.Option(
         "--server",
+        is_eager=True,  # short names of runs are looked up there
         envvar="CONSENSUS_SERVER",
         metavar="HOST:PORT",
         help="The review service; dns:///host:port takes all its addresses in turn.",
@@ -69,7 +71,13 @@ Timeout = Annotated[
     ),
 ]
 Deleted = Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
+RUN_HELP = "The run's id, 8 characters or more of its beginning, or last."
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", callback=run_names.resolve, help=RUN_HELP, show_default=False)
+]
+OptionalRunId = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help=RUN_HELP, show_default=False)
+]
 Idea = Annotated[
     str,
     typer.Argument(

@@ -33,9 +33,7 @@ def delete(
 
 
 def undelete(
-    run_id: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run's id.", show_default=False)
-    ] = None,
+    run_id: options.OptionalRunId = None,
     deletion: Annotated[
         str | None,
         typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import human_review_pb2, panel_pb2
-from consensus_cli.arguments import options
+from consensus_cli.arguments import options, run_names
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import people as view
@@ -72,7 +72,9 @@ def submit(
 
 @app.command("list")
 def list_human_reviews(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Of this run.")] = "",
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help="Of this run.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of protobuf JSON.")] = False,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import decision_pb2, decision_service_pb2
-from consensus_cli.arguments import options, run_filter
+from consensus_cli.arguments import options, run_filter, run_names
 from consensus_cli.arguments.fitting import fitting_needed
 from consensus_cli.execution.labelled_runs import kinds_of, labelled_runs, votes_of
 from consensus_cli.execution.printing import say, say_json
@@ -64,7 +64,9 @@ def record(
 
 @app.command("list")
 def list_outcomes(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Of this run.")] = "",
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help="Of this run.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of protobuf JSON.")] = False,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
-from consensus_cli.arguments import inputs, options
+from consensus_cli.arguments import inputs, options, run_names
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json, say_rows
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
@@ -76,7 +76,10 @@ def runs(
         RunTypeChoice | None, typer.Option("--type", help="Of this type.", show_default=False)
     ] = None,
     parent: Annotated[
-        str, typer.Option(metavar="RUN", help="Revisions of this run.", show_default=False)
+        str,
+        typer.Option(
+            metavar="RUN", callback=run_names.resolve, help="Revisions of this run.", show_default=False
+        ),
     ] = "",
     user: Annotated[
         str, typer.Option(metavar="ID", help="Started for this person.", show_default=False)
@@ -148,7 +151,13 @@ def runs(
 
 def attempts(
     run_id: Annotated[
-        str, typer.Argument(metavar="RUN", help="The id of a run or of an expansion.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="RUN",
+            callback=run_names.resolve,
+            help="The id of a run (or its beginning, or last) or of an expansion.",
+            show_default=False,
+        ),
     ],
     raw: Annotated[bool, typer.Option("--raw", help="Print invalid answers as they came, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each call as a line of protobuf JSON.")] = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import proposal_pb2
-from consensus_cli.arguments import inputs, options, subjects
+from consensus_cli.arguments import inputs, options, run_names, subjects
 from consensus_cli.arguments.panels import panel_choice
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
@@ -117,8 +117,14 @@ def revise(
 
 
 def diff(
-    run_id_a: Annotated[str, typer.Argument(metavar="A", help="The run before.", show_default=False)],
-    run_id_b: Annotated[str, typer.Argument(metavar="B", help="The run after.", show_default=False)],
+    run_id_a: Annotated[
+        str,
+        typer.Argument(metavar="A", callback=run_names.resolve, help="The run before.", show_default=False),
+    ],
+    run_id_b: Annotated[
+        str,
+        typer.Argument(metavar="B", callback=run_names.resolve, help="The run after.", show_default=False),
+    ],
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:

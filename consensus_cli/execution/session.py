@@ -61,6 +61,21 @@ class CommandSession:
         """
         self.run_with(ReviewClient, work)
 
+    def ask(self, work: Callable[[ReviewClient], Awaitable[None]]) -> None:
+        """Runs `work` as `run` does, and comes back unless it fails.
+
+        Raises:
+            typer.Exit: with the code that its failure stands for.
+        """
+
+        async def with_client() -> int:
+            async with ReviewClient(self.server) as client:
+                await work(client)
+            return exits.OK
+
+        if code := self._code(with_client):
+            raise typer.Exit(code)
+
     def run_with(
         self,
         connect: Callable[[str], AbstractAsyncContextManager[Client]],

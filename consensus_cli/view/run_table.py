@@ -40,7 +40,10 @@ def run_rows(found: Sequence[run_pb2.Run], width: int) -> list[Text]:
         left = width - sum(widths) - len(_GAP) * len(widths)
         if left >= _LEAST_WORDS:
             break
-    words = [Text("idea", style="dim"), *(Text(subject_words(each.specification, _MOST_WORDS)) for each in found)]
+    words = [
+        Text("idea", style="dim"),
+        *(Text(subject_words(each.specification, _MOST_WORDS)) for each in found),
+    ]
     rows = []
     for *cells, last in zip(*columns, words, strict=True):
         row = Text()
@@ -64,9 +67,12 @@ def _columns(found: Sequence[run_pb2.Run], details: Sequence[str]) -> list[list[
         "created (UTC)": [Text(text.instant(run.create_time)[:16], style="dim") for run in found],
         "decision": [_result(run) for run in found],
         "score": [Text(_score(run)) for run in found],
-        "": [Text("revision" if run.type == run_pb2.RUN_TYPE_REVISION else "", style="cyan") for run in found],
+        "": [
+            Text("revision" if run.type == run_pb2.RUN_TYPE_REVISION else "", style="cyan") for run in found
+        ],
         "panel": [
-            Text(f"{run.turnout.returned_count} of {run.turnout.expected_count}", style="dim") for run in found
+            Text(f"{run.turnout.returned_count} of {run.turnout.expected_count}", style="dim")
+            for run in found
         ],
     }
     shown = [
