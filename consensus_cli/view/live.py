@@ -11,7 +11,7 @@ from rich.text import Text
 
 from consensus.v1 import decision_pb2
 from consensus_cli.view import text
-from consensus_cli.view.progress import Line, Phase, RunView
+from consensus_cli.view.progress import Line, Objection, Phase, RunView
 from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.turnout import panel_words
 
@@ -25,6 +25,7 @@ _MARKS = {
     Phase.GAVE_UP: ("✗", "red"),
     Phase.SKIPPED: ("-", "dim"),
 }
+_OBJECTIONS = {Objection.BLOCKS: ("!", "yellow"), Objection.VETOES: ("!", "bold red")}
 _ASCII = {"·": ".", "✓": "+", "✗": "x"}
 
 
@@ -69,6 +70,7 @@ class LiveTable:
         panel = panel_words(turnout, progress.decision or decision_pb2.Decision())
         for words, style in (
             (f"run {progress.run_id}" if progress.run_id else "", "dim"),
+            (self._so_far(), "dim"),
             (progress.title, "bold"),
             (panel if turnout.expected_count else "", "dim"),
             (suspicion_words(progress.suspicions), "bold red"),
@@ -76,20 +78,28 @@ class LiveTable:
             if words:
                 yield Text(text.visible(words), style=style, no_wrap=True, overflow="ellipsis")
 
+    def _so_far(self) -> str:
+        """Time, and what the reviews took: expanding is counted at the end."""
+        seconds = self._progress.elapsed_seconds(self._now())
+        read, written = self._progress.token_counts()
+        tokens = f", {read:,} tokens in and {written:,} out for reviews" if read or written else ""
+        return "" if seconds is None else f"{seconds:.1f} s{tokens}"
+
     def _row(self, line: Line, widths: _Widths, time: float, fancy: bool) -> Text:
         row = self._mark(line, time, fancy)
         cells = (
             (widths.label, Text(text.visible(line.label))),
             (_RESULT_CELLS, _result(line)),
             (widths.bar, _bar(line.score, fancy)),
-            (widths.attempts, Text(_attempts(line), style="dim" if line.attempt_count == 1 else "yellow")),
+            (widths.attempts, Text(line.attempt_words(), style="yellow")),
             (widths.seconds, Text(self._took(line).rjust(widths.seconds), style="dim")),
         )
         for width, cell in cells:
             if width:
                 cell.truncate(width, overflow="ellipsis", pad=True)
                 row.append(" ").append_text(cell)
-        note = Text(text.visible(line.note), style="red" if line.phase is Phase.GAVE_UP else "dim")
+        is_bad = line.phase is Phase.GAVE_UP or line.objection is Objection.VETOES
+        note = Text(text.visible(line.note_at(self._now())), style="red" if is_bad else "dim")
         return row.append(" ").append_text(note)
 
     def _mark(self, line: Line, time: float, fancy: bool) -> Text:
@@ -98,6 +108,8 @@ class LiveTable:
             frame = self._spinner.setdefault(fancy, Spinner(name, style="cyan")).render(time)
             return Text().append_text(frame) if isinstance(frame, Text) else Text(" ")
         mark, style = _MARKS[line.phase]
+        if line.phase is Phase.DONE:
+            mark, style = _OBJECTIONS.get(line.objection, (mark, style))
         return Text().append(mark if fancy else _ASCII.get(mark, mark), style=style)
 
     def _took(self, line: Line) -> str:
@@ -116,7 +128,7 @@ def _fitting(lines: Sequence[Line], took: Sequence[str], width: int) -> _Widths:
     left -= note + 1 if note else 0
     wanted = (
         max(map(len, took), default=0),
-        max((len(_attempts(line)) for line in lines), default=0),
+        max((len(line.attempt_words()) for line in lines), default=0),
         _BAR_CELLS if any(line.score is not None for line in lines) else 0,
     )
     widths = [0, 0, 0]
@@ -127,10 +139,6 @@ def _fitting(lines: Sequence[Line], took: Sequence[str], width: int) -> _Widths:
         left -= cells + 1 if cells else 0
     seconds, attempts, bar = widths
     return _Widths(label, attempts, seconds, bar)
-
-
-def _attempts(line: Line) -> str:
-    return text.count(line.attempt_count, "attempt") if line.attempt_count else ""
 
 
 def _result(line: Line) -> Text:

@@ -7,7 +7,7 @@ from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.entries import blocking_line, concern_line
-from consensus_cli.view.outcome import Block, decision_blocks, override_blocks
+from consensus_cli.view.outcome import Block, Dissent, decision_blocks, override_blocks
 from consensus_cli.view.people import people_blocks, together_blocks
 from consensus_cli.view.progress import label, reason
 from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
@@ -43,7 +43,7 @@ def _ending_blocks(run: run_pb2.Run) -> Iterator[Block]:
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
-        yield from (Block(0, ""), *verdict_blocks(run, run.turnout))
+        yield from (Block(0, ""), *verdict_blocks(run, run.turnout, Dissent.NAMES))
     if run.HasField("assessment"):
         yield from _section("How sure", [f"- {each}" for each in assessment_sentences(run.assessment)])
 
@@ -225,14 +225,14 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     return lines
 
 
-def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout, dissent: Dissent) -> Iterator[Block]:
     """The label that holds, where a person gave one or people count, and the panel's decision."""
     beside = [*override_blocks(run.effective_override)] if run.HasField("effective_override") else []
     if together := [*together_blocks(run)]:
         beside += [Block(0, ""), *together] if beside else together
     if beside:
         yield from (*beside, Block(0, ""), Block(0, "Decision of the panel", "bold"))
-    yield from decision_blocks(run.decision, turnout)
+    yield from decision_blocks(run.decision, turnout, dissent)
 
 
 def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:

@@ -41,11 +41,30 @@ async def test_review_prints_plain_lines_where_there_is_no_terminal(command: Com
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
     assert lines[0] == f"run {samples.RUN}"
-    assert "Critic: attempt 1: LLM_RATE_LIMITED, again after 1.2 s" in lines
-    assert "SecurityGuardian: 0.00 (1 attempt, 1.0 s, 1 concern, 1 blocking, security-critical)" in lines
+    assert "Critic: attempt 1: LLM_RATE_LIMITED, again in 1.2 s" in lines
+    assert "Critic: 0.55 (2 attempts, 0.8 s, 1 concern)" in lines
+    assert "SecurityGuardian: 0.00 (1.0 s, 1 blocking, security-critical, 1 concern)" in lines
     assert "REVISE  confidence 0.6269" in lines
     assert "  - SecurityGuardian named 1 security-critical blocking issue." in lines
     assert is_safe(ended.out)
+
+
+async def test_a_rejection_names_what_blocks_what_it_took_and_what_to_do(command: Command) -> None:
+    async with serving(ScriptedService(events=samples.completed_events(REJECT))) as address:
+        ended = await command("review", "An idea.", CONSENSUS_SERVER=address)
+    *_, heading, blocking, took, revise, _show, _report = ended.out.splitlines()
+    assert heading == "What blocks it"
+    assert blocking == "  - Numbers are kept in plain text. (SecurityGuardian; security-critical)"
+    assert took.startswith("Took 2.4 s. 2 calls to the model")
+    assert revise.endswith(f"consensus revise {samples.RUN} --notes '…'")
+    assert ended.out.count("Numbers are kept in plain text.") == 1
+
+
+async def test_an_approval_names_nothing_to_revise(command: Command) -> None:
+    async with serving(ScriptedService(events=samples.completed_events(APPROVE))) as address:
+        ended = await command("review", "An idea.", "--server", address)
+    assert "What blocks it" not in ended.out
+    assert "revise" not in ended.out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from consensus.v1 import run_pb2
 from tests.unit.consensus_cli.conftest import Command
 from tests.unit.consensus_client import samples
 from tests.unit.consensus_client.scripted import ScriptedService, serving
@@ -21,7 +20,7 @@ async def test_only_runs_of_about_that_time_are_looked_at(command: Command) -> N
     service = ScriptedService()
     async with serving(service) as address:
         await command("cancel", "0193a0aa-0000", CONSENSUS_SERVER=address)
-    asked: run_pb2.RunFilter = service.requests[0].filter
+    asked = service.requests[0].filter
     assert asked.create_time_from.ToJsonString() == "2024-12-07T10:27:35.968Z"
     assert asked.create_time_to.ToJsonString() == "2024-12-07T10:29:35.968Z"
     assert service.requests[-1].run_id == samples.RUN
