@@ -11,6 +11,7 @@ from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.findings import findings_blocks
 from consensus_cli.view.live import LiveTable
@@ -130,7 +131,7 @@ def _verdict(session: CommandSession, run: run_pb2.Run, turnout: run_pb2.PanelTu
 async def _paid(session: CommandSession, client: ReviewClient) -> list[Block]:
     """How long the run took, and its calls to the model."""
     seconds = None if session.run_view.is_partial else session.run_view.elapsed_seconds()
-    took = [] if seconds is None else [f"Took {seconds:.1f} s."]
+    took = [] if seconds is None else [f"Took {text.duration(seconds)}."]
     with suppress(ConsensusError):
         if attempts := [each async for each in client.attempts(session.run_view.run_id)]:
             took.append(cost_of(attempts).sentence())

@@ -111,7 +111,7 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
     if run.HasField("failure"):
         yield _section("Why it failed", _items(failure_lines(run.failure)))
     if run.HasField("decision"):
-        yield _section("Why", _items(text.clean(rule.explanation) for rule in run.decision.fired_rules))
+        yield _section("Why", _items(text.sentence(rule.explanation) for rule in run.decision.fired_rules))
         yield _section("Scores", _scores(run))
         if run.HasField("assessment"):
             yield _section("How sure", _items(assessment_sentences(run.assessment)))
@@ -223,13 +223,13 @@ def _steps(run: run_pb2.Run) -> Markup:
         )
         for step in run.steps
     ]
-    return _table(("Step", "State", "Attempts", "Seconds"), rows)
+    return _table(("Step", "State", "Attempts", "Took"), rows)
 
 
 def _took(step: run_pb2.Step) -> str:
     if not (step.HasField("start_time") and step.HasField("finish_time")):
         return ""
-    return f"{text.between(step.start_time, step.finish_time):.2f}"
+    return text.duration(text.between(step.start_time, step.finish_time))
 
 
 def _cost(cost: Cost) -> Markup:

@@ -89,7 +89,7 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
     yield from _together(run)
     panel = escape(panel_words(run.turnout, decision))
     yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
-    yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
+    yield from ("", *_items(text.sentence(rule.explanation) for rule in decision.fired_rules))
     yield from _scores(run)
     if run.HasField("assessment"):
         yield from (*_heading("How sure"), *_items(assessment_sentences(run.assessment)))
@@ -107,7 +107,11 @@ def _together(run: run_pb2.Run) -> Iterator[str]:
     """The decision with people counted in, or that they do not count; nothing without any."""
     if run.HasField("decision_with_humans"):
         yield f"**{escape(together_line(run))}**, {escape(together_words(run))}"
-        yield from ("", *_items(rule.explanation for rule in run.decision_with_humans.fired_rules), "")
+        yield from (
+            "",
+            *_items(text.sentence(rule.explanation) for rule in run.decision_with_humans.fired_rules),
+            "",
+        )
     elif run.human_reviews:
         yield from (escape(NOT_COUNTED), "")
 

@@ -1,6 +1,5 @@
 """What speaks against a proposal most, merged where personas say the same: pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +8,6 @@ from consensus_cli.view import text
 from consensus_cli.view.outcome import Block
 from consensus_decision.supported import supported
 
-_WORD = re.compile(r"\w+")
 _ALIKE = 0.6  # shared words over all words
 _MOST = 5
 
@@ -69,7 +67,7 @@ def findings_blocks(reviews: Sequence[panel_pb2.PersonaReview], more: str) -> It
 def _ranked(said: Iterable[tuple[panel_pb2.PersonaReview, str, bool]]) -> list[Finding]:
     found: list[Finding] = []
     for review, words, is_critical in said:
-        key = frozenset(_WORD.findall(words.casefold()))
+        key = frozenset(text.same_words(words).split())
         same = next((each for each in found if each.is_alike(key)), None)
         if same is None:
             found.append(same := Finding(text.clean(words), _key=key))

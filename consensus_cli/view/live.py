@@ -83,7 +83,7 @@ class LiveTable:
         seconds = self._progress.elapsed_seconds(self._now())
         read, written = self._progress.token_counts()
         tokens = f", {read:,} tokens in and {written:,} out for reviews" if read or written else ""
-        return "" if seconds is None else f"{seconds:.1f} s{tokens}"
+        return "" if seconds is None else f"{text.duration(seconds)}{tokens}"
 
     def _row(self, line: Line, widths: _Widths, time: float, fancy: bool) -> Text:
         row = self._mark(line, time, fancy)
@@ -116,7 +116,7 @@ class LiveTable:
         seconds = line.seconds
         if seconds is None and line.started is not None and line.phase is Phase.WORKING:
             seconds = max(0.0, (self._now() - line.started).total_seconds())
-        return "" if seconds is None else f"{seconds:.1f} s"
+        return "" if seconds is None else text.duration(seconds)
 
 
 def _fitting(lines: Sequence[Line], took: Sequence[str], width: int) -> _Widths:

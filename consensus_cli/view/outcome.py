@@ -59,7 +59,7 @@ def decision_blocks(
     yield Block(0, f"{label_word(decision.label)}  confidence {confidence}", f"bold {colour}")
     yield Block(2, panel_words(turnout, decision))
     for rule in decision.fired_rules:
-        yield Block(2, f"- {text.clean(rule.explanation)}")
+        yield Block(2, f"- {text.sentence(rule.explanation)}")
     for missing in decision.completeness.missing_personas:
         yield Block(2, f"- without {text.persona_name(missing.persona_id)}: {reason(missing.reason)}")
     yield from _dissent_blocks(decision, dissent)

@@ -54,14 +54,14 @@ def _proposed(progress: RunView) -> Iterator[str]:
 
 def _retried(failed: run_event_pb2.AttemptFailed, line: Line) -> str:
     of = f" of {line.most_attempts}" if line.most_attempts else ""
-    wait = f", again in {line.again_seconds:.1f} s" if line.again is not None else ""
+    wait = f", again in {text.duration(line.again_seconds)}" if line.again is not None else ""
     return f"{label(failed.step)}: attempt {failed.attempt_number}{of}: {line.note}{wait}"
 
 
 def _ended(line: Line) -> str:
     parts = [words] if (words := line.attempt_words()) else []
     if line.seconds is not None:
-        parts.append(f"{line.seconds:.1f} s")
+        parts.append(text.duration(line.seconds))
     if line.note:
         parts.append(line.note)
     result = (

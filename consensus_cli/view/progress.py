@@ -69,7 +69,9 @@ class Line:
     def note_at(self, now: datetime) -> str:
         """The note, with what is left of the wait for the next call."""
         left = 0.0 if self.again is None else (self.again - now).total_seconds()
-        return f"{self.note}, again in {min(left, self.again_seconds):.1f} s" if left > 0 else self.note
+        if left <= 0:
+            return self.note
+        return f"{self.note}, again in {text.duration(min(left, self.again_seconds))}"
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """A run as it stands, as blocks of text: pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
@@ -16,6 +17,8 @@ from consensus_cli.view.subject import shown_words, subject_sections
 from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import persona_lines, turnout_words
+
+EntryT = TypeVar("EntryT", panel_pb2.BlockingIssue, panel_pb2.Concern)
 
 
 def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
@@ -67,7 +70,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("deleted", text.instant(run.delete_time) if run.HasField("delete_time") else ""),
         ("deletion", run.deletion_id),
         ("purged after", text.instant(run.purge_time) if run.HasField("purge_time") else ""),
-        ("took", "" if took is None else f"{took:.2f} s"),
+        ("took", "" if took is None else text.duration(took)),
         ("caller", text.clean(run.caller)),
         ("user", text.clean(specification.user)),
         ("panel", _panel(specification)),
@@ -171,15 +174,39 @@ def dropped_words(review: panel_pb2.PersonaReview) -> str:
 
 
 def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tuple[str, list[ReviewItem]]]:
-    """Name and items of each section that has any, the blocking issues first."""
+    """Name and items of each section that has any, the blocking issues first; nothing stands there twice."""
+    told: set[str] = set()
     sections = [
-        ("Blocking", [_quoting(blocking_line(each), each, places) for each in review.blocking_issues]),
-        ("Concerns", [_quoting(concern_line(each), each, places) for each in review.concerns]),
-        ("Strengths", [ReviewItem(text.clean(each)) for each in review.strengths]),
-        ("Recommendations", [ReviewItem(text.clean(each)) for each in review.recommendations]),
-        ("Dependencies", [ReviewItem(text.clean(each)) for each in review.dependency_risks]),
+        (
+            "Blocking",
+            [_quoting(blocking_line(each), each, places) for each in _new(review.blocking_issues, told)],
+        ),
+        ("Concerns", [_quoting(concern_line(each), each, places) for each in _new(review.concerns, told)]),
+        ("Strengths", [ReviewItem(text.clean(each)) for each in _new_words(review.strengths, told)]),
+        (
+            "Recommendations",
+            [ReviewItem(text.clean(each)) for each in _new_words(review.recommendations, told)],
+        ),
+        (
+            "Dependencies",
+            [ReviewItem(text.clean(each)) for each in _new_words(review.dependency_risks, told)],
+        ),
     ]
     return [(name, items) for name, items in sections if items]
+
+
+def _new(entries: Iterable[EntryT], told: set[str]) -> list[EntryT]:
+    """Those that say what was not told yet."""
+    return [each for each in entries if _new_words([each.text], told)]
+
+
+def _new_words(lines: Iterable[str], told: set[str]) -> list[str]:
+    found = []
+    for each in lines:
+        if (key := text.same_words(each)) not in told:
+            told.add(key)
+            found.append(each)
+    return found
 
 
 def _quoting(words: str, each: panel_pb2.Concern | panel_pb2.BlockingIssue, places: Places) -> ReviewItem:
@@ -199,7 +226,7 @@ def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
                 label(step.name),
                 text.word(run_pb2.StepState, step.state, "STEP_STATE_"),
                 str(step.attempt_count or ""),
-                "" if took is None or not step.HasField("start_time") else f"{took:.2f} s",
+                "" if took is None or not step.HasField("start_time") else text.duration(took),
                 why,
             ]
         )

@@ -1,6 +1,7 @@
 """A list of runs on a terminal, a line each, as wide as there is room for: pure."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -34,12 +35,10 @@ def run_rows(found: Sequence[run_pb2.Run], width: int) -> list[Text]:
     Whole ids go first where there is little room, then the panel's turnout, then the time. The beginning of
     an id names its run as well.
     """
-    for details in _DETAILS:
-        columns = _columns(found, details)
-        widths = [max(cell_len(cell.plain) for cell in cells) for cells in columns]
-        left = width - sum(widths) - len(_GAP) * len(widths)
-        if left >= _LEAST_WORDS:
-            break
+    columns, widths = next(
+        (each for each in map(partial(_laid_out, found), _DETAILS) if _fits(each[1], width)),
+        _laid_out(found, ()),
+    )
     words = [
         Text("idea", style="dim"),
         *(Text(subject_words(each.specification, _MOST_WORDS)) for each in found),
@@ -57,6 +56,16 @@ def run_rows(found: Sequence[run_pb2.Run], width: int) -> list[Text]:
     for row in rows:
         row.truncate(width, overflow="ellipsis")
     return rows
+
+
+def _laid_out(found: Sequence[run_pb2.Run], details: Sequence[str]) -> tuple[list[list[Text]], list[int]]:
+    """The columns before the words, and the cells that each takes."""
+    columns = _columns(found, details)
+    return columns, [max(cell_len(cell.plain) for cell in cells) for cells in columns]
+
+
+def _fits(widths: Sequence[int], width: int) -> bool:
+    return sum(widths) + len(_GAP) * len(widths) + _LEAST_WORDS <= width
 
 
 def _columns(found: Sequence[run_pb2.Run], details: Sequence[str]) -> list[list[Text]]:
