@@ -122,10 +122,9 @@ async def _outcome(
 
 
 def _verdict(session: CommandSession, run: run_pb2.Run, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
-    """How it was decided; of what was not approved, what speaks against it."""
+    """How it was decided; and what speaks against it."""
     yield from verdict_blocks(run, turnout, Dissent.WAY_OUT)
-    if effective_label(run) != decision_pb2.DECISION_LABEL_APPROVE:
-        yield from findings_blocks(run.persona_reviews, session.command("show", run.run_id))
+    yield from findings_blocks(run, session.command("show", run.run_id))
 
 
 async def _paid(session: CommandSession, client: ReviewClient) -> list[Block]:

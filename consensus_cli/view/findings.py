@@ -1,11 +1,12 @@
 """What speaks against a proposal most, merged where personas say the same: pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from consensus.v1 import panel_pb2
+from consensus.v1 import decision_pb2, panel_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.outcome import Block
+from consensus_client import effective_label
 from consensus_decision.supported import supported
 
 _ALIKE = 0.6  # shared words over all words
@@ -50,18 +51,33 @@ def worries(reviews: Iterable[panel_pb2.PersonaReview]) -> list[Finding]:
     )
 
 
-def findings_blocks(reviews: Sequence[panel_pb2.PersonaReview], more: str) -> Iterator[Block]:
-    """The few that matter most: what blocks, else the concerns; `more` tells where the others are."""
-    found, heading = blocking_findings(reviews), "What blocks it"
-    if not found:
-        found, heading = worries(reviews), "What speaks against it most"
-    if not found:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What speaks against a proposal most, and what that is."""
+
+    heading: str
+    all: list[Finding]
+
+
+def findings(run: run_pb2.Run) -> Findings | None:
+    """What blocks it, whatever was decided; else, unless it is approved, the concerns. None without any."""
+    if found := blocking_findings(run.persona_reviews):
+        return Findings("What blocks it", found)
+    is_approved = effective_label(run) == decision_pb2.DECISION_LABEL_APPROVE
+    found = [] if is_approved else worries(run.persona_reviews)[:_MOST]
+    return Findings("What speaks against it most", found) if found else None
+
+
+def findings_blocks(run: run_pb2.Run, more: str) -> Iterator[Block]:
+    """The few that matter most; `more` tells where the others are."""
+    found = findings(run)
+    if found is None:
         return
-    yield Block(0, heading, "bold")
-    for each in found[:_MOST]:
+    yield Block(0, found.heading, "bold")
+    for each in found.all[:_MOST]:
         yield Block(2, f"- {each.line()}", "red" if each.is_security_critical else "")
-    if len(found) > _MOST:
-        yield Block(2, f"and {len(found) - _MOST} more: {more}", "dim")
+    if len(found.all) > _MOST:
+        yield Block(2, f"and {len(found.all) - _MOST} more: {more}", "dim")
 
 
 def _ranked(said: Iterable[tuple[panel_pb2.PersonaReview, str, bool]]) -> list[Finding]:

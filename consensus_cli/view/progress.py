@@ -225,7 +225,7 @@ class RunView:
             line.objection = Objection.VETOES
         elif blocking:
             line.objection = Objection.BLOCKS
-        line.note = ", ".join(_review_words(review, line.objection))
+        line.note = ", ".join(review_words(review, line.objection))
 
     def _note_stale(self, proposal: proposal_pb2.Proposal) -> None:
         """Says what the personas of carried-over reviews did not read, where the events tell it."""
@@ -235,7 +235,7 @@ class RunView:
             self._describe(review)
 
 
-def _review_words(review: panel_pb2.PersonaReview, objection: Objection) -> Iterator[str]:
+def review_words(review: panel_pb2.PersonaReview, objection: Objection = Objection.NONE) -> Iterator[str]:
     """What it comes to beside its score, what decides first."""
     if objection is Objection.VETOES:
         yield objection.value

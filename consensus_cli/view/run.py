@@ -252,6 +252,13 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     return lines
 
 
+def resume_words(run: run_pb2.Run) -> str:
+    """What to type to go on with a failed run, or that it is of no use."""
+    if not run.failure.resumable:
+        return "Resuming cannot help."
+    return f"To go on, asking only what is missing: consensus resume {run.run_id}"
+
+
 def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout, dissent: Dissent) -> Iterator[Block]:
     """The label that holds, where a person gave one or people count, and the panel's decision."""
     beside = [*override_blocks(run.effective_override)] if run.HasField("effective_override") else []
@@ -268,6 +275,8 @@ def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:
     yield Block(2, f"panel {turnout_words(run.turnout)}")
     for line in failure_lines(run.failure):
         yield Block(2, line)
+    if run.failure.resumable:
+        yield Block(2, resume_words(run))
 
 
 def _section(name: str, lines: Sequence[str]) -> Iterator[Block]:

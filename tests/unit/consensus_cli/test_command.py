@@ -63,8 +63,7 @@ async def test_a_rejection_names_what_blocks_what_it_took_and_what_to_do(command
 async def test_an_approval_names_nothing_to_revise(command: Command) -> None:
     async with serving(ScriptedService(events=samples.completed_events(APPROVE))) as address:
         ended = await command("review", "An idea.", "--server", address)
-    assert "What blocks it" not in ended.out
-    assert "revise" not in ended.out
+    assert "consensus revise" not in ended.out
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,15 @@ async def test_report_is_written_to_a_file(command: Command, tmp_path: Path, for
     assert samples.RUN in target.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("name", "begins"), [("x.html", "<!doctype"), ("x.json", "{"), ("x.md", "# ")])
+async def test_the_name_of_the_file_says_what_a_report_is_written_in(
+    command: Command, tmp_path: Path, name: str, begins: str
+) -> None:
+    async with serving(ScriptedService()) as address:
+        await command("report", samples.RUN, "-o", str(tmp_path / name), "--server", address)
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+
+
 async def test_report_to_a_folder_that_is_not_there_fails_in_a_line(command: Command) -> None:
     async with serving(ScriptedService()) as address:
         ended = await command("report", samples.RUN, "-o", "/no/such/folder/x.md", "--server", address)

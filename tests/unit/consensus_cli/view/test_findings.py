@@ -1,6 +1,6 @@
 """What speaks against a proposal, merged where personas say the same."""
 
-from consensus.v1 import panel_pb2
+from consensus.v1 import panel_pb2, run_pb2
 from consensus_cli.view.findings import blocking_findings, findings_blocks
 
 
@@ -12,7 +12,7 @@ def review(name: str, score: float, *blocking: str, critical: bool = False) -> p
 
 
 def lines(*reviews: panel_pb2.PersonaReview) -> list[str]:
-    return [each.text for each in findings_blocks(reviews, "consensus show r1")]
+    return [each.text for each in findings_blocks(run_pb2.Run(persona_reviews=reviews), "consensus show r1")]
 
 
 def test_what_several_say_stands_once_with_all_their_names() -> None:
