@@ -98,8 +98,18 @@ def test_an_expansion_is_printed_and_its_calls_can_be_listed(pair: Pair, mark: s
 def test_doctor_finds_both_services_and_the_database_well(pair: Pair) -> None:
     done = consensus(pair, "doctor")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "all is well"
+    assert done.stdout.splitlines()[-1] == "all that was tried is well; not tried: model"
     assert "FAILED" not in done.stdout
+    (database,) = (line for line in done.stdout.splitlines() if line.split()[1:2] == ["database"])
+    assert "://" in database
+
+
+def test_doctor_tells_programs_the_same(pair: Pair) -> None:
+    found = json.loads(consensus(pair, "doctor", "--json").stdout)
+    by_name = {each["what"]: each["well"] for each in found["checks"]}
+    assert found["well"] is True
+    assert by_name["database"] is True
+    assert by_name["model"] is None
 
 
 def test_a_failed_run_is_resumed_to_its_decision(pair: Pair, mark: str) -> None:

@@ -113,8 +113,10 @@ async def test_doctor_names_what_is_wrong_and_exits_1(command: Command) -> None:
     lines = ended.out.splitlines()
     assert lines[0].startswith("ok")
     assert "no key" in lines[1]
+    assert lines[2].split() >= ["-", "model"]
+    assert "not tried: `consensus doctor --model` makes a small call" in lines[2]
     assert "FAILED  persistence service  127.0.0.1:1: Connection refused" in ended.out
-    assert lines[-1] == "wrong: model, persistence service"
+    assert lines[-1] == "wrong: model's key, persistence service"
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json"])
