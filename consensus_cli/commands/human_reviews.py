@@ -7,7 +7,7 @@ import typer
 from consensus.v1 import human_review_pb2, panel_pb2
 from consensus_cli.arguments import options, run_names
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import people as view
 from consensus_cli.view import text
 from consensus_client import DecisionClient
@@ -67,7 +67,7 @@ def submit(
         else:
             say(f"submitted {text.score(score)} by {view.person(recorded)} for {run_id}")
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
@@ -88,7 +88,7 @@ def list_human_reviews(
         else:
             say(*view.human_review_lines(found) if found else ["no reviews by people"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def register(parent: typer.Typer) -> None:

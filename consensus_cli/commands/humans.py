@@ -9,7 +9,7 @@ from consensus.v1 import decision_pb2, decision_service_pb2
 from consensus_cli.arguments import options
 from consensus_cli.commands.outcomes import LabelChoice
 from consensus_cli.execution.printing import say, say_blocks, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions as view
 from consensus_cli.view.outcome import override_blocks
 from consensus_client import DecisionClient
@@ -45,7 +45,7 @@ def override(
         else:
             say_blocks(override_blocks(recorded))
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
@@ -69,7 +69,7 @@ def list_escalations(
         else:
             say(*view.escalation_lines(found) if found else ["no escalations"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 @app.command()
@@ -98,7 +98,7 @@ def resolve(
         if answer.HasField("override"):
             say_blocks(override_blocks(answer.override))
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 def _number(label: LabelChoice) -> decision_pb2.DecisionLabel.ValueType:

@@ -10,7 +10,7 @@ from consensus_cli.arguments import options, run_filter, run_names
 from consensus_cli.arguments.fitting import fitting_needed
 from consensus_cli.execution.labelled_runs import kinds_of, labelled_runs, votes_of
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions as view
 from consensus_client import DecisionClient, ReviewClient
 from consensus_decision.policy import DEFAULT
@@ -59,7 +59,7 @@ def record(
         else:
             say(f"recorded {label} for {run_id}")
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
@@ -80,7 +80,7 @@ def list_outcomes(
         else:
             say(*view.outcome_lines(found) if found else ["no outcomes"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def explain(
@@ -100,7 +100,7 @@ def explain(
         else:
             say(*view.explanation_lines(answer))
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def scorecard(
@@ -133,7 +133,7 @@ def scorecard(
         labels = np.array([decided[run_id] for run_id in run_ids])
         say(*view.scorecard_lines(scores_of(table, labels, kinds_of(run_ids, texts))))
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def register(parent: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import typer
 from consensus.v1 import usage_service_pb2
 from consensus_cli.arguments import options, run_names
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view.usage import usage_lines
 from consensus_client import UsageClient
 
@@ -61,7 +61,7 @@ def usage(
         else:
             say(*usage_lines(found, words) if found else ["no calls"])
 
-    CommandSession(persistence).run_with(UsageClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(UsageClient, read)
 
 
 def register(parent: typer.Typer) -> None:

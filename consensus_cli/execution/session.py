@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from consensus_cli.execution.printing import complain
 from consensus_cli.view.progress import RunView
 from consensus_client import ReviewClient
 from consensus_client.credentials import CredentialError
-from consensus_client.options import DEFAULT_SERVER
+from consensus_client.options import DEFAULT_PERSISTENCE, DEFAULT_SERVER
 from consensus_contract.errors import ConsensusError
 
 Client = TypeVar("Client")
@@ -33,25 +34,52 @@ def program() -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as commands name it: its option, its variable, and where it is unless told."""
+
+    option: str
+    variable: str
+    default: str
+
+    def is_asked_by(self, *words: str) -> bool:
+        """Whether a command has the option."""
+        persistence = words[0] in _ASK_PERSISTENCE and words[:2] not in _ASK_REVIEW
+        return words[0] in _ASK_BOTH or persistence == (self.option == "--persistence")
+
+
+REVIEW = Service("--server", "CONSENSUS_SERVER", DEFAULT_SERVER)
+PERSISTENCE = Service("--persistence", "CONSENSUS_PERSISTENCE", DEFAULT_PERSISTENCE)
+_ASK_BOTH = frozenset({"doctor"})
+_ASK_REVIEW = frozenset({("token", "whoami"), ("draft", "submit")})
+_ASK_PERSISTENCE = frozenset(
+    {
+        "audit", "draft", "escalation", "explain", "human-review", "keys", "outcome", "override", "panel",
+        "policy", "token", "usage",
+    }
+)  # fmt: skip
+
+
 class CommandSession:
     """What one command works with: the client, and how far the run that it follows has come."""
 
-    def __init__(self, server: str) -> None:
-        """Takes the review service's address.
+    def __init__(self, server: str, service: Service = REVIEW) -> None:
+        """Takes the address of a service, the review service unless it says otherwise.
 
         Raises:
             typer.BadParameter: when it is none.
         """
         self.server = inputs.target(server)
+        self._service = service
         self.run_view = RunView()
         self.interrupted = "interrupted"
         self.is_gate = False
 
     def command(self, *words: str) -> str:
         """A command as the user would type it to reach the same service."""
-        known = os.environ.get("CONSENSUS_SERVER") or DEFAULT_SERVER
-        elsewhere = () if self.server == known else ("--server", self.server)
-        return shlex.join((program(), *words, *elsewhere))
+        known = os.environ.get(self._service.variable) or self._service.default
+        is_known = self.server == known or not self._service.is_asked_by(*words)
+        return shlex.join((program(), *words, *(() if is_known else (self._service.option, self.server))))
 
     def run(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> None:
         """Runs `work` with a client of the review service to its end.
@@ -96,7 +124,7 @@ class CommandSession:
             complain(f"error: {error}")
             return exits.WRONG_USAGE
         except ConsensusError as error:
-            complain(*explain(error, self.command))
+            complain(*explain(error, self.command, self._service.option))
             return exits.of_error(error, gate=self.is_gate)
         except KeyboardInterrupt:
             complain(self._farewell())

@@ -12,6 +12,7 @@ import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, review_service_pb2
 from consensus_cli.execution import exits
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
@@ -247,6 +248,23 @@ async def test_an_unreachable_service_is_named_with_what_to_do(command: Command)
     assert "cannot reach 127.0.0.1:1: Connection refused" in ended.err
     assert "consensus doctor --server 127.0.0.1:1" in ended.err
     assert len(ended.err.splitlines()) == 2
+
+
+async def test_an_unreachable_persistence_service_is_named_with_the_option_that_exists(
+    command: Command,
+) -> None:
+    ended = await command("usage", "--persistence", "127.0.0.1:1")
+    assert "consensus doctor --persistence 127.0.0.1:1" in ended.err
+    assert "; --persistence names another" in ended.err
+    assert "--server" not in ended.err
+
+
+def test_a_hint_gives_a_command_only_options_that_it_has() -> None:
+    session = CommandSession("127.0.0.1:1", PERSISTENCE)
+    assert session.command("audit", "list").endswith("audit list --persistence 127.0.0.1:1")
+    assert session.command("token", "whoami").endswith("token whoami")
+    assert session.command("runs").endswith("consensus runs")
+    assert CommandSession("127.0.0.1:1").command("runs").endswith("runs --server 127.0.0.1:1")
 
 
 async def test_interrupting_says_how_to_watch_the_run_again() -> None:
