@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from consensus_cli.arguments import run_names
 from consensus_client.options import DEFAULT_PERSISTENCE, DEFAULT_SERVER
 
 __all__ = ["DEFAULT_PERSISTENCE", "DEFAULT_SERVER"]
@@ -71,13 +70,6 @@ Timeout = Annotated[
     ),
 ]
 Deleted = Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")]
-RUN_HELP = "The run's id, 8 characters or more of its beginning, or last."
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN", callback=run_names.resolve, help=RUN_HELP, show_default=False)
-]
-OptionalRunId = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help=RUN_HELP, show_default=False)
-]
 Idea = Annotated[
     str,
     typer.Argument(

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import human_review_pb2, panel_pb2
-from consensus_cli.arguments import options, run_names
+from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import people as view
@@ -27,7 +28,7 @@ Texts = list[str] | None
 
 @app.command()
 def submit(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     score: Annotated[
         float,
         typer.Option(min=0, max=1, metavar="0..1", help="How sure it should go ahead.", show_default=False),

@@ -8,6 +8,7 @@ import typer
 from consensus.v1 import decision_pb2, decision_service_pb2
 from consensus_cli.arguments import options
 from consensus_cli.commands.outcomes import LabelChoice
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_blocks, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions as view
@@ -27,7 +28,7 @@ class StateChoice(StrEnum):
 
 
 def override(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     label: Annotated[LabelChoice, typer.Argument(metavar="LABEL", help="approve, revise or reject.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.", show_default=False)],
     user: User = "",
@@ -74,7 +75,7 @@ def list_escalations(
 
 @app.command()
 def resolve(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     resolution: Annotated[str, typer.Argument(metavar="TEXT", help="What came of it.", show_default=False)],
     override: Annotated[
         LabelChoice | None,

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import decision_pb2, decision_service_pb2
-from consensus_cli.arguments import options, run_filter, run_names
+from consensus_cli.arguments import options, run_filter
 from consensus_cli.arguments.fitting import fitting_needed
+from consensus_cli.execution import run_names
 from consensus_cli.execution.labelled_runs import kinds_of, labelled_runs, votes_of
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
@@ -28,7 +29,7 @@ class LabelChoice(StrEnum):
 
 @app.command()
 def record(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     label: Annotated[LabelChoice, typer.Argument(metavar="LABEL", help="approve, revise or reject.")],
     source: Annotated[str, typer.Option(metavar="WORD", help="Where it is known from.")] = "person",
     reliability: Annotated[float, typer.Option(min=0, max=1, metavar="0..1", help="How sure it is.")] = 1.0,
@@ -84,7 +85,7 @@ def list_outcomes(
 
 
 def explain(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     policy: Annotated[
         str, typer.Option(metavar="NAME[@REVISION]", help="Under this policy.", show_default=False)
     ] = "",

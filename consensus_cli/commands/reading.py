@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
-from consensus_cli.arguments import inputs, options, run_names
+from consensus_cli.arguments import inputs, options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json, say_rows
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
@@ -43,7 +44,7 @@ class DecisionChoice(StrEnum):
 
 
 def show(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     deleted: options.Deleted = False,
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.report.html import html_report
@@ -29,7 +30,7 @@ _BY_SUFFIX = {".html": Format.HTML, ".htm": Format.HTML, ".json": Format.JSON}
 
 
 def report(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     format_: Annotated[
         Format | None,
         typer.Option(

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import proposal_pb2
-from consensus_cli.arguments import inputs, options, run_names, subjects
+from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.arguments.panels import panel_choice
+from consensus_cli.execution import run_names
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -16,7 +17,7 @@ from consensus_client.requests import ReviewOptions
 
 
 def revise(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     notes: Annotated[
         str, typer.Option(metavar="TEXT|@FILE|-", help="What to change, in words.", show_default=False)
     ] = "",

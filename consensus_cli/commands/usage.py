@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from consensus.v1 import usage_service_pb2
-from consensus_cli.arguments import options, run_names
+from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view.usage import usage_lines

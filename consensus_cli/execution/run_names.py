@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
+from consensus_cli.execution.session import CommandSession
 from consensus_client import ReviewClient, RunQuery
 from consensus_client.options import DEFAULT_SERVER
 
@@ -75,8 +77,6 @@ def resolve(context: typer.Context, given: str | None) -> str | None:
     """
     if given is None or context.resilient_parsing or not (given == LAST or _is_beginning(given)):
         return given
-    from consensus_cli.execution.session import CommandSession  # which needs what stands beside this module
-
     server = context.params.get("server") or os.environ.get("CONSENSUS_SERVER") or DEFAULT_SERVER
     found: list[str] = []
 
@@ -85,3 +85,10 @@ def resolve(context: typer.Context, given: str | None) -> str | None:
 
     CommandSession(server).ask(look)
     return found[0]
+
+
+RUN_HELP = "The run's id, 8 characters or more of its beginning, or last."
+RunId = Annotated[str, typer.Argument(metavar="RUN", callback=resolve, help=RUN_HELP, show_default=False)]
+OptionalRunId = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", callback=resolve, help=RUN_HELP, show_default=False)
+]
