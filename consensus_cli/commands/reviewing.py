@@ -179,7 +179,7 @@ def review(
         return await follow(session, client, events, as_json=json, gate=gate)
 
     if on_disconnect is OnDisconnect.CANCEL:
-        session.interrupted = "interrupted, which cancels the run"
+        session.run_goes_on = False
     session.run(start if detach else stream)
 
 

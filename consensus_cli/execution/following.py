@@ -17,6 +17,7 @@ from consensus_cli.view.findings import findings_blocks
 from consensus_cli.view.live import LiveTable
 from consensus_cli.view.outcome import Block, Dissent
 from consensus_cli.view.plain import plain_lines
+from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.run import verdict_blocks
 from consensus_cli.view.turnout import turnout_words
 from consensus_client import ReviewClient, effective_label
@@ -48,7 +49,7 @@ async def follow(
     run, turnout = await _outcome(session, client, known, gate=gate)
     if not as_json:
         say_blocks(
-            [*_verdict(session, run, turnout), *await _paid(session, client), *_next_steps(session, run)]
+            [*_verdict(session, run, turnout), *await _paid(session, client, run), *_next_steps(session, run)]
         )
     return exits.of_run(run, gate=gate)
 
@@ -127,10 +128,11 @@ def _verdict(session: CommandSession, run: run_pb2.Run, turnout: run_pb2.PanelTu
     yield from findings_blocks(run, session.command("show", run.run_id))
 
 
-async def _paid(session: CommandSession, client: ReviewClient) -> list[Block]:
-    """How long the run took, and its calls to the model."""
+async def _paid(session: CommandSession, client: ReviewClient, run: run_pb2.Run) -> list[Block]:
+    """How long the run took, who answered, and its calls to the model."""
     seconds = None if session.run_view.is_partial else session.run_view.elapsed_seconds()
-    took = [] if seconds is None else [f"Took {text.duration(seconds)}."]
+    by = f", answered by {', '.join(models)}" if (models := answering_models(run)) else ""
+    took = [] if seconds is None else [f"Took {text.duration(seconds)}{by}."]
     with suppress(ConsensusError):
         if attempts := [each async for each in client.attempts(session.run_view.run_id)]:
             took.append(cost_of(attempts).sentence())

@@ -73,6 +73,7 @@ class CommandSession:
         self._service = service
         self.run_view = RunView()
         self.interrupted = "interrupted"
+        self.run_goes_on = True
         self.is_gate = False
 
     def command(self, *words: str) -> str:
@@ -127,12 +128,16 @@ class CommandSession:
             complain(*explain(error, self.command, self._service.option))
             return exits.of_error(error, gate=self.is_gate)
         except KeyboardInterrupt:
-            complain(self._farewell())
+            complain(*self._farewell())
             return exits.INTERRUPTED
 
-    def _farewell(self) -> str:
-        if not self.run_view.run_id or self.run_view.is_over:
-            return self.interrupted
+    def _farewell(self) -> list[str]:
+        """What becomes of the run that was followed, and the commands for it."""
+        run_id = self.run_view.run_id
+        if not run_id or self.run_view.is_over:
+            return [self.interrupted]
         after = ("--after", str(self.run_view.last_sequence)) if self.run_view.last_sequence else ()
-        again = self.command("watch", self.run_view.run_id, *after)
-        return f"{self.interrupted}; watch the run again: {again}"
+        lines = [f"  watch it again: {self.command('watch', run_id, *after)}"]
+        if self.run_goes_on:
+            lines.append(f"  cancel it:      {self.command('cancel', run_id)}")
+        return [f"{self.interrupted}; the run {'goes on' if self.run_goes_on else 'is cancelled'}", *lines]

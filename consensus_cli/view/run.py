@@ -11,6 +11,7 @@ from consensus_cli.view.entries import blocking_line, concern_line
 from consensus_cli.view.outcome import Block, Dissent, decision_blocks, override_blocks
 from consensus_cli.view.people import people_blocks, together_blocks
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.subject import shown_words, subject_sections
@@ -76,6 +77,7 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("panel", _panel(specification)),
         ("expanded by", model(specification.expand_model, _given(specification, "expand_temperature"))),
         ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
+        ("answered by", _answered(run)),
         ("resumed", str(run.resume_count or "")),
         ("taken over", str(run.take_over_count or "")),
         ("policy", _policy(specification)),
@@ -90,6 +92,12 @@ def state(run: run_pb2.Run) -> str:
 def model(name: str, temperature: float | None) -> str:
     """A model and the temperature that it was sent."""
     return text.clean(name) if temperature is None else f"{text.clean(name)} at {temperature:g}"
+
+
+def _answered(run: run_pb2.Run) -> str:
+    """The models that wrote the reviews, where it is not simply the one that was asked."""
+    models = answering_models(run)
+    return "" if models == [text.clean(run.specification.review_model)] else ", ".join(models)
 
 
 def _panel(specification: run_pb2.RunSpecification) -> str:

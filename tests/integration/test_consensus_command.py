@@ -66,6 +66,16 @@ def test_a_run_is_shown_listed_priced_annotated_and_reported(pair: Pair, mark: s
         assert run_id in (tmp_path / form).read_text(encoding="utf-8")
 
 
+def test_the_offline_model_is_named_whatever_model_was_asked(pair: Pair, mark: str) -> None:
+    done = consensus(pair, "review", f"We send reminders, {mark}.", "--model", "another")
+    run_id = done.stdout.split()[1]
+    assert "answered by offline-rules." in done.stdout
+    shown = consensus(pair, "show", run_id).stdout.splitlines()
+    assert ["answered", "by", "offline-rules"] in [line.split() for line in shown]
+    assert "model offline-rules, by" in consensus(pair, "report", run_id).stdout.splitlines()[2]
+    assert "another" not in consensus(pair, "attempts", run_id).stdout
+
+
 def test_a_detached_run_is_watched_to_its_end(pair: Pair, mark: str) -> None:
     started = consensus(pair, "review", f"We send reminders, {mark}.", "--detach")
     run_id = started.stdout.split()[1]

@@ -56,7 +56,7 @@ async def test_a_rejection_names_what_blocks_what_it_took_and_what_to_do(command
     *_, heading, blocking, took, revise, _show, _report = ended.out.splitlines()
     assert heading == "What blocks it"
     assert blocking == "  - Numbers are kept in plain text. (SecurityGuardian; security-critical)"
-    assert took.startswith("Took 2.4 s. 2 calls to the model")
+    assert took.startswith("Took 2.4 s, answered by test-model. 2 calls to the model")
     assert revise.endswith(f"consensus revise {samples.RUN} --notes '…'")
     assert ended.out.count("Numbers are kept in plain text.") == 1
 
@@ -280,8 +280,10 @@ async def test_interrupting_says_how_to_watch_the_run_again() -> None:
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     assert process.returncode == 130
-    assert f"consensus watch {samples.RUN} --after 4 --server {address}" in err.decode()
-    assert "Traceback" not in err.decode()
+    said, watch, cancel = err.decode().splitlines()
+    assert said == "interrupted; the run goes on"
+    assert watch.endswith(f"consensus watch {samples.RUN} --after 4 --server {address}")
+    assert cancel.endswith(f"consensus cancel {samples.RUN} --server {address}")
 
 
 async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> None:
