@@ -14,6 +14,7 @@ Server = Annotated[
     str,
     typer.Option(
         "--server",
+        is_eager=True,  # short names of runs are looked up there
         envvar="CONSENSUS_SERVER",
         metavar="HOST:PORT",
         help="The review service; dns:///host:port takes all its addresses in turn.",
@@ -69,7 +70,6 @@ Timeout = Annotated[
     ),
 ]
 Deleted = Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
 Idea = Annotated[
     str,
     typer.Argument(

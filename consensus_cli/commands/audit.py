@@ -14,7 +14,7 @@ from consensus.v1 import audit_service_pb2
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
 from consensus_cli.view.verdict import is_whole, verdict_caveats, verdict_lines, verdict_message
@@ -104,7 +104,7 @@ def list_entries(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    CommandSession(persistence).run_with(AuditClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(AuditClient, read)
 
 
 @app.command()
@@ -152,7 +152,7 @@ def verify(
                 complain(f"{told} streams so far")
         return _report(message.verdict, key)
 
-    CommandSession(persistence).run_with(AuditClient, ask)
+    CommandSession(persistence, PERSISTENCE).run_with(AuditClient, ask)
 
 
 @app.command("export")
@@ -174,7 +174,7 @@ def export_(
             close()
         complain(text.count(count, "line"))
 
-    CommandSession(persistence).run_with(AuditClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(AuditClient, write)
 
 
 @app.command()
@@ -196,7 +196,7 @@ def checkpoint(
         with output.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
-    CommandSession(persistence).run_with(AuditClient, take)
+    CommandSession(persistence, PERSISTENCE).run_with(AuditClient, take)
 
 
 def register(parent: typer.Typer) -> None:

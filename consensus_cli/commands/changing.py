@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from consensus_cli.arguments import inputs, options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
@@ -14,7 +15,7 @@ from consensus_client import ReviewClient
 
 
 def cancel(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     idempotency_key: options.Key = None,
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
@@ -32,7 +33,7 @@ def cancel(
 
 
 def annotate(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     note: Annotated[
         str | None,
         typer.Argument(metavar="[NOTE|@FILE|-]", help="What to note about the decision.", show_default=False),

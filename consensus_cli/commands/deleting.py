@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
@@ -12,7 +13,7 @@ from consensus_client import ReviewClient
 
 
 def delete(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     idempotency_key: options.Key = None,
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
@@ -33,9 +34,7 @@ def delete(
 
 
 def undelete(
-    run_id: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run's id.", show_default=False)
-    ] = None,
+    run_id: run_names.OptionalRunId = None,
     deletion: Annotated[
         str | None,
         typer.Option(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from json import dumps as to_json
 from typing import Annotated, Any
 
 import grpc.aio
@@ -17,7 +18,7 @@ from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.failures import plain_cause
-from consensus_cli.execution.printing import say
+from consensus_cli.execution.printing import say, say_json
 from consensus_cli.view import text
 from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
@@ -30,15 +31,16 @@ from consensus_rpc.channel.status import contract_errors
 
 _CALL_SECONDS = 3.0
 _PROBE_SECONDS = 600.0  # slow routes are given minutes
+_WORDS = {True: "ok", False: "FAILED", None: "-"}
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """One thing that was looked at: whether it is as it should be, and what was seen."""
+    """One thing: whether it is as it should be (None: it was not tried), and what was seen."""
 
     subject: str
-    is_well: bool
+    is_well: bool | None
     seen: str
 
 
@@ -48,29 +50,45 @@ def doctor(
     ask_models: Annotated[
         bool, typer.Option("--model", help="Make one small call on each route to a model; it costs a little.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Check both services and the database, or the models.
 
-    One line for each thing looked at; exit 1 when something is wrong.
+    One line for each thing looked at; exit 1 when something is wrong. No model
+    is called unless --model says so.
     """
     try:
         if ask_models:
-            _show_models(asyncio.run(_probe(inputs.target(server))))
+            _show_models(asyncio.run(_probe(inputs.target(server))), as_json=json)
             return
         checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
     except CredentialError as error:
         raise typer.BadParameter(str(error)) from None
-    rows = [["ok" if each.is_well else "FAILED", each.subject, each.seen] for each in checkups]
-    say(*table(("", "what", "seen"), rows)[1:])
-    wrong = [each.subject for each in checkups if not each.is_well]
-    say("", f"wrong: {', '.join(wrong)}" if wrong else "all is well")
+    wrong = [each.subject for each in checkups if each.is_well is False]
+    if json:
+        say(_as_json(checkups))
+    else:
+        rows = [[_WORDS[each.is_well], each.subject, each.seen] for each in checkups]
+        say(*table(("", "what", "seen"), rows)[1:])
+        untried = ", ".join(each.subject for each in checkups if each.is_well is None)
+        well = f"all that was tried is well; not tried: {untried}" if untried else "all is well"
+        say("", f"wrong: {', '.join(wrong)}" if wrong else well)
     raise typer.Exit(exits.FAILED if wrong else exits.OK)
 
 
-def _show_models(probes: Sequence[review_service_pb2.ModelRouteProbe]) -> None:
+def _as_json(checkups: Sequence[Checkup]) -> str:
+    """`{"well": …, "checks": [{"what": …, "well": true, false or null for not tried, "seen": …}]}`."""
+    checks = [{"what": each.subject, "well": each.is_well, "seen": each.seen} for each in checkups]
+    return to_json({"well": all(each.is_well is not False for each in checkups), "checks": checks})
+
+
+def _show_models(probes: Sequence[review_service_pb2.ModelRouteProbe], *, as_json: bool) -> None:
     """Says what the routes answered, and ends with 1 when one is of no use."""
-    say(*probe_lines(probes))
     wrong = [text.clean(each.route) for each in probes if not each.usable]
+    if as_json:
+        say_json(review_service_pb2.ProbeModelRoutesResponse(probes=probes))
+        raise typer.Exit(exits.FAILED if wrong else exits.OK)
+    say(*probe_lines(probes))
     say("", f"not usable: {', '.join(wrong)}" if wrong else "all routes are usable")
     raise typer.Exit(exits.FAILED if wrong else exits.OK)
 
@@ -120,7 +138,9 @@ def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Ch
     models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
     where = text.clean(route.base_url) or "the provider's own address"
     key = "key present" if route.api_key_configured else "no key: runs will fail with LLM_AUTHENTICATION"
-    yield Checkup("model", route.api_key_configured, f"{where}, {', '.join(models)}, {key}")
+    yield Checkup("model's key", route.api_key_configured, key)
+    untried = "not tried: `consensus doctor --model` makes a small call"
+    yield Checkup("model", None, f"{', '.join(models)} at {where}, {untried}")
     today = datetime.now(UTC).date()
     for has_time, seen in announced_ends([route.expand_model, route.review_model], today):
         yield Checkup("model's end", has_time, seen)
@@ -151,10 +171,11 @@ async def _examine_persistence(target: str) -> list[Checkup]:
 def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> Iterator[Checkup]:
     rows = text.count(sum(each.row_count for each in status.tables), "row")
     tables = text.count(len(status.tables), "table")
+    address = f"{text.clean(status.address)}, " if status.address else ""
     yield Checkup(
         "database",
         is_well=True,
-        seen=f"{text.clean(status.backend)} {text.clean(status.server_version)}, "
+        seen=f"{address}{text.clean(status.backend)} {text.clean(status.server_version)}, "
         f"{text.size(status.size_bytes)}, {rows} in {tables}",
     )
     is_head = status.schema_revision == status.schema_head

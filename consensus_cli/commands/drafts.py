@@ -20,7 +20,7 @@ from consensus_cli.arguments.draft_options import (
 )
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say, say_json
-from consensus_cli.execution.session import CommandSession, program
+from consensus_cli.execution.session import PERSISTENCE, CommandSession, program
 from consensus_cli.view import drafts as view
 from consensus_client import DraftClient, ReviewClient
 
@@ -62,7 +62,7 @@ def new(
         else:
             say(f"draft {draft.draft_id}")
 
-    CommandSession(persistence).run_with(DraftClient, create)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, create)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def show(
         else:
             say(*view.draft_lines(draft))
 
-    CommandSession(persistence).run_with(DraftClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, read)
 
 
 @app.command("list")
@@ -105,7 +105,7 @@ def list_drafts(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    CommandSession(persistence).run_with(DraftClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, read)
 
 
 @app.command()
@@ -127,7 +127,7 @@ def append(
         else:
             say(f"segment {segment.position} by {segment.author_display}")
 
-    CommandSession(persistence).run_with(DraftClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, write)
 
 
 @app.command("pass")
@@ -148,7 +148,7 @@ def pass_ring(
         else:
             say(view.ring_line(ring))
 
-    CommandSession(persistence).run_with(DraftClient, hand_over)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, hand_over)
 
 
 @app.command()
@@ -175,7 +175,7 @@ def invite(
         say(answer.token)
         complain(f"they accept with: {program()} draft accept {draft_id} TOKEN --user THEIR_ID")
 
-    CommandSession(persistence).run_with(DraftClient, offer)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, offer)
 
 
 @app.command()
@@ -192,7 +192,7 @@ def accept(
         joined = await client.accept(draft_id, token, user=user, idempotency_key=idempotency_key)
         say(view.collaborator_line(joined))
 
-    CommandSession(persistence).run_with(DraftClient, join)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, join)
 
 
 @app.command()
@@ -215,7 +215,7 @@ def update(
         )
         say(*view.list_lines([draft]))
 
-    CommandSession(persistence).run_with(DraftClient, change)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, change)
 
 
 @app.command()
@@ -237,7 +237,7 @@ def watch(
                 else:
                     say(view.event_line(event))
 
-    CommandSession(persistence).run_with(DraftClient, stream)
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, stream)
 
 
 @app.command()

@@ -6,8 +6,9 @@ import typer
 
 from consensus.v1 import human_review_pb2, panel_pb2
 from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import people as view
 from consensus_cli.view import text
 from consensus_client import DecisionClient
@@ -27,7 +28,7 @@ Texts = list[str] | None
 
 @app.command()
 def submit(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     score: Annotated[
         float,
         typer.Option(min=0, max=1, metavar="0..1", help="How sure it should go ahead.", show_default=False),
@@ -67,12 +68,14 @@ def submit(
         else:
             say(f"submitted {text.score(score)} by {view.person(recorded)} for {run_id}")
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
 def list_human_reviews(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Of this run.")] = "",
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help="Of this run.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of protobuf JSON.")] = False,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:
@@ -86,7 +89,7 @@ def list_human_reviews(
         else:
             say(*view.human_review_lines(found) if found else ["no reviews by people"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def register(parent: typer.Typer) -> None:

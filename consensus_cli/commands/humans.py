@@ -8,8 +8,9 @@ import typer
 from consensus.v1 import decision_pb2, decision_service_pb2
 from consensus_cli.arguments import options
 from consensus_cli.commands.outcomes import LabelChoice
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_blocks, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions as view
 from consensus_cli.view.outcome import override_blocks
 from consensus_client import DecisionClient
@@ -27,7 +28,7 @@ class StateChoice(StrEnum):
 
 
 def override(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     label: Annotated[LabelChoice, typer.Argument(metavar="LABEL", help="approve, revise or reject.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.", show_default=False)],
     user: User = "",
@@ -45,7 +46,7 @@ def override(
         else:
             say_blocks(override_blocks(recorded))
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
@@ -69,12 +70,12 @@ def list_escalations(
         else:
             say(*view.escalation_lines(found) if found else ["no escalations"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 @app.command()
 def resolve(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     resolution: Annotated[str, typer.Argument(metavar="TEXT", help="What came of it.", show_default=False)],
     override: Annotated[
         LabelChoice | None,
@@ -98,7 +99,7 @@ def resolve(
         if answer.HasField("override"):
             say_blocks(override_blocks(answer.override))
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 def _number(label: LabelChoice) -> decision_pb2.DecisionLabel.ValueType:

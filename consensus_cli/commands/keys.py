@@ -10,7 +10,7 @@ from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_p
 from consensus_cli.arguments import options
 from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.tables import table
 from consensus_rpc.channel.status import contract_errors
@@ -26,7 +26,7 @@ def list_keys(
 ) -> None:
     """List the content keys, the newest last, and which key of CONTENT_KEYS_FILE each is wrapped with."""
 
-    session = CommandSession(persistence)
+    session = CommandSession(persistence, PERSISTENCE)
 
     async def read(stub: Any) -> None:
         request = diagnostics_service_pb2.ListContentKeysRequest()
@@ -51,7 +51,7 @@ def rotate(
     as its first; once `list` names an old key no more it may leave the file.
     """
 
-    session = CommandSession(persistence)
+    session = CommandSession(persistence, PERSISTENCE)
 
     async def begin(stub: Any) -> None:
         request = diagnostics_service_pb2.RotateContentKeysRequest()

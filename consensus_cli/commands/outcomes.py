@@ -8,9 +8,10 @@ import typer
 from consensus.v1 import decision_pb2, decision_service_pb2
 from consensus_cli.arguments import options, run_filter
 from consensus_cli.arguments.fitting import fitting_needed
+from consensus_cli.execution import run_names
 from consensus_cli.execution.labelled_runs import kinds_of, labelled_runs, votes_of
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions as view
 from consensus_client import DecisionClient, ReviewClient
 from consensus_decision.policy import DEFAULT
@@ -28,7 +29,7 @@ class LabelChoice(StrEnum):
 
 @app.command()
 def record(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     label: Annotated[LabelChoice, typer.Argument(metavar="LABEL", help="approve, revise or reject.")],
     source: Annotated[str, typer.Option(metavar="WORD", help="Where it is known from.")] = "person",
     reliability: Annotated[float, typer.Option(min=0, max=1, metavar="0..1", help="How sure it is.")] = 1.0,
@@ -59,12 +60,14 @@ def record(
         else:
             say(f"recorded {label} for {run_id}")
 
-    CommandSession(persistence).run_with(DecisionClient, write)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 
 
 @app.command("list")
 def list_outcomes(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Of this run.")] = "",
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", callback=run_names.resolve, help="Of this run.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of protobuf JSON.")] = False,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
 ) -> None:
@@ -78,11 +81,11 @@ def list_outcomes(
         else:
             say(*view.outcome_lines(found) if found else ["no outcomes"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def explain(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     policy: Annotated[
         str, typer.Option(metavar="NAME[@REVISION]", help="Under this policy.", show_default=False)
     ] = "",
@@ -98,7 +101,7 @@ def explain(
         else:
             say(*view.explanation_lines(answer))
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def scorecard(
@@ -131,7 +134,7 @@ def scorecard(
         labels = np.array([decided[run_id] for run_id in run_ids])
         say(*view.scorecard_lines(scores_of(table, labels, kinds_of(run_ids, texts))))
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 def register(parent: typer.Typer) -> None:

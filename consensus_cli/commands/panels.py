@@ -10,7 +10,7 @@ from consensus_cli.arguments import options
 from consensus_cli.arguments.panels import is_folder, panel_folder
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import panels as view
 from consensus_client import PanelClient
 from consensus_panels import default_panel, is_refused, lint, normalised, write_folder
@@ -67,7 +67,7 @@ def put(
         complain(*view.finding_lines(answer.findings))
         say(f"{'put' if answer.created else 'unchanged'} {name}@{answer.panel.revision}")
 
-    CommandSession(persistence).run_with(PanelClient, store)
+    CommandSession(persistence, PERSISTENCE).run_with(PanelClient, store)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def show(
         else:
             say(*view.panel_lines(panel))
 
-    CommandSession(persistence).run_with(PanelClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(PanelClient, read)
 
 
 @app.command()
@@ -110,7 +110,7 @@ def diff(
         one, other = [brought.get(each) or await _stored(client, each) for each in (before, after)]
         say(*view.diff_lines(one, other) or ["no difference"])
 
-    CommandSession(persistence).run_with(PanelClient, compare)
+    CommandSession(persistence, PERSISTENCE).run_with(PanelClient, compare)
 
 
 @app.command("list")
@@ -137,7 +137,7 @@ def list_panels(
             if page.next_page_token:
                 complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    CommandSession(persistence).run_with(PanelClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(PanelClient, read)
 
 
 @app.command()
@@ -152,7 +152,7 @@ def delete(
         await client.delete(name, idempotency_key=idempotency_key)
         say(f"deleted {name}")
 
-    CommandSession(persistence).run_with(PanelClient, remove)
+    CommandSession(persistence, PERSISTENCE).run_with(PanelClient, remove)
 
 
 def register(parent: typer.Typer) -> None:

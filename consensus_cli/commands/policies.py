@@ -14,7 +14,7 @@ from consensus_cli.arguments.fitting import fitting_needed, price, share
 from consensus_cli.execution import exits
 from consensus_cli.execution.labelled_runs import LabelledRun, labelled_runs, votes_of
 from consensus_cli.execution.printing import complain, say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import decisions
 from consensus_cli.view import fits as view
 from consensus_client import DecisionClient, PolicyClient
@@ -74,7 +74,7 @@ def put(
         else:
             say(f"{'put' if answer.created else 'unchanged'} {name}@{answer.policy.revision}")
 
-    CommandSession(persistence).run_with(PolicyClient, store)
+    CommandSession(persistence, PERSISTENCE).run_with(PolicyClient, store)
 
 
 @app.command()
@@ -97,7 +97,7 @@ def show(
         else:
             say(json_format.dumps(policy_content(policy), indent=2))
 
-    CommandSession(persistence).run_with(PolicyClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(PolicyClient, read)
 
 
 @app.command("list")
@@ -121,7 +121,7 @@ def list_policies(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    CommandSession(persistence).run_with(PolicyClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(PolicyClient, read)
 
 
 @app.command("what-if")
@@ -145,7 +145,7 @@ def what_if(
         right = {each.run.run_id: each.outcome.label for each in await labelled_runs(client, wanted)}
         say(*decisions.what_if_lines(runs, right) if runs else ["no decided run"])
 
-    CommandSession(persistence).run_with(DecisionClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, read)
 
 
 @app.command("fit")
@@ -214,7 +214,7 @@ def fit(
     start = _policy(base) if base is not None else DEFAULT
     if cost is not None:
         start = replace(start, loss=LossMatrix.of_false_approval(cost))
-    session = CommandSession(persistence)
+    session = CommandSession(persistence, PERSISTENCE)
     if votes is not None:
         policy = _fitted_on_table(votes, strategy, start, target_error)
         _keep(policy, output)

@@ -7,13 +7,15 @@ import typer
 
 from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
 from consensus_cli.arguments import inputs, options
-from consensus_cli.execution.printing import complain, say, say_blocks, say_json
+from consensus_cli.execution import run_names
+from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json, say_rows
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.lists import attempt_lines, info_lines, persona_lines, run_lines
 from consensus_cli.view.progress import label
 from consensus_cli.view.run import run_blocks
+from consensus_cli.view.run_table import run_rows
 from consensus_client import ReviewClient
 from consensus_client.requests import RunQuery
 
@@ -42,7 +44,7 @@ class DecisionChoice(StrEnum):
 
 
 def show(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     deleted: options.Deleted = False,
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
@@ -75,7 +77,10 @@ def runs(
         RunTypeChoice | None, typer.Option("--type", help="Of this type.", show_default=False)
     ] = None,
     parent: Annotated[
-        str, typer.Option(metavar="RUN", help="Revisions of this run.", show_default=False)
+        str,
+        typer.Option(
+            metavar="RUN", callback=run_names.resolve, help="Revisions of this run.", show_default=False
+        ),
     ] = "",
     user: Annotated[
         str, typer.Option(metavar="ID", help="Started for this person.", show_default=False)
@@ -100,7 +105,10 @@ def runs(
     json: Annotated[bool, typer.Option("--json", help="Print each run as a line of protobuf JSON.")] = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """List runs, newest first; all conditions must hold."""
+    """List runs, newest first; all conditions must hold.
+
+    A terminal gets lines that fit it, a pipe whole ids and times.
+    """
     paging = [("--all", everything), ("--page-token", bool(page_token)), ("--export", export)]
     inputs.refuse_together(paging)
     inputs.refuse_together([("--export", export), ("--deleted", deleted)])
@@ -132,6 +140,8 @@ def runs(
         if json:
             for run in found:
                 say_json(run)
+        elif found and (console := plain_console()).is_terminal:
+            say_rows(run_rows(found, console.width))
         else:
             say(*run_lines(found) if found else ["no runs"])
         if more:
@@ -142,7 +152,13 @@ def runs(
 
 def attempts(
     run_id: Annotated[
-        str, typer.Argument(metavar="RUN", help="The id of a run or of an expansion.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="RUN",
+            callback=run_names.resolve,
+            help="The id of a run (or its beginning, or last) or of an expansion.",
+            show_default=False,
+        ),
     ],
     raw: Annotated[bool, typer.Option("--raw", help="Print invalid answers as they came, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each call as a line of protobuf JSON.")] = False,

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.report.html import html_report
@@ -25,11 +26,19 @@ class Format(StrEnum):
     JSON = "json"
 
 
+_BY_SUFFIX = {".html": Format.HTML, ".htm": Format.HTML, ".json": Format.JSON}
+
+
 def report(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     format_: Annotated[
-        Format, typer.Option("--format", help="html is one file that needs nothing else.")
-    ] = Format.MARKDOWN,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="html is one file that needs nothing else; without it the name of FILE says, or md.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +59,7 @@ def report(
     async def write(client: ReviewClient) -> int | None:
         run = await client.get_run(run_id)
         attempts = [attempt async for attempt in client.attempts(run_id, page_size=100)]
-        document = _document(format_, run, attempts, await _change(client, run))
+        document = _document(_chosen(format_, output), run, attempts, await _change(client, run))
         if output is None:
             say(document.rstrip("\n"))
             return None
@@ -63,6 +72,13 @@ def report(
         return None
 
     CommandSession(server).run(write)
+
+
+def _chosen(given: Format | None, output: Path | None) -> Format:
+    """The format that was asked for, or that the file's name ends in."""
+    if given is not None or output is None:
+        return given or Format.MARKDOWN
+    return _BY_SUFFIX.get(output.suffix.lower(), Format.MARKDOWN)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ import typer
 from consensus.v1 import review_service_pb2
 from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.arguments.panels import panel_choice
+from consensus_cli.execution import run_names
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain
 from consensus_cli.execution.session import CommandSession
@@ -178,12 +179,12 @@ def review(
         return await follow(session, client, events, as_json=json, gate=gate)
 
     if on_disconnect is OnDisconnect.CANCEL:
-        session.interrupted = "interrupted, which cancels the run"
+        session.run_goes_on = False
     session.run(start if detach else stream)
 
 
 def watch(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     after: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Only the events after this sequence.")
     ] = 0,
@@ -209,7 +210,7 @@ def watch(
 
 
 def resume(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     idempotency_key: options.Key = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
     json: options.JsonEvents = False,

@@ -7,6 +7,7 @@ import typer
 from consensus.v1 import proposal_pb2
 from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.arguments.panels import panel_choice
+from consensus_cli.execution import run_names
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -16,7 +17,7 @@ from consensus_client.requests import ReviewOptions
 
 
 def revise(
-    run_id: options.RunId,
+    run_id: run_names.RunId,
     notes: Annotated[
         str, typer.Option(metavar="TEXT|@FILE|-", help="What to change, in words.", show_default=False)
     ] = "",
@@ -117,8 +118,14 @@ def revise(
 
 
 def diff(
-    run_id_a: Annotated[str, typer.Argument(metavar="A", help="The run before.", show_default=False)],
-    run_id_b: Annotated[str, typer.Argument(metavar="B", help="The run after.", show_default=False)],
+    run_id_a: Annotated[
+        str,
+        typer.Argument(metavar="A", callback=run_names.resolve, help="The run before.", show_default=False),
+    ],
+    run_id_b: Annotated[
+        str,
+        typer.Argument(metavar="B", callback=run_names.resolve, help="The run after.", show_default=False),
+    ],
     json: options.Json = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:

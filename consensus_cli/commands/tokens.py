@@ -8,7 +8,7 @@ import typer
 
 from consensus_cli.arguments import options
 from consensus_cli.execution.printing import complain, say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import access as view
 from consensus_client import AccessClient, IdentityClient
 
@@ -55,7 +55,7 @@ def create(
         )
         _show(answer.secret, output)
 
-    CommandSession(persistence).run_with(AccessClient, make)
+    CommandSession(persistence, PERSISTENCE).run_with(AccessClient, make)
 
 
 @app.command("list")
@@ -78,7 +78,7 @@ def list_keys(
         if page.next_page_token:
             complain(f"more: the same command with --page-token {page.next_page_token}")
 
-    CommandSession(persistence).run_with(AccessClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(AccessClient, read)
 
 
 @app.command()
@@ -104,7 +104,7 @@ def rotate(
         _show(answer.secret, output)
         complain(f"{key_id} is valid {view.state(answer.replaced_key)}")
 
-    CommandSession(persistence).run_with(AccessClient, replace)
+    CommandSession(persistence, PERSISTENCE).run_with(AccessClient, replace)
 
 
 @app.command()
@@ -119,7 +119,7 @@ def revoke(
         await client.revoke(key_id, idempotency_key=idempotency_key)
         say(f"revoked {key_id}")
 
-    CommandSession(persistence).run_with(AccessClient, end)
+    CommandSession(persistence, PERSISTENCE).run_with(AccessClient, end)
 
 
 @app.command()

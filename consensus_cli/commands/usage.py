@@ -7,8 +7,9 @@ import typer
 
 from consensus.v1 import usage_service_pb2
 from consensus_cli.arguments import options
+from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.execution.session import CommandSession
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view.usage import usage_lines
 from consensus_client import UsageClient
 
@@ -34,7 +35,12 @@ def usage(
     last_day: Annotated[
         str, typer.Option("--to", metavar="DAY", help="Last day; today otherwise.", show_default=False)
     ] = "",
-    run_id: Annotated[str, typer.Option("--run", metavar="RUN", help="Of a run.", show_default=False)] = "",
+    run_id: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", callback=run_names.resolve, help="Of a run.", show_default=False
+        ),
+    ] = "",
     caller: Annotated[str, typer.Option(metavar="NAME", help="Of a caller.", show_default=False)] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="Of a person.", show_default=False)] = "",
     persona: Annotated[str, typer.Option(metavar="ID", help="Of a persona.", show_default=False)] = "",
@@ -56,7 +62,7 @@ def usage(
         else:
             say(*usage_lines(found, words) if found else ["no calls"])
 
-    CommandSession(persistence).run_with(UsageClient, read)
+    CommandSession(persistence, PERSISTENCE).run_with(UsageClient, read)
 
 
 def register(parent: typer.Typer) -> None:

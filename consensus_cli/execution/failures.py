@@ -35,8 +35,8 @@ Command = Callable[..., str]
 """Spells a command that the user may type: `spell("watch", run_id)`."""
 
 
-def explain(error: ConsensusError, spell: Command) -> list[str]:
-    """At most two lines, safe on a terminal."""
+def explain(error: ConsensusError, spell: Command, option: str = "--server") -> list[str]:
+    """At most two lines, safe on a terminal; `option` names the service that was asked."""
 
     def command(*words: str) -> str:
         return f"`{spell(*words)}`"
@@ -48,7 +48,7 @@ def explain(error: ConsensusError, spell: Command) -> list[str]:
         for name, value in (("run", error.run_id), ("request", error.request_id))
         if value
     ]
-    second = "; ".join(part for part in (", ".join(ids), _advice(error, command)) if part)
+    second = "; ".join(part for part in (", ".join(ids), _advice(error, command, option)) if part)
     return [first, f"  {second}"] if second else [first]
 
 
@@ -69,11 +69,13 @@ def _message(error: ConsensusError) -> str:
     return error.message
 
 
-def _advice(error: ConsensusError, command: Command) -> str:
+def _advice(error: ConsensusError, command: Command, option: str) -> str:
     if isinstance(error, RunFailed):
         return _advice_for_run(error, command)
     if isinstance(error, InvalidField) and any(_is_too_long_an_idea(each) for each in error.field_violations):
         return "--document sends it as one"
+    if isinstance(error, ServerUnreachable) and not error.run_id:
+        return f"is the service running there? {command('doctor')} checks; {option} names another"
     known = _advice_for_call(error, command) or _advice_for_access(error, command)
     if not known and error.retry_after_seconds is not None:
         return f"try again after {error.retry_after_seconds:g} s"
@@ -105,8 +107,6 @@ def _advice_for_call(error: ConsensusError, command: Command) -> str:
     match error:
         case ServerUnreachable() | PersistenceUnavailable() if run_id:
             return f"the run is safe, watch it once the service is back: {command('watch', run_id)}"
-        case ServerUnreachable():
-            return f"is the service running there? {command('doctor')} checks; --server names another"
         case PersistenceUnavailable():
             return f"{command('doctor')} checks both services; then try again"
         case RunNotFound():

@@ -1,23 +1,26 @@
 """Following a run: the events into one of three views, the decision into an exit code."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.live import Live
 
-from consensus.v1 import run_event_pb2, run_pb2
+from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
+from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
+from consensus_cli.view.findings import findings_blocks
 from consensus_cli.view.live import LiveTable
-from consensus_cli.view.outcome import Block
+from consensus_cli.view.outcome import Block, Dissent
 from consensus_cli.view.plain import plain_lines
+from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.run import verdict_blocks
 from consensus_cli.view.turnout import turnout_words
-from consensus_client import ReviewClient
+from consensus_client import ReviewClient, effective_label
 from consensus_contract.errors import ConsensusError, RunFailed
 
 Events = AsyncGenerator[run_event_pb2.RunEvent]
@@ -34,7 +37,7 @@ async def follow(
     """
     session.is_gate = gate
     console = plain_console()
-    is_live = console.is_terminal and not as_json
+    is_live = console.is_terminal and not console.is_dumb_terminal and not as_json
     show = say_json if as_json else _nothing if is_live else _plain(session)
     with _live(session, console) if is_live else nullcontext():
         try:
@@ -45,7 +48,9 @@ async def follow(
             raise
     run, turnout = await _outcome(session, client, known, gate=gate)
     if not as_json:
-        say_blocks([*verdict_blocks(run, turnout), *await _paid(session, client), *_next_steps(session)])
+        say_blocks(
+            [*_verdict(session, run, turnout), *await _paid(session, client, run), *_next_steps(session, run)]
+        )
     return exits.of_run(run, gate=gate)
 
 
@@ -67,10 +72,10 @@ async def _take_all(
 
 
 async def _expect_panel(session: CommandSession, client: ReviewClient) -> run_pb2.Run:
-    """Learns the panel's weights, which no event says; without them only persons are counted."""
+    """Learns what no event says, such as the panel's weights; without them only persons are counted."""
     with suppress(ConsensusError):
         run = await client.get_run(session.run_view.run_id)
-        session.run_view.panel.expect(run.turnout)
+        session.run_view.expect(run)
         return run
     return run_pb2.Run()
 
@@ -112,19 +117,33 @@ async def _outcome(
         return run, run.turnout
     run = await client.get_run(view.run_id) if gate else known
     run.decision.CopyFrom(view.decision)
+    del run.persona_reviews[:]
+    run.persona_reviews.extend(view.reviews.values())
     return run, view.panel.turnout()
 
 
-async def _paid(session: CommandSession, client: ReviewClient) -> list[Block]:
-    """What the run cost so far, where any route has a price."""
+def _verdict(session: CommandSession, run: run_pb2.Run, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+    """How it was decided; and what speaks against it."""
+    yield from verdict_blocks(run, turnout, Dissent.WAY_OUT)
+    yield from findings_blocks(run, session.command("show", run.run_id))
+
+
+async def _paid(session: CommandSession, client: ReviewClient, run: run_pb2.Run) -> list[Block]:
+    """How long the run took, who answered, and its calls to the model."""
+    seconds = None if session.run_view.is_partial else session.run_view.elapsed_seconds()
+    by = f", answered by {', '.join(models)}" if (models := answering_models(run)) else ""
+    took = [] if seconds is None else [f"Took {text.duration(seconds)}{by}."]
     with suppress(ConsensusError):
-        cost = cost_of([each async for each in client.attempts(session.run_view.run_id)])
-        if cost.is_known:
-            return [Block(0, cost.sentence(), "dim")]
-    return []
+        if attempts := [each async for each in client.attempts(session.run_view.run_id)]:
+            took.append(cost_of(attempts).sentence())
+    return [Block(0, " ".join(took), "dim")] if took else []
 
 
-def _next_steps(session: CommandSession) -> list[Block]:
+def _next_steps(session: CommandSession, run: run_pb2.Run) -> list[Block]:
+    """Commands that a reader is likely to want next, that which changes something first."""
     run_id = session.run_view.run_id
-    more = [session.command("show", run_id), session.command("report", run_id, "--format", "html")]
+    more = [session.command("show", run_id), session.command("report", run_id, "-o", "report.html")]
+    if effective_label(run) != decision_pb2.DECISION_LABEL_APPROVE:
+        edit = ("--document", "FILE") if run.specification.HasField("document") else ("--notes", "…")
+        more.insert(0, session.command("revise", run_id, *edit))
     return [Block(0, line, "dim") for line in more]

@@ -42,6 +42,13 @@ def say_blocks(blocks: Iterable[Block]) -> None:
             say(" " * block.indent + text.visible(block.text))
 
 
+def say_rows(rows: Iterable[Text]) -> None:
+    """Prints lines that fit as they are, in colour where there is any; their text is visible already."""
+    console = plain_console()
+    for row in rows:
+        console.print(row, no_wrap=True, overflow="ignore", crop=False)
+
+
 def plain_console() -> Console:
     """Standard output, where a run's text is never taken for markup."""
     return Console(highlight=False, markup=False, emoji=False)

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -13,10 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from consensus_cli.local.processes import ChildFailed, reserve_port
-from consensus_cli.local.stack import Stack
+from consensus_cli.local.stack import REVIEW_SERVICE, Stack
 
 _WATCH_SECONDS = 0.2
 _NO_KEY = "no OPENAI_API_KEY: the offline model answers, by rules"
+_LOOK_SECONDS = 0.5
 _USAGE_EXIT = 2
 _FAILED_EXIT = 1
 
@@ -60,24 +62,48 @@ def _review(directory: Path, idea: str) -> int:
     if not idea.strip():
         sys.stderr.write('error: say what to review: make review IDEA="…" (or IDEA=@file)\n')
         return _USAGE_EXIT
-    with Stack(directory, quiet=True, is_tied=True) as stack:
-        stack.start_persistence()
-        _start_rest(stack, None)
-        from consensus_cli.app import app
+    from consensus_cli.local.launch_settings import LaunchSettings
 
+    running = LaunchSettings.load_or_exit().review_listen
+    if _is_serving(running):
+        sys.stderr.write(f"using the review service that runs at {running}\n")
+        return _reviewed(running, idea)
+    with Stack(directory, quiet=True, is_tied=True) as stack:
+        stack.start_persistence(METRICS_LISTEN="")
+        _start_rest(stack, None, METRICS_LISTEN="")
         stack.wait_until_serving()
-        os.environ["CONSENSUS_SERVER"] = stack.addresses.review
-        os.environ.pop("CONSENSUS_TLS_CA", None)  # the stack is on the loopback, in plain text
-        try:
-            app(["review", "--", idea], prog_name="consensus")
-        except SystemExit as ended:
-            if ended.code == 0:
-                sys.stderr.write("The run is kept: after `make up` these commands show it.\n")
-            return ended.code if isinstance(ended.code, int) else _FAILED_EXIT
+        code = _reviewed(stack.addresses.review, idea)
+        if code == 0:
+            sys.stderr.write("The run is kept: after `make up` these commands show it.\n")
+        return code
+
+
+def _is_serving(address: str) -> bool:
+    """Whether a review service that can work is there, in plain text, as `make up` starts it."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK_SECONDS).close()
+    except OSError:
+        return False
+    from consensus_rpc.process.healthcheck import check  # slow to load, and seldom needed
+
+    return check(address, REVIEW_SERVICE) == "SERVING"
+
+
+def _reviewed(address: str, idea: str) -> int:
+    """The exit code of a review there."""
+    from consensus_cli.app import app
+
+    os.environ["CONSENSUS_SERVER"] = address
+    os.environ.pop("CONSENSUS_TLS_CA", None)  # it is on the loopback, in plain text
+    try:
+        app(["review", "--", idea], prog_name="consensus")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else _FAILED_EXIT
     return 0
 
 
-def _start_rest(stack: Stack, wanted: str | None) -> bool:
+def _start_rest(stack: Stack, wanted: str | None, **more: str) -> bool:
     """Starts what persistence does without: the model if there is no key, and the review service."""
     from consensus_cli.local.launch_settings import LaunchSettings
 
@@ -85,7 +111,7 @@ def _start_rest(stack: Stack, wanted: str | None) -> bool:
     if offline:
         stack.start_model()
         sys.stderr.write(f"{_NO_KEY}\n")
-    stack.start_review(wanted)
+    stack.start_review(wanted, **more)
     return offline
 
 
@@ -95,10 +121,12 @@ def _up(directory: Path) -> int:
     settings = LaunchSettings.load_or_exit()
     with Stack(directory, quiet=False, is_tied=True) as stack:
         try:
+            quiet = {} if "log_level" in settings.model_fields_set else {"LOG_LEVEL": "WARNING"}
             internal = _free(settings.persistence_internal_listen)
-            stack.start_persistence(_free(settings.persistence_listen), internal)
-            _start_rest(stack, _free(settings.review_listen))
-            stack.wait_until_serving()
+            more = quiet | _own_metrics(settings.metrics_listen)
+            stack.start_persistence(_free(settings.persistence_listen), internal, **more)
+            _start_rest(stack, _free(settings.review_listen), **quiet)
+            stack.wait_until_serving(lambda what: _told(f"waiting for {what}"))
             _announce(stack)
             while True:
                 stack.check()
@@ -106,6 +134,20 @@ def _up(directory: Path) -> int:
         except (KeyboardInterrupt, SystemExit):
             sys.stderr.write("\nstopping\n")
     return 0
+
+
+def _told(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+
+
+def _own_metrics(shared: str | None) -> dict[str, str]:
+    """The persistence service's own address of metrics where the settings name one: the port after it."""
+    if shared is None:
+        return {}
+    host, _, port = shared.rpartition(":")
+    own = f"{host}:{int(port) + 1 if int(port) else 0}"
+    _told(f"metrics of the review service at {shared}, of the persistence service at {own}")
+    return {"METRICS_LISTEN": own}
 
 
 def _free(wanted: str) -> str | None:
@@ -134,7 +176,7 @@ def _announce(stack: Stack) -> None:
                 model,
                 "",
                 f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
-                "Ctrl-C stops everything.",
+                "Warnings alone are logged here, unless LOG_LEVEL is set. Ctrl-C stops everything.",
                 "",
             )
             if line or not model

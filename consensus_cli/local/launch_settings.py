@@ -8,6 +8,8 @@ from consensus_rpc.process.settings import HostPort, Settings
 class LaunchSettings(Settings):
     """From the environment and `.env`, as the services read them."""
 
+    log_level: str = Field("INFO", description="Least severe level that is logged.")
+    metrics_listen: HostPort | None = Field(None, description="Where the review service shows its metrics.")
     openai_api_key: SecretStr | None = Field(None, description="Key of the model's provider.")
     review_listen: HostPort = Field("127.0.0.1:50051", description="Where the review service listens.")
     persistence_listen: HostPort = Field(

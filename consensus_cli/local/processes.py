@@ -1,6 +1,7 @@
 """Processes that a command starts, waits for, and always stops."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -34,9 +35,23 @@ class Child:
     log: Path | None
 
     def describe_end(self) -> str:
-        """How it ended, and the last lines of its log."""
+        """How it ended: in one line where it says why, else with the last lines of its log."""
+        if reason := self.logged("start_refused", "reason"):
+            return f"{self.name}: {reason}"
         said = f"{self.name} ended with exit code {self.process.returncode}"
         return f"{said}{self.log_tail()}"
+
+    def logged(self, event: str, field: str) -> str:
+        """What the last entry of this name says in a field; empty where there is none, or no log."""
+        if self.log is None or not self.log.exists():
+            return ""
+        found = ""
+        for line in self.log.read_text(encoding="utf-8", errors="backslashreplace").splitlines():
+            if f'"{event}"' in line:
+                with suppress(ValueError):
+                    entry = json.loads(line)
+                    found = str(entry.get(field, "")) if entry.get("event") == event else found
+        return found
 
     def log_tail(self) -> str:
         """The end of its log, indented; nothing where it has none."""
@@ -120,6 +135,10 @@ class Children:
         for child in self._children.values():
             if child.process.poll() is not None:
                 raise ChildFailed(child.describe_end())
+
+    def logged(self, name: str, event: str, field: str) -> str:
+        """As `Child.logged`, of the process of this name."""
+        return self._children[name].logged(event, field)
 
     def stop(self) -> None:
         """Asks each to end, in order, and kills what does not; signals meanwhile change nothing."""

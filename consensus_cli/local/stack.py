@@ -2,17 +2,20 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from consensus_cli.local.processes import Children, address_of, reserve_port
+from consensus_cli.local.processes import ChildFailed, Children, address_of, reserve_port
+from consensus_contract.characters import written_out
 from offline_model import MODEL_NAME
 
 REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
+REVIEW_SERVICE = "consensus.v1.ReviewService"
 _READY_SECONDS = 90.0
 _HEALTH_POLL_SECONDS = 0.05
 # All on this machine's loopback: certificates that the environment or .env names are for elsewhere.
@@ -27,6 +30,8 @@ _PLAIN = {
         *(f"PERSISTENCE_ADDRESS_{what}" for what in ("CERTIFICATE", "KEY", "AUTHORITY")),
     )
 } | {"PERSISTENCE_ADDRESS_NAME": ""}
+_LOGS_TO_READ = {"LOG_FORMAT": "json", "LOG_LEVEL": "INFO"}
+_WAITS_ITSELF = {PERSISTENCE: ", and its database"}
 _OFFLINE_KEY = "offline-model"  # it takes any
 
 
@@ -80,12 +85,14 @@ class Stack:
         """Where everything listens, once it was started."""
         return Addresses(self._addresses[REVIEW], self._addresses[PERSISTENCE], self._addresses.get(MODEL))
 
-    def start_persistence(self, wanted: str | None = None, wanted_internal: str | None = None) -> None:
+    def start_persistence(
+        self, wanted: str | None = None, wanted_internal: str | None = None, **settings: str
+    ) -> None:
         """Starts the persistence service; it reads its other settings itself."""
         address = self._address(PERSISTENCE, wanted)
         self._internal_address = wanted_internal or self._free_address()
         listen = {"PERSISTENCE_LISTEN": address, "PERSISTENCE_INTERNAL_LISTEN": self._internal_address}
-        self._start(PERSISTENCE, "persistence_service", listen)
+        self._start(PERSISTENCE, "persistence_service", listen | settings)
 
     def start_model(self, *more: str) -> None:
         """Starts the offline model, with more arguments of its own."""
@@ -102,20 +109,35 @@ class Stack:
             own["OPENAI_MODEL"] = MODEL_NAME
         self._start(REVIEW, "review_service", own | settings)
 
-    def wait_until_serving(self) -> None:
-        """Waits until all listen and the review service says that it can work.
+    def wait_until_serving(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Waits until all listen and the review service says that it can work; tells what is waited for.
 
         Raises:
-            ChildFailed: when one of them ends, or it takes too long.
+            ChildFailed: when one of them ends, it takes too long, or, where logs are files, the database
+                cannot be reached.
         """
         for name in self._addresses:
-            self._children.wait_until(self._port_file(name).exists, name, _READY_SECONDS)
+            tell(f"the {name}{_WAITS_ITSELF.get(name, '')}")
+            self._children.wait_until(partial(self._listens, name), name, _READY_SECONDS)
+        address = self._addresses[REVIEW]
+        serves = partial(self._serves, address)
+        self._children.wait_until(serves, REVIEW, _READY_SECONDS, poll_seconds=_HEALTH_POLL_SECONDS)
+
+    def _listens(self, name: str) -> bool:
+        self._refuse_lost_database()
+        return self._port_file(name).exists()
+
+    def _serves(self, address: str) -> bool:
         from consensus_rpc.process.healthcheck import check  # loaded while the processes start
 
-        address = self._addresses[REVIEW]
-        self._children.wait_until(
-            lambda: check(address) == "SERVING", REVIEW, _READY_SECONDS, poll_seconds=_HEALTH_POLL_SECONDS
-        )
+        self._refuse_lost_database()
+        return check(address) == "SERVING"
+
+    def _refuse_lost_database(self) -> None:
+        """A service waits for its database; who wants one review is told instead."""
+        if self._quiet and (cause := self._children.logged(PERSISTENCE, "database_awaited", "cause")):
+            words = " ".join(written_out(cause).split())
+            raise ChildFailed(f"cannot reach the database that DATABASE_URL or DB_HOST names: {words}")
 
     def check(self) -> None:
         """Makes sure that all processes live.
@@ -142,4 +164,5 @@ class Stack:
     def _start(self, name: str, module: str, settings: Mapping[str, str], *arguments: str) -> None:
         log = self._directory / f"{name.replace(' ', '-')}.log" if self._quiet else None
         command = [module, *arguments, "--port-file", str(self._port_file(name))]
-        self._children.start(name, command, self._environment | _PLAIN | dict(settings), log)
+        own = _LOGS_TO_READ if self._quiet else {}
+        self._children.start(name, command, self._environment | _PLAIN | own | dict(settings), log)

@@ -1,5 +1,8 @@
 """What a revision changed about its parent, as a section of the HTML report."""
 
+from collections.abc import Iterator
+from itertools import takewhile
+
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_cli.report.markup import Child, Markup, element
 from consensus_cli.view import text
@@ -12,6 +15,7 @@ from consensus_cli.view.diff import (
     reason_lines,
     unchanged_sections,
 )
+from consensus_cli.view.words import Piece, changed_words
 
 _LINE_CLASSES = {"green": "added", "red": "removed", "cyan": "place", "bold": "place"}
 
@@ -45,18 +49,50 @@ def _personas(change: review_service_pb2.DiffRunsResponse) -> Markup:
         )
         for name, *numbers, notes in persona_rows(change)
     ]
-    return element("table", element("thead", head), element("tbody", rows))
+    return element("div", element("table", element("thead", head), element("tbody", rows)), class_="scroll")
 
 
 def _section(name: str, became: str, lines: list[str]) -> Child:
     return [
         element("h3", f"{name} ({became})"),
-        element("pre", [_line(line) for line in lines], class_="diff"),
+        element("pre", list(_diff(lines)), class_="diff"),
     ]
 
 
-def _line(line: str) -> Markup:
-    return element("span", f"{line}\n", class_=f"line {_LINE_CLASSES.get(line_style(line), '')}".strip())
+def _diff(lines: list[str]) -> Iterator[Markup]:
+    """Each line; of those that replace others, one for one, the words that differ are marked."""
+    rest = list(lines)
+    while rest:
+        removed, added = _replaced(rest)
+        if not added:
+            yield _line(rest[0], [(rest[0], False)])
+            del rest[0]
+            continue
+        pairs = [changed_words(old[1:], new[1:]) for old, new in zip(removed, added, strict=True)]
+        yield from (_line("-", [("-", False), *old]) for old, _ in pairs)
+        yield from (_line("+", [("+", False), *new]) for _, new in pairs)
+        del rest[: 2 * len(added)]
+
+
+def _replaced(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The removed lines that these begin with and as many added ones, if just as many follow; else none."""
+    removed = list(takewhile(_is_removed, lines))
+    added = list(takewhile(_is_added, lines[len(removed) :]))
+    return (removed, added) if len(removed) == len(added) else ([], [])
+
+
+def _is_removed(line: str) -> bool:
+    return line.startswith("-") and not line.startswith("--- ")
+
+
+def _is_added(line: str) -> bool:
+    return line.startswith("+") and not line.startswith("+++ ")
+
+
+def _line(kind: str, pieces: list[Piece]) -> Markup:
+    name = "del" if kind[:1] == "-" else "ins"
+    children: list[Child] = [element(name, words) if differs else words for words, differs in pieces]
+    return element("span", children, "\n", class_=f"line {_LINE_CLASSES.get(line_style(kind), '')}".strip())
 
 
 def _unchanged(change: review_service_pb2.DiffRunsResponse) -> Child:

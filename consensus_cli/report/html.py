@@ -5,13 +5,14 @@ from importlib.resources import files
 
 from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_cli.report.change import change_section
+from consensus_cli.report.header import header, verdict
 from consensus_cli.report.markup import Child, Markup, element, render
-from consensus_cli.report.people import person_review, together
+from consensus_cli.report.people import person_review
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.cost import Cost, cost_of
-from consensus_cli.view.outcome import label_word, override_words
-from consensus_cli.view.progress import label, reason
+from consensus_cli.view.findings import findings
+from consensus_cli.view.progress import label, reason, review_words
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
     ReviewItem,
@@ -21,11 +22,9 @@ from consensus_cli.view.run import (
     origin,
     proposal_sections,
     review_sections,
-    state,
 )
 from consensus_cli.view.subject import shown_words, subject_sections, subject_title
-from consensus_cli.view.suspicion import suspicion_words
-from consensus_cli.view.turnout import panel_words, persona_lines
+from consensus_cli.view.turnout import persona_lines
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -48,70 +47,18 @@ def html_report(
         element("style", style),
     )
     changed = change_section(run, change) if change is not None else None
-    body = element("body", element("main", _header(run, title), changed, list(_sections(run, attempts))))
+    body = element("body", element("main", header(run, title), changed, list(_sections(run, attempts))))
     return f"<!doctype html>\n{render(element('html', head, body, lang='en'))}\n"
 
 
-def verdict(run: run_pb2.Run) -> str:
-    """The decision's label, or where a run without one stands."""
-    return label_word(run.decision.label) if run.HasField("decision") else state(run).upper()
-
-
-def _header(run: run_pb2.Run, title: str) -> Markup:
-    word = verdict(run)
-    parts: list[Child] = [
-        element("p", "Consensus review", class_="kind"),
-        element("h1", title),
-        _override(run),
-        together(run),
-        element("p", element("span", word, class_=f"verdict {word.lower()}"), _confidence(run)),
-        element("p", panel_words(run.turnout, run.decision), class_="kind"),
-    ]
-    if suspected := suspicion_words(run.suspicions):
-        parts.append(element("p", suspected, class_="suspected"))
-    if run.HasField("decision"):
-        parts.append(_scale(run.decision.overall_weighted_confidence))
-    return element("header", parts)
-
-
-def _override(run: run_pb2.Run) -> Child:
-    if not run.HasField("effective_override"):
-        return None
-    said = run.effective_override
-    word = label_word(said.label)
-    return element("p", element("span", word, class_=f"verdict {word.lower()}"), f" {override_words(said)}")
-
-
-def _confidence(run: run_pb2.Run) -> Child:
-    if not run.HasField("decision"):
-        return None
-    return element(
-        "span", f"confidence {text.score(run.decision.overall_weighted_confidence)}", class_="confidence"
-    )
-
-
-def _scale(confidence: float) -> Markup:
-    """The confidence between the two thresholds, as a bar."""
-    marks = [
-        element("i", style="left:60%", class_="mark"),
-        element("i", style="left:80%", class_="mark"),
-    ]
-    fill = element("b", style=f"width:{confidence * 100:.2f}%", class_="fill")
-    legend = element(
-        "p",
-        element("span", "reject", style="width:60%"),
-        element("span", "revise from 0.60", style="width:20%"),
-        element("span", "approve from 0.80", style="width:20%"),
-        class_="legend",
-    )
-    return element("div", element("div", fill, marks, class_="bar wide"), legend)
-
-
 def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterable[Child]:
+    """What matters most first; what is long is folded."""
     if run.HasField("failure"):
         yield _section("Why it failed", _items(failure_lines(run.failure)))
+    if found := findings(run):
+        yield _section(found.heading, _items(each.line() for each in found.all))
     if run.HasField("decision"):
-        yield _section("Why", _items(text.clean(rule.explanation) for rule in run.decision.fired_rules))
+        yield _section("Why", _items(text.sentence(rule.explanation) for rule in run.decision.fired_rules))
         yield _section("Scores", _scores(run))
         if run.HasField("assessment"):
             yield _section("How sure", _items(assessment_sentences(run.assessment)))
@@ -124,11 +71,11 @@ def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iter
     if run.human_reviews:
         yield _section("Reviews by people", [person_review(review) for review in run.human_reviews])
     if run.HasField("proposal"):
-        yield _section("Proposal", _proposal(run))
-    yield _section("Panel", _items(persona_lines(run.turnout)))
+        yield _folded("Proposal", _proposal(run))
+    yield _folded("Panel", _items(persona_lines(run.turnout)))
     for name, lines in subject_sections(run):
-        yield _section(name, _outline(lines) if name == "Document" else _lines(lines))
-    yield _section("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
+        yield _folded(name, _outline(lines) if name == "Document" else _lines(lines))
+    yield _folded("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
 
 
 def _scores(run: run_pb2.Run) -> Markup:
@@ -137,7 +84,7 @@ def _scores(run: run_pb2.Run) -> Markup:
         element(
             "tr",
             element("th", names.get(each.persona_id) or text.persona_name(each.persona_id), scope="row"),
-            element("td", bar(each.confidence_score), class_="grow"),
+            element("td", bar(each.confidence_score), class_="grow drawn"),
             element("td", text.score(each.confidence_score), class_="number"),
             element("td", text.score(each.weight), class_="number"),
             element("td", text.score(each.contribution), class_="number"),
@@ -152,7 +99,7 @@ def _scores(run: run_pb2.Run) -> Markup:
         )
         for each in run.decision.completeness.missing_personas
     ]
-    return _table(("Persona", "", "Score", "Weight", "Contribution"), rows)
+    return _table(("Persona", "", "Score", "Weight", "Adds"), rows)
 
 
 def bar(value: float) -> Markup:
@@ -169,7 +116,6 @@ def _dissent(decision: decision_pb2.Decision) -> Child:
         element(
             "article",
             element("h3", text.clean(report.persona_name), _aside(text.score(report.confidence_score))),
-            element("p", text.clean(report.blocking_summary)),
             element("p", element("strong", "Way out: "), text.clean(report.mitigation_recommendation)),
         )
         for report in decision.minority_reports
@@ -181,10 +127,15 @@ def _review(review: panel_pb2.PersonaReview, places: Places) -> Markup:
     made = review.provenance
     attempts = text.count(made.attempt_count, "attempt")
     made_by = f"{text.clean(made.answered_model or made.requested_model)}, {attempts}"
+    name, counts = text.clean(review.persona_name), ", ".join(review_words(review))
     return element(
-        "article",
-        element("h3", text.clean(review.persona_name), _aside(text.score(review.confidence_score))),
-        bar(review.confidence_score),
+        "details",
+        element(
+            "summary",
+            element("h3", name, _aside(text.score(review.confidence_score))),
+            bar(review.confidence_score),
+            element("p", counts, class_="kind") if counts else None,
+        ),
         element("p", origin(review), class_="origin stale" if review.stale_sections else "origin")
         if review.reused_from_run_id
         else None,
@@ -223,13 +174,13 @@ def _steps(run: run_pb2.Run) -> Markup:
         )
         for step in run.steps
     ]
-    return _table(("Step", "State", "Attempts", "Seconds"), rows)
+    return _table(("Step", "State", "Attempts", "Took"), rows)
 
 
 def _took(step: run_pb2.Step) -> str:
     if not (step.HasField("start_time") and step.HasField("finish_time")):
         return ""
-    return f"{text.between(step.start_time, step.finish_time):.2f}"
+    return text.duration(text.between(step.start_time, step.finish_time))
 
 
 def _cost(cost: Cost) -> Markup:
@@ -238,6 +189,10 @@ def _cost(cost: Cost) -> Markup:
 
 def _section(name: str, *children: Child) -> Markup:
     return element("section", element("h2", name), children)
+
+
+def _folded(name: str, *children: Child) -> Markup:
+    return element("details", element("summary", element("h2", name)), children, class_="part")
 
 
 def _items(lines: Iterable[str]) -> Markup:
@@ -276,4 +231,4 @@ def _aside(words: str) -> Markup:
 
 def _table(header: Sequence[str], rows: Sequence[Markup]) -> Markup:
     head = element("thead", element("tr", [element("th", name, scope="col") for name in header]))
-    return element("table", head, element("tbody", list(rows)))
+    return element("div", element("table", head, element("tbody", list(rows))), class_="scroll")

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
-from consensus_cli.report.html import verdict
+from consensus_cli.report.header import verdict
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
+from consensus_cli.view.findings import findings
+from consensus_cli.view.lowering import lowered_words
 from consensus_cli.view.outcome import label_word, override_words
 from consensus_cli.view.people import (
     NOT_COUNTED,
@@ -18,12 +20,14 @@ from consensus_cli.view.people import (
     together_words,
 )
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.provenance import about_line
 from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import (
     dropped_words,
     facts,
     failure_lines,
     proposal_sections,
+    resume_words,
     review_sections,
 )
 from consensus_cli.view.sections import stale_words
@@ -56,7 +60,7 @@ def _lines(
     change: review_service_pb2.DiffRunsResponse | None,
 ) -> Iterator[str]:
     yield f"# {escape(subject_title(run)) or f'Run {run.run_id}'}"
-    yield ""
+    yield from ("", escape(about_line(run)), "")
     yield from _outcome(run)
     if suspected := suspicion_words(run.suspicions):
         yield from ("", f"**{escape(suspected)}**")
@@ -80,7 +84,7 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
     if not run.HasField("decision"):
         yield f"**{verdict(run)}**, {escape(panel_words(run.turnout, run.decision))}"
         if run.HasField("failure"):
-            yield from ("", *_items(failure_lines(run.failure)))
+            yield from ("", *_items((*failure_lines(run.failure), resume_words(run))))
         return
     decision = run.decision
     if run.HasField("effective_override"):
@@ -89,7 +93,11 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
     yield from _together(run)
     panel = escape(panel_words(run.turnout, decision))
     yield f"**{verdict(run)}**, confidence {text.score(decision.overall_weighted_confidence)}, {panel}"
-    yield from ("", *_items(rule.explanation for rule in decision.fired_rules))
+    for words in lowered_words(decision):
+        yield from ("", f"**{escape(words)}**")
+    yield from ("", *_items(text.sentence(rule.explanation) for rule in decision.fired_rules))
+    if found := findings(run):
+        yield from (*_heading(found.heading), *_items(each.line() for each in found.all))
     yield from _scores(run)
     if run.HasField("assessment"):
         yield from (*_heading("How sure"), *_items(assessment_sentences(run.assessment)))
@@ -97,8 +105,7 @@ def _outcome(run: run_pb2.Run) -> Iterator[str]:
         yield from _heading("Minority reports")
         for report in decision.minority_reports:
             name = f"**{escape(report.persona_name)}** ({text.score(report.confidence_score)})"
-            yield f"- {name}: {escape(report.blocking_summary)}"
-            yield f"  Way out: {escape(report.mitigation_recommendation)}"
+            yield f"- {name}, way out: {escape(report.mitigation_recommendation)}"
     if decision.decision_notes:
         yield from (*_heading("Note"), *_paragraphs(text.clean_lines(decision.decision_notes)))
 
@@ -107,7 +114,11 @@ def _together(run: run_pb2.Run) -> Iterator[str]:
     """The decision with people counted in, or that they do not count; nothing without any."""
     if run.HasField("decision_with_humans"):
         yield f"**{escape(together_line(run))}**, {escape(together_words(run))}"
-        yield from ("", *_items(rule.explanation for rule in run.decision_with_humans.fired_rules), "")
+        yield from (
+            "",
+            *_items(text.sentence(rule.explanation) for rule in run.decision_with_humans.fired_rules),
+            "",
+        )
     elif run.human_reviews:
         yield from (escape(NOT_COUNTED), "")
 

@@ -14,7 +14,7 @@ def together(run: run_pb2.Run) -> Child:
     decision = run.decision_with_humans
     word = label_word(decision.label)
     confidence = text.score(decision.overall_weighted_confidence)
-    why = [element("li", text.clean(rule.explanation)) for rule in decision.fired_rules]
+    why = [element("li", text.sentence(rule.explanation)) for rule in decision.fired_rules]
     said = f" with people, confidence {confidence}: {together_words(run)}"
     return [element("p", element("span", word, class_=f"verdict {word.lower()}"), said), element("ul", why)]
 

@@ -13,7 +13,7 @@ def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
 
 def assessment_sentences(assessment: decision_pb2.DecisionAssessment) -> list[str]:
     """What the decision is worth, what would change it, and why it is not to be relied on."""
-    return [text.clean(each) for each in _sentences(assessment)]
+    return [text.sentence(each) for each in _sentences(assessment)]
 
 
 def _sentences(assessment: decision_pb2.DecisionAssessment) -> Iterator[str]:
@@ -27,9 +27,8 @@ def _sentences(assessment: decision_pb2.DecisionAssessment) -> Iterator[str]:
         yield f"All were asked from {assessment.one_model}: personas on one model are about one vote."
     if assessment.HasField("flip"):
         flip = assessment.flip
-        change = (
-            f"with {text.persona_name(flip.persona_id)} at {flip.to_score:g} instead of {flip.from_score:g}"
-        )
+        scores = f"{text.score(flip.to_score)} instead of {text.score(flip.from_score)}"
+        change = f"with {text.persona_name(flip.persona_id)} at {scores}"
         yield f"It would be {label_word(flip.label)} {change}."
     else:
         yield "No score of a single persona changes it."

@@ -37,11 +37,11 @@ class Cost:
     def sentence(self) -> str:
         calls = text.count(self.call_count, "call")
         unusable = f", {self.unusable_count} of them without a usable answer" if self.unusable_count else ""
-        written = f", {self.written_tokens} written to it" if self.written_tokens else ""
-        reasoning = f" ({self.reasoning_tokens} of them reasoning)" if self.reasoning_tokens else ""
+        written = f", {self.written_tokens:,} written to it" if self.written_tokens else ""
+        reasoning = f" ({self.reasoning_tokens:,} of them reasoning)" if self.reasoning_tokens else ""
         return (
-            f"{calls} to the model{unusable}; {self.input_tokens} tokens in"
-            f" ({self.cached_tokens} from the cache{written}), {self.output_tokens} out{reasoning}."
+            f"{calls} to the model{unusable}; {self.input_tokens:,} tokens in"
+            f" ({self.cached_tokens:,} from the cache{written}), {self.output_tokens:,} out{reasoning}."
             f"{self._price()}"
         )
 

@@ -39,7 +39,7 @@ def _step_lines(steps: Iterable[decision_pb2.DecisionStep]) -> Iterator[str]:
     for number, step in enumerate(steps, start=1):
         mark = "" if step.fired else "(no effect) "
         label = f"  -> {label_word(step.label)}" if step.label else ""
-        yield f"{number}. {step.name}: {mark}{text.clean(step.explanation)}{label}"
+        yield f"{number}. {step.name}: {mark}{text.sentence(step.explanation)}{label}"
 
 
 def what_if_lines(
@@ -89,7 +89,7 @@ def outcome_lines(outcomes: Sequence[decision_service_pb2.Outcome]) -> list[str]
     rows = [
         (
             text.instant(each.create_time), each.run_id, label_word(each.label), each.source,
-            f"{each.reliability:g}", each.note,
+            text.score(each.reliability), each.note,
         )
         for each in outcomes
     ]  # fmt: skip

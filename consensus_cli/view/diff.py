@@ -65,8 +65,10 @@ def reason_lines(diff: Diff) -> list[str]:
     decision = diff.decision
     before = {rule.rule: rule for rule in decision.rules_before}
     after = {rule.rule: rule for rule in decision.rules_after}
-    lines = [f"no longer: {text.clean(rule.explanation)}" for key, rule in before.items() if key not in after]
-    lines += [f"new: {text.clean(rule.explanation)}" for key, rule in after.items() if key not in before]
+    lines = [
+        f"no longer: {text.sentence(rule.explanation)}" for key, rule in before.items() if key not in after
+    ]
+    lines += [f"new: {text.sentence(rule.explanation)}" for key, rule in after.items() if key not in before]
     moved = [each for each in diff.personas if each.contribution.delta]
     moved.sort(key=lambda each: -abs(each.contribution.delta))
     lines += [

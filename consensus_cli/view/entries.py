@@ -3,6 +3,8 @@
 from consensus.v1 import panel_pb2
 from consensus_cli.view import text
 
+CALLED_BLOCKING = " (called blocking, counts as a concern)"
+
 
 def blocking_line(issue: panel_pb2.BlockingIssue) -> str:
     """A blocking issue, marked where it endangers security."""
@@ -11,5 +13,5 @@ def blocking_line(issue: panel_pb2.BlockingIssue) -> str:
 
 
 def concern_line(concern: panel_pb2.Concern) -> str:
-    """A concern, marked where the reviewer calls it blocking."""
-    return f"{text.clean(concern.text)}{' (blocking)' if concern.blocking else ''}"
+    """A concern, marked where its reviewer calls it blocking: only blocking issues block."""
+    return f"{text.clean(concern.text)}{CALLED_BLOCKING if concern.blocking else ''}"

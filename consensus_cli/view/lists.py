@@ -21,6 +21,7 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
             run.run_id,
             text.instant(run.create_time).removesuffix(" UTC"),
             f"{state(run)}, deleted" if run.HasField("delete_time") else state(run),
+            "revision" if run.type == run_pb2.RUN_TYPE_REVISION else "",
             _label(run),
             text.score(run.decision.overall_weighted_confidence) if run.HasField("decision") else "",
             panel_words(run.turnout, run.decision).removeprefix("panel "),
@@ -29,7 +30,9 @@ def run_lines(found: list[run_pb2.Run]) -> list[str]:
         for run in found
     ]
     return table(
-        ("run", "created (UTC)", "state", "decision", "score", "panel", "idea"), rows, right=frozenset({4})
+        ("run", "created (UTC)", "state", "", "decision", "score", "panel", "idea"),
+        rows,
+        right=frozenset({5}),
     )
 
 
@@ -52,9 +55,9 @@ def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:
             str(attempt.attempt_number),
             text.word(attempt_pb2.AttemptState, attempt.state, "ATTEMPT_STATE_"),
             reason(attempt.reason) if attempt.reason else "",
-            f"{text.seconds(attempt.latency):.2f} s" if attempt.HasField("latency") else "",
-            str(attempt.usage.input_tokens or ""),
-            str(attempt.usage.output_tokens or ""),
+            text.duration(text.seconds(attempt.latency)) if attempt.HasField("latency") else "",
+            text.number(attempt.usage.input_tokens) if attempt.usage.input_tokens else "",
+            text.number(attempt.usage.output_tokens) if attempt.usage.output_tokens else "",
             text.clean(attempt.answered_model or attempt.requested_model),
             text.clean(attempt.message),
             "; ".join(_evidence(attempt)),
@@ -64,7 +67,20 @@ def attempt_lines(found: list[attempt_pb2.Attempt]) -> list[str]:
     header = ("step", "n", "state", "reason", "latency", "tokens in", "out", "model", "", "")
     total_in = sum(attempt.usage.input_tokens for attempt in found)
     total_out = sum(attempt.usage.output_tokens for attempt in found)
-    rows.append(["total", str(len(found)), "", "", "", str(total_in), str(total_out), "", "", _paid(found)])
+    rows.append(
+        [
+            "total",
+            str(len(found)),
+            "",
+            "",
+            "",
+            text.number(total_in),
+            text.number(total_out),
+            "",
+            "",
+            _paid(found),
+        ]
+    )
     return table(header, rows, right=frozenset({1, 4, 5, 6}))
 
 
@@ -134,11 +150,11 @@ def info_lines(found: review_service_pb2.GetServiceInfoResponse) -> list[str]:
             ("calls after the first", str(retries.max_retries)),
             (
                 "idea",
-                f"at most {limits.max_idea_characters} characters, {limits.max_idea_sentences} sentences",
+                f"at most {limits.max_idea_characters:,} characters, {limits.max_idea_sentences} sentences",
             ),
-            ("context", f"at most {limits.max_context_characters} characters"),
-            ("a run may take", f"{text.seconds(limits.run_timeout):g} s"),
-            ("runs in flight", f"at most {limits.max_runs_in_flight} per process"),
+            ("context", f"at most {limits.max_context_characters:,} characters"),
+            ("a run may take", text.duration(text.seconds(limits.run_timeout))),
+            ("runs in flight", f"at most {limits.max_runs_in_flight:,} per process"),
             ("message", f"at most {text.size(limits.max_message_bytes)}"),
         ]
     )

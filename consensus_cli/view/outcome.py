@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from consensus.v1 import decision_pb2, run_pb2
 from consensus_cli.view import text
@@ -41,23 +42,47 @@ def override_blocks(override: decision_pb2.DecisionOverride) -> Iterator[Block]:
     yield Block(2, override_words(override))
 
 
-def decision_blocks(decision: decision_pb2.Decision, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+class Dissent(Enum):
+    """What is told of those who dissent."""
+
+    WHOLE = "whole"
+    WAY_OUT = "what they advise; what they object to is told elsewhere"
+    NAMES = "who they are; their reviews are told elsewhere"
+
+
+def decision_blocks(
+    decision: decision_pb2.Decision, turnout: run_pb2.PanelTurnout, dissent: Dissent = Dissent.WHOLE
+) -> Iterator[Block]:
     """The verdict, what of the panel it rests on, the rules that led to it, who is missing, who dissents."""
     confidence = text.score(decision.overall_weighted_confidence)
     colour = COLOURS.get(decision.label, "bold")
     yield Block(0, f"{label_word(decision.label)}  confidence {confidence}", f"bold {colour}")
     yield Block(2, panel_words(turnout, decision))
     for rule in decision.fired_rules:
-        yield Block(2, f"- {text.clean(rule.explanation)}")
+        yield Block(2, f"- {text.sentence(rule.explanation)}")
     for missing in decision.completeness.missing_personas:
         yield Block(2, f"- without {text.persona_name(missing.persona_id)}: {reason(missing.reason)}")
-    if decision.minority_reports:
-        yield Block(0, "Minority reports", "bold")
-    for report in decision.minority_reports:
-        name = text.clean(report.persona_name)
-        yield Block(
-            2, f"{name} ({text.score(report.confidence_score)}): {text.clean(report.blocking_summary)}"
-        )
-        yield Block(4, text.clean(report.mitigation_recommendation), "dim")
+    yield from _dissent_blocks(decision, dissent)
     if decision.decision_notes:
         yield Block(0, f"Note: {text.clean(decision.decision_notes)}")
+
+
+def _dissent_blocks(decision: decision_pb2.Decision, dissent: Dissent) -> Iterator[Block]:
+    named = [(report, dissenter(report)) for report in decision.minority_reports]
+    if named and dissent is Dissent.NAMES:
+        yield Block(2, f"- dissenting: {', '.join(name for _, name in named)}")
+        return
+    if named:
+        yield Block(0, "Minority reports", "bold")
+    for report, name in named:
+        advice = text.clean(report.mitigation_recommendation)
+        if dissent is Dissent.WAY_OUT:
+            yield Block(2, f"{name}: {advice}")
+            continue
+        yield Block(2, f"{name}: {text.clean(report.blocking_summary)}")
+        yield Block(4, advice, "dim")
+
+
+def dissenter(report: decision_pb2.MinorityReport) -> str:
+    """`SecurityGuardian (0.05)`."""
+    return f"{text.clean(report.persona_name)} ({text.score(report.confidence_score)})"

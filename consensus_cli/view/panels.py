@@ -21,7 +21,7 @@ def panel_lines(panel: panel_service_pb2.Panel) -> list[str]:
     if panel.HasField("delete_time"):
         lines.append(f"deleted {text.instant(panel.delete_time)}")
     rows = [
-        [text.clean(p.persona_id), f"{p.weight:.4f}", _marks(p), text.clean(p.model), text.clean(p.focus)]
+        [text.clean(p.persona_id), text.score(p.weight), _marks(p), text.clean(p.model), text.clean(p.focus)]
         for p in panel.personas
     ]
     return [*lines, *table(("persona", "weight", "", "model", "looks at"), rows, right=frozenset({1}))]

@@ -62,7 +62,7 @@ def together_blocks(run: run_pb2.Run) -> Iterator[Block]:
         return
     yield Block(0, together_line(run), f"bold {COLOURS.get(decision.label, 'bold')}")
     yield Block(2, together_words(run))
-    yield from (Block(2, f"- {text.clean(rule.explanation)}") for rule in decision.fired_rules)
+    yield from (Block(2, f"- {text.sentence(rule.explanation)}") for rule in decision.fired_rules)
 
 
 def human_review_lines(reviews: Sequence[human_review_pb2.HumanReview]) -> list[str]:

@@ -37,8 +37,7 @@ def _happened(event: run_event_pb2.RunEvent, progress: RunView) -> Iterator[str]
         case "step_failed":
             yield _ended(progress.lines[event.step_failed.step])
         case "attempt_failed":
-            failed = event.attempt_failed
-            yield f"{label(failed.step)}: attempt {failed.attempt_number}: {progress.lines[failed.step].note}"
+            yield _retried(event.attempt_failed, progress.lines[event.attempt_failed.step])
         case "proposal_ready":
             yield from _proposed(progress)
         case "run_cancelled":
@@ -53,10 +52,16 @@ def _proposed(progress: RunView) -> Iterator[str]:
             yield f"{text.clean(review.persona_name)}: {words}"
 
 
+def _retried(failed: run_event_pb2.AttemptFailed, line: Line) -> str:
+    of = f" of {line.most_attempts}" if line.most_attempts else ""
+    wait = f", again in {text.duration(line.again_seconds)}" if line.again is not None else ""
+    return f"{label(failed.step)}: attempt {failed.attempt_number}{of}: {line.note}{wait}"
+
+
 def _ended(line: Line) -> str:
-    parts = [text.count(line.attempt_count, "attempt")] if line.attempt_count else []
+    parts = [words] if (words := line.attempt_words()) else []
     if line.seconds is not None:
-        parts.append(f"{line.seconds:.1f} s")
+        parts.append(text.duration(line.seconds))
     if line.note:
         parts.append(line.note)
     result = (

@@ -58,7 +58,7 @@ def _row(probe: review_service_pb2.ModelRouteProbe) -> list[str]:
         text.clean(probe.protocol) if probe.reachable else "",
         _answer(enforced),
         {True: "taken", False: "not taken", None: ""}[taken],
-        f"{seconds:.1f} s" if probe.HasField("latency") else "",
+        text.duration(seconds) if probe.HasField("latency") else "",
         text.money(probe.cost) if probe.HasField("cost") else "",
     ]
 

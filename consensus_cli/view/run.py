@@ -1,21 +1,25 @@
 """A run as it stands, as blocks of text: pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.entries import blocking_line, concern_line
-from consensus_cli.view.outcome import Block, decision_blocks, override_blocks
+from consensus_cli.view.outcome import Block, Dissent, decision_blocks, override_blocks
 from consensus_cli.view.people import people_blocks, together_blocks
 from consensus_cli.view.progress import label, reason
+from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
 from consensus_cli.view.sections import stale_words
 from consensus_cli.view.subject import shown_words, subject_sections
 from consensus_cli.view.suspicion import suspicion_words
 from consensus_cli.view.tables import pairs, table
 from consensus_cli.view.turnout import persona_lines, turnout_words
+
+EntryT = TypeVar("EntryT", panel_pb2.BlockingIssue, panel_pb2.Concern)
 
 
 def run_blocks(run: run_pb2.Run) -> Iterator[Block]:
@@ -43,7 +47,7 @@ def _ending_blocks(run: run_pb2.Run) -> Iterator[Block]:
     if run.HasField("failure"):
         yield from _failure_blocks(run)
     if run.HasField("decision"):
-        yield from (Block(0, ""), *verdict_blocks(run, run.turnout))
+        yield from (Block(0, ""), *verdict_blocks(run, run.turnout, Dissent.NAMES))
     if run.HasField("assessment"):
         yield from _section("How sure", [f"- {each}" for each in assessment_sentences(run.assessment)])
 
@@ -67,12 +71,13 @@ def facts(run: run_pb2.Run) -> list[tuple[str, str]]:
         ("deleted", text.instant(run.delete_time) if run.HasField("delete_time") else ""),
         ("deletion", run.deletion_id),
         ("purged after", text.instant(run.purge_time) if run.HasField("purge_time") else ""),
-        ("took", "" if took is None else f"{took:.2f} s"),
+        ("took", "" if took is None else text.duration(took)),
         ("caller", text.clean(run.caller)),
         ("user", text.clean(specification.user)),
         ("panel", _panel(specification)),
         ("expanded by", model(specification.expand_model, _given(specification, "expand_temperature"))),
         ("reviewed by", model(specification.review_model, _given(specification, "review_temperature"))),
+        ("answered by", _answered(run)),
         ("resumed", str(run.resume_count or "")),
         ("taken over", str(run.take_over_count or "")),
         ("policy", _policy(specification)),
@@ -87,6 +92,12 @@ def state(run: run_pb2.Run) -> str:
 def model(name: str, temperature: float | None) -> str:
     """A model and the temperature that it was sent."""
     return text.clean(name) if temperature is None else f"{text.clean(name)} at {temperature:g}"
+
+
+def _answered(run: run_pb2.Run) -> str:
+    """The models that wrote the reviews, where it is not simply the one that was asked."""
+    models = answering_models(run)
+    return "" if models == [text.clean(run.specification.review_model)] else ", ".join(models)
 
 
 def _panel(specification: run_pb2.RunSpecification) -> str:
@@ -171,15 +182,39 @@ def dropped_words(review: panel_pb2.PersonaReview) -> str:
 
 
 def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tuple[str, list[ReviewItem]]]:
-    """Name and items of each section that has any, the blocking issues first."""
+    """Name and items of each section that has any, the blocking issues first; nothing stands there twice."""
+    told: set[str] = set()
     sections = [
-        ("Blocking", [_quoting(blocking_line(each), each, places) for each in review.blocking_issues]),
-        ("Concerns", [_quoting(concern_line(each), each, places) for each in review.concerns]),
-        ("Strengths", [ReviewItem(text.clean(each)) for each in review.strengths]),
-        ("Recommendations", [ReviewItem(text.clean(each)) for each in review.recommendations]),
-        ("Dependencies", [ReviewItem(text.clean(each)) for each in review.dependency_risks]),
+        (
+            "Blocking",
+            [_quoting(blocking_line(each), each, places) for each in _new(review.blocking_issues, told)],
+        ),
+        ("Concerns", [_quoting(concern_line(each), each, places) for each in _new(review.concerns, told)]),
+        ("Strengths", [ReviewItem(text.clean(each)) for each in _new_words(review.strengths, told)]),
+        (
+            "Recommendations",
+            [ReviewItem(text.clean(each)) for each in _new_words(review.recommendations, told)],
+        ),
+        (
+            "Dependencies",
+            [ReviewItem(text.clean(each)) for each in _new_words(review.dependency_risks, told)],
+        ),
     ]
     return [(name, items) for name, items in sections if items]
+
+
+def _new(entries: Iterable[EntryT], told: set[str]) -> list[EntryT]:
+    """Those that say what was not told yet."""
+    return [each for each in entries if _new_words([each.text], told)]
+
+
+def _new_words(lines: Iterable[str], told: set[str]) -> list[str]:
+    found = []
+    for each in lines:
+        if (key := text.same_words(each)) not in told:
+            told.add(key)
+            found.append(each)
+    return found
 
 
 def _quoting(words: str, each: panel_pb2.Concern | panel_pb2.BlockingIssue, places: Places) -> ReviewItem:
@@ -199,7 +234,7 @@ def step_lines(steps: Sequence[run_pb2.Step]) -> list[str]:
                 label(step.name),
                 text.word(run_pb2.StepState, step.state, "STEP_STATE_"),
                 str(step.attempt_count or ""),
-                "" if took is None or not step.HasField("start_time") else f"{took:.2f} s",
+                "" if took is None or not step.HasField("start_time") else text.duration(took),
                 why,
             ]
         )
@@ -225,14 +260,21 @@ def failure_lines(failure: run_pb2.RunFailure) -> list[str]:
     return lines
 
 
-def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout) -> Iterator[Block]:
+def resume_words(run: run_pb2.Run) -> str:
+    """What to type to go on with a failed run, or that it is of no use."""
+    if not run.failure.resumable:
+        return "Resuming cannot help."
+    return f"To go on, asking only what is missing: consensus resume {run.run_id}"
+
+
+def verdict_blocks(run: run_pb2.Run, turnout: run_pb2.PanelTurnout, dissent: Dissent) -> Iterator[Block]:
     """The label that holds, where a person gave one or people count, and the panel's decision."""
     beside = [*override_blocks(run.effective_override)] if run.HasField("effective_override") else []
     if together := [*together_blocks(run)]:
         beside += [Block(0, ""), *together] if beside else together
     if beside:
         yield from (*beside, Block(0, ""), Block(0, "Decision of the panel", "bold"))
-    yield from decision_blocks(run.decision, turnout)
+    yield from decision_blocks(run.decision, turnout, dissent)
 
 
 def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:
@@ -241,6 +283,8 @@ def _failure_blocks(run: run_pb2.Run) -> Iterator[Block]:
     yield Block(2, f"panel {turnout_words(run.turnout)}")
     for line in failure_lines(run.failure):
         yield Block(2, line)
+    if run.failure.resumable:
+        yield Block(2, resume_words(run))
 
 
 def _section(name: str, lines: Sequence[str]) -> Iterator[Block]:

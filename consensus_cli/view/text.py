@@ -1,5 +1,6 @@
 """Text that came from elsewhere, made safe to show; and numbers, times and enums in words: pure."""
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,9 @@ from consensus_contract.characters import written_out
 
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
+
+_ZEROS = re.compile(r"(?<![\w.])(\d+\.\d\d(?:\d*[1-9])?)0+(?![\w.]*\d)")
+_WORD = re.compile(r"\w+")
 
 Value = TypeVar("Value", bound=int)
 
@@ -53,6 +57,26 @@ def score(number: float) -> str:
     """A score, weight or confidence: two decimals at least, four at most."""
     whole = f"{number:.4f}"
     return whole[:-2] if whole.endswith("00") else whole.removesuffix("0")
+
+
+def sentence(words: str) -> str:
+    """A service's sentence, cleaned, its fractions written as scores are: without idle zeros."""
+    return _ZEROS.sub(r"\1", clean(words))
+
+
+def duration(seconds: float) -> str:
+    """A span of time: `0.4 s`, `75.0 s`."""
+    return f"{seconds:.1f} s"
+
+
+def number(count: int) -> str:
+    """A count with its thousands apart: `12,345`."""
+    return f"{count:,}"
+
+
+def same_words(words: str) -> str:
+    """What is equal for texts that differ in case, punctuation and spaces alone."""
+    return " ".join(_WORD.findall(words.casefold()))
 
 
 def word(names: "_EnumTypeWrapper[Value]", number: Value, prefix: str) -> str:

@@ -24,7 +24,7 @@ def _key(usage: usage_service_pb2.Usage, word: str) -> str:
 
 def _sums(usage: usage_service_pb2.Usage) -> list[str]:
     counts = (usage.call_count, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
-    return [*map(str, (*counts, usage.reasoning_tokens)), *_amounts(usage)]
+    return [*map(text.number, (*counts, usage.reasoning_tokens)), *_amounts(usage)]
 
 
 def _amounts(usage: usage_service_pb2.Usage) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from consensus_rpc.server.admission import Gate, TenantPlaces
 from consensus_rpc.server.context import Context
 from consensus_rpc.server.guard import MethodGuard
 from consensus_rpc.server.identity import EVERYONE, Identity, bind_identity
+from consensus_rpc.server.quietly import found_nothing
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.server.wire_status import to_wire
 from consensus_rpc.telemetry.fault_trace import fault_trace
@@ -227,7 +228,8 @@ class Call:
         end_server_span(self._span, code, self._reason)
         if self._method.is_probe:
             return
-        report = _log.error if code in _OUR_FAULT else _log.info
+        is_dull = code is grpc.StatusCode.OK and found_nothing()
+        report = _log.error if code in _OUR_FAULT else _log.debug if is_dull else _log.info
         report(
             "rpc_finished",
             method=self._method.path,

@@ -117,10 +117,10 @@ class Server:
         for listener in self._listeners:
             await listener.prepare(self._health)
         self._guard.check_methods({name for each in self._listeners for name in each.grpc.methods})
+        self._start_metrics()  # first: what gRPC has started cannot be let go without a stop
         for listener in self._listeners:
             await listener.start()
         self._lag.start()
-        self._start_metrics()
         for each in self._listeners:
             _log.info(
                 "listening",

@@ -13,7 +13,13 @@ from sqlalchemy import Connection
 
 from persistence_service.database.core import Database, PoolState
 from persistence_service.database.dedicated import DedicatedConnection
-from persistence_service.database.options import ACCEPTED_URLS, Backend, DatabaseOptions, normalise_url
+from persistence_service.database.options import (
+    ACCEPTED_URLS,
+    Backend,
+    DatabaseOptions,
+    normalise_url,
+    shown_address,
+)
 from persistence_service.database.overseer import Watch
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.units import Isolation, Unit
@@ -33,4 +39,5 @@ __all__ = [
     "Unit",
     "Watch",
     "normalise_url",
+    "shown_address",
 ]

@@ -296,9 +296,15 @@ class Database:
 
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:
-            self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-            # Ideas and drafts are nobody else's to read; SQLite gives its other files the same mode.
-            self.options.sqlite_path.touch(mode=0o600, exist_ok=True)
+            try:
+                self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+                # Ideas and drafts are nobody else's to read; SQLite gives its other files the same mode.
+                self.options.sqlite_path.touch(mode=0o600, exist_ok=True)
+            except OSError as error:
+                raise StartRefused(
+                    f"cannot write the database's file {self.options.sqlite_path}: "
+                    f"{error.strerror or error}. DATABASE_URL names another."
+                ) from None
             self._lock.acquire(wait)
 
     def _bring_to_head(self) -> None:

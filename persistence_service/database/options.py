@@ -62,6 +62,16 @@ class DatabaseOptions:
         return self.sqlite_path.stem if self.backend == "sqlite" else self.url.database or ""
 
 
+def shown_address(options: "DatabaseOptions") -> str:
+    """Where the database is, without user, password and parameters, which may be secret too."""
+    if options.backend == "sqlite":
+        return f"sqlite:///{options.sqlite_path}"
+    bare = URL.create(
+        "postgresql", host=options.url.host, port=options.url.port, database=options.url.database
+    )
+    return bare.render_as_string()
+
+
 def normalise_url(text: str) -> URL:
     """The address with its driver named; `postgresql://` alone would mean another driver.
 

@@ -9,7 +9,7 @@ from consensus_rpc.server.context import Context
 from persistence_service.content.key_file import KeyFileError
 from persistence_service.content.keyring import Keyring
 from persistence_service.content.repository import StoredKey, read_keys
-from persistence_service.database import EVERY_TENANT, Connection, Database, PoolState
+from persistence_service.database import EVERY_TENANT, Connection, Database, PoolState, shown_address
 from persistence_service.database.migrating import current_revision, head_revision
 from persistence_service.diagnostics import repository
 
@@ -63,6 +63,7 @@ class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceService
             server_version=repository.server_version(connection),
             schema_revision=current_revision(connection) or "",
             schema_head=head_revision(),
+            address=shown_address(self._database.options),
             size_bytes=repository.size_bytes(connection),
             tables=[
                 diagnostics_service_pb2.TableStatus(

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.context import Context
+from consensus_rpc.server.quietly import say_found_nothing
 from persistence_service.idempotency.keys import (
     ANNOTATE,
     CANCEL,
@@ -114,6 +115,8 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
             ClaimWork(lease_owner=lease_holder(context, request.lease_owner), max_count=request.max_count)
         )
         elapsed = monotonic() - started
+        if not claimed.runs:
+            say_found_nothing()
         return persistence_service_pb2.ClaimRunsResponse(
             runs=[answer_messages.claimed_message(run, elapsed) for run in claimed.runs]
         )

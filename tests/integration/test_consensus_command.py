@@ -66,6 +66,16 @@ def test_a_run_is_shown_listed_priced_annotated_and_reported(pair: Pair, mark: s
         assert run_id in (tmp_path / form).read_text(encoding="utf-8")
 
 
+def test_the_offline_model_is_named_whatever_model_was_asked(pair: Pair, mark: str) -> None:
+    done = consensus(pair, "review", f"We send reminders, {mark}.", "--model", "another")
+    run_id = done.stdout.split()[1]
+    assert "answered by offline-rules." in done.stdout
+    shown = consensus(pair, "show", run_id).stdout.splitlines()
+    assert ["answered", "by", "offline-rules"] in [line.split() for line in shown]
+    assert "model offline-rules, by" in consensus(pair, "report", run_id).stdout.splitlines()[2]
+    assert "another" not in consensus(pair, "attempts", run_id).stdout
+
+
 def test_a_detached_run_is_watched_to_its_end(pair: Pair, mark: str) -> None:
     started = consensus(pair, "review", f"We send reminders, {mark}.", "--detach")
     run_id = started.stdout.split()[1]
@@ -98,8 +108,18 @@ def test_an_expansion_is_printed_and_its_calls_can_be_listed(pair: Pair, mark: s
 def test_doctor_finds_both_services_and_the_database_well(pair: Pair) -> None:
     done = consensus(pair, "doctor")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "all is well"
+    assert done.stdout.splitlines()[-1] == "all that was tried is well; not tried: model"
     assert "FAILED" not in done.stdout
+    (database,) = (line for line in done.stdout.splitlines() if line.split()[1:2] == ["database"])
+    assert "://" in database
+
+
+def test_doctor_tells_programs_the_same(pair: Pair) -> None:
+    found = json.loads(consensus(pair, "doctor", "--json").stdout)
+    by_name = {each["what"]: each["well"] for each in found["checks"]}
+    assert found["well"] is True
+    assert by_name["database"] is True
+    assert by_name["model"] is None
 
 
 def test_a_failed_run_is_resumed_to_its_decision(pair: Pair, mark: str) -> None:

@@ -11,16 +11,24 @@ import pytest
 from tests.support.processes import clean_environment
 
 
-@pytest.mark.parametrize("service", ["persistence_service", "review_service"])
-def test_a_taken_port_is_said_in_one_line(service: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("service", "what"),
+    [("persistence_service", "port"), ("review_service", "port"), ("persistence_service", "metrics")],
+)
+def test_a_taken_port_is_said_in_one_line(service: str, what: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = subprocess.run(
-            [sys.executable, "-m", service, "--listen", address],
+            [sys.executable, "-m", service, "--listen", address if what == "port" else "127.0.0.1:0"],
             cwd=tmp_path,
-            env=clean_environment(LOG_FORMAT="json", DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}"),
+            env=clean_environment(
+                LOG_FORMAT="json",
+                DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}",
+                METRICS_LISTEN=address if what == "metrics" else "",
+                PERSISTENCE_INTERNAL_LISTEN="127.0.0.1:0",
+            ),
             capture_output=True,
             text=True,
             timeout=60,
@@ -28,5 +36,6 @@ def test_a_taken_port_is_said_in_one_line(service: str, tmp_path: Path) -> None:
         )
     last = json.loads(ended.stderr.splitlines()[-1])
     assert (ended.returncode, last["event"]) == (1, "start_refused")
-    assert last["reason"] == f"cannot listen on {address}: is it in use?"
+    doing = "listen" if what == "port" else "serve metrics"
+    assert last["reason"] == f"cannot {doing} on {address}: is it in use?"
     assert "Traceback" not in ended.stderr

@@ -39,6 +39,17 @@ async def test_it_names_the_backend_and_the_schema(database: Database) -> None:
     assert status.schema_revision == status.schema_head == head_revision()
 
 
+async def test_it_tells_where_the_database_is_and_no_secret(database: Database) -> None:
+    address = (await status_of(database)).address
+    url = database.options.url
+    if database.backend == "sqlite":
+        assert address == f"sqlite:///{database.options.sqlite_path}"
+    else:
+        assert address == f"postgresql://{url.host}:{url.port}/{url.database}"
+        assert url.username is not None
+        assert "@" not in address
+
+
 async def test_its_size_is_that_of_what_is_on_disk(database: Database) -> None:
     status = await status_of(database)
     if database.backend == "sqlite":

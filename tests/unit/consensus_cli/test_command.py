@@ -12,6 +12,7 @@ import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, review_service_pb2
 from consensus_cli.execution import exits
+from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
@@ -41,11 +42,29 @@ async def test_review_prints_plain_lines_where_there_is_no_terminal(command: Com
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
     assert lines[0] == f"run {samples.RUN}"
-    assert "Critic: attempt 1: LLM_RATE_LIMITED, again after 1.2 s" in lines
-    assert "SecurityGuardian: 0.00 (1 attempt, 1.0 s, 1 concern, 1 blocking, security-critical)" in lines
+    assert "Critic: attempt 1: LLM_RATE_LIMITED, again in 1.2 s" in lines
+    assert "Critic: 0.55 (2 attempts, 0.8 s, 1 concern)" in lines
+    assert "SecurityGuardian: 0.00 (1.0 s, 1 blocking, security-critical, 1 concern)" in lines
     assert "REVISE  confidence 0.6269" in lines
     assert "  - SecurityGuardian named 1 security-critical blocking issue." in lines
     assert is_safe(ended.out)
+
+
+async def test_a_rejection_names_what_blocks_what_it_took_and_what_to_do(command: Command) -> None:
+    async with serving(ScriptedService(events=samples.completed_events(REJECT))) as address:
+        ended = await command("review", "An idea.", CONSENSUS_SERVER=address)
+    *_, heading, blocking, took, revise, _show, _report = ended.out.splitlines()
+    assert heading == "What blocks it"
+    assert blocking == "  - Numbers are kept in plain text. (SecurityGuardian; security-critical)"
+    assert took.startswith("Took 2.4 s, answered by test-model. 2 calls to the model")
+    assert revise.endswith(f"consensus revise {samples.RUN} --notes '…'")
+    assert ended.out.count("Numbers are kept in plain text.") == 1
+
+
+async def test_an_approval_names_nothing_to_revise(command: Command) -> None:
+    async with serving(ScriptedService(events=samples.completed_events(APPROVE))) as address:
+        ended = await command("review", "An idea.", "--server", address)
+    assert "consensus revise" not in ended.out
 
 
 @pytest.mark.parametrize(
@@ -231,6 +250,23 @@ async def test_an_unreachable_service_is_named_with_what_to_do(command: Command)
     assert len(ended.err.splitlines()) == 2
 
 
+async def test_an_unreachable_persistence_service_is_named_with_the_option_that_exists(
+    command: Command,
+) -> None:
+    ended = await command("usage", "--persistence", "127.0.0.1:1")
+    assert "consensus doctor --persistence 127.0.0.1:1" in ended.err
+    assert "; --persistence names another" in ended.err
+    assert "--server" not in ended.err
+
+
+def test_a_hint_gives_a_command_only_options_that_it_has() -> None:
+    session = CommandSession("127.0.0.1:1", PERSISTENCE)
+    assert session.command("audit", "list").endswith("audit list --persistence 127.0.0.1:1")
+    assert session.command("token", "whoami").endswith("token whoami")
+    assert session.command("runs").endswith("consensus runs")
+    assert CommandSession("127.0.0.1:1").command("runs").endswith("runs --server 127.0.0.1:1")
+
+
 async def test_interrupting_says_how_to_watch_the_run_again() -> None:
     service = ScriptedService(hold_after=4)
     async with serving(service) as address:
@@ -244,8 +280,10 @@ async def test_interrupting_says_how_to_watch_the_run_again() -> None:
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     assert process.returncode == 130
-    assert f"consensus watch {samples.RUN} --after 4 --server {address}" in err.decode()
-    assert "Traceback" not in err.decode()
+    said, watch, cancel = err.decode().splitlines()
+    assert said == "interrupted; the run goes on"
+    assert watch.endswith(f"consensus watch {samples.RUN} --after 4 --server {address}")
+    assert cancel.endswith(f"consensus cancel {samples.RUN} --server {address}")
 
 
 async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> None:
@@ -260,12 +298,20 @@ async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> 
     assert "\u202e" not in shown
 
 
-async def on_terminal(*arguments: str) -> str:
+async def test_a_terminal_that_can_only_print_gets_lines() -> None:
+    async with serving(ScriptedService()) as address:
+        shown = await on_terminal("review", "An idea.", "--server", address, TERM="dumb")
+    assert "Critic: attempt 1: LLM_RATE_LIMITED" in shown
+    assert is_safe(shown.replace("\r\n", "\n"))
+
+
+async def on_terminal(*arguments: str, **more: str) -> str:
     """What the command writes to a terminal of 100 columns."""
+    variables = {"TERM": "xterm-256color", "LINES": "40", "PYTHONUTF8": "1"} | more
     leader, follower = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "consensus_cli", *arguments,
-        env=environment(TERM="xterm-256color", LINES="40", PYTHONUTF8="1"), stdout=follower, stderr=follower,
+        env=environment(**variables), stdout=follower, stderr=follower,
         stdin=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     os.close(follower)

@@ -113,8 +113,10 @@ async def test_doctor_names_what_is_wrong_and_exits_1(command: Command) -> None:
     lines = ended.out.splitlines()
     assert lines[0].startswith("ok")
     assert "no key" in lines[1]
+    assert lines[2].split() >= ["-", "model"]
+    assert "not tried: `consensus doctor --model` makes a small call" in lines[2]
     assert "FAILED  persistence service  127.0.0.1:1: Connection refused" in ended.out
-    assert lines[-1] == "wrong: model, persistence service"
+    assert lines[-1] == "wrong: model's key, persistence service"
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json"])
@@ -124,6 +126,15 @@ async def test_report_is_written_to_a_file(command: Command, tmp_path: Path, for
         ended = await command("report", samples.RUN, "--format", form, "-o", str(target), "--server", address)
     assert (ended.code, ended.out) == (0, "")
     assert samples.RUN in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "begins"), [("x.html", "<!doctype"), ("x.json", "{"), ("x.md", "# ")])
+async def test_the_name_of_the_file_says_what_a_report_is_written_in(
+    command: Command, tmp_path: Path, name: str, begins: str
+) -> None:
+    async with serving(ScriptedService()) as address:
+        await command("report", samples.RUN, "-o", str(tmp_path / name), "--server", address)
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
 
 
 async def test_report_to_a_folder_that_is_not_there_fails_in_a_line(command: Command) -> None:

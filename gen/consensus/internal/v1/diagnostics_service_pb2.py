@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/consensus/internal/v1/diagnostics_service.proto\x12\x15\x63onsensus.internal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n\x18GetDatabaseStatusRequest\"\xa7\x02\n\x19GetDatabaseStatusResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12\x17\n\x0fschema_revision\x18\x03 \x01(\t\x12\x13\n\x0bschema_head\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x12\x32\n\x06tables\x18\x06 \x03(\x0b\x32\".consensus.internal.v1.TableStatus\x12:\n\x16oldest_queued_run_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04pool\x18\x08 \x01(\x0b\x32!.consensus.internal.v1.PoolStatus\"B\n\x0bTableStatus\x12\r\n\x05table\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\x04\x12\x11\n\testimated\x18\x03 \x01(\x08\"d\n\nPoolStatus\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x19\n\x11\x63hecked_out_count\x18\x02 \x01(\r\x12\x16\n\x0eoverflow_count\x18\x03 \x01(\r\x12\x15\n\rwaiting_count\x18\x04 \x01(\r\"\x18\n\x16ListContentKeysRequest\"f\n\x17ListContentKeysResponse\x12\x37\n\x0c\x63ontent_keys\x18\x01 \x03(\x0b\x32!.consensus.internal.v1.ContentKey\x12\x12\n\nencrypting\x18\x02 \x01(\x08\"\x95\x01\n\nContentKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x17\n\x0fwrapping_key_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\twrap_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\x18RotateContentKeysRequest\"T\n\x19RotateContentKeysResponse\x12\x37\n\x0c\x63ontent_keys\x18\x01 \x03(\x0b\x32!.consensus.internal.v1.ContentKey2\x80\x03\n\x12\x44iagnosticsService\x12{\n\x11GetDatabaseStatus\x12/.consensus.internal.v1.GetDatabaseStatusRequest\x1a\x30.consensus.internal.v1.GetDatabaseStatusResponse\"\x03\x90\x02\x01\x12u\n\x0fListContentKeys\x12-.consensus.internal.v1.ListContentKeysRequest\x1a..consensus.internal.v1.ListContentKeysResponse\"\x03\x90\x02\x01\x12v\n\x11RotateContentKeys\x12/.consensus.internal.v1.RotateContentKeysRequest\x1a\x30.consensus.internal.v1.RotateContentKeysResponseB\x9a\x01\n\x1f\x64\x65v.consensusengine.internal.v1B\x17\x44iagnosticsServiceProtoP\x01ZVgithub.com/consensus-engine/consensus/gen/go/consensus/internal/v1;consensusinternalv1\xa2\x02\x03\x43SIb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/consensus/internal/v1/diagnostics_service.proto\x12\x15\x63onsensus.internal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n\x18GetDatabaseStatusRequest\"\xb8\x02\n\x19GetDatabaseStatusResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12\x17\n\x0fschema_revision\x18\x03 \x01(\t\x12\x13\n\x0bschema_head\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x12\x32\n\x06tables\x18\x06 \x03(\x0b\x32\".consensus.internal.v1.TableStatus\x12:\n\x16oldest_queued_run_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04pool\x18\x08 \x01(\x0b\x32!.consensus.internal.v1.PoolStatus\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\"B\n\x0bTableStatus\x12\r\n\x05table\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\x04\x12\x11\n\testimated\x18\x03 \x01(\x08\"d\n\nPoolStatus\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x19\n\x11\x63hecked_out_count\x18\x02 \x01(\r\x12\x16\n\x0eoverflow_count\x18\x03 \x01(\r\x12\x15\n\rwaiting_count\x18\x04 \x01(\r\"\x18\n\x16ListContentKeysRequest\"f\n\x17ListContentKeysResponse\x12\x37\n\x0c\x63ontent_keys\x18\x01 \x03(\x0b\x32!.consensus.internal.v1.ContentKey\x12\x12\n\nencrypting\x18\x02 \x01(\x08\"\x95\x01\n\nContentKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x17\n\x0fwrapping_key_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\twrap_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\x18RotateContentKeysRequest\"T\n\x19RotateContentKeysResponse\x12\x37\n\x0c\x63ontent_keys\x18\x01 \x03(\x0b\x32!.consensus.internal.v1.ContentKey2\x80\x03\n\x12\x44iagnosticsService\x12{\n\x11GetDatabaseStatus\x12/.consensus.internal.v1.GetDatabaseStatusRequest\x1a\x30.consensus.internal.v1.GetDatabaseStatusResponse\"\x03\x90\x02\x01\x12u\n\x0fListContentKeys\x12-.consensus.internal.v1.ListContentKeysRequest\x1a..consensus.internal.v1.ListContentKeysResponse\"\x03\x90\x02\x01\x12v\n\x11RotateContentKeys\x12/.consensus.internal.v1.RotateContentKeysRequest\x1a\x30.consensus.internal.v1.RotateContentKeysResponseB\x9a\x01\n\x1f\x64\x65v.consensusengine.internal.v1B\x17\x44iagnosticsServiceProtoP\x01ZVgithub.com/consensus-engine/consensus/gen/go/consensus/internal/v1;consensusinternalv1\xa2\x02\x03\x43SIb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,21 +40,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDATABASESTATUSREQUEST']._serialized_start=107
   _globals['_GETDATABASESTATUSREQUEST']._serialized_end=133
   _globals['_GETDATABASESTATUSRESPONSE']._serialized_start=136
-  _globals['_GETDATABASESTATUSRESPONSE']._serialized_end=431
-  _globals['_TABLESTATUS']._serialized_start=433
-  _globals['_TABLESTATUS']._serialized_end=499
-  _globals['_POOLSTATUS']._serialized_start=501
-  _globals['_POOLSTATUS']._serialized_end=601
-  _globals['_LISTCONTENTKEYSREQUEST']._serialized_start=603
-  _globals['_LISTCONTENTKEYSREQUEST']._serialized_end=627
-  _globals['_LISTCONTENTKEYSRESPONSE']._serialized_start=629
-  _globals['_LISTCONTENTKEYSRESPONSE']._serialized_end=731
-  _globals['_CONTENTKEY']._serialized_start=734
-  _globals['_CONTENTKEY']._serialized_end=883
-  _globals['_ROTATECONTENTKEYSREQUEST']._serialized_start=885
-  _globals['_ROTATECONTENTKEYSREQUEST']._serialized_end=911
-  _globals['_ROTATECONTENTKEYSRESPONSE']._serialized_start=913
-  _globals['_ROTATECONTENTKEYSRESPONSE']._serialized_end=997
-  _globals['_DIAGNOSTICSSERVICE']._serialized_start=1000
-  _globals['_DIAGNOSTICSSERVICE']._serialized_end=1384
+  _globals['_GETDATABASESTATUSRESPONSE']._serialized_end=448
+  _globals['_TABLESTATUS']._serialized_start=450
+  _globals['_TABLESTATUS']._serialized_end=516
+  _globals['_POOLSTATUS']._serialized_start=518
+  _globals['_POOLSTATUS']._serialized_end=618
+  _globals['_LISTCONTENTKEYSREQUEST']._serialized_start=620
+  _globals['_LISTCONTENTKEYSREQUEST']._serialized_end=644
+  _globals['_LISTCONTENTKEYSRESPONSE']._serialized_start=646
+  _globals['_LISTCONTENTKEYSRESPONSE']._serialized_end=748
+  _globals['_CONTENTKEY']._serialized_start=751
+  _globals['_CONTENTKEY']._serialized_end=900
+  _globals['_ROTATECONTENTKEYSREQUEST']._serialized_start=902
+  _globals['_ROTATECONTENTKEYSREQUEST']._serialized_end=928
+  _globals['_ROTATECONTENTKEYSRESPONSE']._serialized_start=930
+  _globals['_ROTATECONTENTKEYSRESPONSE']._serialized_end=1014
+  _globals['_DIAGNOSTICSSERVICE']._serialized_start=1017
+  _globals['_DIAGNOSTICSSERVICE']._serialized_end=1401
 # @@protoc_insertion_point(module_scope)

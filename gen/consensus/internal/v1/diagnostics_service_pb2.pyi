@@ -50,6 +50,7 @@ class GetDatabaseStatusResponse(_message.Message):
     TABLES_FIELD_NUMBER: _builtins.int
     OLDEST_QUEUED_RUN_TIME_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
     backend: _builtins.str
     """Kind of the database: `postgresql` or `sqlite`."""
     server_version: _builtins.str
@@ -60,6 +61,10 @@ class GetDatabaseStatusResponse(_message.Message):
     """The revision that this release's code is written for."""
     size_bytes: _builtins.int
     """Bytes on disk; of SQLite the file and its write-ahead log."""
+    address: _builtins.str
+    """Where it is, such as `postgresql://db:5432/consensus` or `sqlite:////srv/consensus.db`:
+    without user, password and parameters.
+    """
     @_builtins.property
     def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableStatus]:
         """Rows per table; on PostgreSQL large tables are estimated."""
@@ -83,10 +88,11 @@ class GetDatabaseStatusResponse(_message.Message):
         tables: _abc.Iterable[Global___TableStatus] | None = ...,
         oldest_queued_run_time: _timestamp_pb2.Timestamp | None = ...,
         pool: Global___PoolStatus | None = ...,
+        address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_queued_run_time", b"oldest_queued_run_time", "pool", b"pool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "oldest_queued_run_time", b"oldest_queued_run_time", "pool", b"pool", "schema_head", b"schema_head", "schema_revision", b"schema_revision", "server_version", b"server_version", "size_bytes", b"size_bytes", "tables", b"tables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "backend", b"backend", "oldest_queued_run_time", b"oldest_queued_run_time", "pool", b"pool", "schema_head", b"schema_head", "schema_revision", b"schema_revision", "server_version", b"server_version", "size_bytes", b"size_bytes", "tables", b"tables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

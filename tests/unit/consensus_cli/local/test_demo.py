@@ -24,8 +24,8 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """An empty environment but for where programs are."""
-    return {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **more}
+    """An empty environment but for where programs are, and where no service of somebody else is."""
+    return {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "REVIEW_LISTEN": "127.0.0.1:1", **more}
 
 
 @pytest.fixture
@@ -122,8 +122,32 @@ def test_a_service_that_cannot_start_is_named_with_its_log(start: Start, tmp_pat
     assert str(directory / "persistence-service.log") in err
 
 
-def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start, free_listens: dict[str, str]) -> None:
-    process = start("--up", **free_listens)
+def test_a_database_that_is_not_there_is_said_in_one_line(start: Start) -> None:
+    process = start("--idea", "An idea.", DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/x")
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    _, said = err.splitlines()  # the first says which model answers
+    assert said.startswith("error: cannot reach the database that DATABASE_URL or DB_HOST names: ")
+    assert "port 1 failed: Connection refused" in said
+    assert "secret" not in err
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    process = start("--idea", "An idea.", DATABASE_URL=f"sqlite:///{tmp_path}/file/deeper/x.db")
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    _, said = err.splitlines()
+    where = f"{tmp_path}/file/deeper/x.db: Not a directory"
+    assert said == (
+        f"error: persistence service: cannot write the database's file {where}. DATABASE_URL names another."
+    )
+
+
+def test_up_says_what_it_waits_for_and_where_everything_is_and_drains_on_ctrl_c(
+    start: Start, free_listens: dict[str, str]
+) -> None:
+    process = start("--up", LOG_LEVEL="INFO", **free_listens)
     wait_for(process, "Ctrl-C stops everything.")
     children = children_of(process, 3)
     process.send_signal(signal.SIGINT)
@@ -131,11 +155,27 @@ def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start, free_lis
     assert process.returncode == 0
     assert are_gone(children)
     assert "Traceback" not in err
+    assert "waiting for the persistence service, and its database" in err
     drained = [line for line in err.splitlines() if '"event":"stopped"' in line]
     assert [name in line for name, line in zip(("review", "persistence"), drained, strict=True)] == [
         True,
         True,
     ]
+
+
+def test_a_review_beside_it_uses_it_and_its_log_leaves_the_addresses_alone(
+    start: Start, free_listens: dict[str, str]
+) -> None:
+    up = start("--up", METRICS_LISTEN="127.0.0.1:0", **free_listens)
+    wait_for(up, "Ctrl-C stops everything.")
+    out, err = start("--idea", SECURITY_RISK, **free_listens).communicate(timeout=WAIT_SECONDS)
+    assert f"using the review service that runs at {free_listens['REVIEW_LISTEN']}" in err
+    assert "REJECT" in out
+    up.send_signal(signal.SIGINT)
+    out, err = up.communicate(timeout=WAIT_SECONDS)
+    assert out == ""
+    assert '"level":"info"' not in err
+    assert "Traceback" not in err
 
 
 def test_up_takes_another_port_where_the_usual_one_is_taken(

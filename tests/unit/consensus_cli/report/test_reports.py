@@ -1,10 +1,11 @@
 """A run as a document: whole, and nothing of its text is markup."""
 
 from html import unescape
+from importlib.resources import files
 
 import pytest
 
-from consensus.v1 import decision_pb2, suspicion_pb2
+from consensus.v1 import decision_pb2, run_pb2, suspicion_pb2
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import escape, markdown_report
 from consensus_cli.report.markup import Markup, element, render
@@ -79,19 +80,93 @@ def test_the_reports_say_whose_label_holds_and_the_panels_too() -> None:
         assert "\u202e" not in document
 
 
-def test_the_reports_of_a_failed_run_say_why() -> None:
+def test_the_reports_of_a_failed_run_say_why_and_what_resumes_it() -> None:
     run = samples.completed_run()
     run.ClearField("decision")
+    run.state = run_pb2.RUN_STATE_FAILED
     run.failure.CopyFrom(samples.failure())
-    assert "QUORUM_NOT_MET" in html_report(run, [])
-    assert r"QUORUM\_NOT\_MET" in markdown_report(run, [])
+    for document in (html_report(run, []), markdown_report(run, []).replace("\\", "")):
+        assert "QUORUM_NOT_MET" in document
+        assert f"consensus resume {samples.RUN}" in document
+        assert "FAILED" in document
+
+
+def test_a_failed_run_has_another_badge_than_a_rejection() -> None:
+    style = (files("consensus_cli.report") / "report.css").read_text(encoding="utf-8")
+    (rejected,) = (line for line in style.splitlines() if ".verdict.reject" in line)
+    (failed,) = (line for line in style.splitlines() if ".verdict.failed" in line)
+    assert "failed" not in rejected
+    assert "dashed" in failed
+
+
+def lowered() -> run_pb2.Run:
+    """A run that its confidence approves, and a veto does not."""
+    run = samples.completed_run()
+    decision = run.decision
+    decision.overall_weighted_confidence = 0.9
+    decision.fired_rules[0].data["persona_id"] = "security_guardian"
+    decision.fired_rules.insert(
+        0,
+        decision_pb2.FiredRule(
+            rule=decision_pb2.DECISION_RULE_CONFIDENCE_THRESHOLD,
+            explanation="The weighted confidence of 0.9000 is at least 0.75: approve.",
+            data={"label": "approve", "approve_threshold": "0.75", "revise_threshold": "0.60"},
+        ),
+    )
+    return run
+
+
+def test_the_scale_shows_a_veto_and_what_it_took_of_the_confidence() -> None:
+    page = html_report(lowered(), [])
+    assert '<b style="width:75.00%" class="fill middle"></b>' in page
+    assert '<b style="width:15.00%" class="fill barred middle"></b>' in page
+    words = "APPROVE by the confidence alone; REVISE because of a veto (SecurityGuardian)."
+    assert words in page
+    assert words in markdown_report(lowered(), [])
+
+
+def test_the_scale_has_the_thresholds_that_decided() -> None:
+    page = html_report(lowered(), [])
+    assert "approve from 0.75" in page
+    assert "approve from" not in html_report(samples.completed_run(), [])  # none are told
+
+
+def test_the_reports_say_when_which_model_and_who() -> None:
+    run = samples.completed_run()
+    run.specification.user = "ann"
+    words = f"2026-11-20 14:00:00 UTC, run {samples.RUN}, model test-model, by anonymous for ann"
+    assert words in html_report(run, [])
+    assert words in markdown_report(run, []).replace("\\", "")
+
+
+def test_what_blocks_comes_first_and_what_is_long_is_folded() -> None:
+    page = html_report(samples.completed_run(), [])
+    assert page.index("<h2>What blocks it</h2>") < page.index("<h2>Why</h2>")
+    assert page.count("<details") == page.count("<summary") == len(samples.PERSONAS) + 4
+    assert "<details open" not in page
+
+
+def test_of_a_changed_line_the_words_that_differ_are_marked() -> None:
+    change = comparison()
+    del change.sections[0].unified_diff_lines[:]
+    change.sections[0].unified_diff_lines.extend(
+        ["@@ -1 +1 @@", "-Send a message one day before.", "+Send a letter one day before."]
+    )
+    page = html_report(revision(), [], change)
+    assert "-Send a <del>message</del> one day before." in page
+    assert "+Send a <ins>letter</ins> one day before." in page
+
+
+def test_a_printed_report_has_page_numbers() -> None:
+    page = html_report(samples.completed_run(), [])
+    assert 'counter(page) " / " counter(pages)' in page
 
 
 def test_the_html_report_shows_what_changed_and_nothing_of_it_is_markup() -> None:
     page = html_report(revision(), [], comparison())
     assert "<h2>What changed</h2>" in page
     assert "REVISE -&gt; APPROVE  confidence 0.7625 -&gt; 0.8375 (+0.075)" in page
-    assert '<span class="line removed">-Old' in page
+    assert '<span class="line removed">-<del>Old</del>' in page
     assert "<script>" not in page
 
 

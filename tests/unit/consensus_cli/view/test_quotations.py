@@ -87,7 +87,7 @@ def test_the_live_view_counts_what_blocks_and_marks_what_quotes_what_is_not_ther
     view.take(run_event_pb2.RunEvent(sequence=1, persona_review_ready=ready))
 
     assert view.lines["review_critic"].note == (
-        "1 concern, 1 blocking, 3 quotations, ✗ 1 quotes what is not there"
+        "1 blocking, 1 concern, 3 quotations, ✗ 1 quotes what is not there"
     )
 
 

@@ -32,6 +32,23 @@ def test_a_score_has_two_to_four_decimals(number: float, shown: str) -> None:
     assert text.score(number) == shown
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (
+            "The weighted confidence of 0.2550 is below 0.60: reject.",
+            "The weighted confidence of 0.255 is below 0.60: reject.",
+        ),
+        ("0.500000 to 1.0000", "0.50 to 1.00"),
+        ("0.8125, 12.3400.", "0.8125, 12.34."),
+        ("policy 1.1.0, version 2.100.0, port 10.0.0.100", "policy 1.1.0, version 2.100.0, port 10.0.0.100"),
+        ("100 of 1000", "100 of 1000"),
+    ],
+)
+def test_fractions_in_a_sentence_are_written_as_scores_are(given: str, shown: str) -> None:
+    assert text.sentence(given) == shown
+
+
 def test_a_value_of_a_newer_server_has_a_word_too() -> None:
     from consensus.v1 import run_pb2
 

@@ -15,6 +15,7 @@ from consensus_contract import errors as nouns
 from consensus_contract.errors import ConsensusError
 from consensus_rpc import errors
 from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.server.quietly import say_found_nothing
 from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Response, Running, serving
 from tests.unit.consensus_rpc.samples import SAMPLES
 
@@ -275,6 +276,22 @@ async def test_the_line_of_a_failed_call_names_reason_and_run(running: Running) 
 
     [line] = logs
     assert (line["code"], line["reason"], line["run_id"]) == ("ABORTED", "LEASE_LOST", "r1")
+
+
+async def test_a_call_that_found_nothing_to_do_fills_no_log(running: Running) -> None:
+    found = [0, 1]
+
+    async def act(request: Any, context: Any) -> None:
+        if not found.pop(0):
+            say_found_nothing()
+
+    running.probe.act = act
+    with capture_logs() as logs:
+        await running.call("UnaryUnary")
+        await running.call("UnaryUnary")
+        await running.settled()
+
+    assert [each["log_level"] for each in logs] == ["debug", "info"]
 
 
 async def test_too_little_time_is_refused_before_the_handler(running: Running) -> None:
