@@ -1,10 +1,9 @@
 """Reviews an idea and follows its run to the decision, whatever becomes of the connection.
 
-    python -m grpc_tools.protoc -I gen/plain --python_out=OUT --grpc_python_out=OUT gen/plain/consensus/v1/*.proto
+    python -m grpc_tools.protoc -I gen/plain --python_out=OUT --grpc_python_out=OUT gen/plain/consensus/v1/*
     PYTHONPATH=OUT python examples/python/watch.py "An idea in a few sentences."
 
-From the contract alone, with grpcio, googleapis-common-protos and what protoc makes; `consensus_client` does all of this by
-itself (review.py).
+From the contract alone, with grpcio and googleapis-common-protos; `consensus_client` does it all by itself.
 """
 
 import asyncio
@@ -30,10 +29,10 @@ class Review:
         )
         self.run_id = ""
         self.last = 0
-        self.silence_seconds = 0.0
+        self.silence = 0.0  # seconds: a stream that says nothing for so long is dead
 
     async def follow(self) -> None:
-        """Starts the run, unless that is done, and prints its events to the end, over a connection of its own.
+        """Starts the run, unless that is done, and prints its events to the end, over its own connection.
 
         Raises:
             grpc.aio.AioRpcError: a call failed, or was cut.
@@ -46,14 +45,12 @@ class Review:
             if not self.run_id:
                 ask = review_service_pb2.GetServiceInfoRequest()
                 info = await client.GetServiceInfo(ask, metadata=metadata, timeout=10)
-                self.silence_seconds = 2 * info.limits.heartbeat_interval.ToTimedelta().total_seconds()
+                self.silence = 2 * info.limits.heartbeat_interval.ToTimedelta().total_seconds()
                 started = await client.StartReview(self.request, metadata=metadata, timeout=10)
                 self.run_id = started.run.run_id
             watch = review_service_pb2.WatchRunRequest(run_id=self.run_id, after_sequence=self.last)
             stream = client.WatchRun(watch, metadata=metadata)
-            while (
-                message := await asyncio.wait_for(stream.read(), self.silence_seconds)
-            ) is not grpc.aio.EOF:
+            while (message := await asyncio.wait_for(stream.read(), self.silence)) is not grpc.aio.EOF:
                 for event in message.events:  # none in a heartbeat
                     self.last = event.sequence
                     print(event.sequence, event.WhichOneof("payload"), *decision(event), flush=True)

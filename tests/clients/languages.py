@@ -1,4 +1,4 @@
-"""The clients of examples/ in five languages: what each needs, how it is built where it stands, how it is run."""
+"""The clients of examples/ in five languages: what each needs, how it is built in place, how it is run."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ class Tool:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
         )  # fmt: skip
         wanted = ".".join(map(str, self.least))
-        found = re.search(r"\d+(?:\.\d+)*", done.stdout)
+        found = re.search(r"\d+(?:\.\d+)*", re.sub(r"\x1b\[\d*m", "", done.stdout))
         if done.returncode != 0 or found is None:
             return f"{self.command} does not say its version"
         if tuple(map(int, found[0].split("."))) < self.least:

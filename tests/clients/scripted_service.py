@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -13,14 +14,14 @@ from consensus_rpc.server.wire_status import to_wire
 
 RUN_ID = "run-1"
 Ends = Sequence[grpc.StatusCode | ConsensusError]
-Context = grpc.aio.ServicerContext
+Context = Any  # that of grpc.aio, whose types the generated ones do not share
 
 
 @dataclass
 class ScriptedService(review_service_pb2_grpc.ReviewServiceServicer):
-    """Each StartReview ends as `starts` says, and those after them well; likewise each WatchRun, after one event.
+    """Each StartReview ends as `starts` says, and those after them well.
 
-    The last WatchRun has the decision.
+    Likewise each WatchRun, after one event; that of the last has the decision.
     """
 
     starts: Ends = ()
@@ -75,4 +76,4 @@ async def _end(context: Context, how: grpc.StatusCode | ConsensusError) -> None:
     if isinstance(how, ConsensusError):
         wire = to_wire(how, "request-1")
         await context.abort(wire.code, wire.message, wire.trailers)
-    await context.abort(how, "as a proxy might end it")  # type: ignore[arg-type]
+    await context.abort(how, "as a proxy might end it")
