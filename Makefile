@@ -63,8 +63,8 @@ hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model
 	@$(PY) -m tests.hostile $(ARGS)
 
 .PHONY: test-clients
-test-clients: $(READY) ## Run the clients written in other languages (needs node and npm)
-	@$(PY) -m pytest tests/clients $(ARGS)
+test-clients: $(READY) ## Run the clients of examples/ in the languages that are here; ALL=1 those slow to build too
+	@ALL_CLIENTS="$(ALL)" $(PY) -m pytest tests/clients --dist loadgroup $(ARGS)
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
@@ -167,7 +167,7 @@ build/audit/.ready: requirements-audit.lock $(READY)
 .PHONY: clean
 clean: ## Remove .venv, caches and what was built; databases in data/ stay
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@rm -rf examples/node/node_modules
+	@rm -rf examples/*/node_modules examples/*/gen examples/*/dist examples/*/target examples/go/bin
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -1,22 +1,46 @@
-"""Both services and the offline model, as processes, for clients in other languages."""
+"""The pair and the offline model, as processes, for clients in other languages; and who was left out."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from consensus_cli.local.stack import Addresses, Stack
+from tests.support.access import keyed_pair, make_key
+from tests.support.pair import Pair
+
+LEFT_OUT = "left out: "
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
-    """The real pair on SQLite, on free ports of the loopback."""
-    directory = tmp_path_factory.mktemp("pair")
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    database = f"sqlite:///{directory / 'consensus.db'}"
-    with Stack(directory, quiet=True, environment={**kept, "DATABASE_URL": database}) as stack:
-        stack.start_persistence()
-        stack.start_model()
-        stack.start_review()
-        stack.wait_until_serving()
-        yield stack.addresses
+def pair_and_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pair, str]]:
+    """Both as `pair` and `key` have them; keys are made while nothing holds the database."""
+    folder = tmp_path_factory.mktemp("pair")
+    url, beat = f"sqlite:///{folder / 'consensus.db'}", {"HEARTBEAT_SECONDS": "1"}
+    pair = keyed_pair(folder, url, review=beat, persistence=beat)
+    key = make_key(url, "--subject", "client", "--role", "submitter")
+    try:
+        pair.start()
+        yield pair, key
+    finally:
+        pair.stop()
+
+
+@pytest.fixture(scope="session")
+def pair(pair_and_key: tuple[Pair, str]) -> Pair:
+    """The real pair on SQLite, on free ports of the loopback; it asks for keys, and its hearts beat fast."""
+    return pair_and_key[0]
+
+
+@pytest.fixture(scope="session")
+def key(pair_and_key: tuple[Pair, str]) -> str:
+    """The key of a caller who may start reviews and read them."""
+    return pair_and_key[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names each client that was not tried, and why."""
+    reasons = set()
+    for report in terminalreporter.stats.get("skipped", ()):
+        if isinstance(report.longrepr, tuple) and LEFT_OUT in report.longrepr[2]:
+            reasons.add(report.longrepr[2].partition(LEFT_OUT)[2])
+    for reason in sorted(reasons):
+        terminalreporter.write_line(f"{LEFT_OUT}{reason}")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from consensus_cli.local.stack import Addresses
-from tests.support.access import keyed_pair, make_key
+from tests.clients.conftest import LEFT_OUT
+from tests.support.pair import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "node"
+pytestmark = pytest.mark.xdist_group("Node")
 REMINDERS = (ROOT / "examples" / "ideas" / "appointment-reminders.md").read_text(encoding="utf-8")
 
 
@@ -20,7 +21,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example with exactly the packages of its lock file."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
-        pytest.fail(f"{' and '.join(missing)} not found: the Node example needs Node.js 18 or later with npm")
+        pytest.skip(f"{LEFT_OUT}Node: {' and '.join(missing)} not found")
     copy = tmp_path_factory.mktemp("node") / "example"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("node_modules"))
     done = subprocess.run(
@@ -31,16 +32,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def review(copy: Path, server: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"CONSENSUS_SERVER": server, "CONSENSUS_PROTOS": str(ROOT / "protos")} | more
+def review(copy: Path, server: str, *arguments: str, key: str = "") -> subprocess.CompletedProcess[str]:
+    own = {"CONSENSUS_SERVER": server, "CONSENSUS_PROTOS": str(ROOT / "protos"), "CONSENSUS_KEY": key}
     return subprocess.run(
         ["node", "review.js", *arguments],
-        cwd=copy, env=environment, check=False, capture_output=True, text=True, timeout=60,
+        cwd=copy, env=os.environ | own, check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 
-def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair.review, REMINDERS)
+def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pair: Pair, key: str) -> None:
+    done = review(installed, pair.review_address, REMINDERS, key=key)
     assert (done.returncode, done.stderr) == (0, "")
     events = [line.split() for line in done.stdout.splitlines() if not line.startswith("  -")]
     assert [int(event[0]) for event in events] == list(range(1, len(events) + 1))
@@ -50,29 +51,21 @@ def test_it_streams_a_review_event_by_event_to_the_decision(installed: Path, pai
     assert events[-1][1] == "runCompleted"
 
 
-def test_it_reads_the_reason_and_the_fields_of_an_error(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair.review, "...")
+def test_it_reads_the_reason_and_the_fields_of_an_error(installed: Path, pair: Pair, key: str) -> None:
+    done = review(installed, pair.review_address, "...", key=key)
     assert (done.returncode, done.stdout) == (1, "")
     assert "[INVALID_FIELD]" in done.stderr
     assert "request_id: " in done.stderr
     assert "review.idea: " in done.stderr
 
 
-def test_it_says_who_calls_where_the_services_ask(installed: Path, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'consensus.db'}"
-    key = make_key(url, "--subject", "node", "--role", "submitter")
-    pair = keyed_pair(tmp_path, url)
-    try:
-        pair.start()
-        assert review(installed, pair.review_address, REMINDERS, CONSENSUS_KEY=key).returncode == 0
-        refused = review(installed, pair.review_address, REMINDERS)
-        assert (refused.returncode, "[UNAUTHENTICATED]" in refused.stderr) == (1, True), refused.stderr
-    finally:
-        pair.stop()
+def test_without_its_key_it_is_refused(installed: Path, pair: Pair) -> None:
+    refused = review(installed, pair.review_address, REMINDERS)
+    assert (refused.returncode, "[UNAUTHENTICATED]" in refused.stderr) == (1, True), refused.stderr
 
 
-def test_it_says_how_it_is_used(installed: Path, pair: Addresses) -> None:
-    done = review(installed, pair.review)
+def test_it_says_how_it_is_used(installed: Path, pair: Pair) -> None:
+    done = review(installed, pair.review_address)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: ")
 
