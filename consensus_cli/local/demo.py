@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -17,6 +18,8 @@ from consensus_cli.local.stack import Stack
 
 _WATCH_SECONDS = 0.2
 _NO_KEY = "no OPENAI_API_KEY: the offline model answers, by rules"
+_DOOR_NEEDS = ("connectrpc", "jinja2", "starlette", "uvicorn")
+_NO_DOOR = "no page: pip install 'consensus-engine[door]'"
 _USAGE_EXIT = 2
 _FAILED_EXIT = 1
 
@@ -98,6 +101,8 @@ def _up(directory: Path) -> int:
             internal = _free(settings.persistence_internal_listen)
             stack.start_persistence(_free(settings.persistence_listen), internal)
             _start_rest(stack, _free(settings.review_listen))
+            if all(map(find_spec, _DOOR_NEEDS)):
+                stack.start_door(_free(settings.door_listen))
             stack.wait_until_serving()
             _announce(stack)
             while True:
@@ -124,6 +129,7 @@ def _announce(stack: Stack) -> None:
 
     addresses = stack.addresses
     model = f"offline model        {addresses.model_url}" if addresses.model_url else ""
+    door = f"page and HTTP        http://{addresses.door}/" if addresses.door else _NO_DOOR
     sys.stdout.write(
         "\n".join(
             line
@@ -132,6 +138,7 @@ def _announce(stack: Stack) -> None:
                 f"review service       {addresses.review}",
                 f"persistence service  {addresses.persistence}",
                 model,
+                door,
                 "",
                 f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
                 "Ctrl-C stops everything.",

@@ -30,8 +30,8 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture
 def free_listens() -> Iterator[dict[str, str]]:
-    """Addresses for both services that stay theirs while the test runs."""
-    names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
+    """Addresses for both services and the door that stay theirs while the test runs."""
+    names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN", "DOOR_LISTEN")
     with ExitStack() as held:
         yield {name: address_of(held.enter_context(reserve_port())) for name in names}
 
@@ -124,18 +124,17 @@ def test_a_service_that_cannot_start_is_named_with_its_log(start: Start, tmp_pat
 
 def test_up_says_where_everything_is_and_drains_on_ctrl_c(start: Start, free_listens: dict[str, str]) -> None:
     process = start("--up", **free_listens)
+    wait_for(process, f"page and HTTP        http://{free_listens['DOOR_LISTEN']}/")
     wait_for(process, "Ctrl-C stops everything.")
-    children = children_of(process, 3)
+    children = children_of(process, 4)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0
     assert are_gone(children)
     assert "Traceback" not in err
     drained = [line for line in err.splitlines() if '"event":"stopped"' in line]
-    assert [name in line for name, line in zip(("review", "persistence"), drained, strict=True)] == [
-        True,
-        True,
-    ]
+    ended = ("door", "review", "persistence")
+    assert [name in line for name, line in zip(ended, drained, strict=True)] == [True] * 3
 
 
 def test_up_takes_another_port_where_the_usual_one_is_taken(
@@ -154,6 +153,6 @@ def test_up_takes_another_port_where_the_usual_one_is_taken(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_what_it_started_ends_even_when_it_is_killed(start: Start, free_listens: dict[str, str]) -> None:
     process = start("--up", **free_listens)
-    children = children_of(process, 3)
+    children = children_of(process, 4)
     process.kill()
     assert are_gone(children)
