@@ -11,8 +11,12 @@ from consensus_door.config import DoorSettings
 from consensus_door.gate.body import Bodies
 from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
+from consensus_door.page.acts import Acts
+from consensus_door.page.desk import Desk
 from consensus_door.page.rendering import Rendering
 from consensus_door.page.routes import Page
+from consensus_door.page.sessions import Sessions
+from consensus_door.page.watching import Watching
 from consensus_door.plain.openapi import document
 from consensus_door.plain.operations import operations
 from consensus_door.plain.routes import plain_routes
@@ -27,8 +31,11 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
     """The gate, and behind it RPCs by their names, plain HTTP and the page."""
     offered = operations(services)
     described = document(offered, metadata.version("consensus-engine"))
-    page = Page(services, Rendering(), offered, described)
-    routes = [*plain_routes(offered, described), *page.routes()]
+    secret = settings.door_cookie_secret
+    sessions = Sessions(None if secret is None else secret.get_secret_value())
+    desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
+    page, acts = Page(desk, offered, described, Watching(desk.read)), Acts(desk)
+    routes = [*plain_routes(offered, described), *page.routes(), *acts.routes()]
     router = Router(routes, redirect_slashes=False, default=_not_found)
     return Gate(
         app=Doors(rpc_application(services, settings.door_max_body_bytes), endpoints(services), router),

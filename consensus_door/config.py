@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from consensus_rpc.channel.bearer import stays_here
 from consensus_rpc.process.settings import HostPort, Seconds, Settings, Target
@@ -69,6 +69,13 @@ class DoorSettings(Settings):
         "",
         description="Pages elsewhere that may call the door from a browser (CORS); empty: none.",
     )
+    door_cookie_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="What the page's cookies are encrypted with, 32 characters or more, the same at every"
+        " door; empty: one that lasts until the door ends.",
+    )
+    door_read_only: bool = Field(False, description="Whether the page only shows: no forms that change runs.")
     door_review_address: Target = Field("127.0.0.1:50051", description="Where the door finds ReviewService.")
     door_review_address_authority_file: PemFile | None = pem_file(_AUTHORITY, "DOOR_REVIEW_ADDRESS")
     door_review_address_certificate_file: PemFile | None = pem_file(_OWN_CERTIFICATE)

@@ -30,7 +30,8 @@ _ONCE = frozenset({"authorization", "content-length", "content-type", "cookie", 
 _SERVER_FAULT = 500
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # With `no-referrer` browsers would name no origin with the page's own forms either.
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _UNCACHED = (b"cache-control", b"no-store")

@@ -1,6 +1,5 @@
 """The job as plain HTTP: reviews, runs, their events, health, metrics, and what describes them."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
@@ -173,22 +172,3 @@ async def test_the_document_describes_what_there_is(http: aiohttp.ClientSession)
     async with http.get("/v1/openapi") as answer:
         page = await answer.text()
     assert all(path in page for path in described["paths"])
-
-
-async def test_runs_are_shown_on_a_page_and_one_fills_while_it_is_watched(
-    http: aiohttp.ClientSession, idea: str
-) -> None:
-    run_id = await begin(http, f"{idea} <script>alert(1)</script>")
-    async with http.get(f"/runs/{run_id}/live") as answer:
-        shown = await asyncio.wait_for(answer.text(), 30)
-    assert shown.count("id: ") >= 2
-    assert shown.endswith("event: end\ndata: over\n\n")
-    for path in (f"/runs/{run_id}", "/runs?state=COMPLETED"):
-        async with http.get(path) as answer:
-            page = await answer.text()
-        assert answer.status == 200
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
-        assert run_id in page
-        assert "<script>alert" not in page
-    async with http.get("/runs/none") as answer:
-        assert answer.status == 404
