@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from consensus_door.page.view import attempt_view, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence, list_request
+from consensus_door.rpc.packed import turned
 from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 
@@ -109,7 +111,10 @@ class Page:
         """One run; it goes on filling while it is open."""
         session = self.desk.session(request)
         run = await self.desk.read(request.path_params["run_id"], session.credential)
-        return self.desk.page(request, "run.html", {"run": run_view(run)}, session=session)
+        values = {"run": run_view(run)}
+        return await turned(
+            run.ByteSize(), partial(self.desk.page, request, "run.html", values, session=session)
+        )
 
     async def attempts(self, request: Request) -> Response:
         """The calls to the model that a run made, a page of them."""
@@ -158,7 +163,8 @@ class Page:
                             run = await watched.at(cursor.after_sequence)
                             shown = run.last_sequence
                             values = {"run": run, "me": self.desk.me(session)}
-                            yield _event(shown, self.desk.rendering.fragment("_run.html", values))
+                            text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
+                            yield _event(shown, text)
         except ConsensusError as error:
             if error.run_state is None:
                 return

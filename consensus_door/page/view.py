@@ -66,6 +66,8 @@ class RunView:
     is_resumable: bool
     parent_run_id: str
     last_sequence: int
+    size: int
+    """Bytes of the run, which rendering it costs time by."""
 
     @property
     def is_over(self) -> bool:
@@ -114,6 +116,7 @@ def run_view(run: run_pb2.Run) -> RunView:
         is_resumable=run.state == run_pb2.RUN_STATE_FAILED and failure.resumable,
         parent_run_id=run.parent_run_id,
         last_sequence=run.last_sequence,
+        size=run.ByteSize(),
     )
 
 

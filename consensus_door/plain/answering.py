@@ -11,12 +11,10 @@ from starlette.responses import Response
 
 from consensus_contract.errors import ConsensusError
 from consensus_door.problems import problem
-from consensus_door.rpc.packed import read_json
+from consensus_door.rpc.packed import read_json, turned
 from consensus_rpc.errors import InvalidField
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-_LARGE_BYTES = 32_768
 
 
 def with_problems(handler: Handler) -> Handler:
@@ -65,10 +63,7 @@ async def json_response(
     message: Message, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A message in protobuf's JSON; zeros stand in it too, so that a score of 0 is there."""
-    if message.ByteSize() < _LARGE_BYTES:
-        text = as_json(message)
-    else:
-        text = await asyncio.to_thread(as_json, message)
+    text = await turned(message.ByteSize(), as_json, message)
     return Response(text + "\n", status, headers, "application/json")
 
 

@@ -1,7 +1,7 @@
 """A run's events as server-sent events: `id` is the sequence, so that `Last-Event-ID` goes on behind it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from consensus_door.plain.answering import as_json
 from consensus_door.plain.requests import after_sequence
 from consensus_door.plain.reviews import REVIEW_SERVICE
 from consensus_door.problems import told_of
+from consensus_door.rpc.packed import turned
 from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
@@ -92,8 +93,10 @@ async def _frames(
             yield _RETRY
             message = await first
             while message is not None:
-                for frame in _of_message(message, cursor):
-                    yield frame
+                if not message.events:
+                    yield _HEARTBEAT
+                for event in cursor.take(message):
+                    yield await turned(event.ByteSize(), frame_of, event)
                 message = await anext(messages, None)
             yield _frame("end", {"run_id": cursor.run_id, "state": "COMPLETED"})
         except ConsensusError as error:
@@ -109,13 +112,6 @@ async def _end(first: "asyncio.Future[Any]") -> None:
     """Ends what waits for the first message: a generator that runs cannot be closed."""
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-
-
-def _of_message(message: review_service_pb2.WatchRunResponse, cursor: RunCursor) -> Iterator[bytes]:
-    if not message.events:
-        yield _HEARTBEAT
-    for event in cursor.take(message):
-        yield frame_of(event)
 
 
 def frame_of(event: run_event_pb2.RunEvent) -> bytes:

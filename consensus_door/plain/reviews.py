@@ -17,6 +17,7 @@ from consensus_contract.errors import ConsensusError
 from consensus_door.plain.answering import json_response, message_of
 from consensus_door.plain.requests import Preference, idempotency_key
 from consensus_door.problems import problem
+from consensus_door.rpc.packed import turned
 from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
@@ -159,7 +160,8 @@ class Reviews:
         """What a run that failed has all the same; nothing where it cannot be read now: why it failed matters
         more, and the run's id stands beside it."""
         try:
-            return _partial(await self._run(run_id, credential))
+            run = await self._run(run_id, credential)
+            return await turned(run.ByteSize(), _partial, run)
         except ConsensusError:
             return {}
 

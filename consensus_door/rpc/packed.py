@@ -1,13 +1,14 @@
 """Messages as they travel: binary ones are passed on unread, JSON is turned into them and back.
 
-What is turned is bounded before that costs anything, and what is large is turned in a thread: the event loop
-goes on meanwhile.
+What is turned is bounded before that costs anything, and what is not small is turned in a thread: the event
+loop goes on meanwhile. There is one such thread, since of several the loop would have to wait for each.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from connectrpc.codec import Codec
@@ -20,8 +21,13 @@ MOST_VALUES = 50_000
 MOST_LEVELS = 32
 """As much as the services take: see docs/errors.md."""
 
-_LARGE_BYTES = 32_768
+# Turned in a few milliseconds, however many values they hold.
+_SMALL_BYTES = 4096
+_TURNING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turning")
 _MOST_CHARACTERS = 300
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,13 @@ class PackedCodec(Codec[Packed, Packed]):
 CODECS = (PackedCodec("proto"), PackedCodec("json"))
 
 
+async def turned(size: int, turn: Callable[..., Result], *arguments: Any) -> Result:
+    """What `turn` makes of so many bytes: at once where they are few, else in its turn in the thread."""
+    if size <= _SMALL_BYTES:
+        return turn(*arguments)
+    return await asyncio.get_running_loop().run_in_executor(_TURNING, turn, *arguments)
+
+
 async def to_binary(packed: Packed, kind: type[Message]) -> bytes:
     """The message's bytes, for the service.
 
@@ -68,9 +81,7 @@ async def from_binary(raw: bytes, form: str, kind: type[Message]) -> Packed:
     """What the service answered, in the caller's form."""
     if form == "proto":
         return Packed(form, raw)
-    if len(raw) < _LARGE_BYTES:
-        return Packed(form, _json_of(raw, kind))
-    return Packed(form, await asyncio.to_thread(_json_of, raw, kind))
+    return Packed(form, await turned(len(raw), _json_of, raw, kind))
 
 
 async def read_json(data: bytes, kind: type[Message], *, ignore_unknown: bool) -> Any:
@@ -79,9 +90,7 @@ async def read_json(data: bytes, kind: type[Message], *, ignore_unknown: bool) -
     Raises:
         InvalidField: it is none, has fields that there are not (unless ignored), or is too deep or wide.
     """
-    if len(data) < _LARGE_BYTES:
-        return _read(data, kind, ignore_unknown)
-    return await asyncio.to_thread(_read, data, kind, ignore_unknown)
+    return await turned(len(data), _read, data, kind, ignore_unknown)
 
 
 def _read(data: bytes, kind: type[Message], ignore_unknown: bool) -> Message:

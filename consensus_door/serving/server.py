@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from consensus_door.config import DoorSettings
+from consensus_door.serving.certificate import Certificate
 from consensus_door.serving.connection import bounded
 from consensus_rpc.process.port_file import write_port_file
 from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
-from consensus_rpc.security.files import ServerTls
-from consensus_rpc.security.material import read_material
+from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.listener import CannotListenError
 from consensus_rpc.telemetry.log import get_logger
@@ -48,9 +47,9 @@ async def serve(app: ASGIApp, settings: DoorSettings, admission: Admission, port
     Raises:
         CannotListenError: the address is taken, or the certificate cannot be used.
     """
+    certificate = _certificate(settings)
     listener = _listen(settings.door_listen)
-    tls = settings.listen_tls()
-    server = DoorServer(_config(app, settings, tls))
+    server = DoorServer(_config(app, settings, certificate))
     loop = asyncio.get_running_loop()
     stopping = False
 
@@ -69,8 +68,8 @@ async def serve(app: ASGIApp, settings: DoorSettings, admission: Admission, port
     for number in stop_signals():
         loop.add_signal_handler(number, stop, number)
     address = _address(listener, settings.door_listen)
-    _log.info("listening", address=address, encrypted=tls is not None)
-    if tls is None:
+    _log.info("listening", address=address, encrypted=certificate is not None)
+    if certificate is None:
         _log.warning("plain_text", addresses=[address], meaning="anybody on the way can read and change it")
     if port_file is not None:
         write_port_file(port_file, [address])
@@ -78,7 +77,20 @@ async def serve(app: ASGIApp, settings: DoorSettings, admission: Admission, port
     _log.info("stopped")
 
 
-def _config(app: ASGIApp, settings: DoorSettings, tls: ServerTls | None) -> uvicorn.Config:
+def _certificate(settings: DoorSettings) -> Certificate | None:
+    """What is shown to callers; None for plain text.
+
+    Raises:
+        CannotListenError: it cannot be used.
+    """
+    tls = settings.listen_tls()
+    try:
+        return None if tls is None else Certificate(tls)
+    except BadMaterial as error:
+        raise CannotListenError(f"cannot listen on {settings.door_listen}: {error}") from error
+
+
+def _config(app: ASGIApp, settings: DoorSettings, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=bounded(
@@ -97,19 +109,8 @@ def _config(app: ASGIApp, settings: DoorSettings, tls: ServerTls | None) -> uvic
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=round(settings.drain_grace_seconds),
         h11_max_incomplete_event_size=settings.door_max_header_bytes,
-        ssl_context_factory=None if tls is None else lambda _config, _default: _context(tls),
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
-
-
-def _context(tls: ServerTls) -> ssl.SSLContext:
-    """TLS 1.3 alone, with the files as they are at start."""
-    read_material(tls.files)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_alpn_protocols(["http/1.1"])
-    assert tls.files.certificate is not None
-    context.load_cert_chain(tls.files.certificate, tls.files.key)
-    return context
 
 
 def _listen(listen: str) -> socket.socket:
