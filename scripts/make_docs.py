@@ -13,6 +13,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
+from consensus_door.config import DoorSettings
 from consensus_rpc.process.settings import Settings
 from consensus_rpc.process.settings_text import SettingDoc
 from persistence_service.config import PersistenceSettings
@@ -32,7 +33,19 @@ ERRORS_HEAD = """\
 
 | reason | code | what happened, what to do | metadata |
 | --- | --- | --- | --- |"""
-SERVICES: dict[str, type[Settings]] = {"review": ReviewSettings, "persistence": PersistenceSettings}
+SERVICES: dict[str, type[Settings]] = {
+    "review": ReviewSettings,
+    "persistence": PersistenceSettings,
+    "door": DoorSettings,
+}
+READERS = {
+    ("review",): ("review", "review service"),
+    ("persistence",): ("persistence", "persistence service"),
+    ("door",): ("door", "door"),
+    ("review", "persistence"): ("both", "both services"),
+    ("review", "persistence", "door"): ("all", "services and door"),
+}
+"""Who reads a setting, as the table says it and as .env.example does."""
 
 
 def contract_of_errors() -> FileDescriptorProto:
@@ -91,20 +104,20 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def settings() -> list[tuple[str, SettingDoc]]:
-    """Return each setting once, with who reads it; one that the services read differently, twice."""
+def settings() -> list[tuple[tuple[str, ...], SettingDoc]]:
+    """Return each setting once, with who reads it; one that they read differently, several times."""
     readers: dict[SettingDoc, list[str]] = {}
     for service, model in SERVICES.items():
         for setting in model.describe():
             readers.setdefault(setting, []).append(service)
-    return [("both" if len(names) > 1 else names[0], setting) for setting, names in readers.items()]
+    return [(tuple(names), setting) for setting, names in readers.items()]
 
 
 def settings_table() -> str:
     rows = [
-        f"| `{setting.name}` | {reader} | {default_cell(setting.default)} | {cell(setting.allowed)} "
-        f"| {cell(setting.description)} |"
-        for reader, setting in settings()
+        f"| `{setting.name}` | {READERS[readers][0]} | {default_cell(setting.default)} "
+        f"| {cell(setting.allowed)} | {cell(setting.description)} |"
+        for readers, setting in settings()
     ]
     head = ["| variable | read by | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([BEGIN, "", *head, *rows, "", END])
@@ -137,9 +150,8 @@ def env_example() -> str:
         "# Made by `make docs` from the settings' code; never edited. Copy it to .env and take the `#` off",
         "# what you set. The environment goes before .env.",
     ]
-    for reader, setting in settings():
-        who = "both services" if reader == "both" else f"{reader} service"
-        lines += ["", f"# {setting.description} ({who}; {setting.allowed})"]
+    for readers, setting in settings():
+        lines += ["", f"# {setting.description} ({READERS[readers][1]}; {setting.allowed})"]
         lines.append(f"#{setting.name}={'' if setting.default == 'required' else setting.default}")
     return "\n".join([*lines, ""])
 

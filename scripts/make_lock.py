@@ -23,9 +23,9 @@ COMMON = [
 ]  # fmt: skip
 PART = "--constraint=requirements.lock"
 LOCKS = {
-    "requirements.lock": ["pyproject.toml", "--extra=fit", "--group=pyproject.toml:dev"],
+    "requirements.lock": ["pyproject.toml", "--extra=door", "--extra=fit", "--group=pyproject.toml:dev"],
     "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
-    "requirements-runtime.lock": [PART, "pyproject.toml"],
+    "requirements-runtime.lock": [PART, "pyproject.toml", "--extra=door"],
     "requirements-bench.lock": [PART, "--group=pyproject.toml:bench"],
     "requirements-peers.lock": ["--constraint=-", "--group=pyproject.toml:peers"],
     # Weights alone are wanted of one: what would run them is not.

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -19,6 +20,8 @@ from consensus_cli.local.stack import REVIEW_SERVICE, Stack
 _WATCH_SECONDS = 0.2
 _NO_KEY = "no OPENAI_API_KEY: the offline model answers, by rules"
 _LOOK_SECONDS = 0.5
+_DOOR_NEEDS = ("connectrpc", "jinja2", "starlette", "uvicorn")
+_NO_DOOR = "no page: pip install 'consensus-engine[door]'"
 _USAGE_EXIT = 2
 _FAILED_EXIT = 1
 
@@ -126,6 +129,8 @@ def _up(directory: Path) -> int:
             more = quiet | _own_metrics(settings.metrics_listen)
             stack.start_persistence(_free(settings.persistence_listen), internal, **more)
             _start_rest(stack, _free(settings.review_listen), **quiet)
+            if all(map(find_spec, _DOOR_NEEDS)):
+                stack.start_door(_free(settings.door_listen), **quiet)
             stack.wait_until_serving(lambda what: _told(f"waiting for {what}"))
             _announce(stack)
             while True:
@@ -166,6 +171,7 @@ def _announce(stack: Stack) -> None:
 
     addresses = stack.addresses
     model = f"offline model        {addresses.model_url}" if addresses.model_url else ""
+    door = f"page and HTTP        http://{addresses.door}/" if addresses.door else _NO_DOOR
     sys.stdout.write(
         "\n".join(
             line
@@ -174,6 +180,7 @@ def _announce(stack: Stack) -> None:
                 f"review service       {addresses.review}",
                 f"persistence service  {addresses.persistence}",
                 model,
+                door,
                 "",
                 f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
                 "Warnings alone are logged here, unless LOG_LEVEL is set. Ctrl-C stops everything.",

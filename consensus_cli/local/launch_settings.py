@@ -18,3 +18,4 @@ class LaunchSettings(Settings):
     persistence_internal_listen: HostPort = Field(
         "127.0.0.1:50053", description="Where the persistence service listens for the review service."
     )
+    door_listen: HostPort = Field("127.0.0.1:8080", description="Where the door listens for HTTP.")

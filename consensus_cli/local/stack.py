@@ -14,7 +14,7 @@ from consensus_cli.local.processes import ChildFailed, Children, address_of, res
 from consensus_contract.characters import written_out
 from offline_model import MODEL_NAME
 
-REVIEW, PERSISTENCE, MODEL = "review service", "persistence service", "offline model"
+REVIEW, PERSISTENCE, MODEL, DOOR = "review service", "persistence service", "offline model", "door"
 REVIEW_SERVICE = "consensus.v1.ReviewService"
 _READY_SECONDS = 90.0
 _HEALTH_POLL_SECONDS = 0.05
@@ -27,9 +27,17 @@ _PLAIN = {
             for listen in ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
             for what in ("CERTIFICATE", "KEY", "AUTHORITY")
         ),
-        *(f"PERSISTENCE_ADDRESS_{what}" for what in ("CERTIFICATE", "KEY", "AUTHORITY")),
+        *(
+            f"{address}_{what}"
+            for address in ("PERSISTENCE_ADDRESS", "DOOR_REVIEW_ADDRESS", "DOOR_PERSISTENCE_ADDRESS")
+            for what in ("CERTIFICATE", "KEY", "AUTHORITY")
+        ),
+        *(f"DOOR_LISTEN_{what}" for what in ("CERTIFICATE", "KEY")),
     )
-} | {"PERSISTENCE_ADDRESS_NAME": ""}
+} | {
+    f"{address}_NAME": ""
+    for address in ("PERSISTENCE_ADDRESS", "DOOR_REVIEW_ADDRESS", "DOOR_PERSISTENCE_ADDRESS")
+}
 _LOGS_TO_READ = {"LOG_FORMAT": "json", "LOG_LEVEL": "INFO"}
 _WAITS_ITSELF = {PERSISTENCE: ", and its database"}
 _OFFLINE_KEY = "offline-model"  # it takes any
@@ -37,11 +45,13 @@ _OFFLINE_KEY = "offline-model"  # it takes any
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything listens; `model` is None where the provider named in the settings is asked."""
+    """Where everything listens; `model` is None where the provider named in the settings is asked, `door`
+    where none was started."""
 
     review: str
     persistence: str
     model: str | None
+    door: str | None = None
 
     @property
     def model_url(self) -> str | None:
@@ -50,7 +60,7 @@ class Addresses:
 
 
 class Stack:
-    """Starts the processes in `start_…`; stops them in the order review, persistence, model.
+    """Starts the processes in `start_…`; stops them in the order door, review, persistence, model.
 
     With `directory` the processes write their logs there, one file each; the port files stand there always.
     """
@@ -67,7 +77,7 @@ class Stack:
         self._environment = dict(os.environ if environment is None else environment)
         self._quiet = quiet
         self._held = ExitStack()
-        self._children = Children(stop_first=(REVIEW, PERSISTENCE, MODEL), is_tied=is_tied)
+        self._children = Children(stop_first=(DOOR, REVIEW, PERSISTENCE, MODEL), is_tied=is_tied)
         self._addresses: dict[str, str] = {}
         self._internal_address = ""
 
@@ -83,7 +93,12 @@ class Stack:
     @property
     def addresses(self) -> Addresses:
         """Where everything listens, once it was started."""
-        return Addresses(self._addresses[REVIEW], self._addresses[PERSISTENCE], self._addresses.get(MODEL))
+        return Addresses(
+            self._addresses[REVIEW],
+            self._addresses[PERSISTENCE],
+            self._addresses.get(MODEL),
+            self._addresses.get(DOOR),
+        )
 
     def start_persistence(
         self, wanted: str | None = None, wanted_internal: str | None = None, **settings: str
@@ -108,6 +123,16 @@ class Stack:
             own["OPENAI_BASE_URL"] = f"http://{self._addresses[MODEL]}/v1"
             own["OPENAI_MODEL"] = MODEL_NAME
         self._start(REVIEW, "review_service", own | settings)
+
+    def start_door(self, wanted: str | None = None, **settings: str) -> None:
+        """Starts the door before both services, for this machine alone."""
+        address = self._address(DOOR, wanted)
+        own = {
+            "DOOR_LISTEN": address,
+            "DOOR_REVIEW_ADDRESS": self._addresses[REVIEW],
+            "DOOR_PERSISTENCE_ADDRESS": self._addresses[PERSISTENCE],
+        }
+        self._start(DOOR, "consensus_door", own | settings)
 
     def wait_until_serving(self, tell: Callable[[str], None] = lambda _: None) -> None:
         """Waits until all listen and the review service says that it can work; tells what is waited for.

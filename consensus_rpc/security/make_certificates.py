@@ -1,7 +1,8 @@
 """`python -m consensus_rpc.security.make_certificates FOLDER`: an authority and certificates for development.
 
-Makes `authority.pem`, with its key, and for `persistence`, `review` and `client` a certificate and a key
-each. Nothing that is there is written over, unless `--renew` asks for new certificates by the same authority.
+Makes `authority.pem`, with its key, and for `persistence`, `review`, `door` and `client` a certificate and a
+key each. Nothing that is there is written over, unless `--renew` asks for new certificates by the same
+authority; `--keep` makes by it what is not there yet.
 """
 
 import argparse
@@ -30,6 +31,7 @@ class Names:
 OF_EACH: Mapping[str, Names] = {
     "persistence": Names("spiffe://consensus/persistence", ("persistence", "localhost"), _LOOPBACK),
     "review": Names("spiffe://consensus/review", ("review", "localhost"), _LOOPBACK),
+    "door": Names("spiffe://consensus/door", ("door", "localhost"), _LOOPBACK),
     "client": Names("spiffe://consensus/client"),
 }
 
@@ -39,7 +41,12 @@ class AlreadyThere(Exception):  # noqa: N818 - says what is
 
 
 def make_certificates(
-    folder: Path, *, names: Mapping[str, Names] = OF_EACH, days: int = _DAYS, renew: bool = False
+    folder: Path,
+    *,
+    names: Mapping[str, Names] = OF_EACH,
+    days: int = _DAYS,
+    renew: bool = False,
+    keep: bool = False,
 ) -> list[Path]:
     """Writes what the module says; the files that were written.
 
@@ -49,7 +56,9 @@ def make_certificates(
     authority_file, authority_key = folder / "authority.pem", folder / "authority.key"
     present = [path for path in _files(folder, names) if path.exists()]
     has_authority = authority_file in present and authority_key in present
-    if present and not (renew and has_authority):
+    if keep and has_authority:
+        names = {name: each for name, each in names.items() if folder / f"{name}.pem" not in present}
+    elif present and not (renew and has_authority):
         raise AlreadyThere(str(present[0]))
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -97,13 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--renew", action="store_true", help="new certificates by the authority that is there"
     )
-    parser.add_argument("--keep", action="store_true", help="end well when they are there already")
+    parser.add_argument("--keep", action="store_true", help="make what is not there, and end well")
     given = parser.parse_args(arguments)
     try:
-        written = make_certificates(given.folder, days=given.days, renew=given.renew)
+        written = make_certificates(given.folder, days=given.days, renew=given.renew, keep=given.keep)
     except AlreadyThere as there:
-        if given.keep:
-            return 0
         sys.stderr.write(f"{there} is there: nothing was written (--renew makes new certificates)\n")
         return 1
     sys.stdout.write("".join(f"{path}\n" for path in written))

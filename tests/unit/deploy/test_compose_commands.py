@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
-PORTS = ("50051", "50052", "50053")
+PORTS = ("50051", "50052", "50053", "8080")
 
 
 class Loopback:
@@ -46,7 +46,11 @@ class Loopback:
     def move(self, value: str) -> str:
         for port, free in self.moved.items():
             value = value.replace(f":{port}", f":{free}")
-        for name, here in {"0.0.0.0:": "127.0.0.1:", "persistence:": "localhost:"}.items():
+        for name, here in {
+            "0.0.0.0:": "127.0.0.1:",
+            "persistence:": "localhost:",
+            "review:": "localhost:",
+        }.items():
             value = value.replace(name, here)
         value = value.replace("/srv/certs", f"{self.folder}/certs")
         return value.replace("/run/secrets/", f"{self.folder}/").replace("${OPENAI_BASE_URL:-}", "")
@@ -117,7 +121,9 @@ def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None
         loopback.wait_until_healthy("persistence", persistence)
         review = stack.enter_context(loopback.running("review"))
         loopback.wait_until_healthy("review", review)
-        for process in (review, persistence):
+        door = stack.enter_context(loopback.running("door"))
+        loopback.wait_until_healthy("door", door)
+        for process in (door, review, persistence):
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=90) == 0
 

@@ -8,8 +8,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "certs", "persistence", "review")
+OURS = ("migrate", "certs", "persistence", "review", "door")
 SERVERS = ("persistence", "review")
+LISTENERS = (*SERVERS, "door")
 SHORT_NAME = re.compile(r"[a-z0-9-]+(:[a-z0-9.-]+)?")
 
 
@@ -41,6 +42,14 @@ def test_review_starts_after_persistence() -> None:
     assert conditions("review") == {"persistence": "service_healthy"}
 
 
+def test_the_door_starts_after_review_and_is_asked_for_health_over_http() -> None:
+    assert conditions("door") == {"review": "service_healthy"}
+    assert SERVICES["door"]["healthcheck"]["test"] == [
+        "CMD", "python", "-m", "consensus_door.healthcheck", "--tls-ca=/srv/certs/authority.pem",
+        f"https://127.0.0.1:{SERVICES['door']['environment']['DOOR_LISTEN'].rpartition(':')[2]}",
+    ]  # fmt: skip
+
+
 def test_what_others_wait_for_is_checked() -> None:
     awaited = {
         name
@@ -61,13 +70,13 @@ def test_a_server_is_checked_over_grpc_on_the_port_it_listens_on(service: str) -
     assert address == f"127.0.0.1:{listen.rpartition(':')[2]}"
 
 
-@pytest.mark.parametrize("service", SERVERS)
+@pytest.mark.parametrize("service", LISTENERS)
 def test_a_server_has_longer_to_stop_than_it_drains(service: str) -> None:
     grace = float(SERVICES[service]["environment"]["DRAIN_GRACE_SECONDS"])
     assert seconds(SERVICES[service]["stop_grace_period"]) > grace
 
 
-@pytest.mark.parametrize("service", SERVERS)
+@pytest.mark.parametrize("service", LISTENERS)
 def test_a_server_can_have_replicas(service: str) -> None:
     assert "container_name" not in SERVICES[service]
     for port in SERVICES[service].get("ports", []):
@@ -107,7 +116,7 @@ def test_secrets_come_from_files(service: str) -> None:
     assert read == given
 
 
-@pytest.mark.parametrize("service", SERVERS)
+@pytest.mark.parametrize("service", LISTENERS)
 def test_what_leaves_a_container_is_encrypted(service: str) -> None:
     environment: dict[str, str] = SERVICES[service]["environment"]
     for name in (name for name in environment if name.endswith("_LISTEN")):

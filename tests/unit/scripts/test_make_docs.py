@@ -16,23 +16,24 @@ from pydantic import Field, SecretStr
 from consensus_rpc.process.settings import Settings
 
 class {name}(Settings):
-    shared: int = Field(3, ge=1, le=10, description="Read by both | alike.")
+    {shared}: int = Field(3, ge=1, le=10, description="Read by both | alike.")
     {own}: SecretStr | None = Field(None, description="Read by one.")
 """
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The contract and the script, with two small services in place of the real ones."""
+    """The contract and the script, with small services, and a small door, in place of the real ones."""
     for folder in ("protos", "scripts"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for service, name, own in (
-        ("review_service", "ReviewSettings", "model_key"),
-        ("persistence_service", "PersistenceSettings", "db_password"),
+    for service, name, shared, own in (
+        ("review_service", "ReviewSettings", "shared", "model_key"),
+        ("persistence_service", "PersistenceSettings", "shared", "db_password"),
+        ("consensus_door", "DoorSettings", "door_calls", "door_key"),
     ):
         (tmp_path / service).mkdir()
         (tmp_path / service / "__init__.py").touch()
-        config = CONFIG.format(name=name, own=own)
+        config = CONFIG.format(name=name, shared=shared, own=own)
         (tmp_path / service / "config.py").write_text(config, encoding="utf-8")
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     return tmp_path
@@ -74,6 +75,8 @@ def test_the_settings_stand_between_their_marks_and_nothing_else_changes(tree: P
         ["| `SHARED`", "both", "`3`"],
         ["| `MODEL_KEY`", "review", ""],
         ["| `DB_PASSWORD`", "persistence", ""],
+        ["| `DOOR_CALLS`", "door", "`3`"],
+        ["| `DOOR_KEY`", "door", ""],
     ]
     assert "Read by both \\| alike." in rows[0]
 

@@ -30,8 +30,8 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture
 def free_listens() -> Iterator[dict[str, str]]:
-    """Addresses for both services that stay theirs while the test runs."""
-    names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN")
+    """Addresses for both services and the door that stay theirs while the test runs."""
+    names = ("REVIEW_LISTEN", "PERSISTENCE_LISTEN", "PERSISTENCE_INTERNAL_LISTEN", "DOOR_LISTEN")
     with ExitStack() as held:
         yield {name: address_of(held.enter_context(reserve_port())) for name in names}
 
@@ -148,8 +148,9 @@ def test_up_says_what_it_waits_for_and_where_everything_is_and_drains_on_ctrl_c(
     start: Start, free_listens: dict[str, str]
 ) -> None:
     process = start("--up", LOG_LEVEL="INFO", **free_listens)
+    wait_for(process, f"page and HTTP        http://{free_listens['DOOR_LISTEN']}/")
     wait_for(process, "Ctrl-C stops everything.")
-    children = children_of(process, 3)
+    children = children_of(process, 4)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0
@@ -157,10 +158,8 @@ def test_up_says_what_it_waits_for_and_where_everything_is_and_drains_on_ctrl_c(
     assert "Traceback" not in err
     assert "waiting for the persistence service, and its database" in err
     drained = [line for line in err.splitlines() if '"event":"stopped"' in line]
-    assert [name in line for name, line in zip(("review", "persistence"), drained, strict=True)] == [
-        True,
-        True,
-    ]
+    ended = ("door", "review", "persistence")
+    assert [name in line for name, line in zip(ended, drained, strict=True)] == [True] * 3
 
 
 def test_a_review_beside_it_uses_it_and_its_log_leaves_the_addresses_alone(
@@ -194,6 +193,6 @@ def test_up_takes_another_port_where_the_usual_one_is_taken(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_what_it_started_ends_even_when_it_is_killed(start: Start, free_listens: dict[str, str]) -> None:
     process = start("--up", **free_listens)
-    children = children_of(process, 3)
+    children = children_of(process, 4)
     process.kill()
     assert are_gone(children)

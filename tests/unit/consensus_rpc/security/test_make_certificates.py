@@ -18,7 +18,7 @@ def test_each_gets_a_certificate_with_its_names_and_a_key_of_its_owner_alone(tmp
     written = content(tmp_path / "certs")
     assert set(written) == {
         f"{name}.{kind}"
-        for name in ("authority", "persistence", "review", "client")
+        for name in ("authority", "persistence", "review", "door", "client")
         for kind in ("pem", "key")
     }
     for path in (tmp_path / "certs").glob("*.key"):
@@ -45,6 +45,20 @@ def test_nothing_is_written_over_unless_it_is_asked_for(
     assert {name for name in before if before[name] != after[name]} == {
         name for name in before if not name.startswith("authority")
     }
+
+
+def test_what_is_new_since_is_made_by_the_authority_that_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "certs"
+    main([str(folder)])
+    before = content(folder)
+    for kind in ("pem", "key"):
+        (folder / f"door.{kind}").unlink()
+    assert main([str(folder), "--keep"]) == 0
+    after = content(folder)
+    assert {name for name in before if before[name] != after[name]} == {"door.pem", "door.key"}
+    x509.load_pem_x509_certificate(after["door.pem"]).verify_directly_issued_by(
+        x509.load_pem_x509_certificate(after["authority.pem"])
+    )
 
 
 def test_what_others_put_there_stays_too(tmp_path: Path) -> None:

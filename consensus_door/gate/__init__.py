@@ -1,0 +1,1 @@
+"""What every request passes first: its names, its size, room for it, its id."""

@@ -1,0 +1,173 @@
+"""What the page changes, by forms with their session's token: who is signed in, what becomes of runs."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from consensus.v1 import identity_service_pb2, review_service_pb2
+from consensus_contract.errors import ConsensusError
+from consensus_door.page.desk import REVIEW_SERVICE, Desk, form_of, is_secure, local, seen
+from consensus_door.page.sessions import MOST_CREDENTIAL_CHARACTERS, Session
+from consensus_door.problems import told_of
+from consensus_door.services.addresses import Where
+from consensus_door.services.calling import Credential
+from consensus_rpc.errors import InvalidField
+
+Form = Mapping[str, str]
+Act = Callable[[Request, Form, Credential], Awaitable[Response]]
+
+_FOREIGN = {
+    "title": "Not the form that it must be",
+    "detail": "The form is of another session, or of before a restart of the door: load its page again.",
+    "reason": "",
+    "code": "PERMISSION_DENIED",
+    "request_id": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Changes what the caller may change, in the caller's name."""
+
+    desk: Desk
+
+    def routes(self) -> list[Route]:
+        """All of it; where the page only shows, signing in and out alone."""
+        signing = [
+            Route("/sign-in", self.sign_in_page),
+            Route("/sign-in", self.sign_in, methods=["POST"]),
+            Route("/sign-out", self.sign_out, methods=["POST"]),
+        ]
+        if not self.desk.may_act:
+            return signing
+        acts = {
+            "/runs": self._start,
+            "/runs/{run_id}/cancel": self._cancel,
+            "/runs/{run_id}/resume": self._resume,
+            "/runs/{run_id}/revise": self._revise,
+            "/runs/{run_id}/annotate": self._annotate,
+        }
+        return [*signing, *(Route(path, self._checked(act), methods=["POST"]) for path, act in acts.items())]
+
+    async def sign_in_page(self, request: Request) -> Response:
+        """Where a key is asked for."""
+        return self.desk.sign_in(request, "", request.query_params.get("back", ""), 200)
+
+    async def sign_in(self, request: Request) -> Response:
+        """Keeps a key that the services know, in a session that begins here."""
+        form: Form = {}
+        try:
+            form = await form_of(request)
+            if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
+                return self._foreign(request)
+            credential = _credential(form.get("key", ""))
+            await self._who_am_i(credential)
+        except ConsensusError as error:
+            told = told_of(error)
+            return self.desk.sign_in(request, told["detail"], form.get("back", ""), told["status"])
+        response = seen(local(form.get("back", "")))
+        self.desk.sessions.keep(response, Session.begun(credential), is_secure=is_secure(request))
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        """Lets the browser forget the key."""
+        try:
+            form = await form_of(request)
+        except ConsensusError as error:
+            return self.desk.problem(request, error)
+        if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
+            return self._foreign(request)
+        response = seen("/runs")
+        self.desk.sessions.forget(response)
+        return response
+
+    def _checked(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        """The act, for forms of the session's own alone."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                form = await form_of(request)
+                session = self.desk.sessions.of(request)
+                if session is None or not self.desk.sessions.is_token(session, form.get("token", "")):
+                    return self._foreign(request)
+                return await act(request, form, session.credential)
+            except ConsensusError as error:
+                return self.desk.problem(request, error)
+
+        return answer
+
+    def _foreign(self, request: Request) -> Response:
+        return self.desk.page(request, "problem.html", {"told": _FOREIGN}, 403)
+
+    async def _start(self, _request: Request, form: Form, credential: Credential) -> Response:
+        review = review_service_pb2.ReviewInput(idea=form.get("idea", ""), user=form.get("user", ""))
+        answer = await self._ask(
+            "StartReview",
+            review_service_pb2.StartReviewRequest(review=review, idempotency_key=form.get("key", "")),
+            review_service_pb2.StartReviewResponse,
+            credential,
+        )
+        return seen(f"/runs/{answer.run.run_id}")
+
+    async def _cancel(self, request: Request, form: Form, credential: Credential) -> Response:
+        run_id = request.path_params["run_id"]
+        await self._ask(
+            "CancelRun",
+            review_service_pb2.CancelRunRequest(run_id=run_id, idempotency_key=form.get("key", "")),
+            review_service_pb2.CancelRunResponse,
+            credential,
+        )
+        return seen(f"/runs/{run_id}")
+
+    async def _resume(self, request: Request, form: Form, credential: Credential) -> Response:
+        run_id = request.path_params["run_id"]
+        await self._ask(
+            "ResumeRun",
+            review_service_pb2.ResumeRunRequest(run_id=run_id, idempotency_key=form.get("key", "")),
+            review_service_pb2.ResumeRunResponse,
+            credential,
+        )
+        return seen(f"/runs/{run_id}")
+
+    async def _revise(self, request: Request, form: Form, credential: Credential) -> Response:
+        wanted = review_service_pb2.ReviseRunRequest(
+            parent_run_id=request.path_params["run_id"],
+            edit_notes=form.get("notes", ""),
+            user=form.get("user", ""),
+            idempotency_key=form.get("key", ""),
+        )
+        answer = await self._ask("ReviseRun", wanted, review_service_pb2.ReviseRunResponse, credential)
+        return seen(f"/runs/{answer.run.run_id}")
+
+    async def _annotate(self, request: Request, form: Form, credential: Credential) -> Response:
+        run_id = request.path_params["run_id"]
+        wanted = review_service_pb2.AnnotateDecisionRequest(
+            run_id=run_id, decision_notes=form.get("notes", ""), idempotency_key=form.get("key", "")
+        )
+        await self._ask("AnnotateDecision", wanted, review_service_pb2.AnnotateDecisionResponse, credential)
+        return seen(f"/runs/{run_id}")
+
+    async def _ask(self, method: str, request: Any, answer: type[Any], credential: Credential) -> Any:
+        return await self.desk.services.ask(
+            Where.REVIEW, f"{REVIEW_SERVICE}/{method}", request, answer, credential
+        )
+
+    async def _who_am_i(self, credential: Credential) -> None:
+        await self.desk.services.ask(
+            Where.PERSISTENCE,
+            "/consensus.v1.IdentityService/WhoAmI",
+            identity_service_pb2.WhoAmIRequest(),
+            identity_service_pb2.WhoAmIResponse,
+            credential,
+        )
+
+
+def _credential(key: str) -> Credential:
+    key = key.strip()
+    if not key or len(key) > MOST_CREDENTIAL_CHARACTERS or not all("!" <= each <= "~" for each in key):
+        raise InvalidField(field="key", description="is no key or token that the page can keep")
+    return Credential(f"Bearer {key}")

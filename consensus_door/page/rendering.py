@@ -1,0 +1,57 @@
+"""Templates into pages, and what browsers are told that a page may do."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from consensus_contract.characters import written_out
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_REMEMBERED = "public, max-age=3600"
+
+
+class Rendering:
+    """The templates of the page, read at start."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("consensus_door.page"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["shown"] = _shown
+        self._static = {
+            each.name: each.read_bytes()
+            for each in files("consensus_door.page").joinpath("static").iterdir()
+            if each.name.rpartition(".")[2] in _MEDIA_TYPES
+        }
+
+    def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A whole page."""
+        return HTMLResponse(self.fragment(template, values), status, {"content-security-policy": _POLICY})
+
+    def fragment(self, template: str, values: Mapping[str, Any]) -> str:
+        """Part of one."""
+        return self._environment.get_template(template).render(values)
+
+    def asset(self, name: str) -> Response:
+        """A file that pages refer to; 404 where there is none."""
+        raw = self._static.get(name)
+        if raw is None:
+            return Response(status_code=404)
+        media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
+        return Response(raw, headers={"cache-control": _REMEMBERED}, media_type=media_type)
+
+
+def _shown(text: str) -> str:
+    """A text of a caller or a model, its lines kept, with whatever is invisible written out."""
+    return "\n".join(written_out(line) for line in text.split("\n"))

@@ -1,0 +1,191 @@
+"""The routes of the page: runs, one of them while it goes on, and its attempts."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from consensus.v1 import review_service_pb2
+from consensus_client.cursors import RunCursor
+from consensus_contract.errors import ConsensusError
+from consensus_door.page.desk import REVIEW_SERVICE, Desk
+from consensus_door.page.sessions import COOKIE, Session
+from consensus_door.page.view import attempt_view, run_view
+from consensus_door.page.watching import Watching
+from consensus_door.plain.operations import Operation
+from consensus_door.plain.requests import after_sequence, list_request
+from consensus_door.rpc.packed import turned
+from consensus_door.services.addresses import Where
+from consensus_door.services.calling import Credential
+
+_CHOICES = ("state", "decision", "user", "min_confidence", "create_time_from", "create_time_to")
+_DATE_CHARACTERS = len("2026-01-31")
+_BEGIN_OF_DAY = {"create_time_from": "T00:00:00Z", "create_time_to": "T23:59:59Z"}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Shows what the caller may read."""
+
+    desk: Desk
+    offered: Sequence[Operation]
+    described: Mapping[str, Any]
+    """What plain HTTP offers, for people and for programs."""
+    watching: Watching
+
+    def routes(self) -> list[Route]:
+        """All of it."""
+        return [
+            Route("/", self.home),
+            Route("/runs", self._shown(self.runs)),
+            Route("/runs/new", self._shown(self.new)),
+            Route("/runs/{run_id}", self._shown(self.run)),
+            Route("/runs/{run_id}/attempts", self._shown(self.attempts)),
+            Route("/runs/{run_id}/live", self.live),
+            Route("/static/{name}", self.asset),
+            Route("/v1/openapi", self._shown(self.openapi)),
+        ]
+
+    def _shown(self, handler: Handler) -> Handler:
+        """The handler, whose errors are shown as pages.
+
+        A browser that comes by a link from elsewhere brings no cookie, since that is of this site alone. It
+        is told to ask again, which is this site's doing then.
+        """
+
+        async def answer(request: Request) -> Response:
+            is_from_elsewhere = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+            if is_from_elsewhere and COOKIE not in request.cookies:
+                return self.desk.rendering.page("again.html", {})
+            try:
+                return await handler(request)
+            except ConsensusError as error:
+                return self.desk.problem(request, error)
+
+        return answer
+
+    async def home(self, _request: Request) -> Response:
+        """Leads to the runs."""
+        return RedirectResponse("/runs", 307)
+
+    async def asset(self, request: Request) -> Response:
+        """A file that pages refer to."""
+        return self.desk.rendering.asset(request.path_params["name"])
+
+    async def openapi(self, request: Request) -> Response:
+        """What plain HTTP offers."""
+        values = {"operations": self.offered, "described": self.described}
+        return self.desk.page(request, "openapi.html", values)
+
+    async def new(self, request: Request) -> Response:
+        """The form that starts a review."""
+        return self.desk.page(request, "new.html", {})
+
+    async def runs(self, request: Request) -> Response:
+        """A page of runs."""
+        query = {name: value for name, value in request.query_params.items() if value}
+        answer = await self.desk.services.ask(
+            Where.REVIEW,
+            f"{REVIEW_SERVICE}/ListRuns",
+            list_request({name: _instant(name, value) for name, value in query.items()}),
+            review_service_pb2.ListRunsResponse,
+            self.desk.credential(request),
+        )
+        token = answer.next_page_token
+        values = {
+            "runs": [run_view(each) for each in answer.runs],
+            "chosen": {name: query.get(name, "") for name in _CHOICES},
+            "next": f"/runs?{urlencode(query | {'page_token': token})}" if token else "",
+        }
+        return self.desk.page(request, "runs.html", values)
+
+    async def run(self, request: Request) -> Response:
+        """One run; it goes on filling while it is open."""
+        session = self.desk.session(request)
+        run = await self.desk.read(request.path_params["run_id"], session.credential)
+        values = {"run": run_view(run)}
+        return await turned(
+            run.ByteSize(), partial(self.desk.page, request, "run.html", values, session=session)
+        )
+
+    async def attempts(self, request: Request) -> Response:
+        """The calls to the model that a run made, a page of them."""
+        run_id = request.path_params["run_id"]
+        answer = await self.desk.services.ask(
+            Where.REVIEW,
+            f"{REVIEW_SERVICE}/ListAttempts",
+            review_service_pb2.ListAttemptsRequest(
+                run_id=run_id, page_size=100, page_token=request.query_params.get("page_token", "")
+            ),
+            review_service_pb2.ListAttemptsResponse,
+            self.desk.credential(request),
+        )
+        token = answer.next_page_token
+        values = {
+            "run_id": run_id,
+            "attempts": [attempt_view(each) for each in answer.attempts],
+            "next": f"/runs/{run_id}/attempts?{urlencode({'page_token': token})}" if token else "",
+        }
+        return self.desk.page(request, "attempts.html", values)
+
+    async def live(self, request: Request) -> Response:
+        """The run anew at each of its events, as server-sent events that say where they stand."""
+        try:
+            session = self.desk.session(request)
+            after = after_sequence(request.headers, request.query_params)
+        except ConsensusError as error:
+            return self.desk.problem(request, error)
+        return StreamingResponse(
+            self._fragments(RunCursor(request.path_params["run_id"], after), session),
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+            media_type="text/event-stream",
+        )
+
+    async def _fragments(self, cursor: RunCursor, session: Session) -> AsyncIterator[str]:
+        """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
+        assert cursor.run_id is not None
+        shown = 0
+        try:
+            with self.watching.of(cursor.run_id, session.credential) as watched:
+                async with aclosing(self._messages(cursor, session.credential)) as messages:
+                    async for message in messages:
+                        if not list(cursor.take(message)):
+                            yield ": heartbeat\n\n"
+                        elif cursor.after_sequence > shown:
+                            run = await watched.at(cursor.after_sequence)
+                            shown = run.last_sequence
+                            values = {"run": run, "me": self.desk.me(session)}
+                            text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
+                            yield _event(shown, text)
+        except ConsensusError as error:
+            if error.run_state is None:
+                return
+        yield "event: end\ndata: over\n\n"
+
+    def _messages(self, cursor: RunCursor, credential: Credential) -> AsyncGenerator[Any]:
+        return self.desk.services.follow(
+            Where.REVIEW,
+            f"{REVIEW_SERVICE}/WatchRun",
+            cursor.watch_request(),
+            review_service_pb2.WatchRunResponse,
+            credential,
+        )
+
+
+def _instant(name: str, value: str) -> str:
+    """A day of a form as the instant where it begins or ends, in UTC; all else as it is."""
+    return value + _BEGIN_OF_DAY[name] if name in _BEGIN_OF_DAY and len(value) == _DATE_CHARACTERS else value
+
+
+def _event(sequence: int, text: str) -> str:
+    """A server-sent event without a name, which htmx swaps in."""
+    lines = "".join(f"data: {line}\n" for line in text.splitlines())
+    return f"id: {sequence}\n{lines}\n"

@@ -1,0 +1,152 @@
+"""The two channels, and calls on them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from consensus_client.options import published_config
+from consensus_door.config import DoorSettings
+from consensus_door.services.addresses import Where
+from consensus_door.services.calling import Credential, options_for
+from consensus_rpc.channel.channels import ChannelOptions, ChannelTls, open_channel
+from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.errors import ShuttingDown, Unauthenticated
+from consensus_rpc.server.admission import Admission
+
+_HEALTH_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Services:
+    """Where everything is asked; calls begin no new stream once `draining`."""
+
+    channels: dict[Where, grpc.aio.Channel]
+    identified: frozenset[Where]
+    """Where the door shows a certificate: a call without a credential would be made in that name."""
+    streams: Admission
+    draining: asyncio.Event
+    call_seconds: float
+
+    @classmethod
+    def open(cls, settings: DoorSettings, draining: asyncio.Event) -> Self:
+        """Channels that connect when they are used.
+
+        Raises:
+            BadMaterial: a file of the settings cannot be used.
+        """
+        ways = {
+            Where.REVIEW: (settings.door_review_address, settings.review_tls()),
+            Where.PERSISTENCE: (settings.door_persistence_address, settings.persistence_tls()),
+        }
+        return cls(
+            channels={where: open_channel(address, _options(tls)) for where, (address, tls) in ways.items()},
+            identified=frozenset(
+                where for where, (_, tls) in ways.items() if tls is not None and tls.files.certificate
+            ),
+            streams=Admission(settings.door_max_streams),
+            draining=draining,
+            call_seconds=settings.door_call_seconds,
+        )
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        for channel in self.channels.values():
+            await channel.close()
+
+    def check(self, where: Where, credential: Credential) -> None:
+        """Lets nobody call in the name of the door's own certificate.
+
+        Raises:
+            Unauthenticated: the caller has no credential, and the door would show one.
+        """
+        if where in self.identified and not credential.text:
+            raise Unauthenticated
+
+    async def ask(
+        self, where: Where, method: str, request: Any, answer: type[Any], credential: Credential
+    ) -> Any:
+        """One question, `/consensus.v1.ReviewService/GetRun`, and its answer.
+
+        Raises:
+            ConsensusError: what the service, or the way to it, says.
+        """
+        self.check(where, credential)
+        call = self.channels[where].unary_unary(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        with contract_errors():
+            return await call(request, **options_for(credential, ceiling_seconds=self.call_seconds))
+
+    async def follow(
+        self, where: Where, method: str, request: Any, answer: type[Any], credential: Credential
+    ) -> AsyncGenerator[Any]:
+        """The messages of one stream.
+
+        Raises:
+            ConsensusError: as of `ask`; ShuttingDown where the door drains.
+        """
+        self.check(where, credential)
+        call = self.channels[where].unary_stream(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )(request, **options_for(credential))
+        async with aclosing(self.until_drained(call)) as messages:
+            while True:
+                with contract_errors():
+                    message = await anext(messages, None)
+                if message is None:
+                    return
+                yield message
+
+    async def until_drained(self, call: Any) -> AsyncGenerator[Any]:
+        """The messages of a call that has begun, which takes a place among the streams.
+
+        Raises:
+            grpc.aio.AioRpcError: the call failed.
+            Overloaded: there is no place.
+            ShuttingDown: the door drains.
+        """
+        try:
+            self.streams.enter()
+        except BaseException:
+            call.cancel()
+            raise
+        stopping = asyncio.ensure_future(self.draining.wait())
+        try:
+            while True:
+                reading = asyncio.ensure_future(call.read())
+                try:
+                    await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    if not reading.done():
+                        raise ShuttingDown
+                    message = reading.result()
+                finally:
+                    reading.cancel()
+                if message is grpc.aio.EOF:
+                    return
+                yield message
+        finally:
+            stopping.cancel()
+            call.cancel()
+            self.streams.leave()
+
+    async def health(self, where: Where) -> str:
+        """What a service says of itself: `SERVING`, `NOT_SERVING`, or the code of a failed call."""
+        stub: Any = health_pb2_grpc.HealthStub(self.channels[where])
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return str(error.code().name)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+def _options(tls: ChannelTls | None) -> ChannelOptions:
+    return ChannelOptions(published_config=published_config(), tls=tls)

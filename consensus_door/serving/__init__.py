@@ -1,0 +1,1 @@
+"""Connections: how they are bounded, and how the process ends."""

@@ -1,0 +1,112 @@
+"""The page: runs are shown, fill while they are watched, and are changed by its own forms alone."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import aiohttp
+import pytest
+
+from offline_model.control_client import ControlClient
+from offline_model.script import Rule
+from tests.integration.door.conftest import Door
+
+
+@pytest.fixture
+async def browser(door: Door) -> AsyncIterator[aiohttp.ClientSession]:
+    """A caller that keeps cookies, of an address without a name too."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    headers = {"origin": door.url, "sec-fetch-site": "same-origin"}
+    async with aiohttp.ClientSession(base_url=door.url, cookie_jar=jar, headers=headers) as session:
+        yield session
+
+
+async def shown(browser: aiohttp.ClientSession, path: str) -> str:
+    async with browser.get(path) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+def hidden(page: str, action: str) -> dict[str, str]:
+    """The hidden fields of the form that leads there."""
+    form = page.partition(f'action="{action}"')[2].partition("</form>")[0]
+    return {
+        name: unescape(value)
+        for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)
+    }
+
+
+async def sent(browser: aiohttp.ClientSession, path: str, form: dict[str, str]) -> tuple[int, str]:
+    """The status of what a form comes to, and where it leads."""
+    async with browser.post(path, data=form, allow_redirects=False) as answer:
+        return answer.status, answer.headers.get("location", "")
+
+
+async def start(browser: aiohttp.ClientSession, idea: str) -> str:
+    form = hidden(await shown(browser, "/runs/new"), "/runs") | {"idea": idea, "user": "ann"}
+    status, path = await sent(browser, "/runs", form)
+    assert (status, path[:6]) == (303, "/runs/")
+    assert await sent(browser, "/runs", form) == (303, path)  # sent twice, begun once
+    return path
+
+
+async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
+    browser: aiohttp.ClientSession, idea: str
+) -> None:
+    path = await start(browser, f"{idea} <script>alert(1)</script>")
+    async with browser.get(f"{path}/live") as answer:
+        said = await asyncio.wait_for(answer.text(), 30)
+    assert said.count("id: ") >= 2
+    assert said.endswith("event: end\ndata: over\n\n")
+    page = await shown(browser, path)
+    assert page.count('<li class="returned">') == 5
+    assert "<script>alert" not in page
+    action = f"{path}/annotate"
+    assert await sent(browser, action, hidden(page, action) | {"notes": "Asked again."}) == (303, path)
+    assert "Asked again." in await shown(browser, path)
+    assert path in await shown(browser, "/runs?state=COMPLETED&user=ann&create_time_from=2020-01-01")
+    assert "review_critic" in await shown(browser, f"{path}/attempts")
+
+
+async def test_a_run_is_cancelled(door: Door, browser: aiohttp.ClientSession, idea: str, mark: str) -> None:
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(Rule(contains=mark, hold=mark))
+        path = await start(browser, idea)
+        action = f"{path}/cancel"
+        form = hidden(await shown(browser, path), action)
+        assert await sent(browser, action, form) == (303, path)
+        await model.release(mark)
+    assert "CANCELLED" in await shown(browser, path)
+
+
+async def test_a_form_of_anybody_else_changes_nothing(browser: aiohttp.ClientSession, idea: str) -> None:
+    form = hidden(await shown(browser, "/runs/new"), "/runs") | {"idea": idea}
+    assert (await sent(browser, "/runs", form | {"token": "0" * 64}))[0] == 403
+    browser.cookie_jar.clear()
+    assert (await sent(browser, "/runs", form))[0] == 403
+    async with browser.post("/runs", data=form, headers={"origin": "https://pages.example"}) as answer:
+        assert answer.status == 403
+
+
+async def test_who_comes_by_a_link_from_elsewhere_is_asked_again_and_stays_signed_in(
+    door: Door,
+) -> None:
+    elsewhere = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    async with (
+        aiohttp.ClientSession(base_url=door.url, headers=elsewhere) as link,
+        link.get("/runs") as answer,
+    ):
+        assert answer.status == 200
+        assert 'http-equiv="refresh"' in await answer.text()
+        assert "set-cookie" not in answer.headers
+
+
+async def test_what_is_wrong_is_said_on_a_page(browser: aiohttp.ClientSession) -> None:
+    async with browser.get("/runs/none") as answer:
+        assert answer.status == 404
+        assert "RUN_NOT_FOUND" in await answer.text()
+    form = hidden(await shown(browser, "/runs/new"), "/runs") | {"idea": "   "}
+    async with browser.post("/runs", data=form) as answer:
+        assert answer.status == 400
+        assert "review.idea" in await answer.text()
