@@ -205,7 +205,7 @@ async def test_no_key_makes_one_that_outlasts_it(keyed: Pair, keys: Keys) -> Non
         ends = brief.key.expire_time.ToMicroseconds()
         assert not (await client.create("lasting", ["viewer"])).key.HasField("expire_time")
     async with AccessClient(keyed.persistence_address, options(brief.secret)) as client:
-        made = [
+        made: list[Any] = [
             await client.rotate(brief.key.key_id),
             await client.rotate(brief.key.key_id, ttl=timedelta(days=30)),
             await client.create("lasting", ["viewer"]),
