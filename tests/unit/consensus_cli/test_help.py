@@ -17,7 +17,8 @@ AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], [
 DRAFT_COMMANDS = tuple(
     ["draft", name]
     for name in (
-        "new", "show", "list", "append", "pass", "invite", "accept", "update", "watch", "submit",
+        "new", "show", "list", "append", "pass", "invite", "accept", "update", "delete", "undelete", "watch",
+        "submit",
     )
 )  # fmt: skip
 PANEL_COMMANDS = tuple(["panel", name] for name in ("init", "lint", "put", "show", "diff", "list", "delete"))
@@ -111,6 +112,9 @@ WRONG = {
     "watch without a run": (["watch"], "Missing argument"),
     "resume of two runs": (["resume", "r1", "r2"], "unexpected extra argument"),
     "revise without an edit": (["revise", "r1"], "give --notes, --edited, or both"),
+    "revise in an editor and from a file": (
+        ["revise", "r1", "--editor", "--edited", "@p.json"], "do not go together"
+    ),
     "revise of all and some": (
         ["revise", "r1", "--notes", "n", "--all", "--persona", "critic"], "do not go together"
     ),
@@ -121,6 +125,9 @@ WRONG = {
     "show without a run": (["show"], "Missing argument"),
     "runs in a state that is none": (["runs", "--state", "done"], "--state"),
     "runs since a day that is none": (["runs", "--created-from", "yesterday"], "ISO 8601"),
+    "runs since no span": (["runs", "--since", "yesterday"], "45m, 12h, 7d or 2w"),
+    "runs since two times": (["runs", "--since", "7d", "--created-from", "2026-11-01"], "do not go together"),
+    "runs in two forms": (["runs", "--csv", "--json"], "do not go together"),
     "runs on pages of 101": (["runs", "--page-size", "101"], "less than or equal to 100"),
     "runs, all of them, from a page": (["runs", "--all", "--page-token", "t"], "do not go together"),
     "attempts with an unknown option": (["attempts", "r1", "--all"], "No such option"),
@@ -160,6 +167,7 @@ WRONG = {
         ["draft", "invite", "d", "--user", "u", "--role", "boss"], "--role"
     ),
     "draft accept without a token": (["draft", "accept", "d", "--user", "u"], "Missing argument"),
+    "draft delete by nobody": (["draft", "delete", "d"], "--user"),
     "draft update of nothing": (["draft", "update", "d", "--user", "u"], "give --title"),
     "draft watch after less than nothing": (["draft", "watch", "d", "--after", "-1"], "--after"),
     "draft submit detached and gated": (
