@@ -11,7 +11,7 @@ COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
     "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "human-review", "panel",
-    "policy", "bench", "audit", "keys", "token",
+    "policy", "bench", "event", "metric", "audit", "keys", "token",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
@@ -28,6 +28,7 @@ POLICY_COMMANDS = tuple(
 OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
 ESCALATION_COMMANDS = (["escalation", "list"], ["escalation", "resolve"])
 HUMAN_REVIEW_COMMANDS = (["human-review", "submit"], ["human-review", "list"])
+COLLECTED_COMMANDS = (["event", "list"], ["event", "stats"], ["metric", "list"], ["metric", "stats"])
 KEY_COMMANDS = (["keys", "list"], ["keys", "rotate"])
 TOKEN_COMMANDS = tuple(["token", name] for name in ("create", "list", "rotate", "revoke", "whoami"))
 RUNNER = CliRunner(
@@ -47,6 +48,7 @@ RUNNER = CliRunner(
         *OUTCOME_COMMANDS,
         *ESCALATION_COMMANDS,
         *HUMAN_REVIEW_COMMANDS,
+        *COLLECTED_COMMANDS,
         *KEY_COMMANDS,
         *TOKEN_COMMANDS,
         ["bench", "decisions"],
@@ -181,6 +183,8 @@ WRONG = {
     "panel list on pages of 101": (["panel", "list", "--page-size", "101"], "--page-size"),
     "panel delete of nothing": (["panel", "delete"], "Missing argument"),
     "review by a folder that is not there": (["review", "An idea.", "--panel", "./none"], "panel.toml"),
+    "event list since no span": (["event", "list", "--since", "7"], "45m, 12h, 7d or 2w"),
+    "metric of nothing": (["metric", "sum"], "No such command"),
     "usage by what is no group": (["usage", "--by", "mood"], "--by"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip
