@@ -10,6 +10,7 @@ from consensus_cli.commands import (
     audit,
     benching,
     changing,
+    collected,
     deleting,
     doctor,
     drafts,
@@ -29,7 +30,7 @@ from consensus_cli.commands import (
 
 app = typer.Typer(
     rich_markup_mode=None,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
@@ -152,6 +153,7 @@ for module in (
     policies,
     benching,
     usage,
+    collected,
     audit,
     keys,
     tokens,

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from consensus_client._async.audit_client import AuditClient
     from consensus_client._async.decision_client import DecisionClient
     from consensus_client._async.draft_client import DraftClient
+    from consensus_client._async.event_client import EventClient
+    from consensus_client._async.metric_client import MetricClient
     from consensus_client._async.panel_client import PanelClient
     from consensus_client._async.policy_client import PolicyClient
     from consensus_client._async.review_client import ReviewClient
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from consensus_client._sync.audit_client import SyncAuditClient
     from consensus_client._sync.decision_client import SyncDecisionClient
     from consensus_client._sync.draft_client import SyncDraftClient
+    from consensus_client._sync.event_client import SyncEventClient
+    from consensus_client._sync.metric_client import SyncMetricClient
     from consensus_client._sync.panel_client import SyncPanelClient
     from consensus_client._sync.policy_client import SyncPolicyClient
     from consensus_client._sync.review_client import SyncReviewClient
@@ -31,7 +35,9 @@ __all__ = [
     "ClientOptions",
     "DecisionClient",
     "DraftClient",
+    "EventClient",
     "IdentityClient",
+    "MetricClient",
     "PanelClient",
     "PolicyClient",
     "ReconnectPolicy",
@@ -42,7 +48,9 @@ __all__ = [
     "SyncAuditClient",
     "SyncDecisionClient",
     "SyncDraftClient",
+    "SyncEventClient",
     "SyncIdentityClient",
+    "SyncMetricClient",
     "SyncPanelClient",
     "SyncPolicyClient",
     "SyncReviewClient",
@@ -59,7 +67,9 @@ _HOME = {
     "ClientOptions": "options",
     "DecisionClient": "_async.decision_client",
     "DraftClient": "_async.draft_client",
+    "EventClient": "_async.event_client",
     "IdentityClient": "_async.access_client",
+    "MetricClient": "_async.metric_client",
     "PanelClient": "_async.panel_client",
     "PolicyClient": "_async.policy_client",
     "ReconnectPolicy": "reconnecting",
@@ -70,7 +80,9 @@ _HOME = {
     "SyncAuditClient": "_sync.audit_client",
     "SyncDecisionClient": "_sync.decision_client",
     "SyncDraftClient": "_sync.draft_client",
+    "SyncEventClient": "_sync.event_client",
     "SyncIdentityClient": "_sync.access_client",
+    "SyncMetricClient": "_sync.metric_client",
     "SyncPanelClient": "_sync.panel_client",
     "SyncPolicyClient": "_sync.policy_client",
     "SyncReviewClient": "_sync.review_client",

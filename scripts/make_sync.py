@@ -23,7 +23,10 @@ WORDS = [
     (r"\bAwaitable\[((?:[^\[\]]|\[[^\[\]]*\])+)\]", r"\1"),
     (r"\bAsync(Generator|Iterator)\b", r"\1"),
     (r"\bAsync(\w)", r"Sync\1"),
-    (r"\b(Access|Audit|Decision|Draft|Identity|Panel|Policy|Review|Usage)Client\b", r"Sync\1Client"),
+    (
+        r"\b(Access|Audit|Decision|Draft|Event|Identity|Metric|Panel|Policy|Review|Usage)Client\b",
+        r"Sync\1Client",
+    ),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\baclosing\b", "closing"),
     (r"\basync_transport\b", "sync_transport"),

@@ -2,9 +2,10 @@
 
 import codecs
 import json
+import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from consensus_client.requests import Context
 from consensus_rpc.process.settings_types import check_target
 
 _LARGEST_EXACT_INTEGER = 2**53
+_SPAN = re.compile(r"([0-9]{1,9})([mhdw])")
+_SPANS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
 _STDIN = "-"
 
 
@@ -91,6 +99,23 @@ def instant(given: str | None, *, is_end: bool) -> datetime | None:
     if is_end and len(given) == len("2026-11-20") and found.time() == time():
         found = datetime.combine(found.date(), time.max)
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def back_from_now(span: str | None) -> datetime | None:
+    """The instant so long ago, from a number and m, h, d or w.
+
+    Raises:
+        typer.BadParameter: when it is no such span, or longer than there are years.
+    """
+    if span is None:
+        return None
+    found = _SPAN.fullmatch(span)
+    if found is None:
+        raise typer.BadParameter(f"{span!r} is no span of time, such as 45m, 12h, 7d or 2w")
+    try:
+        return datetime.now(UTC) - int(found[1]) * _SPANS[found[2]]
+    except OverflowError:
+        raise typer.BadParameter(f"{span!r} reaches too far back") from None
 
 
 def refuse_together(pairs: Sequence[tuple[str, bool]]) -> None:

@@ -22,6 +22,7 @@ from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession, program
 from consensus_cli.view import drafts as view
+from consensus_cli.view import text as text_of
 from consensus_client import DraftClient, ReviewClient
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -213,6 +214,40 @@ def update(
         draft = await client.update(
             draft_id, user=user, title=title, state=number, idempotency_key=idempotency_key
         )
+        say(*view.list_lines([draft]))
+
+    CommandSession(persistence, PERSISTENCE).run_with(DraftClient, change)
+
+
+@app.command()
+def delete(
+    draft_id: Draft,
+    user: User,
+    idempotency_key: options.Key = None,
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Delete a draft that you own, so that it can be restored."""
+    session = CommandSession(persistence, PERSISTENCE)
+
+    async def change(client: DraftClient) -> None:
+        draft = await client.delete(draft_id, user=user, idempotency_key=idempotency_key)
+        say(f"draft {text_of.clean(draft.draft_id)} deleted")
+        complain(f"restore it: {session.command('draft', 'undelete', draft.draft_id, '--user', user)}")
+
+    session.run_with(DraftClient, change)
+
+
+@app.command()
+def undelete(
+    draft_id: Draft,
+    user: User,
+    idempotency_key: options.Key = None,
+    persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
+) -> None:
+    """Restore a draft that was deleted."""
+
+    async def change(client: DraftClient) -> None:
+        draft = await client.undelete(draft_id, user=user, idempotency_key=idempotency_key)
         say(*view.list_lines([draft]))
 
     CommandSession(persistence, PERSISTENCE).run_with(DraftClient, change)

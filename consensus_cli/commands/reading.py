@@ -9,9 +9,11 @@ from consensus.v1 import decision_pb2, review_service_pb2, run_pb2
 from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json, say_rows
+from consensus_cli.execution.run_lists import RunList
 from consensus_cli.execution.session import CommandSession
 from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
+from consensus_cli.view.csv_rows import run_csv
 from consensus_cli.view.lists import attempt_lines, info_lines, persona_lines, run_lines
 from consensus_cli.view.progress import label
 from consensus_cli.view.run import run_blocks
@@ -92,6 +94,20 @@ def runs(
     created_to: Annotated[
         str | None, typer.Option(metavar="TIME", help="Created then or earlier.", show_default=False)
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN", help="Created within it: 45m, 12h, 7d or 2w back from now.", show_default=False
+        ),
+    ] = None,
+    search: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Whose idea, proposal or document's name has it; reads one page after another.",
+            show_default=False,
+        ),
+    ] = "",
     deleted: options.Deleted = False,
     page_size: Annotated[int, typer.Option(min=1, max=100, metavar="1..100", help="Runs per page.")] = 30,
     page_token: Annotated[
@@ -103,6 +119,7 @@ def runs(
         typer.Option("--export", help="Print all of them whole, each as a line of protobuf JSON."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each run as a line of protobuf JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print them as CSV, for a spreadsheet.")] = False,
     server: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """List runs, newest first; all conditions must hold.
@@ -112,6 +129,10 @@ def runs(
     paging = [("--all", everything), ("--page-token", bool(page_token)), ("--export", export)]
     inputs.refuse_together(paging)
     inputs.refuse_together([("--export", export), ("--deleted", deleted)])
+    inputs.refuse_together([("--export", export), ("--search", bool(search))])
+    inputs.refuse_together([("--page-token", bool(page_token)), ("--search", bool(search))])
+    inputs.refuse_together([("--export", export), ("--json", json), ("--csv", csv)])
+    inputs.refuse_together([("--since", since is not None), ("--created-from", created_from is not None)])
     query = RunQuery(
         state=run_pb2.RunState.Value(f"RUN_STATE_{(state or 'unspecified').upper()}"),
         type=run_pb2.RunType.Value(f"RUN_TYPE_{(type_ or 'unspecified').upper()}"),
@@ -119,8 +140,16 @@ def runs(
         min_confidence=min_confidence,
         parent_run_id=parent,
         user=user,
-        created_from=inputs.instant(created_from, is_end=False),
+        created_from=inputs.back_from_now(since) or inputs.instant(created_from, is_end=False),
         created_to=inputs.instant(created_to, is_end=True),
+    )
+    wanted = RunList(
+        query=query,
+        is_whole=everything,
+        page_size=page_size,
+        page_token=page_token,
+        words=search,
+        show_deleted=deleted,
     )
     session = CommandSession(server)
 
@@ -129,23 +158,18 @@ def runs(
             say_json(run)
 
     async def read(client: ReviewClient) -> None:
-        if everything:
-            found = [run async for run in client.runs(query, page_size=100, show_deleted=deleted)]
-            more = ""
-        else:
-            page = await client.list_runs(
-                query, page_size=page_size, page_token=page_token, show_deleted=deleted
-            )
-            found, more = list(page.runs), page.next_page_token
+        found, more = await wanted.read(client)
         if json:
             for run in found:
                 say_json(run)
+        elif csv:
+            say(*run_csv(found))
         elif found and (console := plain_console()).is_terminal:
             say_rows(run_rows(found, console.width))
         else:
             say(*run_lines(found) if found else ["no runs"])
         if more:
-            complain(f"more: the same command with --page-token {more}")
+            complain(f"more: the same command with {more}")
 
     session.run(stream if export else read)
 

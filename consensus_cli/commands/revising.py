@@ -7,7 +7,7 @@ import typer
 from consensus.v1 import proposal_pb2
 from consensus_cli.arguments import inputs, options, subjects
 from consensus_cli.arguments.panels import panel_choice
-from consensus_cli.execution import run_names
+from consensus_cli.execution import editing, run_names
 from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
@@ -37,6 +37,9 @@ def revise(
             show_default=False,
         ),
     ] = "",
+    editor: Annotated[
+        bool, typer.Option("--editor", help="Edit the proposal, or the document, in $VISUAL or $EDITOR.")
+    ] = False,
     attach: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,9 +81,10 @@ def revise(
     again, all where these weigh too little; the others' reviews are carried over.
     Without --panel the parent's panel reviews, as it was then.
     """
-    if not notes and not edited and not document:
+    if not notes and not edited and not document and not editor:
         raise typer.BadParameter("give --notes, --edited, or both; of a run over a document --document")
-    inputs.refuse_together([("--edited", bool(edited)), ("--document", bool(document))])
+    given = [("--edited", bool(edited)), ("--document", bool(document)), ("--editor", editor)]
+    inputs.refuse_together(given)
     inputs.refuse_together([("--persona", bool(persona)), ("--all", everyone)])
     inputs.refuse_together([("--detach", detach), ("--gate", gate)])
     session = CommandSession(server)
@@ -89,6 +93,8 @@ def revise(
     text = subjects.edited_document(document) if document else None
     evidence = subjects.attachments(attach or ())
     chosen = panel_choice(panel)
+    if editor:
+        proposal, text = editing.edited_in_editor(session, run_id)
 
     async def work(client: ReviewClient) -> int | None:
         run = await client.revise_run(

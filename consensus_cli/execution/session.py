@@ -54,8 +54,8 @@ _ASK_BOTH = frozenset({"doctor"})
 _ASK_REVIEW = frozenset({("token", "whoami"), ("draft", "submit")})
 _ASK_PERSISTENCE = frozenset(
     {
-        "audit", "draft", "escalation", "explain", "human-review", "keys", "outcome", "override", "panel",
-        "policy", "token", "usage",
+        "audit", "draft", "escalation", "event", "explain", "human-review", "keys", "metric", "outcome",
+        "override", "panel", "policy", "token", "usage",
     }
 )  # fmt: skip
 

@@ -75,6 +75,8 @@ def _review(directory: Path, idea: str) -> int:
         stack.start_persistence(METRICS_LISTEN="")
         _start_rest(stack, None, METRICS_LISTEN="")
         stack.wait_until_serving()
+        for line in stack.settings_typos():
+            _told(line)
         code = _reviewed(stack.addresses.review, idea)
         if code == 0:
             sys.stderr.write("The run is kept: after `make up` these commands show it.\n")

@@ -140,6 +140,14 @@ class Children:
         """As `Child.logged`, of the process of this name."""
         return self._children[name].logged(event, field)
 
+    def said(self, beginning: str) -> list[str]:
+        """Lines of all logs that begin so, each once."""
+        logs = [
+            child.log for child in self._children.values() if child.log is not None and child.log.exists()
+        ]
+        lines = (line for log in logs for line in log.read_text("utf-8", "backslashreplace").splitlines())
+        return list(dict.fromkeys(line for line in lines if line.startswith(beginning)))
+
     def stop(self) -> None:
         """Asks each to end, in order, and kills what does not; signals meanwhile change nothing."""
         order = [name for name in self.stop_first if name in self._children]

@@ -148,6 +148,10 @@ class Stack:
         serves = partial(self._serves, address)
         self._children.wait_until(serves, REVIEW, _READY_SECONDS, poll_seconds=_HEALTH_POLL_SECONDS)
 
+    def settings_typos(self) -> list[str]:
+        """What the services say of names in `.env`; nothing where their logs are not files."""
+        return self._children.said(".env: ")
+
     def _listens(self, name: str) -> bool:
         self._refuse_lost_database()
         return self._port_file(name).exists()

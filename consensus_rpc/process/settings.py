@@ -20,6 +20,7 @@ from consensus_rpc.process.settings_text import (
     without_secrets,
 )
 from consensus_rpc.process.settings_types import check_host_port, check_target, parse_hundredths
+from consensus_rpc.process.settings_typos import typos
 
 HostPort = Annotated[str, AfterValidator(check_host_port), Allowed("host:port, such as 127.0.0.1:50051")]
 """Where to listen; port 0 takes a free one; IPv6 in brackets."""
@@ -71,11 +72,23 @@ class Settings(BaseSettings):
 
     @classmethod
     def load_or_exit(cls, **overrides: Any) -> Self:
-        """As `load`, but a bad setting ends the process with exit code 2 and the message on stderr."""
+        """As `load`, but a bad setting ends the process with exit code 2 and the message on stderr.
+
+        What `.env` has that is a setting's name but for a slip is named there too.
+        """
+        for line in typos(Path(".env"), cls._names()):
+            sys.stderr.write(f"{line}\n")
         try:
             return cls.load(**overrides)
         except SettingsError as error:
             _exit(str(error))
+
+    @classmethod
+    def _names(cls) -> frozenset[str]:
+        """The variables that are read, those that name files of secrets included."""
+        fields = cls.model_fields.items()
+        files = (f"{name.upper()}_FILE" for name, field in fields if is_secret(field))
+        return frozenset((*(name.upper() for name, _ in fields), *files))
 
     @classmethod
     def settings_customise_sources(

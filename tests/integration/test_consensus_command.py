@@ -122,6 +122,36 @@ def test_doctor_tells_programs_the_same(pair: Pair) -> None:
     assert by_name["model"] is None
 
 
+def test_events_and_metrics_are_listed_and_counted(pair: Pair, mark: str) -> None:
+    made = consensus(pair, "draft", "new", "A title", "--user", mark, "--id", mark)
+    assert made.returncode == 0, made.stderr
+    listed = consensus(pair, "event", "list", "--draft", mark).stdout
+    assert f'DraftCreated  {{"draft_id": "{mark}"' in listed
+    assert consensus(pair, "event", "list", "--draft", mark, "--type", "RINGPassed").stdout == "no events\n"
+    counted = consensus(pair, "event", "stats", "--user", mark, "--since", "1h").stdout
+    assert ["all", "1"] in [line.split() for line in counted.splitlines()]
+    assert consensus(pair, "metric", "list", "--user", mark).stdout == "no metrics\n"
+    assert ["all", "0"] in [
+        line.split() for line in consensus(pair, "metric", "stats", "--user", mark).stdout.splitlines()
+    ]
+
+
+def test_a_draft_is_deleted_and_restored(pair: Pair, mark: str) -> None:
+    consensus(pair, "draft", "new", "A title", "--user", mark, "--id", mark)
+    gone = consensus(pair, "draft", "delete", mark, "--user", mark)
+    assert f"draft undelete {mark} --user {mark}" in gone.stderr
+    assert consensus(pair, "draft", "show", mark).returncode == 1
+    assert consensus(pair, "draft", "undelete", mark, "--user", mark).returncode == 0
+    assert consensus(pair, "draft", "show", mark).returncode == 0
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(pair: Pair, mark: str) -> None:
+    run_id = reviewed(pair, f"We send reminders, {mark}.")
+    shown = json.loads(consensus(pair, "show", run_id[:18], "--json").stdout)
+    assert shown["runId"] == run_id
+    assert run_id in consensus(pair, "runs", "--since", "1h", "--search", mark.upper()).stdout
+
+
 def test_a_failed_run_is_resumed_to_its_decision(pair: Pair, mark: str) -> None:
     pair.control().script(Rule(step="review_critic", contains=mark, status=401, times=1))
     failed = consensus(pair, "review", f"We send reminders, {mark}.")

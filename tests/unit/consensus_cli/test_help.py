@@ -11,13 +11,14 @@ COMMANDS = (
     "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
     "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "human-review", "panel",
-    "policy", "bench", "audit", "keys", "token",
+    "policy", "bench", "event", "metric", "audit", "keys", "token",
 )  # fmt: skip
 AUDIT_COMMANDS = (["audit", "list"], ["audit", "verify"], ["audit", "export"], ["audit", "checkpoint"])
 DRAFT_COMMANDS = tuple(
     ["draft", name]
     for name in (
-        "new", "show", "list", "append", "pass", "invite", "accept", "update", "watch", "submit",
+        "new", "show", "list", "append", "pass", "invite", "accept", "update", "delete", "undelete", "watch",
+        "submit",
     )
 )  # fmt: skip
 PANEL_COMMANDS = tuple(["panel", name] for name in ("init", "lint", "put", "show", "diff", "list", "delete"))
@@ -27,6 +28,7 @@ POLICY_COMMANDS = tuple(
 OUTCOME_COMMANDS = (["outcome", "record"], ["outcome", "list"])
 ESCALATION_COMMANDS = (["escalation", "list"], ["escalation", "resolve"])
 HUMAN_REVIEW_COMMANDS = (["human-review", "submit"], ["human-review", "list"])
+COLLECTED_COMMANDS = (["event", "list"], ["event", "stats"], ["metric", "list"], ["metric", "stats"])
 KEY_COMMANDS = (["keys", "list"], ["keys", "rotate"])
 TOKEN_COMMANDS = tuple(["token", name] for name in ("create", "list", "rotate", "revoke", "whoami"))
 RUNNER = CliRunner(
@@ -46,6 +48,7 @@ RUNNER = CliRunner(
         *OUTCOME_COMMANDS,
         *ESCALATION_COMMANDS,
         *HUMAN_REVIEW_COMMANDS,
+        *COLLECTED_COMMANDS,
         *KEY_COMMANDS,
         *TOKEN_COMMANDS,
         ["bench", "decisions"],
@@ -111,6 +114,9 @@ WRONG = {
     "watch without a run": (["watch"], "Missing argument"),
     "resume of two runs": (["resume", "r1", "r2"], "unexpected extra argument"),
     "revise without an edit": (["revise", "r1"], "give --notes, --edited, or both"),
+    "revise in an editor and from a file": (
+        ["revise", "r1", "--editor", "--edited", "@p.json"], "do not go together"
+    ),
     "revise of all and some": (
         ["revise", "r1", "--notes", "n", "--all", "--persona", "critic"], "do not go together"
     ),
@@ -121,6 +127,9 @@ WRONG = {
     "show without a run": (["show"], "Missing argument"),
     "runs in a state that is none": (["runs", "--state", "done"], "--state"),
     "runs since a day that is none": (["runs", "--created-from", "yesterday"], "ISO 8601"),
+    "runs since no span": (["runs", "--since", "yesterday"], "45m, 12h, 7d or 2w"),
+    "runs since two times": (["runs", "--since", "7d", "--created-from", "2026-11-01"], "do not go together"),
+    "runs in two forms": (["runs", "--csv", "--json"], "do not go together"),
     "runs on pages of 101": (["runs", "--page-size", "101"], "less than or equal to 100"),
     "runs, all of them, from a page": (["runs", "--all", "--page-token", "t"], "do not go together"),
     "attempts with an unknown option": (["attempts", "r1", "--all"], "No such option"),
@@ -160,6 +169,7 @@ WRONG = {
         ["draft", "invite", "d", "--user", "u", "--role", "boss"], "--role"
     ),
     "draft accept without a token": (["draft", "accept", "d", "--user", "u"], "Missing argument"),
+    "draft delete by nobody": (["draft", "delete", "d"], "--user"),
     "draft update of nothing": (["draft", "update", "d", "--user", "u"], "give --title"),
     "draft watch after less than nothing": (["draft", "watch", "d", "--after", "-1"], "--after"),
     "draft submit detached and gated": (
@@ -173,6 +183,8 @@ WRONG = {
     "panel list on pages of 101": (["panel", "list", "--page-size", "101"], "--page-size"),
     "panel delete of nothing": (["panel", "delete"], "Missing argument"),
     "review by a folder that is not there": (["review", "An idea.", "--panel", "./none"], "panel.toml"),
+    "event list since no span": (["event", "list", "--since", "7"], "45m, 12h, 7d or 2w"),
+    "metric of nothing": (["metric", "sum"], "No such command"),
     "usage by what is no group": (["usage", "--by", "mood"], "--by"),
     "doctor elsewhere than at an address": (["doctor", "--persistence", "x:y"], "give host:port"),
 }  # fmt: skip

@@ -1,6 +1,8 @@
 """The commands that read, change once, and check."""
 
+import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,39 @@ async def test_runs_all_reads_every_page(command: Command) -> None:
         ended = await command("runs", "--all", "--json", "--server", address)
     assert [json.loads(line)["runId"] for line in ended.out.splitlines()] == [samples.RUN] * 2
     assert ended.err == ""
+
+
+async def test_runs_since_a_span_are_asked_for_from_that_time(command: Command) -> None:
+    service = ScriptedService()
+    async with serving(service) as address:
+        await command("runs", "--since", "7d", "--server", address)
+    asked = service.requests[0].filter.create_time_from.ToDatetime(tzinfo=UTC)
+    assert timedelta(days=7) <= datetime.now(UTC) - asked < timedelta(days=7, hours=1)
+
+
+@pytest.mark.parametrize(("words", "count"), [("REMIND patients", 2), ("something else", 0)])
+async def test_runs_are_searched_through_all_pages(command: Command, words: str, count: int) -> None:
+    async with serving(ScriptedService()) as address:
+        ended = await command("runs", "--search", words, "--json", "--server", address)
+    assert len(ended.out.splitlines()) == count
+    assert ended.err == ""
+
+
+async def test_a_search_that_finds_more_than_a_page_says_so(command: Command) -> None:
+    async with serving(ScriptedService()) as address:
+        ended = await command("runs", "--search", "remind", "--page-size", "1", "--server", address)
+    assert "more: the same command with --all" in ended.err
+
+
+async def test_runs_as_csv_hold_nothing_that_a_spreadsheet_computes(command: Command) -> None:
+    run = samples.completed_run()
+    run.specification.idea = '=HYPERLINK("http://x", "y")'
+    async with serving(ScriptedService(run=run)) as address:
+        ended = await command("runs", "--csv", "--server", address)
+    (row,) = csv.DictReader(ended.out.splitlines())
+    assert (row["run"], row["decision"], row["confidence"]) == (samples.RUN, "revise", "0.6269")
+    assert (row["created"], row["answered"], row["expected"]) == ("2026-11-20T14:00:00Z", "3", "5")
+    assert row["reviewed"] == '\'=HYPERLINK("http://x", "y")'
 
 
 async def test_attempts_prints_every_call_and_the_sum(command: Command) -> None:

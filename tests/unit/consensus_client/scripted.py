@@ -104,6 +104,10 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
         self._seen(request)
         return review_service_pb2.ResumeRunResponse(run=self.run)
 
+    async def ReviseRun(self, request: Any, context: Any) -> Any:
+        self._seen(request)
+        return review_service_pb2.ReviseRunResponse(run=self.run)
+
     async def AnnotateDecision(self, request: Any, context: Any) -> Any:
         self._seen(request)
         return review_service_pb2.AnnotateDecisionResponse(run=self.run)

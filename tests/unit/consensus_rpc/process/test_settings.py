@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from consensus_cli.local.launch_settings import LaunchSettings
 from consensus_rpc.process.settings import (
     HostPort,
     Hundredths,
@@ -16,6 +17,9 @@ from consensus_rpc.process.settings import (
 )
 from consensus_rpc.process.settings_text import without_secrets
 from consensus_rpc.process.settings_types import check_http_url
+from consensus_rpc.process.settings_typos import typos
+from persistence_service.config import PersistenceSettings
+from review_service.config import ReviewSettings
 
 
 class Sample(Settings):
@@ -84,6 +88,27 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pyt
     settings = Sample.load()
 
     assert (settings.retries, settings.name) == (5, "file")
+
+
+def test_a_slip_in_a_name_of_the_env_file_is_named_and_no_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text(
+        "RETIRES=4\nAPI_KEY_FIEL=secret\nOTHER=1\nMY_RETRIES=2\n", encoding="utf-8"
+    )
+    Sample.load_or_exit()
+    assert capsys.readouterr().err.splitlines() == [
+        ".env: RETIRES is no setting; is RETRIES meant?",
+        ".env: API_KEY_FIEL is no setting; is API_KEY_FILE meant?",
+    ]
+
+
+def test_no_setting_of_one_process_is_taken_for_a_slip_in_anothers(tmp_path: Path) -> None:
+    kinds = (PersistenceSettings, ReviewSettings, LaunchSettings)
+    names = [each.name for kind in kinds for each in kind.describe()]
+    (tmp_path / ".env").write_text("\n".join(f"{name}=1" for name in names), encoding="utf-8")
+    found = [list(typos(tmp_path / ".env", [each.name for each in kind.describe()])) for kind in kinds]
+    assert found == [[], [], []]
 
 
 def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

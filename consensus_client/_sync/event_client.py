@@ -1,0 +1,44 @@
+# Made by `make sync` from consensus_client/_async/event_client.py; never edited.
+"""The synchronous client of EventService, for what is read."""
+
+from collections.abc import Iterator
+
+from consensus.v1 import event_service_pb2, event_service_pb2_grpc
+from consensus_client._sync.connection import each_page
+from consensus_client._sync.service_client import SyncServiceClient
+from consensus_client.sync_transport import Channel
+
+_PAGE = 100
+
+
+class SyncEventClient(SyncServiceClient):
+    """Reads events and their sums; raises the errors of the contract.
+
+    `target` is the persistence service.
+    """
+
+    def _attach(self, channel: Channel) -> None:
+        self._stub = event_service_pb2_grpc.EventServiceStub(channel)
+
+    def list_events(
+        self, event_filter: event_service_pb2.EventFilter, *, page_size: int = 0, page_token: str = ""
+    ) -> event_service_pb2.ListEventsResponse:
+        """A page of those that the filter wants."""
+        request = event_service_pb2.ListEventsRequest(
+            filter=event_filter, page_size=page_size, page_token=page_token
+        )
+        return self._connection.call(self._stub.ListEvents, request)
+
+    def events(self, event_filter: event_service_pb2.EventFilter) -> Iterator[event_service_pb2.Event]:
+        """All of all pages."""
+
+        def ask(page_token: str) -> event_service_pb2.ListEventsResponse:
+            return self.list_events(event_filter, page_size=_PAGE, page_token=page_token)
+
+        for page in each_page(ask):
+            yield from page.events
+
+    def stats(self, event_filter: event_service_pb2.EventFilter) -> event_service_pb2.GetEventStatsResponse:
+        """How many there are, by type."""
+        request = event_service_pb2.GetEventStatsRequest(filter=event_filter)
+        return self._connection.call(self._stub.GetEventStats, request)
