@@ -69,7 +69,15 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
 REMOVED = frozenset(
     {
         *("attempts", "decision_overrides", "decisions", "draft_invitations", "draft_members"),
-        *("draft_segments", "draft_turns", "drafts", "escalation_resolutions", "escalations", "events"),
+        *(
+            "draft_segments",
+            "draft_turns",
+            "drafts",
+            "escalation_resolutions",
+            "escalations",
+            "events",
+            "expansions",
+        ),
         *("human_reviews", "idempotency_keys", "metrics", "outcomes", "persona_reviews"),
         *("proposal_versions", "revisions", "run_materials", "run_specifications", "runs", "spend"),
     }

@@ -31,6 +31,7 @@ def retentions(
         Retention("drafts", deleted, partial(drafts.purge_deleted, clock), _FEW),
         Retention("metrics", deleted, partial(metrics.purge_deleted, clock)),
         Retention("runs", in_days(run_days), partial(runs.purge_ended, clock), _FEW),
+        Retention("expansions", in_days(run_days), runs.purge_expansions, _FEW),
         Retention("spend", _COUNTERS_KEPT, spending.purge_counters),
         Retention("events", in_days(event_days), events.purge_some),
         Retention("metrics", in_days(metric_days), partial(metrics.purge_stored, clock)),

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import run_event_pb2
 from consensus_contract.errors import DraftNotFound, RunNotFound
 from persistence_service.database import Database
 from persistence_service.housekeeping.purging import Retention, in_days, purge_all
 from persistence_service.housekeeping.retentions import retentions
+from persistence_service.runs.form.usage_tables import UsageRow
 from persistence_service.runs.write import purging
 from tests.support import deletion
 from tests.support.deletion import delete, entries, finished, flaws, get, row_counts, undelete
 from tests.support.drafts import Drafts
-from tests.support.records import Service, failure, record
+from tests.support.records import Service, attempt, failure, new_id, record, scope
 
 KEPT = {"deleted_days": 30, "run_days": 0, "event_days": 0, "metric_days": 0}
 
@@ -163,3 +165,16 @@ async def test_nothing_of_a_purged_draft_is_left_but_its_journal(database: Datab
     assert set(row_counts(database, "draft_id", "gone").values()) == {0}
     assert entries(database, "drafts/gone")[-1] == ("draft.purged", {"because": "deleted"})
     assert await flaws(database) == []
+
+
+async def test_expansions_outside_runs_are_removed_by_age_and_their_cost_stays(service: Service) -> None:
+    database, old = service.database, new_id()
+    request = persistence_service_pb2.RecordExpansionRequest(
+        scope=scope(), expansion_id=old, attempts=[attempt("expand")]
+    )
+    await service.stub.RecordExpansion(request)
+    assert await purge(database, 29.9, run_days=30) == {}
+    assert await purge(database, 30.1, run_days=30) == {"expansions": 1}
+    assert row_counts(database, "run_id", old).get("attempts", 0) == 0
+    kept = select(UsageRow.caller, UsageRow.call_count)
+    assert database.unit_of_work(lambda c: c.execute(kept).all(), read_only=True) == [("anonymous", 1)]

@@ -47,6 +47,9 @@ class ExpansionRow(Base):
     caller: Mapped[str] = mapped_column(String(255))
     create_time: Mapped[datetime] = mapped_column(UtcTime)
 
+    # Purging by age.
+    __table_args__ = (Index("ix_expansions_create_time", "create_time"),)
+
 
 class SpendRow(Base):
     """What is spent and set aside against a cap: of a tenant's day, a caller's day, or a run.

@@ -14,7 +14,7 @@ from persistence_service.runs.form.human_tables import ESCALATIONS, HUMAN_REVIEW
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.outcome_tables import OUTCOMES
 from persistence_service.runs.form.tables import MATERIALS, PAYLOADS, REVISIONS, RUNS, SPECIFICATIONS
-from persistence_service.runs.form.usage_tables import USAGE
+from persistence_service.runs.form.usage_tables import EXPANSIONS, USAGE
 from persistence_service.runs.write import repository
 from persistence_service.runs.write.locked_run import Changes, tracked_run
 from persistence_service.runs.write.statements import WHOLE_RUNS
@@ -66,6 +66,30 @@ KEEP_USAGE = insert(USAGE).from_select(
         _PURGED,
     ),
 )
+
+_OLD_EXPANSIONS = (
+    everything(select(EXPANSIONS.c.tenant, EXPANSIONS.c.expansion_id), _PURGED)
+    .where(EXPANSIONS.c.create_time < _BEFORE)
+    .order_by(EXPANSIONS.c.create_time)
+    .limit(bindparam("max_count"))
+    .with_for_update(skip_locked=True)
+)
+_REMOVE_EXPANSIONS = tuple(
+    everything(delete(table), _PURGED).where(
+        tuple_(table.c.tenant, name).in_(bindparam("keys", expanding=True))
+    )
+    for table, name in ((ATTEMPTS, ATTEMPTS.c.run_id), (EXPANSIONS, EXPANSIONS.c.expansion_id))
+)
+
+
+def purge_expansions(connection: Connection, before: datetime, max_count: int) -> int:
+    """Removes expansions that belong to no run and began before an instant; how many."""
+    rows = connection.execute(_OLD_EXPANSIONS, {"before": before, "max_count": max_count}).all()
+    if keys := sorted((row.tenant, row.expansion_id) for row in rows):
+        connection.execute(KEEP_USAGE, {"keys": keys})
+        for statement in _REMOVE_EXPANSIONS:
+            connection.execute(statement, {"keys": keys})
+    return len(keys)
 
 
 def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
