@@ -146,4 +146,4 @@ def _next_steps(session: CommandSession, run: run_pb2.Run) -> list[Block]:
     if effective_label(run) != decision_pb2.DECISION_LABEL_APPROVE:
         edit = ("--document", "FILE") if run.specification.HasField("document") else ("--notes", "…")
         more.insert(0, session.command("revise", run_id, *edit))
-    return [Block(0, line, "dim") for line in more]
+    return [Block(0, line, "dim", is_command=True) for line in more]

@@ -35,7 +35,9 @@ def say_blocks(blocks: Iterable[Block]) -> None:
     """Prints blocks: wrapped, indented and coloured on a terminal, one per line elsewhere."""
     console = plain_console()
     for block in blocks:
-        if console.is_terminal:
+        if console.is_terminal and block.is_command:
+            console.print(Text(text.visible(block.text), style=block.style), soft_wrap=True)
+        elif console.is_terminal:
             words = Text(text.visible(block.text), style=block.style)
             console.print(Padding(words, (0, 0, 0, block.indent)))
         else:

@@ -18,11 +18,15 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph: how far it is indented (columns), what it says, and its style on a terminal."""
+    """One paragraph: how far it is indented (columns), what it says, and its style on a terminal.
+
+    One that `is_command` is never broken into lines, so that it can be copied whole.
+    """
 
     indent: int
     text: str
     style: str = ""
+    is_command: bool = False
 
 
 def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:

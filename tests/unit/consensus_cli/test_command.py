@@ -294,6 +294,9 @@ async def test_a_terminal_gets_a_line_per_persona_that_ends_with_its_score() -> 
         assert any(name in line and score in line for line in final.splitlines())
     assert "2 attempts" in final
     assert "REVISE" in final
+    assert (
+        f"consensus revise {samples.RUN} --notes '…' --server" in final
+    )  # longer than the terminal, but whole
     assert "\x1b]0;" not in shown
     assert "\u202e" not in shown
 
