@@ -21,7 +21,10 @@ from tests.support.pair import Pair
 MOST_LINES = 119
 # One worker for each language, which builds it at its first test; a build may take long.
 EACH = [pytest.param(each, id=each.name, marks=pytest.mark.xdist_group(each.name)) for each in LANGUAGES]
-pytestmark = [pytest.mark.parametrize("language", EACH, indirect=True, scope="session")]
+pytestmark = [
+    pytest.mark.parametrize("language", EACH, indirect=True, scope="session"),
+    pytest.mark.timeout(1800),
+]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +38,6 @@ def language(request: pytest.FixtureRequest) -> Language:
     return chosen
 
 
-@pytest.mark.timeout(1800)
 async def test_each_event_comes_once_through_two_cuts(language: Language, pair: Pair, key: str) -> None:
     mark = uuid.uuid4().hex
     model = pair.control()
