@@ -60,11 +60,12 @@ class ScriptedService(review_service_pb2_grpc.ReviewServiceServicer):
             await _end(context, self.watches[len(self.after_sequences) - 1])
 
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[str]:
+    async def serve(self, tls: grpc.ServerCredentials | None = None) -> AsyncIterator[str]:
         """Serves on a free port until the block ends; yields its address."""
         server = grpc.aio.server()
         review_service_pb2_grpc.add_ReviewServiceServicer_to_server(self, server)
-        port = server.add_insecure_port("127.0.0.1:0")
+        anywhere = "127.0.0.1:0"
+        port = server.add_insecure_port(anywhere) if tls is None else server.add_secure_port(anywhere, tls)
         await server.start()
         try:
             yield f"127.0.0.1:{port}"

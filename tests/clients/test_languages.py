@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,11 +18,15 @@ from tests.clients.scripted_service import RUN_ID, ScriptedService
 from tests.support.access import bearer
 from tests.support.fault_proxy import FaultProxy
 from tests.support.pair import Pair
+from tests.support.tls import Pki
 
 MOST_LINES = 119
 # One worker for each language, which builds it at its first test; a build may take long.
 EACH = [pytest.param(each, id=each.name, marks=pytest.mark.xdist_group(each.name)) for each in LANGUAGES]
-pytestmark = [pytest.mark.parametrize("language", EACH, indirect=True, scope="session")]
+pytestmark = [
+    pytest.mark.parametrize("language", EACH, indirect=True, scope="session"),
+    pytest.mark.timeout(1800),
+]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,6 @@ def language(request: pytest.FixtureRequest) -> Language:
     return chosen
 
 
-@pytest.mark.timeout(1800)
 async def test_each_event_comes_once_through_two_cuts(language: Language, pair: Pair, key: str) -> None:
     mark = uuid.uuid4().hex
     model = pair.control()
@@ -112,6 +116,23 @@ async def test_the_failure_of_the_run_itself_is_the_end(language: Language) -> N
     assert (status, client.sequences(), client.cuts()) == (1, [1], 0), said
     assert "LLM_TIMEOUT" in said
     assert "run_state" in said
+
+
+async def test_it_speaks_tls_and_believes_the_authority_that_it_is_told(
+    language: Language, tmp_path: Path
+) -> None:
+    pki = Pki(tmp_path)
+    service = ScriptedService()  # type: ignore[abstract]
+    async with service.serve(server_credentials(pki)) as address:
+        status, client = await run(language, "An idea.", address, CONSENSUS_TLS_CA=str(pki.trusted))
+    assert (status, client.sequences(), client.cuts()) == (0, [1], 0), client.said
+
+
+def server_credentials(pki: Pki) -> grpc.ServerCredentials:
+    """A certificate for this machine, in use."""
+    certificate = pki.server()
+    pair = (certificate.with_suffix(".key").read_bytes(), certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair])
 
 
 def test_it_fits_on_two_pages(language: Language) -> None:

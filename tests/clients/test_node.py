@@ -12,7 +12,7 @@ from tests.support.pair import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "node"
-pytestmark = pytest.mark.xdist_group("Node")
+pytestmark = [pytest.mark.xdist_group("Node"), pytest.mark.timeout(600)]
 REMINDERS = (ROOT / "examples" / "ideas" / "appointment-reminders.md").read_text(encoding="utf-8")
 
 
