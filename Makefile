@@ -48,7 +48,7 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 
 .PHONY: test
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
-	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model $(ARGS)
+	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
@@ -65,6 +65,10 @@ hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients of examples/ in the languages that are here; ALL=1 those slow to build too
 	@ALL_CLIENTS="$(ALL)" $(PY) -m pytest tests/clients --dist loadgroup $(ARGS)
+
+.PHONY: test-page
+test-page: $(READY) ## Run the door's page in a real Chromium (needs one)
+	@$(PY) -m pytest tests/page -n 0 $(ARGS)
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine

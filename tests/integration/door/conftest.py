@@ -52,12 +52,11 @@ def door_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture(scope="session")
 def door(door_pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """With small bounds, so that tests need not send much, or wait long, to meet them."""
+    """With a small bound of bodies, so that tests need not send much to meet it."""
     started = start_door(
         door_pair,
         tmp_path_factory.mktemp("door"),
         DOOR_MAX_BODY_BYTES="200000",
-        DOOR_REQUEST_SECONDS="0.5",
         DOOR_ALLOWED_ORIGINS="https://pages.example",
     )
     try:

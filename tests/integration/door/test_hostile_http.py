@@ -1,4 +1,4 @@
-"""What the door takes from nobody: names of others, too much, too slowly, and what comes while it drains."""
+"""What the door takes from nobody: names of others, too much, no HTTP, and what comes while it drains."""
 
 import asyncio
 import json
@@ -87,13 +87,6 @@ async def talk(door: Door, *parts: bytes) -> bytes:
         return b""
     finally:
         writer.close()
-
-
-async def test_what_comes_too_slowly(door: Door) -> None:
-    head = f"POST {METRICS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
-    assert await talk(door, head, b"X-More: 1\r\n") == b""
-    said = await talk(door, head + b"Content-Length: 10\r\n\r\n", b"{", b"}")
-    assert said.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_what_is_no_http(door: Door) -> None:

@@ -1,5 +1,6 @@
 """What passes the gate, what it refuses itself, and what each answer carries."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -35,13 +36,20 @@ def gate(app: ASGIApp = served, *, most_calls: int = 1) -> Gate:
 
 
 async def ask(
-    asked: Gate, *headers: tuple[bytes, bytes], method: str = "POST", path: bytes = b"/x"
+    asked: Gate,
+    *headers: tuple[bytes, bytes],
+    method: str = "POST",
+    path: bytes = b"/x",
+    is_whole: bool = True,
 ) -> tuple[Response, bytes]:
-    """The answer, and its body."""
+    """The answer, and its body; of a request that is not whole the rest never comes."""
     said: list[Message] = []
+    parts: list[Message] = [{"type": "http.request", "body": b"hello", "more_body": not is_whole}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"hello", "more_body": False}
+        if not parts:
+            await asyncio.Event().wait()
+        return parts.pop()
 
     async def send(message: Message) -> None:
         said.append(message)
@@ -88,6 +96,13 @@ async def test_what_must_not_come_in_is_refused_and_its_connection_ends(
 
     answer, _ = await ask(gate(never), *headers, **how)
     assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+
+
+async def test_a_body_that_comes_too_late_is_its_callers_doing() -> None:
+    asked = gate()
+    asked.bodies.seconds = 0.01
+    answer, _ = await ask(asked, HOST, is_whole=False)
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
 
 
 async def test_beyond_the_calls_at_once_it_is_busy_and_a_place_is_given_back() -> None:

@@ -80,6 +80,19 @@ async def test_one_connection_too_many_is_closed_and_the_others_are_served() -> 
             writer.close()
 
 
+async def test_headers_that_never_end_are_not_waited_for_however_they_trickle() -> None:
+    async with serving_at(empty, door_request_seconds=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        ending = asyncio.ensure_future(reader.read())
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        while not ending.done():
+            writer.write(b"X: 1\r\n")
+            await asyncio.wait({ending}, timeout=0.05)
+        writer.close()
+        if ending.exception() is None:
+            assert ending.result() == b""
+
+
 async def test_a_reader_that_takes_nothing_is_let_go() -> None:
     app = Endless()
     async with serving_at(app, slow_consumer_seconds=0.1) as port:
