@@ -99,12 +99,17 @@ class Denials:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             try:
                 await self._sink(batch)
-            except ConsensusError:
+            except ConsensusError as error:
+                left = len(batch) + len(self._waiting)
+                _log.error("denials_lost", count=left, reason=error.reason_name)
                 return
 
     async def _enter(self, batch: Sequence[Denial]) -> None:
         try:
             await self._sink(batch)
+        except asyncio.CancelledError:  # for `flush`; one that was entered all the same stands twice
+            self._waiting.extendleft(reversed(batch))
+            raise
         except InvalidField as error:  # it would be said again for ever, with all that comes waiting behind
             _log.error("denials_lost", count=len(batch), reason=error.reason_name)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is refused tomorrow is to be entered

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from structlog.testing import capture_logs
 
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.access import denials as module
@@ -121,3 +122,29 @@ async def test_a_name_longer_than_an_entry_takes_is_cut() -> None:
     await denials.flush()
     (entry,) = sink.entered
     assert (len(entry.caller), len(entry.credential_id)) == (255, 100)
+
+
+async def test_what_is_on_its_way_when_the_process_ends_is_entered_all_the_same() -> None:
+    entered: list[Denial] = []
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def sink(batch: Sequence[Denial]) -> None:
+        if not begun.is_set():
+            begun.set()
+            await never.wait()
+        entered.extend(batch)
+
+    denials = Denials(sink)
+    async with entering(denials):
+        denials(METHOD, known(), REFUSED)
+        await begun.wait()
+    await denials.flush()
+    assert [each.tenant for each in entered] == ["acme"]
+
+
+async def test_what_cannot_be_entered_at_the_end_is_counted_in_the_log() -> None:
+    denials = Denials(Sink(Overloaded(subject="x", limit=1)))
+    denials(METHOD, known(), REFUSED)
+    with capture_logs() as logs:
+        await denials.flush()
+    assert [(each["event"], each["count"]) for each in logs] == [("denials_lost", 1)]
