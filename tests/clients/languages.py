@@ -66,9 +66,12 @@ class Language:
         return ", ".join(lacking)
 
     def make(self) -> str:
-        """Builds it; whoever comes meanwhile waits. Returns what a command that failed has said."""
+        """Builds it, once in a run; other workers wait. Returns what a command that failed has said."""
+        run, stamp = os.environ.get("PYTEST_XDIST_TESTRUNUID", ""), BUILD / f"{self.folder}.built"
         with (BUILD / f"{self.folder}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if run and stamp.exists() and stamp.read_text("utf-8") == run:
+                return ""
             for command in self.build:
                 done = subprocess.run(
                     command, cwd=EXAMPLES / self.folder, env=environment(), check=False,
@@ -77,6 +80,7 @@ class Language:
                 )  # fmt: skip
                 if done.returncode != 0:
                     return f"{' '.join(command)} failed:\n{done.stdout}"
+            stamp.write_text(run, "utf-8")
         return ""
 
 
