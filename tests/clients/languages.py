@@ -120,17 +120,18 @@ LANGUAGES = (
     Language(
         "Go", "go", (Tool("go", ("go", "env", "GOVERSION"), (1, 26)),),
         (("buf", "generate"), ("go", "build", "-o", "bin/review", ".")),
-        ("bin/review",), ("main.go",),
+        ("bin/review",), ("main.go",), is_slow=True,
     ),
     Language(
         "Java", "java",
         (Tool("javac", ("javac", "-version"), (17,)), Tool("mvn", ("mvn", "-version"), (3, 6))),
         (("mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", "compile"),),
         ("java", "-cp", "target/classes:target/dependency/*", "Review"), ("src/main/java/Review.java",),
+        is_slow=True,
     ),
     Language(
         "Rust", "rust", (Tool("cargo", ("cargo", "--version"), (1, 88)),),
-        (("cargo", "build", "--quiet", "--locked"),),
+        (("cargo", "build", "--quiet"),),
         ("target/debug/consensus-example",), ("src/main.rs",), is_slow=True,
     ),
 )  # fmt: skip
