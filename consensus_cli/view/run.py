@@ -204,8 +204,16 @@ def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tup
 
 
 def _new(entries: Iterable[EntryT], told: set[str]) -> list[EntryT]:
-    """Those that say what was not told yet."""
-    return [each for each in entries if _new_words([each.text], told)]
+    """Those that say what was not told yet, or rest on something else."""
+    return [each for each in entries if _new_words([each.text, *_grounds(each)], told)]
+
+
+def _grounds(each: panel_pb2.Concern | panel_pb2.BlockingIssue) -> list[str]:
+    """What it quotes, and what it says itself where it quotes what is not there."""
+    return [
+        *(f"{quoted.section}: {quoted.text}" for quoted in each.quotations),
+        *([f"{UNSUPPORTED}: {each.text}"] if each.unsupported else []),
+    ]
 
 
 def _new_words(lines: Iterable[str], told: set[str]) -> list[str]:
