@@ -32,11 +32,12 @@ def _of_draft(of: Table) -> Both[Select[Any]]:
 
 LOCK_DRAFT = _of_draft(DRAFTS).map(lambda statement: statement.with_for_update())
 # In a query of its own: behind row-level security an index serves no join on what is computed of a row.
-_LAST_SEQUENCE = (
-    select(HEADS.c.sequence)
-    .where(HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id)
-    .scalar_subquery()
-)
+_LAST_SEQUENCE = everything(
+    select(HEADS.c.sequence).where(
+        HEADS.c.tenant == DRAFTS.c.tenant, HEADS.c.stream == "drafts/" + DRAFTS.c.draft_id
+    ),
+    "of the draft that the query around it has found",
+).scalar_subquery()
 _WITH_HEAD = both(select(*DRAFTS.columns, _LAST_SEQUENCE.label("last_sequence")))
 FIND_DRAFT = _WITH_HEAD.map(
     lambda statement: statement.where(

@@ -13,6 +13,7 @@ import sqlalchemy
 
 from persistence_service.database import normalise_url
 from tests.support.hostile_provider import Answer
+from tests.support.postgres import showing_all
 from tests.support.raw_provider import http
 
 IDEA = "canary-idea-4b8d1c"
@@ -111,7 +112,7 @@ async def collector(heard: Heard) -> AsyncIterator[str]:
 
 def rows(database_url: str) -> dict[str, bytes]:
     """Every row of every table and view of a PostgreSQL database: as text, then its bytes as they are."""
-    engine = sqlalchemy.create_engine(normalise_url(database_url), poolclass=sqlalchemy.NullPool)
+    engine = sqlalchemy.create_engine(normalise_url(showing_all(database_url)), poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         there = sqlalchemy.inspect(connection)
         return {
@@ -128,7 +129,7 @@ def _plain(lines: Iterable[str]) -> bytes:
 
 def change(database_url: str, *statements: str) -> None:
     """Changes a database behind the services' back."""
-    engine = sqlalchemy.create_engine(normalise_url(database_url), poolclass=sqlalchemy.NullPool)
+    engine = sqlalchemy.create_engine(normalise_url(showing_all(database_url)), poolclass=sqlalchemy.NullPool)
     with engine.begin() as connection:
         for each in statements:
             connection.execute(sqlalchemy.text(each))

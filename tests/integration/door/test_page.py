@@ -52,12 +52,17 @@ async def start(browser: aiohttp.ClientSession, idea: str) -> str:
 
 
 async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
-    browser: aiohttp.ClientSession, idea: str
+    door: Door, browser: aiohttp.ClientSession, idea: str, mark: str
 ) -> None:
-    path = await start(browser, f"{idea} <script>alert(1)</script>")
-    async with browser.get(f"{path}/live") as answer:
-        said = await asyncio.wait_for(answer.text(), 30)
-    assert said.count("id: ") >= 2
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(Rule(contains=mark, step="review_critic", hold=mark))
+        path = await start(browser, f"{idea} <script>alert(1)</script>")
+        async with browser.get(f"{path}/live") as answer, asyncio.timeout(60):
+            while not (await answer.content.readline()).startswith(b"id: "):
+                pass
+            await model.release(mark)
+            said = (await answer.content.read()).decode()
+    assert "id: " in said  # it was told of again
     assert said.endswith("event: end\ndata: over\n\n")
     page = await shown(browser, path)
     assert page.count('<li class="returned">') == 5
