@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from consensus.v1 import panel_pb2, proposal_pb2, run_pb2
+from consensus.v1 import document_pb2, panel_pb2, proposal_pb2, run_pb2
 from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.entries import blocking_line, concern_line
@@ -205,14 +205,17 @@ def review_sections(review: panel_pb2.PersonaReview, places: Places) -> list[tup
 
 def _new(entries: Iterable[EntryT], told: set[str]) -> list[EntryT]:
     """Those that say what was not told yet, or rest on something else."""
-    return [each for each in entries if _new_words([each.text, *_grounds(each)], told)]
-
-
-def _grounds(each: panel_pb2.Concern | panel_pb2.BlockingIssue) -> list[str]:
-    """What it quotes, and what it says itself where it quotes what is not there."""
     return [
-        *(f"{quoted.section}: {quoted.text}" for quoted in each.quotations),
-        *([f"{UNSUPPORTED}: {each.text}"] if each.unsupported else []),
+        each for each in entries if _new_words(_grounds(each.text, each.quotations, each.unsupported), told)
+    ]
+
+
+def _grounds(words: str, quotations: Iterable[document_pb2.Quotation], is_unsupported: bool) -> list[str]:
+    """Its words, what it quotes, and its words once more where it quotes what is not there."""
+    return [
+        words,
+        *(f"{quoted.section}: {quoted.text}" for quoted in quotations),
+        *([f"{UNSUPPORTED}: {words}"] if is_unsupported else []),
     ]
 
 
