@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
 import typer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
@@ -16,6 +16,7 @@ from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.config import PersistenceSettings
 from persistence_service.content.key_file import new_line
 from persistence_service.database import Database, StartRefused
+from persistence_service.database.faults import first_line
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.database.roles import grant_rights
@@ -41,13 +42,16 @@ def migrate(
     """
     if bool(service_role) != bool(writer_role):
         end_with("--service-role and --writer-role go together", code=2)
-    with maintained(load_settings()) as database, database.maintenance() as engine:
+    with maintained(load_settings(), as_owner=True) as database, database.maintenance() as engine:
         if service_role and database.backend == "sqlite":
             end_with("SQLite has no roles: leave --service-role and --writer-role out", code=2)
         upgrade(engine)
         if service_role:
-            with engine.begin() as connection:
-                grant_rights(connection, service_role, writer_role, RIGHTS, REMOVED)
+            try:
+                grant_rights(engine, service_role, writer_role, RIGHTS, REMOVED)
+            except (ValueError, ProgrammingError) as error:
+                reason = first_line(error) if isinstance(error, ProgrammingError) else error
+                end_with(f"the roles were not granted what they need: {reason}")
     typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
 
 
@@ -62,7 +66,7 @@ def db_reset(
     Lists the tables that stand then. Nothing can bring the data back, so the database's own name has to be
     given.
     """
-    with maintained(load_settings()) as database:
+    with maintained(load_settings(), as_owner=True) as database:
         if confirm != database.options.name:
             end_with(
                 f"the database is {database.options.name!r}, not {confirm!r}: nothing was changed", code=2
@@ -107,12 +111,12 @@ def load_settings(**overrides: str | int) -> PersistenceSettings:
 
 
 @contextmanager
-def maintained(settings: PersistenceSettings) -> Iterator[Database]:
-    """The database of the settings, for a command that ends."""
+def maintained(settings: PersistenceSettings, *, as_owner: bool = False) -> Iterator[Database]:
+    """The database of the settings, for a command that ends; who changes the schema does it `as_owner`."""
+    options = settings.database_options()
     with refusals_shown():
         try:
-            # Whoever changes the schema owns it, and serves nobody.
-            yield Database(replace(settings.database_options(), writer_role=""))
+            yield Database(replace(options, writer_role="") if as_owner else options)
         except OperationalError as error:
             end_with(f"the database cannot be used: {error.orig}")
 

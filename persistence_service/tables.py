@@ -51,6 +51,7 @@ _CHANGED = {
     "draft_segments",
     "draft_turns",
     "drafts",
+    "expansions",
     "idempotency_keys",
     "metrics",
     "panels",
@@ -59,12 +60,17 @@ _CHANGED = {
     "spend",
     "stream_heads",
 }
+_TAKEN_BACK = {"draft_members"}
 RIGHTS: Mapping[str, tuple[str, ...]] = {
-    name: ("SELECT", "INSERT", "UPDATE") if name in _CHANGED else ("SELECT", "INSERT")
+    name: (
+        *("SELECT", "INSERT"),
+        *(("UPDATE",) if name in _CHANGED else ()),
+        *(("DELETE",) if name in _TAKEN_BACK else ()),
+    )
     for name in sorted(metadata.tables)
     if name != "schema_compatibility"
 }
-"""By table, what the service's role must be allowed. DELETE is left out: only purging needs it."""
+"""By table, what the service's role must be allowed; what only purging deletes is `REMOVED`."""
 
 REMOVED = frozenset(
     {

@@ -13,7 +13,9 @@ CREATE ROLE consensus_writer NOLOGIN;
 GRANT consensus_writer TO consensus_service;
 CREATE DATABASE consensus_engine OWNER consensus_owner ENCODING 'UTF8' TEMPLATE template0;
 REVOKE ALL ON DATABASE consensus_engine FROM PUBLIC;
-GRANT CONNECT, TEMPORARY ON DATABASE consensus_engine TO consensus_service;
+GRANT CONNECT, TEMPORARY ON DATABASE consensus_engine TO consensus_service, consensus_writer;
+-- Who dumps, restores and looks by hand sees all rows; the service never connects as this role.
+ALTER ROLE consensus_owner IN DATABASE consensus_engine SET consensus.tenant = '*';
 
 \connect consensus_engine
 -- Which rows contain given data may be looked up by the index on it, though row-level security asks first

@@ -37,6 +37,7 @@ _CLOCK = select(CLOCK)
 STATEMENT_GRACE_SECONDS = 1.0
 """PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
 INSUFFICIENT_PRIVILEGE = "42501"
+_NO_SUCH_ROLE = frozenset({INSUFFICIENT_PRIVILEGE, "22023"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,10 @@ class Database:
                 startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
             if classify(error) is DatabaseFault.REFUSED:
+                if self.options.writer_role and code_of(error) in _NO_SUCH_ROLE:
+                    raise StartRefused(
+                        f"cannot take on DB_WRITER_ROLE ({first_line(error)}). GRANT it to the user."
+                    ) from None
                 raise
             raise DatabaseUnavailable from error
         if self._file is not None:
@@ -253,6 +258,8 @@ class Database:
         Raises:
             Overloaded: too much is waiting for the time that the caller has.
         """
+        if not tenant:
+            raise ValueError("a unit of work is for a tenant, or for EVERY_TENANT")
         watch = Watch(is_read=read_only)
         terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=watch)
         self._check(terms)
@@ -314,8 +321,10 @@ class Database:
             if code_of(error) != INSUFFICIENT_PRIVILEGE:
                 raise
             raise StartRefused(
-                f"the role may not change the schema ({first_line(error)}). Migrate as a role that may "
-                f"CREATE in it ({MIGRATE_COMMAND}) and set DB_AUTO_MIGRATE=false, or GRANT it."
+                f"the role may not change the schema, or not see where it stands ({first_line(error)}). "
+                f"Migrate as a role that may CREATE in it ({MIGRATE_COMMAND}, with --service-role and "
+                "--writer-role where the service has roles of its own) and set DB_AUTO_MIGRATE=false, or "
+                "GRANT it."
             ) from None
 
     def _ask(self) -> None:

@@ -35,7 +35,9 @@ _MISSING_RIGHTS = text(
     "SELECT wanted.name, wanted.right, found.relation IS NULL AS is_missing "
     'FROM unnest(:names, :rights) AS wanted (name, "right"), '
     "LATERAL (SELECT to_regclass(quote_ident(wanted.name)) AS relation) AS found "
-    "WHERE found.relation IS NULL OR NOT has_table_privilege(found.relation, wanted.right)"
+    "WHERE found.relation IS NULL OR NOT has_table_privilege(found.relation, wanted.right) "
+    # Whoever has taken on another role for this connection does the rest without it.
+    "OR NOT has_table_privilege(session_user, found.relation, wanted.right)"
 ).bindparams(bindparam("names", type_=ARRAY(Text)), bindparam("rights", type_=ARRAY(Text)))
 
 
@@ -57,12 +59,25 @@ def missing_rights(connection: Connection, rights: Rights) -> str:
     )
 
 
+_SEES_EVERY_TENANT = text(
+    "SELECT NOT row_security_active('runs') OR EXISTS ("
+    "SELECT FROM pg_policy, unnest(polroles) AS role WHERE polrelid = 'runs'::regclass "
+    "AND polname = 'every_tenant' AND (role = 0 OR pg_has_role(role, 'USAGE')))"
+)
+
+
 def verify_rights(connection: Connection, rights: Rights) -> None:
     """Checks that the role may do what the service does.
 
     Raises:
         StartRefused: naming each right that it lacks.
     """
+    is_postgresql = bool(rights) and connection.dialect.name == "postgresql"
+    if is_postgresql and not connection.execute(_SEES_EVERY_TENANT).scalar_one():
+        raise StartRefused(
+            "the database's role may see one tenant at a time alone: DB_WRITER_ROLE is to name the role "
+            "that `migrate` was given as --writer-role."
+        )
     if lacking := missing_rights(connection, rights):
         raise StartRefused(
             f"the database's role has {lacking}. GRANT it, as the tables' owner may, and start again."

@@ -132,6 +132,7 @@ def poor_url(postgres_server: postgres.Server, postgres_template: str) -> Iterat
         with closing(psycopg2.connect(admin)) as connection, connection.cursor() as cursor:
             cursor.execute(f'CREATE ROLE "poor_{name}" LOGIN')
             cursor.execute(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "poor_{name}"')
+            cursor.execute(f'GRANT DELETE ON draft_members TO "poor_{name}"')
             connection.commit()
             yield urlsplit(url)._replace(netloc=f"poor_{name}@127.0.0.1:{urlsplit(url).port}").geturl()
             cursor.execute(f'DROP OWNED BY "poor_{name}"')

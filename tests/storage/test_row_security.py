@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -12,15 +13,17 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from persistence_service.database import EVERY_TENANT, Connection, Database, normalise_url
+from consensus.internal.v1 import persistence_service_pb2
+from persistence_service.database import EVERY_TENANT, Connection, Database, StartRefused, normalise_url
 from persistence_service.database.roles import grant_rights
+from persistence_service.diagnostics.repository import size_bytes
 from persistence_service.tables import REMOVED, RIGHTS, metadata
 from tests.storage.conftest import QUICK, options_for
 from tests.storage.test_purging import purge
 from tests.support import postgres
 from tests.support.deletion import delete, finished, listed
 from tests.support.drafts import Drafts
-from tests.support.records import Service
+from tests.support.records import Service, attempt, new_id, scope
 from tests.support.rows import any_row
 
 TABLES = sorted(metadata.tables)
@@ -72,9 +75,14 @@ def served_by_roles(server: postgres.Server, template: str) -> Iterator[Roles]:
         with closing(psycopg2.connect(server.as_admin(url))) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {roles.service} LOGIN NOINHERIT; CREATE ROLE {roles.writer}")
             cursor.execute(f"GRANT {roles.writer} TO {roles.service}")
+            place = urlsplit(url).path.lstrip("/")
+            cursor.execute(
+                f"REVOKE ALL ON DATABASE {place} FROM PUBLIC; "
+                f"GRANT CONNECT, TEMPORARY ON DATABASE {place} TO {roles.service}, {roles.writer}"
+            )
             connection.commit()
-            with create_engine(normalise_url(url), poolclass=NullPool).begin() as owning:
-                grant_rights(owning, roles.service, roles.writer, RIGHTS, REMOVED)
+            owner = create_engine(normalise_url(url), poolclass=NullPool)
+            grant_rights(owner, roles.service, roles.writer, RIGHTS, REMOVED)
             yield roles
             for role in (roles.service, roles.writer):
                 cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
@@ -182,8 +190,8 @@ def test_neither_changes_the_audit_trail_or_the_schema(roles: Roles, statement: 
             connection.exec_driver_sql(statement)
 
 
-def test_the_service_deletes_nothing_by_itself(roles: Roles) -> None:
-    for table in TABLES:
+def test_the_service_deletes_nothing_by_itself_but_who_takes_part_in_a_draft(roles: Roles) -> None:
+    for table in set(TABLES) - {"draft_members"}:
         with (
             session(roles.service_url, "acme") as connection,
             pytest.raises(ProgrammingError, match="permission denied"),
@@ -196,18 +204,73 @@ async def test_the_service_works_with_roles_that_own_nothing(
 ) -> None:
     """A run and a draft from their beginning until they are purged."""
     with served_by_roles(postgres_server, postgres_template) as roles:
-        options = replace(options_for(roles.service_url), auto_migrate=False, writer_role=roles.writer)
-        database = Database(options, RIGHTS)
+        database = served(roles)
         database.open()
         try:
             async with Service(database, QUICK) as service, Drafts(database) as drafts:
                 run_id, draft = await finished(service), await drafts.create(first_segment="words")
                 assert await listed(service) == [run_id]
+                await drafts.add(draft.draft_id, "ben")
+                await drafts.call(
+                    "RemoveCollaborator", draft_id=draft.draft_id, user="ann", collaborator="ben"
+                )
                 await delete(service, run_id)
                 await drafts.call("DeleteDraft", draft_id=draft.draft_id, user="ann")
-                assert await purge(database, 31) == {"runs": 1, "drafts": 1}
+                expanded = persistence_service_pb2.RecordExpansionRequest(
+                    scope=scope(), expansion_id=new_id(), attempts=[attempt("expand")]
+                )
+                await service.stub.RecordExpansion(expanded)
+                gone = await purge(database, 31, run_days=30)
+                assert gone == {"runs": 1, "drafts": 1, "expansions": 1}
+                size = await database.run(size_bytes, tenant=EVERY_TENANT, read_only=True)
+                assert size > 0
         finally:
             database.close()
+
+
+def served(roles: Roles, **changed: Any) -> Database:
+    """What the service opens."""
+    options = replace(options_for(roles.service_url), auto_migrate=False, writer_role=roles.writer)
+    return Database(replace(options, **changed), RIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("writer", "said"),
+    [("", "one tenant at a time alone: DB_WRITER_ROLE"), ("nobody_such", "cannot take on DB_WRITER_ROLE")],
+)
+def test_a_service_without_the_writers_role_is_refused(roles: Roles, writer: str, said: str) -> None:
+    database = served(roles, writer_role=writer)
+    with pytest.raises(StartRefused, match=said):
+        database.open()
+    database.close()
+
+
+def test_a_right_that_the_service_lacks_and_the_writer_has_is_named(
+    postgres_server: postgres.Server, postgres_template: str
+) -> None:
+    with served_by_roles(postgres_server, postgres_template) as roles:
+        with session(roles.url) as connection:
+            connection.exec_driver_sql(f"REVOKE INSERT ON events FROM {roles.service}")
+            connection.commit()
+        database = served(roles)
+        with pytest.raises(StartRefused, match="no INSERT on events"):
+            database.open()
+        database.close()
+
+
+def test_no_rights_are_granted_to_who_sees_all_tenants_anyway(
+    postgres_server: postgres.Server, postgres_template: str
+) -> None:
+    with served_by_roles(postgres_server, postgres_template) as roles:
+        with session(postgres_server.as_admin(roles.url)) as connection:
+            connection.exec_driver_sql(
+                f"ALTER ROLE {roles.service} INHERIT; "
+                f"REVOKE {roles.writer} FROM {roles.service}; GRANT {roles.writer} TO {roles.service}"
+            )
+            connection.commit()
+        owner = create_engine(normalise_url(roles.url), poolclass=NullPool)
+        with pytest.raises(ValueError, match="NOINHERIT"):
+            grant_rights(owner, roles.service, roles.writer, RIGHTS, REMOVED)
 
 
 async def test_a_unit_of_work_sees_the_tenant_that_it_names(
@@ -233,6 +296,8 @@ async def test_a_unit_of_work_sees_the_tenant_that_it_names(
             assert await database.run(see, tenant=EVERY_TENANT, read_only=True) == [*TENANTS]
             assert database.unit_of_work(see, read_only=True) == [*TENANTS]
             assert own.unit_of_work(see, read_only=True) == [*TENANTS]
+            with pytest.raises(ValueError, match="for a tenant"):
+                await database.run(see, tenant="", read_only=True)
         finally:
             own.close()
             database.close()

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
+KEY = ["python", "-m", "persistence_service", "key"]
 PORTS = ("50051", "50052", "50053", "8080")
 
 
@@ -119,6 +120,10 @@ def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None
     with ExitStack() as stack:
         persistence = stack.enter_context(loopback.running("persistence"))
         loopback.wait_until_healthy("persistence", persistence)
+        key = loopback.once([*KEY, "create", "--subject", "me", "--role", "admin"], "persistence")
+        assert key.returncode == 0, key.stderr
+        ended = loopback.once([*KEY, "revoke", key.stdout.split("_")[1]], "persistence")
+        assert ended.returncode == 0, ended.stderr
         review = stack.enter_context(loopback.running("review"))
         loopback.wait_until_healthy("review", review)
         door = stack.enter_context(loopback.running("door"))
