@@ -2,18 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from consensus.v1 import identity_service_pb2, review_service_pb2
 from consensus_contract.errors import ConsensusError
-from consensus_door.page.desk import REVIEW_SERVICE, Desk, form_of, is_secure, local, seen
+from consensus_door.page.desk import Desk, form_of, is_secure, local, seen
 from consensus_door.page.sessions import MOST_CREDENTIAL_CHARACTERS, Session
 from consensus_door.problems import told_of
-from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_rpc.errors import InvalidField
 
@@ -65,7 +64,7 @@ class Acts:
             if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
                 return self._foreign(request)
             credential = _credential(form.get("key", ""))
-            await self._who_am_i(credential)
+            await self.desk.services.ask(identity_service_pb2.WhoAmIRequest(), credential)
         except ConsensusError as error:
             told = told_of(error)
             return self.desk.sign_in(request, told["detail"], form.get("back", ""), told["status"])
@@ -105,33 +104,20 @@ class Acts:
 
     async def _start(self, _request: Request, form: Form, credential: Credential) -> Response:
         review = review_service_pb2.ReviewInput(idea=form.get("idea", ""), user=form.get("user", ""))
-        answer = await self._ask(
-            "StartReview",
-            review_service_pb2.StartReviewRequest(review=review, idempotency_key=form.get("key", "")),
-            review_service_pb2.StartReviewResponse,
-            credential,
-        )
-        return seen(f"/runs/{answer.run.run_id}")
+        wanted = review_service_pb2.StartReviewRequest(review=review, idempotency_key=form.get("key", ""))
+        return await self._done(wanted, credential)
 
     async def _cancel(self, request: Request, form: Form, credential: Credential) -> Response:
-        run_id = request.path_params["run_id"]
-        await self._ask(
-            "CancelRun",
-            review_service_pb2.CancelRunRequest(run_id=run_id, idempotency_key=form.get("key", "")),
-            review_service_pb2.CancelRunResponse,
-            credential,
+        wanted = review_service_pb2.CancelRunRequest(
+            run_id=request.path_params["run_id"], idempotency_key=form.get("key", "")
         )
-        return seen(f"/runs/{run_id}")
+        return await self._done(wanted, credential)
 
     async def _resume(self, request: Request, form: Form, credential: Credential) -> Response:
-        run_id = request.path_params["run_id"]
-        await self._ask(
-            "ResumeRun",
-            review_service_pb2.ResumeRunRequest(run_id=run_id, idempotency_key=form.get("key", "")),
-            review_service_pb2.ResumeRunResponse,
-            credential,
+        wanted = review_service_pb2.ResumeRunRequest(
+            run_id=request.path_params["run_id"], idempotency_key=form.get("key", "")
         )
-        return seen(f"/runs/{run_id}")
+        return await self._done(wanted, credential)
 
     async def _revise(self, request: Request, form: Form, credential: Credential) -> Response:
         wanted = review_service_pb2.ReviseRunRequest(
@@ -140,30 +126,20 @@ class Acts:
             user=form.get("user", ""),
             idempotency_key=form.get("key", ""),
         )
-        answer = await self._ask("ReviseRun", wanted, review_service_pb2.ReviseRunResponse, credential)
-        return seen(f"/runs/{answer.run.run_id}")
+        return await self._done(wanted, credential)
 
     async def _annotate(self, request: Request, form: Form, credential: Credential) -> Response:
-        run_id = request.path_params["run_id"]
         wanted = review_service_pb2.AnnotateDecisionRequest(
-            run_id=run_id, decision_notes=form.get("notes", ""), idempotency_key=form.get("key", "")
+            run_id=request.path_params["run_id"],
+            decision_notes=form.get("notes", ""),
+            idempotency_key=form.get("key", ""),
         )
-        await self._ask("AnnotateDecision", wanted, review_service_pb2.AnnotateDecisionResponse, credential)
-        return seen(f"/runs/{run_id}")
+        return await self._done(wanted, credential)
 
-    async def _ask(self, method: str, request: Any, answer: type[Any], credential: Credential) -> Any:
-        return await self.desk.services.ask(
-            Where.REVIEW, f"{REVIEW_SERVICE}/{method}", request, answer, credential
-        )
-
-    async def _who_am_i(self, credential: Credential) -> None:
-        await self.desk.services.ask(
-            Where.PERSISTENCE,
-            "/consensus.v1.IdentityService/WhoAmI",
-            identity_service_pb2.WhoAmIRequest(),
-            identity_service_pb2.WhoAmIResponse,
-            credential,
-        )
+    async def _done(self, wanted: Message, credential: Credential) -> Response:
+        """The way to the run that the answer names."""
+        answer = await self.desk.services.ask(wanted, credential)
+        return seen(f"/runs/{answer.run.run_id}")
 
 
 def _credential(key: str) -> Credential:

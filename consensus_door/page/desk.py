@@ -14,12 +14,10 @@ from consensus_contract.errors import ConsensusError
 from consensus_door.page.rendering import Rendering
 from consensus_door.page.sessions import Session, Sessions
 from consensus_door.problems import told_of
-from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 from consensus_rpc.errors import CredentialEnded, InvalidField, Unauthenticated
 
-REVIEW_SERVICE = "/consensus.v1.ReviewService"
 _MOST_FIELDS = 20
 _FORM = "application/x-www-form-urlencoded"
 
@@ -91,13 +89,7 @@ class Desk:
         Raises:
             ConsensusError: there is none, or it may not be read.
         """
-        answer = await self.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/GetRun",
-            review_service_pb2.GetRunRequest(run_id=run_id),
-            review_service_pb2.GetRunResponse,
-            credential,
-        )
+        answer = await self.services.ask(review_service_pb2.GetRunRequest(run_id=run_id), credential)
         run: run_pb2.Run = answer.run
         return run
 

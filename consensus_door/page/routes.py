@@ -1,6 +1,6 @@
 """The routes of the page: runs, one of them while it goes on, and its attempts."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +14,13 @@ from starlette.routing import Route
 from consensus.v1 import review_service_pb2
 from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
-from consensus_door.page.desk import REVIEW_SERVICE, Desk
+from consensus_door.page.desk import Desk
 from consensus_door.page.sessions import COOKIE, Session
 from consensus_door.page.view import attempt_view, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence, list_request
 from consensus_door.rpc.packed import turned
-from consensus_door.services.addresses import Where
-from consensus_door.services.calling import Credential
 
 _CHOICES = ("state", "decision", "user", "min_confidence", "create_time_from", "create_time_to")
 _DATE_CHARACTERS = len("2026-01-31")
@@ -93,10 +91,7 @@ class Page:
         """A page of runs."""
         query = {name: value for name, value in request.query_params.items() if value}
         answer = await self.desk.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/ListRuns",
             list_request({name: _instant(name, value) for name, value in query.items()}),
-            review_service_pb2.ListRunsResponse,
             self.desk.credential(request),
         )
         token = answer.next_page_token
@@ -120,12 +115,9 @@ class Page:
         """The calls to the model that a run made, a page of them."""
         run_id = request.path_params["run_id"]
         answer = await self.desk.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/ListAttempts",
             review_service_pb2.ListAttemptsRequest(
                 run_id=run_id, page_size=100, page_token=request.query_params.get("page_token", "")
             ),
-            review_service_pb2.ListAttemptsResponse,
             self.desk.credential(request),
         )
         token = answer.next_page_token
@@ -151,11 +143,12 @@ class Page:
 
     async def _fragments(self, cursor: RunCursor, session: Session) -> AsyncIterator[str]:
         """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
-        assert cursor.run_id is not None
-        shown = 0
+        watch, shown = cursor.watch_request(), 0
+        assert watch is not None
         try:
-            with self.watching.of(cursor.run_id, session.credential) as watched:
-                async with aclosing(self._messages(cursor, session.credential)) as messages:
+            with self.watching.of(watch.run_id, session.credential) as watched:
+                followed = self.desk.services.follow(watch, session.credential)
+                async with aclosing(followed) as messages:
                     async for message in messages:
                         if not list(cursor.take(message)):
                             yield ": heartbeat\n\n"
@@ -169,15 +162,6 @@ class Page:
             if error.run_state is None:
                 return
         yield "event: end\ndata: over\n\n"
-
-    def _messages(self, cursor: RunCursor, credential: Credential) -> AsyncGenerator[Any]:
-        return self.desk.services.follow(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/WatchRun",
-            cursor.watch_request(),
-            review_service_pb2.WatchRunResponse,
-            credential,
-        )
 
 
 def _instant(name: str, value: str) -> str:

@@ -10,16 +10,14 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from consensus.v1 import review_service_pb2, run_event_pb2
+from consensus.v1 import run_event_pb2
 from consensus_client.cursors import RunCursor
 from consensus_client.reconnecting import is_cut
 from consensus_contract.errors import ConsensusError
 from consensus_door.plain.answering import as_json
 from consensus_door.plain.requests import after_sequence
-from consensus_door.plain.reviews import REVIEW_SERVICE
 from consensus_door.problems import told_of
 from consensus_door.rpc.packed import turned
-from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 
@@ -50,13 +48,7 @@ class Events:
         )
         watch = cursor.watch_request()
         assert watch is not None
-        messages = self.services.follow(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/WatchRun",
-            watch,
-            review_service_pb2.WatchRunResponse,
-            credential,
-        )
+        messages = self.services.follow(watch, credential)
         first: asyncio.Future[Any] = asyncio.ensure_future(anext(messages, None))
         try:
             await asyncio.wait({first}, timeout=_FIRST_SECONDS)

@@ -9,7 +9,6 @@ from consensus.internal.v1 import diagnostics_service_pb2
 from consensus.v1 import metric_service_pb2, review_service_pb2
 from consensus_door.plain.answering import json_response, message_of
 from consensus_door.plain.requests import idempotency_key, list_request, show_deleted
-from consensus_door.plain.reviews import REVIEW_SERVICE
 from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
@@ -25,24 +24,15 @@ class Records:
 
     async def list_runs(self, request: Request) -> Response:
         """A page of runs."""
-        answer = await self.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/ListRuns",
-            list_request(request.query_params),
-            review_service_pb2.ListRunsResponse,
-            Credential.of(request.headers),
-        )
+        answer = await self.services.ask(list_request(request.query_params), Credential.of(request.headers))
         return await json_response(answer)
 
     async def get_run(self, request: Request) -> Response:
         """A run, whole."""
         answer = await self.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/GetRun",
             review_service_pb2.GetRunRequest(
                 run_id=request.path_params["run_id"], show_deleted=show_deleted(request.query_params)
             ),
-            review_service_pb2.GetRunResponse,
             Credential.of(request.headers),
         )
         return await json_response(answer.run)
@@ -56,11 +46,7 @@ class Records:
     async def pool(self, request: Request) -> Response:
         """The connections of a persistence process to its database."""
         answer = await self.services.ask(
-            Where.PERSISTENCE,
-            "/consensus.internal.v1.DiagnosticsService/GetDatabaseStatus",
-            diagnostics_service_pb2.GetDatabaseStatusRequest(),
-            diagnostics_service_pb2.GetDatabaseStatusResponse,
-            Credential.of(request.headers),
+            diagnostics_service_pb2.GetDatabaseStatusRequest(), Credential.of(request.headers)
         )
         return await json_response(answer.pool)
 
@@ -68,11 +54,5 @@ class Records:
         """Stores metrics, all of them or none."""
         wanted = await message_of(request, metric_service_pb2.StoreMetricsRequest)
         wanted.idempotency_key = idempotency_key(request.headers) or wanted.idempotency_key
-        answer = await self.services.ask(
-            Where.PERSISTENCE,
-            "/consensus.v1.MetricService/StoreMetrics",
-            wanted,
-            metric_service_pb2.StoreMetricsResponse,
-            Credential.of(request.headers),
-        )
+        answer = await self.services.ask(wanted, Credential.of(request.headers))
         return await json_response(answer)

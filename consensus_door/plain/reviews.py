@@ -18,12 +18,9 @@ from consensus_door.plain.answering import json_response, message_of
 from consensus_door.plain.requests import Preference, idempotency_key
 from consensus_door.problems import problem
 from consensus_door.rpc.packed import turned
-from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 from consensus_rpc.errors import CallDeadlineExceeded
-
-REVIEW_SERVICE = "/consensus.v1.ReviewService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +92,7 @@ class Reviews:
         self, review: review_service_pb2.ReviewInput, key: str, credential: Credential
     ) -> Response:
         answer = await self.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/StartReview",
-            review_service_pb2.StartReviewRequest(review=review, idempotency_key=key),
-            review_service_pb2.StartReviewResponse,
-            credential,
+            review_service_pb2.StartReviewRequest(review=review, idempotency_key=key), credential
         )
         return await json_response(
             answer.run, 202, _where(answer.run.run_id) | {"preference-applied": "respond-async"}
@@ -142,19 +135,9 @@ class Reviews:
         watch = cursor.watch_request()
         if watch is None:
             return self.services.follow(
-                Where.REVIEW,
-                f"{REVIEW_SERVICE}/StreamReview",
-                review_service_pb2.StreamReviewRequest(review=review, idempotency_key=key),
-                review_service_pb2.StreamReviewResponse,
-                credential,
+                review_service_pb2.StreamReviewRequest(review=review, idempotency_key=key), credential
             )
-        return self.services.follow(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/WatchRun",
-            watch,
-            review_service_pb2.WatchRunResponse,
-            credential,
-        )
+        return self.services.follow(watch, credential)
 
     async def _partial_results(self, run_id: str, credential: Credential) -> dict[str, Any]:
         """What a run that failed has all the same; nothing where it cannot be read now: why it failed matters
@@ -166,13 +149,7 @@ class Reviews:
             return {}
 
     async def _run(self, run_id: str, credential: Credential) -> run_pb2.Run:
-        answer = await self.services.ask(
-            Where.REVIEW,
-            f"{REVIEW_SERVICE}/GetRun",
-            review_service_pb2.GetRunRequest(run_id=run_id),
-            review_service_pb2.GetRunResponse,
-            credential,
-        )
+        answer = await self.services.ask(review_service_pb2.GetRunRequest(run_id=run_id), credential)
         run: run_pb2.Run = answer.run
         return run
 

@@ -1,10 +1,14 @@
 """Which public services there are, and at which of the two addresses each is found. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import MappingProxyType
+from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor, ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from consensus.v1 import (
     access_service_pb2,
@@ -55,3 +59,29 @@ def public_services() -> Iterator[tuple[Where, ServiceDescriptor]]:
         for file in files:
             for service in file.services_by_name.values():
                 yield where, service
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Where a method is asked, by which name, and the class of its answers."""
+
+    where: Where
+    path: str
+    answer: type[Any]
+
+
+@cache
+def method_of(request: Descriptor) -> Method:
+    """The method that takes messages of this kind: each has one of its own, beside its service.
+
+    Raises:
+        LookupError: it is no request.
+    """
+    where = Where.REVIEW if request.file in _FILES[Where.REVIEW] else Where.PERSISTENCE
+    for service in request.file.services_by_name.values():
+        for method in service.methods:
+            if method.input_type == request:
+                return Method(
+                    where, f"/{service.full_name}/{method.name}", GetMessageClass(method.output_type)
+                )
+    raise LookupError(f"no method takes {request.full_name}")

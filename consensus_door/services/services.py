@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus_client.options import published_config
 from consensus_door.config import DoorSettings
-from consensus_door.services.addresses import Where
+from consensus_door.services.addresses import Method, Where, method_of
 from consensus_door.services.calling import Credential, options_for
 from consensus_rpc.channel.channels import ChannelOptions, ChannelTls, open_channel
 from consensus_rpc.channel.status import contract_errors
@@ -67,36 +68,32 @@ class Services:
         if where in self.identified and not credential.text:
             raise Unauthenticated
 
-    async def ask(
-        self, where: Where, method: str, request: Any, answer: type[Any], credential: Credential
-    ) -> Any:
-        """One question, `/consensus.v1.ReviewService/GetRun`, and its answer.
+    async def ask(self, request: Message, credential: Credential) -> Any:
+        """One question, such as a `GetRunRequest`, and its answer, a `GetRunResponse`.
 
         Raises:
             ConsensusError: what the service, or the way to it, says.
         """
-        self.check(where, credential)
-        call = self.channels[where].unary_unary(
-            method,
+        method = self._checked(request, credential)
+        call = self.channels[method.where].unary_unary(
+            method.path,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+            response_deserializer=method.answer.FromString,
         )
         with contract_errors():
             return await call(request, **options_for(credential, ceiling_seconds=self.call_seconds))
 
-    async def follow(
-        self, where: Where, method: str, request: Any, answer: type[Any], credential: Credential
-    ) -> AsyncGenerator[Any]:
+    async def follow(self, request: Message, credential: Credential) -> AsyncGenerator[Any]:
         """The messages of one stream.
 
         Raises:
             ConsensusError: as of `ask`; ShuttingDown where the door drains.
         """
-        self.check(where, credential)
-        call = self.channels[where].unary_stream(
-            method,
+        method = self._checked(request, credential)
+        call = self.channels[method.where].unary_stream(
+            method.path,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+            response_deserializer=method.answer.FromString,
         )(request, **options_for(credential))
         async with aclosing(self.until_drained(call)) as messages:
             while True:
@@ -105,6 +102,11 @@ class Services:
                 if message is None:
                     return
                 yield message
+
+    def _checked(self, request: Message, credential: Credential) -> Method:
+        method = method_of(request.DESCRIPTOR)
+        self.check(method.where, credential)
+        return method
 
     async def until_drained(self, call: Any) -> AsyncGenerator[Any]:
         """The messages of a call that has begun, which takes a place among the streams.

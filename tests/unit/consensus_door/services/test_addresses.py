@@ -3,8 +3,11 @@
 import importlib
 import pkgutil
 
+import pytest
+
 import consensus.v1
-from consensus_door.services.addresses import public_services
+from consensus.v1 import run_pb2
+from consensus_door.services.addresses import method_of, public_services
 
 
 def test_every_service_of_the_public_contract_is_served_once() -> None:
@@ -19,3 +22,17 @@ def test_every_service_of_the_public_contract_is_served_once() -> None:
     served = [service.full_name for _, service in public_services()]
     assert len(served) == len(set(served))
     assert set(served) == there
+
+
+def test_each_method_is_told_by_its_request() -> None:
+    for where, service in public_services():
+        for method in service.methods:
+            found = method_of(method.input_type)
+            assert found.where is where
+            assert found.path == f"/{service.full_name}/{method.name}"
+            assert found.answer.DESCRIPTOR is method.output_type
+
+
+def test_what_is_no_request_is_asked_nowhere() -> None:
+    with pytest.raises(LookupError, match=r"no method takes consensus\.v1\.Run$"):
+        method_of(run_pb2.Run.DESCRIPTOR)

@@ -10,7 +10,6 @@ import pytest
 
 from consensus.v1 import review_service_pb2
 from consensus_door.config import DoorSettings
-from consensus_door.services.addresses import Where
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 from consensus_rpc.errors import (
@@ -25,8 +24,6 @@ from tests.support.tls import Pki
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
-INFO = "/consensus.v1.ReviewService/GetServiceInfo"
-WATCH = "/consensus.v1.ReviewService/WatchRun"
 KEY = Credential("Bearer ck_fake_fake")
 
 
@@ -93,13 +90,7 @@ async def services_at(
 
 
 async def ask(services: Services, credential: Credential) -> None:
-    await services.ask(
-        Where.REVIEW,
-        INFO,
-        review_service_pb2.GetServiceInfoRequest(),
-        review_service_pb2.GetServiceInfoResponse,
-        credential,
-    )
+    await services.ask(review_service_pb2.GetServiceInfoRequest(), credential)
 
 
 async def test_a_call_carries_the_callers_credential_and_none_of_the_doors() -> None:
@@ -171,13 +162,7 @@ async def test_streams_have_so_many_places_and_end_when_the_door_drains() -> Non
     ):
 
         def follow() -> AsyncIterator[review_service_pb2.WatchRunResponse]:
-            return services.follow(
-                Where.REVIEW,
-                WATCH,
-                review_service_pb2.WatchRunRequest(),
-                review_service_pb2.WatchRunResponse,
-                KEY,
-            )
+            return services.follow(review_service_pb2.WatchRunRequest(), KEY)
 
         first = follow()
         await anext(first)
