@@ -1,10 +1,12 @@
 """`event` and `metric`: what was collected, and how much of it."""
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from google.protobuf import struct_pb2, timestamp_pb2
+from google.protobuf.message import Message
 
 from consensus.v1 import event_service_pb2, metric_service_pb2
 from consensus_cli.arguments import inputs, options
@@ -12,6 +14,8 @@ from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import collected as view
 from consensus_client import EventClient, MetricClient
+
+FoundT = TypeVar("FoundT", bound=Message)
 
 events = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 metrics = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -47,13 +51,7 @@ def list_events(
         else:
             page = await client.list_events(wanted, page_size=page_size)
             found, more = list(page.events), page.next_page_token
-        if json:
-            for each in found:
-                say_json(each)
-        else:
-            say(*view.event_lines(found) if found else ["no events"])
-        if more:
-            complain("more: the same command with --all")
+        _tell(found, view.event_lines, "no events", as_json=json, more=bool(more))
 
     CommandSession(persistence, PERSISTENCE).run_with(EventClient, read)
 
@@ -99,13 +97,7 @@ def list_metrics(
         else:
             page = await client.list_metrics(wanted, page_size=page_size)
             found, more = list(page.metrics), page.next_page_token
-        if json:
-            for each in found:
-                say_json(each)
-        else:
-            say(*view.metric_lines(found) if found else ["no metrics"])
-        if more:
-            complain("more: the same command with --all")
+        _tell(found, view.metric_lines, "no metrics", as_json=json, more=bool(more))
 
     CommandSession(persistence, PERSISTENCE).run_with(MetricClient, read)
 
@@ -129,6 +121,24 @@ def metric_stats(
             say(*view.metric_count_lines(found))
 
     CommandSession(persistence, PERSISTENCE).run_with(MetricClient, read)
+
+
+def _tell(
+    found: Sequence[FoundT],
+    lines: Callable[[Sequence[FoundT]], Iterable[str]],
+    none: str,
+    *,
+    as_json: bool,
+    more: bool,
+) -> None:
+    """What was found, and that there is more of it."""
+    if as_json:
+        for each in found:
+            say_json(each)
+    else:
+        say(*lines(found) if found else [none])
+    if more:
+        complain("more: the same command with --all")
 
 
 def _event_filter(type_: str, user: str, draft: str, since: str | None) -> event_service_pb2.EventFilter:
