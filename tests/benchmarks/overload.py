@@ -2,7 +2,8 @@
 
 First as many callers as runs are admitted, one run after the other: the unloaded goodput. Then starts arrive
 at ten times that rate, whatever becomes of them. Prints goodput, the refusals' latency beside that of health
-checks in the same seconds (which wait for nothing but the machine), and the memory of both services.
+checks in both phases (which cost nothing themselves: what they wait for, everybody waits for), and the memory
+of both services.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from tests.support.postgres import Cluster
 _IDEA = "A rota lets two wards swap shifts on one page, and it is done when swaps take under a minute."
 _TIMES = 10
 _CHECK_SECONDS = 0.02
-# Of a refusal, or where no call is so quick, of what waits for nothing, so many times over.
+# Of a refusal, or where no call is so quick, over what a health check took before the overload.
 _MOST_MS, _MOST_RATIO = 50.0, 2.0
 
 
@@ -70,7 +71,7 @@ async def one(client: Client, tally: Tally, counting: asyncio.Event) -> bool:
     return True
 
 
-async def unloaded(client: Client, admitted: int, seconds: float) -> Tally:
+async def unloaded(client: Client, health: Any, admitted: int, seconds: float) -> Tally:
     """As many callers as are admitted, each with one run at a time."""
     tally, counting, ends = Tally(), asyncio.Event(), time.monotonic() + seconds + 2
 
@@ -78,11 +79,13 @@ async def unloaded(client: Client, admitted: int, seconds: float) -> Tally:
         while time.monotonic() < ends:
             await one(client, tally, counting)
 
+    checks = asyncio.create_task(checking(health, tally, counting))
     callers = [asyncio.create_task(caller()) for _ in range(admitted)]
     await asyncio.sleep(2)
     counting.set()
     await asyncio.sleep(seconds)
     counting.clear()
+    checks.cancel()
     await asyncio.gather(*callers)
     return tally
 
@@ -127,15 +130,16 @@ async def measure(pair: Pair, options: argparse.Namespace) -> bool:
     async with pair.client() as client, grpc.aio.insecure_channel(pair.review_address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         await client.model.script(Rule(delay_seconds=options.model_seconds))
-        calm = await unloaded(client, options.admitted, options.seconds / 2)
+        calm = await unloaded(client, health, options.admitted, options.seconds / 2)
         goodput = calm.completed / (options.seconds / 2)
         before = memory(pair)
         tally = await overloaded(client, health, goodput * _TIMES, options.seconds)
-    return report(goodput, tally, before, memory(pair), options)
+    return report(goodput, calm, tally, before, memory(pair), options)
 
 
 def report(
     goodput: float,
+    calm: Tally,
     tally: Tally,
     before: dict[str, float],
     after: dict[str, float],
@@ -143,7 +147,7 @@ def report(
 ) -> bool:
     """Print the table, in Markdown."""
     loaded = tally.completed / options.seconds
-    p99, checked = percentile(tally.refused, 0.99), percentile(tally.checked, 0.99)
+    p99, usual = percentile(tally.refused, 0.99), percentile(calm.checked, 0.99)
     rows: list[tuple[str, Any]] = [
         ("runs admitted at once", options.admitted),
         ("goodput unloaded", f"{goodput:.1f} runs/s"),
@@ -151,8 +155,14 @@ def report(
         ("refused", f"{len(tally.refused)}, {tally.without_retry_info} of them without RetryInfo"),
         ("refused with pushback", tally.pushed_back),
         ("refusals, p50 and p99", f"{percentile(tally.refused, 0.5):.1f} ms, {p99:.1f} ms"),
-        ("health checks, p50 and p99", f"{percentile(tally.checked, 0.5):.1f} ms, {checked:.1f} ms"),
-        ("refusals' p99 over that of health checks", f"{p99 / checked:.2f}"),
+        *(
+            (
+                f"health checks {when}, p50 and p99",
+                f"{percentile(of.checked, 0.5):.1f} ms, {percentile(of.checked, 0.99):.1f} ms",
+            )
+            for when, of in (("unloaded", calm), ("meanwhile", tally))
+        ),
+        ("refusals' p99 over that of health checks unloaded", f"{p99 / usual:.2f}"),
         ("failed otherwise", tally.failed),
         *(
             (f"memory of {name}, before and after", f"{size:.0f} MiB, {after[name]:.0f} MiB")
@@ -162,7 +172,7 @@ def report(
     print("| | |\n| --- | --- |")
     for name, value in rows:
         print(f"| {name} | {value} |")
-    waits = p99 > max(_MOST_MS, _MOST_RATIO * checked)
+    waits = p99 > max(_MOST_MS, _MOST_RATIO * usual)
     return loaded >= 0.9 * goodput and not (waits or tally.failed or tally.without_retry_info)
 
 

@@ -201,6 +201,6 @@ async def test_two_hundred_reviews_at_once_never_pass_the_cap_though_processes_a
         billed = await invoice(client)
         assert spent.cost_micros <= billed <= spent.cost_micros + spent.uncertain_micros <= CAP
         for run in runs:
+            billed = await invoice(client, run_id=run.run_id)
             for found in await sums(client, run_id=run.run_id):
-                if not found.uncertain_call_count:
-                    assert found.cost_micros == await invoice(client, run_id=run.run_id), run.run_id
+                assert found.cost_micros <= billed <= found.cost_micros + found.uncertain_micros, run.run_id
