@@ -1,0 +1,266 @@
+"""The persistence service, put together: builds every object, hands it in, serves until told to stop."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
+from consensus.v1 import (
+    access_service_pb2_grpc,
+    audit_service_pb2_grpc,
+    decision_service_pb2_grpc,
+    draft_service_pb2_grpc,
+    event_service_pb2_grpc,
+    idempotency_service_pb2_grpc,
+    identity_service_pb2_grpc,
+    metric_service_pb2_grpc,
+    panel_service_pb2_grpc,
+    policy_service_pb2_grpc,
+    usage_service_pb2_grpc,
+)
+from consensus_rpc.access.building import guard_of
+from consensus_rpc.access.denials import Denials
+from consensus_rpc.access.policy import load_policy
+from consensus_rpc.access.who_am_i import IDENTITY_SERVICE, IdentityServicer
+from consensus_rpc.process.descriptors import raise_soft_limit
+from consensus_rpc.process.place import Place
+from consensus_rpc.server.server import Server, ServerOptions
+from consensus_rpc.telemetry.log import get_logger
+from consensus_rpc.telemetry.tracing import configure_tracing
+from persistence_service.access.denied import enter_denials
+from persistence_service.access.directory import StoredKeys
+from persistence_service.access.internal import AccessForServices
+from persistence_service.access.servicer import AccessServicer
+from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile, signing_key
+from persistence_service.audit.servicer import AuditServicer
+from persistence_service.config import PersistenceSettings
+from persistence_service.content.keyring import Keyring
+from persistence_service.database import Database
+from persistence_service.decisions.servicer import DecisionServicer
+from persistence_service.diagnostics.servicer import DiagnosticsServicer
+from persistence_service.drafts.access import DraftAccess, DraftOptions
+from persistence_service.drafts.audited import AuditedDraftServicer
+from persistence_service.drafts.repository import has_draft
+from persistence_service.drafts.servicer import DraftServicer
+from persistence_service.drafts.submitting import submitted_text
+from persistence_service.events.servicer import EventServicer
+from persistence_service.housekeeping.purging import PURGE_SECONDS, Retention, purge_for_ever
+from persistence_service.housekeeping.retentions import retentions
+from persistence_service.housekeeping.user_data import UserData
+from persistence_service.idempotency.once import OncePerKey
+from persistence_service.idempotency.servicer import IdempotencyServicer
+from persistence_service.metrics.servicer import MetricServicer
+from persistence_service.paging.tokens import Signing
+from persistence_service.panels.access import find_panel
+from persistence_service.panels.servicer import PanelServicer
+from persistence_service.policies.access import find_policy
+from persistence_service.policies.servicer import PolicyServicer
+from persistence_service.readiness import follow_database
+from persistence_service.runs.access import RunAccess
+from persistence_service.runs.audited import AuditedRunServicer
+from persistence_service.runs.caps_file import load_caps
+from persistence_service.runs.decided import DecidedRuns
+from persistence_service.runs.elsewhere import Elsewhere
+from persistence_service.runs.form.options import RunOptions
+from persistence_service.runs.servicer import RunServicer
+from persistence_service.tables import RIGHTS
+from persistence_service.usage.servicer import UsageServicer
+
+INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
+SERVICES = (
+    IDENTITY_SERVICE,
+    "consensus.v1.AccessService",
+    "consensus.v1.IdempotencyService",
+    "consensus.v1.AuditService",
+    "consensus.v1.DraftService",
+    "consensus.v1.EventService",
+    "consensus.v1.MetricService",
+    "consensus.v1.PanelService",
+    "consensus.v1.PolicyService",
+    "consensus.v1.DecisionService",
+    "consensus.v1.UsageService",
+    "consensus.internal.v1.DiagnosticsService",
+)
+
+
+async def serve_until_stopped(
+    settings: PersistenceSettings, port_file: Path | None, place: Place | None = None
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    Raises:
+        StartRefused: the service must not run on this database.
+    """
+    stop_tracing = configure_tracing("persistence_service")
+    get_logger().info("capacity", open_files=raise_soft_limit())
+    get_logger().info("settings", **settings.masked())
+    get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
+    database = Database(settings.database_options(), RIGHTS)
+    keyring = Keyring(database, settings.content_keys_file)
+    signing = Signing(database)
+    once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
+    run_access = RunAccess.of(database, _run_options(settings))
+    keys = StoredKeys(database)
+    runs = _run_servicer(
+        settings, database, run_access, signing, _elsewhere(database, UserData(once, database.now), keys)
+    )
+    draft_access = DraftAccess(database, once, _draft_options(settings))
+    draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
+    drafts = draft_servicer(database, draft_access, signing)
+    checkpointer = _checkpointer(settings, database, place)
+    denials = Denials(partial(enter_denials, database))
+    server = Server(
+        ServerOptions.from_settings(
+            settings,
+            listen=settings.persistence_listen,
+            tls=settings.callers_tls(),
+            port_file=port_file,
+            place=place,
+        ),
+        service_names=SERVICES,
+        guard=guard_of(settings, keys, denials),
+    )
+    internal = server.listen_too(
+        settings.persistence_internal_listen, INTERNAL_SERVICES, settings.internal_tls()
+    )
+    persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, internal.grpc)
+    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(), server.grpc)
+    access_service_pb2_grpc.add_AccessServiceServicer_to_server(
+        AccessServicer(database, signing, once, load_policy(settings.access_policy)), server.grpc
+    )
+    idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
+        IdempotencyServicer(database), server.grpc
+    )
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
+        AuditServicer(database, signing, checkpointer), server.grpc
+    )
+    diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
+        DiagnosticsServicer(database, keyring), server.grpc
+    )
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(
+        EventServicer(database, signing, once, has_draft=has_draft), server.grpc
+    )
+    metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
+        MetricServicer(database, signing, once), server.grpc
+    )
+    panel_service_pb2_grpc.add_PanelServiceServicer_to_server(
+        PanelServicer(database, signing, once), server.grpc
+    )
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(
+        PolicyServicer(database, signing, once), server.grpc
+    )
+    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(
+        DecisionServicer(
+            database,
+            signing,
+            once,
+            runs=DecidedRuns(run_access.reader),
+            find_policy=partial(find_policy, database),
+        ),
+        server.grpc,
+    )
+    usage_service_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(database, signing), server.grpc)
+    draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
+
+    async def report(serving: bool) -> None:
+        for name in (*INTERNAL_SERVICES, *SERVICES):
+            await server.set_serving(name, serving)
+        server.announce()  # not before: a database that must not be used is to be said by one worker alone
+
+    async def drain() -> None:
+        runs.drain()
+        drafts.drain()
+
+    await server.start()
+    run_access.start()
+    draft_access.start()
+    readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
+    readiness.add_done_callback(lambda _: server.request_stop())
+    purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
+    background = [asyncio.create_task(each) for each in (purging, keyring.follow(), denials.run())]
+    if checkpointer:
+        background.append(asyncio.create_task(checkpointer.run()))
+    try:
+        await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
+    finally:
+        for task in (readiness, *background):
+            task.cancel()
+        outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
+        await denials.flush()
+        await keys.close()
+        await run_access.close()  # what was handed in is written
+        await draft_access.close()
+        await asyncio.to_thread(database.close)
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+
+
+def _elsewhere(database: Database, user_data: UserData, keys: StoredKeys) -> Elsewhere:
+    return Elsewhere(
+        submitted_text=submitted_text,
+        user_data=user_data,
+        find_panel=partial(find_panel, database),
+        find_policy=partial(find_policy, database),
+        access=AccessForServices(database, keys),
+    )
+
+
+def _run_servicer(
+    settings: PersistenceSettings,
+    database: Database,
+    runs: RunAccess,
+    signing: Signing,
+    elsewhere: Elsewhere,
+) -> RunServicer:
+    if not settings.audit_reads:
+        return RunServicer(runs, signing, elsewhere)
+    return AuditedRunServicer(runs, signing, elsewhere, database)
+
+
+def _retentions(settings: PersistenceSettings, database: Database) -> list[Retention]:
+    return retentions(
+        database.now,
+        deleted_days=settings.retention_days,
+        run_days=settings.run_retention_days,
+        event_days=settings.event_retention_days,
+        metric_days=settings.metric_retention_days,
+    )
+
+
+def _checkpointer(
+    settings: PersistenceSettings, database: Database, place: Place | None
+) -> Checkpointer | None:
+    key, path = settings.audit_signing_key, settings.audit_checkpoint_file
+    if key is None or path is None:
+        return None
+    return Checkpointer(
+        database,
+        signing_key(key.get_secret_value()),
+        CheckpointFile(place.own_file(path) if place else path),
+        interval_seconds=settings.audit_checkpoint_seconds,
+    )
+
+
+def _run_options(settings: PersistenceSettings) -> RunOptions:
+    return RunOptions(
+        lease_seconds=settings.lease_seconds,
+        max_take_overs=settings.max_take_overs,
+        run_timeout_seconds=settings.run_timeout_seconds,
+        idempotency_key_ttl_seconds=settings.idempotency_key_ttl_seconds,
+        watch_poll_seconds=settings.watch_poll_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        slow_consumer_seconds=settings.slow_consumer_seconds,
+        batch_timeout_seconds=settings.db_batch_timeout_seconds,
+        max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
+        caps=load_caps(settings.spend_caps) if settings.spend_caps else None,
+        retention_days=settings.retention_days,
+    )
+
+
+def _draft_options(settings: PersistenceSettings) -> DraftOptions:
+    return DraftOptions(
+        watch_poll_seconds=settings.watch_poll_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        slow_consumer_seconds=settings.slow_consumer_seconds,
+    )
