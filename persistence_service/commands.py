@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
 import typer
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
@@ -49,9 +49,8 @@ def migrate(
         if service_role:
             try:
                 grant_rights(engine, service_role, writer_role, RIGHTS, REMOVED)
-            except (ValueError, ProgrammingError) as error:
-                reason = first_line(error) if isinstance(error, ProgrammingError) else error
-                end_with(f"the roles were not granted what they need: {reason}")
+            except ValueError as error:
+                end_with(f"the roles were not granted what they need: {error}")
     typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
 
 
@@ -117,8 +116,8 @@ def maintained(settings: PersistenceSettings, *, as_owner: bool = False) -> Iter
     with refusals_shown():
         try:
             yield Database(replace(options, writer_role="") if as_owner else options)
-        except OperationalError as error:
-            end_with(f"the database cannot be used: {error.orig}")
+        except DBAPIError as error:
+            end_with(f"the database cannot be used: {first_line(error)}")
 
 
 @contextmanager

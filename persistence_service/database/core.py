@@ -37,7 +37,6 @@ _CLOCK = select(CLOCK)
 STATEMENT_GRACE_SECONDS = 1.0
 """PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
 INSUFFICIENT_PRIVILEGE = "42501"
-_NO_SUCH_ROLE = frozenset({INSUFFICIENT_PRIVILEGE, "22023"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +169,9 @@ class Database:
                 startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
             if classify(error) is DatabaseFault.REFUSED:
-                if self.options.writer_role and code_of(error) in _NO_SUCH_ROLE:
-                    raise StartRefused(
-                        f"cannot take on DB_WRITER_ROLE ({first_line(error)}). GRANT it to the user."
-                    ) from None
-                raise
+                raise StartRefused(
+                    f"the database refuses what the service begins with: {first_line(error)}"
+                ) from error
             raise DatabaseUnavailable from error
         if self._file is not None:
             self._file.open()

@@ -236,7 +236,10 @@ def served(roles: Roles, **changed: Any) -> Database:
 
 @pytest.mark.parametrize(
     ("writer", "said"),
-    [("", "one tenant at a time alone: DB_WRITER_ROLE"), ("nobody_such", "cannot take on DB_WRITER_ROLE")],
+    [
+        ("", "one tenant at a time alone: DB_WRITER_ROLE"),
+        ("nobody_such", 'begins with: role "nobody_such" does not exist'),
+    ],
 )
 def test_a_service_without_the_writers_role_is_refused(roles: Roles, writer: str, said: str) -> None:
     database = served(roles, writer_role=writer)

@@ -14,6 +14,7 @@ from persistence_service.database import Database, StartRefused
 from persistence_service.database.migrating import head_revision
 from tests.storage.conftest import options_for
 from tests.support import postgres
+from tests.support.processes import clean_environment, run_command
 
 HOLD = """
 import sys
@@ -124,3 +125,19 @@ def test_a_newer_schema_that_needs_a_newer_release_is_refused(database_url: str)
 def test_the_schema_records_its_revision(database: Database) -> None:
     version = text("SELECT version_num FROM alembic_version")
     assert database.unit_of_work(lambda c: c.execute(version).scalar_one(), read_only=True) == head_revision()
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("migrate",), ("key", "create", "--subject", "me", "--role", "admin")]
+)
+def test_what_is_no_database_is_said_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"no database, but long enough to be read as one. " * 100)
+    done = run_command(
+        *command, package="persistence_service",
+        environment=clean_environment(
+            DATABASE_URL=f"sqlite:///{tmp_path}/x.db", PERSISTENCE_LISTEN="127.0.0.1:0"
+        ),
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "file is not a database" in done.stderr
+    assert "Traceback" not in done.stderr
