@@ -245,15 +245,28 @@ async def test_a_run_that_is_another_users_is_not_changed(keyed: Pair, keys: Key
             request = getattr(review_service_pb2, f"{method}Request")(run_id=of["bob"])
             assert await said(getattr(stub, method), request, "own") == "USER_NOT_ALLOWED"
             assert await said(getattr(stub, method), request, "admin") != "USER_NOT_ALLOWED"
+
+
+async def test_what_a_run_refuses_stands_in_the_audit_trail(keyed: Pair, keys: Keys) -> None:
+    """In a tenant whose share of entries no other test uses up."""
+    async with AccessClient(keyed.persistence_address, options(keys["other"])) as access:
+        bound = await access.create("ann", ["admin"], user="ann")
+    async with open_channel(keyed.review_address) as channel:
+        stub: Any = review_service_pb2_grpc.ReviewServiceStub(channel)
+        request = review_service_pb2.StartReviewRequest(review=review_request(IDEA, user="bob").review)
+        started = await stub.StartReview(request, metadata=bearer(keys["other"]), timeout=10)
+        cancel = review_service_pb2.CancelRunRequest(run_id=started.run.run_id)
+        refused = await outcome(stub.CancelRun(cancel, metadata=bearer(bound.secret), timeout=10))
+    assert type(refused) is UserNotAllowed
     async with open_channel(keyed.persistence_address) as channel, asyncio.timeout(15):
         audit: Any = audit_service_pb2_grpc.AuditServiceStub(channel)
         listing = audit_service_pb2.ListAuditEntriesRequest(page_size=100)
-        listing.filter.stream = "security/default"
+        listing.filter.stream = "security/other"
         entered: set[str] = set()
         while not any("CancelRun" in each for each in entered):
-            answer = await audit.ListAuditEntries(listing, metadata=bearer(keys["operator"]))
-            entered = {str(each) for each in answer.entries if each.caller == "ann"}
             await asyncio.sleep(0.2)
+            answer = await audit.ListAuditEntries(listing, metadata=bearer(keys["other"]))
+            entered = {str(each) for each in answer.entries if each.caller == "ann"}
 
 
 async def test_a_stream_ends_soon_after_its_key_is_revoked(keyed: Pair, keys: Keys) -> None:
