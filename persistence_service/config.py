@@ -73,12 +73,14 @@ class PersistenceSettings(AccessSettings):
     persistence_workers: WorkerCount = Field(1, description=f"{WORKERS} More than one needs PostgreSQL.")
     database_url: DatabaseUrl | None = Field(
         None,
-        description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set.",
+        description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set. "
+        "PostgreSQL may have several hosts, `one:5432,two:5432`: the primary among them is used.",
     )
     db_host: str = Field(
         "localhost",
         max_length=255,
-        description="PostgreSQL's host; like the next four refused beside DATABASE_URL.",
+        description="PostgreSQL's host, or several with commas between; like the next four refused beside "
+        "DATABASE_URL.",
     )
     db_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port.")
     db_name: str = Field("consensus_engine", min_length=1, max_length=63, description="The database's name.")

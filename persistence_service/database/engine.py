@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
-from persistence_service.database.options import DatabaseOptions
+from persistence_service.database.options import DatabaseOptions, names_several_hosts
 from persistence_service.database.visible import session_statements
 from persistence_service.schema.base import CLOCK, sqlite_clock
 
@@ -80,6 +80,8 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
         arguments["application_name"] = APPLICATION_NAME
     if "connect_timeout" not in given:
         arguments["connect_timeout"] = CONNECT_TIMEOUT_SECONDS
+    if "target_session_attrs" not in given and names_several_hosts(options.url):
+        arguments["target_session_attrs"] = "read-write"  # the one of them that is the primary now
     return arguments
 
 

@@ -1,5 +1,6 @@
 """Which database, and how to connect to it: addresses in the accepted forms, and the options of the pool."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,10 @@ from sqlalchemy.exc import ArgumentError
 Backend = Literal["postgresql", "sqlite"]
 ACCEPTED_URLS = (
     "sqlite:///path, or postgresql://user:password@host:port/name (postgres:// too), with what is special in "
-    "user and password escaped (@ as %40), and perhaps with parameters such as ?sslmode=require"
+    "user and password escaped (@ as %40), commas between several hosts, and perhaps parameters such as "
+    "?sslmode=require"
 )
+DEFAULT_PORT = 5432
 # Of libpq's parameters those that are no secrets, and that the service does not set itself.
 _PARAMETERS = frozenset(
     {
@@ -22,6 +25,11 @@ _PARAMETERS = frozenset(
     }
 )
 _POSTGRESQL = {"postgres", "postgresql", "postgresql+psycopg2"}
+# libpq's own form, which SQLAlchemy does not read: postgresql://user@one:5432,two:5432/name
+_SEVERAL_HOSTS = re.compile(
+    r"(?P<before>[^/?#]*://([^/?#@]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<after>[/?].*)?"
+)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +74,31 @@ def shown_address(options: "DatabaseOptions") -> str:
     """Where the database is, without user, password and parameters, which may be secret too."""
     if options.backend == "sqlite":
         return f"sqlite:///{options.sqlite_path}"
-    bare = URL.create(
-        "postgresql", host=options.url.host, port=options.url.port, database=options.url.database
-    )
-    return bare.render_as_string()
+    url = options.url
+    if several := _hosts(url):
+        return f"postgresql://{','.join(several)}/{url.database}"
+    return URL.create("postgresql", host=url.host, port=url.port, database=url.database).render_as_string()
+
+
+def names_several_hosts(url: URL) -> bool:
+    """Whether the database is at one of several hosts, such as a primary and its standbys."""
+    return bool(_hosts(url)) or "," in (url.host or "")
+
+
+def _hosts(url: URL) -> list[str]:
+    """Those of the parameter `host`, where it names several, with their ports."""
+    hosts = _listed(url.query.get("host", ""))
+    if len(hosts) < 2:
+        return []
+    if "port" not in url.query and all(":" in host for host in hosts):  # SQLAlchemy's form
+        return hosts
+    ports = _listed(url.query.get("port", "")) or [str(DEFAULT_PORT)]
+    return [f"{host}:{port}" for host, port in zip(hosts, ports * len(hosts), strict=False)]
+
+
+def _listed(value: str | tuple[str, ...]) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    return [part for part in parts if part]
 
 
 def normalise_url(text: str) -> URL:
@@ -79,7 +108,7 @@ def normalise_url(text: str) -> URL:
         ValueError: for any but the accepted forms; the message never holds the password.
     """
     try:
-        url = make_url(text.strip())
+        url = _parsed(text.strip())
     except ArgumentError as error:
         raise ValueError(f"is not of the form {ACCEPTED_URLS}") from error
     if url.drivername in _POSTGRESQL:
@@ -87,6 +116,24 @@ def normalise_url(text: str) -> URL:
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(url)
     raise ValueError(f"is not of the form {ACCEPTED_URLS}")
+
+
+def _parsed(text: str) -> URL:
+    """What SQLAlchemy makes of it; several hosts become libpq's parameters `host` and `port`."""
+    several = _SEVERAL_HOSTS.fullmatch(text)
+    if several is None:
+        return make_url(text)
+    found = [_HOST_AND_PORT.fullmatch(each) for each in several["hosts"].split(",")]
+    url = make_url(f"{several['before']}{several['after'] or ''}")
+    if url.query.keys() & {"host", "port"} or not all(found):
+        raise ArgumentError("hosts that are no hosts, or named twice")
+    parts = [each for each in found if each is not None]
+    return url.update_query_dict(
+        {
+            "host": ",".join(each["host"].strip("[]") for each in parts),
+            "port": ",".join(each["port"] or str(DEFAULT_PORT) for each in parts),
+        }
+    )
 
 
 def _postgresql(url: URL) -> URL:

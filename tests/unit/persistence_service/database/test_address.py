@@ -2,7 +2,8 @@
 
 import pytest
 
-from persistence_service.database import DatabaseOptions, normalise_url
+from persistence_service.database import DatabaseOptions, normalise_url, shown_address
+from persistence_service.database.options import names_several_hosts
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,22 @@ def test_parameters_of_a_postgresql_address_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgres://u:p@one,two:5433/n", "postgresql://one:5432,two:5433/n"),
+        ("postgresql://[::1]:5433,two/n?sslmode=require", "postgresql://::1:5433,two:5432/n"),
+        ("postgresql:///n?host=one:1&host=two:2", "postgresql://one:1,two:2/n"),
+        ("postgresql:///n?host=one,two&port=6432", "postgresql://one:6432,two:6432/n"),
+        ("postgresql://u:p@one:5433/n", "postgresql://one:5433/n"),
+    ],
+)
+def test_a_primary_and_its_standbys_are_one_address(given: str, shown: str) -> None:
+    url = normalise_url(given)
+    assert shown_address(DatabaseOptions(url=url)) == shown
+    assert names_several_hosts(url) == ("," in shown)
+
+
+@pytest.mark.parametrize(
     ("given", "path"), [("sqlite:///data/x.db", "data/x.db"), ("sqlite:////srv/x.db", "/srv/x.db")]
 )
 def test_a_sqlite_address_is_a_path(given: str, path: str) -> None:
@@ -42,6 +59,9 @@ def test_a_sqlite_address_is_a_path(given: str, path: str) -> None:
         "postgresql://h/n?password=sesame",
         "postgresql://h/n?schema=sesame",
         "postgresql://h/n?sslpassword=sesame",
+        "postgresql://u:sesame@h,/n",
+        "postgresql://u:sesame@h:1,i:x/n",
+        "postgresql://u:sesame@h,i/n?host=j",
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:///file:sesame?mode=memory",
