@@ -1,9 +1,11 @@
-"""Starts a module by forking a process that has imported it: importing is most of what a start takes.
+"""Starts a module by forking a process that has imported what it needs: most of what a start takes.
 
-`python -m tests.support.fork_server <package> <descriptor>` imports every module of the package, begins no
-thread, and answers on the stream socket it was given, a line of JSON each way. A child is told what a new
-process would have: its arguments, environment, folder, and files in place of its three streams; it then runs
-the package as `__main__`. For commands that end: gRPC's servers are not started in a child.
+`python -m tests.support.fork_server <descriptor> <name>...` imports what is named, packages of ours with all
+that they hold, begins no thread, and answers on the stream socket it was given, a line of JSON each way. A
+child is told what a new process would have: what to run, its arguments, environment, folder, and files in
+place of its three streams; it then runs that package as `__main__`. gRPC's servers now and then crash in a
+child of a process that has imported gRPC; so what serves is forked where libraries alone were imported, and
+not that one.
 """
 
 import gc
@@ -26,16 +28,16 @@ _LONGEST_LOOK_SECONDS = 0.05
 
 
 class ForkServer:
-    """One module's, and the children it forked, which are waited for through it."""
+    """One process that has imported, and the children it forked, which are waited for through it."""
 
-    def __init__(self, module: str, root: Path) -> None:
+    def __init__(self, root: Path, *imported: str) -> None:
         """Start it; what is forked before it has imported everything waits for that."""
-        self.module = module
+        self.imported = imported
         ours, theirs = socket.socketpair()
         paths = os.pathsep.join((str(root), str(root / "gen")))
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-u", "-m", "tests.support.fork_server", module, str(theirs.fileno())],
+                [sys.executable, "-u", "-m", "tests.support.fork_server", str(theirs.fileno()), *imported],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": paths, "PYTHONUTF8": "1"},
@@ -51,11 +53,12 @@ class ForkServer:
             self._lines.flush()
             answer = self._lines.readline()
         if not answer:
-            raise RuntimeError(f"the fork server of {self.module} has ended")
+            raise RuntimeError(f"the fork server of {self.imported[0]} has ended")
         return json.loads(answer)
 
     def start(
         self,
+        module: str,
         folder: Path,
         environment: Mapping[str, str],
         arguments: Sequence[str],
@@ -64,8 +67,9 @@ class ForkServer:
         errors: Path | None = None,
         typed: Path | None = None,
     ) -> "Child":
-        """Start the package as `python -m` would; what it writes is appended to files, errors to the same."""
+        """Start `python -m module`; what it writes is appended to files, errors to the same."""
         pid = self.ask(
+            module=module,
             folder=str(folder),
             environment=dict(environment),
             arguments=list(arguments),
@@ -98,7 +102,7 @@ class Child:
         pause = 0.001
         while (status := self.poll()) is None:
             if ends is not None and time.monotonic() > ends:
-                raise subprocess.TimeoutExpired(self.server.module, cast("float", timeout))
+                raise subprocess.TimeoutExpired(self.server.imported, cast("float", timeout))
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
         return status
@@ -114,11 +118,18 @@ class Child:
         self.send_signal(9)
 
 
-def _serve(module: str, descriptor: int) -> Sequence[str] | None:
-    """Answers until nobody asks any more; in a child, returns its arguments."""
-    package = importlib.import_module(module)
-    for each in pkgutil.walk_packages(package.__path__, f"{module}."):
-        importlib.import_module(each.name)
+def _import(name: str) -> None:
+    """A library's module, or one of our packages with all that it holds."""
+    module = importlib.import_module(name)
+    if Path(module.__file__ or "").parent.parent == Path.cwd():
+        for each in pkgutil.walk_packages(module.__path__, f"{name}."):
+            importlib.import_module(each.name)
+
+
+def _serve(descriptor: int, imported: Sequence[str]) -> tuple[str, Sequence[str]] | None:
+    """Answers until nobody asks any more; in a child, returns what to run and with which arguments."""
+    for each in imported:
+        _import(each)
     gc.collect()
     gc.freeze()
     connection = socket.socket(fileno=descriptor)
@@ -133,15 +144,16 @@ def _serve(module: str, descriptor: int) -> Sequence[str] | None:
         else:
             connection.detach()
             os.close(descriptor)
-            _become(module, question)
-            return cast("list[str]", question["arguments"])
+            _become(question)
+            return question["module"], question["arguments"]
         lines.write(json.dumps(answer) + "\n")
         lines.flush()
     return None
 
 
-def _become(module: str, question: Mapping[str, Any]) -> None:
+def _become(question: Mapping[str, Any]) -> None:
     """Takes on what a new process would have been given."""
+    module = question["module"]
     for standard, path in enumerate(question["streams"]):
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if standard else os.O_RDONLY
         opened = os.open(path, flags, 0o644)
@@ -155,13 +167,13 @@ def _become(module: str, question: Mapping[str, Any]) -> None:
     sys.path[0] = str(Path.cwd())
 
 
-def main(module: str, descriptor: int) -> None:
-    """Serve forks of a module; a child leaves the serving and runs the module."""
-    arguments = _serve(module, descriptor)
-    if arguments is not None:
+def main(descriptor: int, imported: Sequence[str]) -> None:
+    """Serve forks; a child leaves the serving and runs what it was forked for."""
+    if wanted := _serve(descriptor, imported):
+        module, arguments = wanted
         sys.argv[1:] = arguments
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), sys.argv[2:])

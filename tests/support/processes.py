@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.fork_server import ForkServer
+from tests.support.fork_server import Child, ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,10 +21,38 @@ _LOOK_SECONDS = 0.02
 # What a developer's shell may hold must not reach the services of a test.
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
-# Commands that are run hundreds of times, and the servers that fork them, each begun when it is first asked
-# for. None but where tests run: what is measured starts from nothing. What serves starts from nothing too:
-# gRPC's servers now and then crash in a process that was forked from one that had loaded gRPC.
-_FORKED = ("consensus_cli", "offline_model", "persistence_service", "review_service")
+# Commands that are run hundreds of times, and what serves, are forked where what they need was imported,
+# each server of forks begun when it is first asked for. None but where tests run: what is measured starts
+# from nothing.
+_COMMANDS = ("consensus_cli", "offline_model", "persistence_service", "review_service")
+LIBRARIES = (  # neither gRPC nor what imports it
+    *(
+        "aiohttp",
+        "alembic.command",
+        "alembic.context",
+        "cryptography.x509",
+        "google.protobuf.descriptor_pool",
+    ),
+    *(
+        "jiter",
+        "jwt",
+        "openai",
+        "openai.types.responses",
+        "opentelemetry.sdk.trace",
+        "orjson",
+        "prometheus_client",
+    ),
+    *(
+        "protovalidate",
+        "psycopg2",
+        "pydantic",
+        "pydantic_settings",
+        "rfc8785",
+        "rich.console",
+        "sqlalchemy.orm",
+    ),
+    *("structlog", "tenacity", "uvloop"),
+)
 _fork_servers: dict[str, ForkServer] | None = None
 
 
@@ -52,7 +80,7 @@ class Process:
 
     name: str
     log: Path
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Child
     address: str = ""
     internal_address: str = ""
 
@@ -95,12 +123,13 @@ def forking() -> Iterator[None]:
         _fork_servers = None
 
 
-def _fork_server(module: str) -> ForkServer | None:
-    if _fork_servers is None or module not in _FORKED:
+def _fork_server(name: str, *imported: str) -> ForkServer | None:
+    """The one of this name, which has imported that; none where nothing is forked."""
+    if _fork_servers is None:
         return None
-    if module not in _fork_servers:
-        _fork_servers[module] = ForkServer(module, ROOT)
-    return _fork_servers[module]
+    if name not in _fork_servers:
+        _fork_servers[name] = ForkServer(ROOT, *imported)
+    return _fork_servers[name]
 
 
 def start_process(
@@ -117,6 +146,9 @@ def start_process(
     port_file.unlink(missing_ok=True)
     log = folder / f"{name}.log"
     arguments = [*arguments, "--port-file", str(port_file)]
+    if server := _fork_server("libraries", *LIBRARIES):
+        child = server.start(module, folder, environment, arguments, output=log)
+        return Process(name, log, child)
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -138,7 +170,7 @@ def run_command(
     timeout_seconds: float = 60.0,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, by default `consensus …`, with what it reads and writes in files."""
-    server = _fork_server(package)
+    server = _fork_server(package, package) if package in _COMMANDS else None
     if server is None:
         return subprocess.run(
             [sys.executable, "-m", package, *arguments], cwd=folder, env=dict(environment), input=typed,
@@ -147,7 +179,7 @@ def run_command(
     with tempfile.TemporaryDirectory() as name:
         stdin, out, err = (Path(name) / each for each in ("in", "out", "err"))
         stdin.write_text(typed, encoding="utf-8")
-        child = server.start(folder, environment, arguments, output=out, errors=err, typed=stdin)
+        child = server.start(package, folder, environment, arguments, output=out, errors=err, typed=stdin)
         try:
             status = child.wait(timeout_seconds)
         finally:
