@@ -63,6 +63,7 @@ from persistence_service.runs.caps_file import load_caps
 from persistence_service.runs.decided import DecidedRuns
 from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
+from persistence_service.runs.read.open_runs import show_open_runs
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
 from persistence_service.usage.servicer import UsageServicer
@@ -179,6 +180,9 @@ async def serve_until_stopped(
     readiness.add_done_callback(lambda _: server.request_stop())
     purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
     background = [asyncio.create_task(each) for each in (purging, keyring.follow(), denials.run())]
+    if settings.metrics_listen:
+        database.show_pool()
+        background.append(asyncio.create_task(show_open_runs(database)))
     if checkpointer:
         background.append(asyncio.create_task(checkpointer.run()))
     try:

@@ -3,17 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from consensus_rpc.security.files import TlsFiles
 from consensus_rpc.security.material import BadMaterial, Material, check_material, read_raw
 from consensus_rpc.telemetry.log import get_logger
-from consensus_rpc.telemetry.metrics import certificate_expiry_days
+from consensus_rpc.telemetry.metrics import certificate_expiry
 
 _log = get_logger()
 
 _LOOK_SECONDS = 1.0
-_DAY_SECONDS = 86_400.0
 
 
 class WatchedFiles:
@@ -37,7 +35,7 @@ class WatchedFiles:
         self._material = check_material(self._raw)
         self._looked = clock()
         if self._material.expires is not None:
-            certificate_expiry_days().labels(use).set_function(self._days_left)
+            certificate_expiry().labels(use).set_function(self._expiry_timestamp)
 
     def current(self) -> Material:
         """What holds now; the same object for as long as nothing has changed."""
@@ -65,7 +63,7 @@ class WatchedFiles:
         self._raw, self._material, self._refused = raw, material, None
         _log.info("certificate_taken", use=self._use, expires=str(material.expires or ""))
 
-    def _days_left(self) -> float:
+    def _expiry_timestamp(self) -> float:
         expires = self.current().expires
         assert expires is not None
-        return (expires - datetime.now(UTC)).total_seconds() / _DAY_SECONDS
+        return expires.timestamp()

@@ -180,6 +180,7 @@ class Call:
         known = self._known(error)
         _clear_frames(escaped)
         self._reason = known.reason_name
+        self._method.metrics.metrics.refusals.count(known, self.identity.tenant)
         if self._is_checked and isinstance(known, UserNotAllowed):
             self._guard.refused(self.identity, known)
         if known.run_id is not None:

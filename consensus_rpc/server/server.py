@@ -25,6 +25,7 @@ from consensus_rpc.server.listener import CannotListenError, Listener
 from consensus_rpc.server.options import ServerOptions, parse_server_args
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.fault_trace import fault_trace
+from consensus_rpc.telemetry.labels import tenant_label
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
 
@@ -71,6 +72,9 @@ class Server:
         self.metrics_address = ""
         self._metrics = metrics or default_metrics()
         self._lag = EventLoopLag(self._metrics.counts)
+        self._metrics.counts.calls_admitted.set_function(lambda: self._admission.in_flight)
+        self._metrics.counts.calls_limit.set(options.max_calls_in_flight)
+        tenant_label.most = options.metrics_tenants
         self._unread = UnreadAnswers(
             self._metrics.counts,
             slow_seconds=options.slow_consumer_seconds,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import MIGRATE_COMMAND, bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import Overseer, Watch
+from persistence_service.database.pool import PoolState, show
 from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
@@ -37,16 +38,6 @@ _CLOCK = select(CLOCK)
 STATEMENT_GRACE_SECONDS = 1.0
 """PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
 INSUFFICIENT_PRIVILEGE = "42501"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """Connections of this process: kept, in use, open beyond those kept, and callers waiting for one."""
-
-    size: int
-    checked_out: int
-    overflow: int
-    waiting: int
 
 
 class Database:
@@ -296,7 +287,12 @@ class Database:
             checked_out=self._connections.checked_out,
             overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
             waiting=self._threads.waiting,
+            idle=queue.checkedin() if queue else 0,
         )
+
+    def show_pool(self) -> None:
+        """Has metrics show this database's pool."""
+        show(self.pool_state, self.options.connection_limit)
 
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:

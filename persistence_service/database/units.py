@@ -17,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
 from consensus_rpc.backoff import Backoff, Chance
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.contention import count_lock_timeout, count_retry, waiting_for
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
@@ -155,7 +156,9 @@ class Units:
         if self._backend != "sqlite" or terms.read_only:
             yield
             return
-        if not self._write_lock.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000):
+        with waiting_for(terms.resource):
+            is_ours = self._write_lock.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000)
+        if not is_ours:
             raise _WriteLockBusy
         try:
             yield
@@ -175,6 +178,7 @@ class Units:
     def _translated(self, error: Exception, terms: Terms) -> Exception:
         fault = _fault(error)
         if fault is DatabaseFault.CONTENTION:
+            count_lock_timeout(terms.resource)
             return LockTimeout(resource=terms.resource)
         if fault is DatabaseFault.UNAVAILABLE:
             if not terms.watch.is_unwanted:
@@ -212,12 +216,9 @@ def _may_run_again(error: BaseException, terms: Terms) -> bool:
 
 
 def _log_retry(error: BaseException | None, terms: Terms, attempt: int) -> None:
-    log.info(
-        "transaction_retried",
-        resource=terms.resource,
-        attempt=attempt,
-        cause=code_of(error) if isinstance(error, Exception) else "",
-    )
+    code = code_of(error) if isinstance(error, Exception) else ""
+    count_retry(_fault(error) if error is not None else None, code)
+    log.info("transaction_retried", resource=terms.resource, attempt=attempt, cause=code)
 
 
 def _cause(error: Exception) -> Exception:

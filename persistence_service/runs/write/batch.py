@@ -20,6 +20,7 @@ from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.batch_reads import BatchReads
 from persistence_service.runs.write.carrying import check_carried
+from persistence_service.runs.write.counting import change_of
 from persistence_service.runs.write.creation import has_parent_text, parent_key
 from persistence_service.runs.write.fold import Fold, Rules
 from persistence_service.runs.write.locked_run import Changes, Tracked
@@ -105,7 +106,8 @@ class _Batch:
         tracked = list(self._runs.values())
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
-        return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
+        changed = [each for each in tracked if each.is_changed]
+        return BatchResult(answers, [each.run.head for each in changed], list(map(change_of, changed)))
 
     def _opened(self, now: datetime) -> Changes:
         """No changes yet; with the counters of what is limited, under their locks."""

@@ -273,8 +273,9 @@ async def test_broken_files_are_not_taken(pki: Pki) -> None:
     assert told == ["the certificate holds no certificate"] * 2 + ["the key is not the certificate's"]
 
 
-def test_the_days_that_a_certificate_has_are_shown(pki: Pki) -> None:
+def test_when_a_certificate_expires_is_shown(pki: Pki) -> None:
     watched.WatchedFiles("a test", files(pki.server(), None), clock=time.monotonic)
-    days = REGISTRY.get_sample_value("consensus_certificate_expiry_days", {"use": "a test"})
-    assert days is not None
-    assert 364 < days < 365
+    name = "consensus_certificate_expiry_timestamp_seconds"
+    expiry = REGISTRY.get_sample_value(name, {"use": "a test"})
+    assert expiry is not None
+    assert 364 < (expiry - time.time()) / 86_400 < 365
