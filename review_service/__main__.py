@@ -71,7 +71,9 @@ async def main(
     settings = _fitted(settings, len(panel.members))
     model = ModelClient(_model_options(settings, routes))
     runner = StepRunner(model, known=model)
-    steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
+    steps = ModelSteps(
+        Expander(runner), Reviewer(runner, panel), explains_in_traces=settings.trace_explanations
+    )
 
     channel = open_channel(
         settings.persistence_address,

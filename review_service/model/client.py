@@ -148,7 +148,7 @@ class ModelClient:
         await self._starts.turn()
         manner = way.manner(call.model)
         kept = Kept() if way.route.is_slow else None
-        with Observation(call) as observation:
+        with Observation(call, way.server) as observation:
             answer: Received | Unanswered | None = None
             try:
                 async with asyncio.timeout(timeout_seconds) as limit:

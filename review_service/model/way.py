@@ -24,7 +24,7 @@ from review_service.model.manner import (
 )
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
 from review_service.model.request_body import output_cap, request_body
-from review_service.model.route_address import endpoint_url, library_base, protocol_of
+from review_service.model.route_address import endpoint_url, library_base, protocol_of, server_of
 from review_service.model.route_limits import RouteLimits
 from review_service.model.routes import DEFAULT_ROUTE, Protocol, Route
 from review_service.model.telemetry import Observation, circuit_open
@@ -75,6 +75,7 @@ class Way:
         "limits",
         "route",
         "secrets",
+        "server",
     )
 
     def __init__(self, route: Route) -> None:
@@ -94,6 +95,7 @@ class Way:
         base = route.base_url or (str(self.client.base_url) if self.client else "")
         spoken: tuple[Protocol, ...] = (Protocol.RESPONSES, Protocol.CHAT_COMPLETIONS)
         self._urls = {each: endpoint_url(base, each) for each in spoken}
+        self.server = server_of(base)
 
     @property
     def protocol(self) -> Protocol:

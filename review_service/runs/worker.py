@@ -14,6 +14,7 @@ from consensus_rpc.telemetry.log import bind_contextvars, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.runs.counting import GIVEN_BACK, RUNS_IN_FLIGHT, RUNS_LEFT, RUNS_LIMIT
 from review_service.runs.run import ModelSteps, ReviewRun
 
 FollowRun = persistence_service_pb2.FollowRun
@@ -47,6 +48,7 @@ class Worker:
         self._ledger = ledger
         self._steps = steps
         self._max_runs = max_runs
+        RUNS_LIMIT.set(max_runs)
         self._claim_interval_seconds = claim_interval_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
@@ -108,11 +110,13 @@ class Worker:
     def _own(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
         def done(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
+            RUNS_IN_FLIGHT.set(len(self._tasks))
             if self._wants_more:
                 self._woken.set()
 
         task = asyncio.create_task(work)
         tasks.add(task)
+        RUNS_IN_FLIGHT.set(len(self._tasks))
         task.add_done_callback(done)
 
     async def _begin(self, execution: Execution, run: NewRun, answer_within: float | None) -> None:
@@ -157,12 +161,15 @@ class Worker:
             if isinstance(outcome, Exception) and not isinstance(outcome, RecordingEnded):
                 _log.error("run_not_ended", trace=fault_trace(outcome))
             if ledger.lost.done():
-                _log.warning("run_left", reason=ledger.lost.result().reason_name)
+                reason = ledger.lost.result().reason_name
+                RUNS_LEFT.labels(reason).inc()
+                _log.warning("run_left", reason=reason)
             await ledger.close()
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             await ledger.release()
+            RUNS_LEFT.labels(GIVEN_BACK).inc()
             _log.info("run_given_back")
             raise
         finally:
