@@ -48,7 +48,7 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 
 .PHONY: test
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
-	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page $(ARGS)
+	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page --ignore=tests/dashboard $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
@@ -69,6 +69,13 @@ test-clients: $(READY) ## Run the clients of examples/ in the languages that are
 .PHONY: test-page
 test-page: $(READY) ## Run the door's page in a real Chromium (needs one)
 	@$(PY) -m pytest tests/page -n 0 $(ARGS)
+
+.PHONY: test-dashboard
+test-dashboard: $(READY) ## Ask a real Prometheus for each panel after `make up` and ten reviews (needs one)
+	@command -v prometheus promtool >/dev/null || \
+	  { echo "prometheus and promtool are missing: apt-get install prometheus, or a release of it"; exit 1; }
+	@promtool check rules deploy/prometheus/alerts.yaml
+	@$(PY) -m pytest tests/dashboard -n 0 -s $(ARGS)
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
