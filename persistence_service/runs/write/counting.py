@@ -59,7 +59,7 @@ _TAKE_OVERS = Counter(
 )
 _LEASES = Counter(
     "consensus_leases",
-    "Leases on runs: granted, renewed, released, and writes refused because theirs was lost.",
+    "Leases on runs: granted, renewed, released, and what was refused because its own was lost.",
     ("event",),
 )
 _GRANTED, _RENEWED, _RELEASED, _LOST = "granted", "renewed", "released", "lost"
