@@ -15,7 +15,7 @@ from tests.support.ports import HeldPorts
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ("python", "-m", "persistence_service", "key")
-_SECONDS = 90.0
+_SECONDS = 120.0
 _ROLES = ROOT / "deploy" / "postgresql" / "roles.sql"
 _METRICS = ("9464", "9465")
 _PORT = re.compile(r":(5005[123]|8080|946[45])\b")
