@@ -48,7 +48,8 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 
 .PHONY: test
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
-	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page --ignore=tests/dashboard $(ARGS)
+	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/dashboard --ignore=tests/deploy --ignore=tests/model \
+		--ignore=tests/page $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
@@ -65,6 +66,15 @@ hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model
 .PHONY: test-clients
 test-clients: $(READY) ## Run the clients of examples/ in the languages that are here; ALL=1 those slow to build too
 	@ALL_CLIENTS="$(ALL)" $(PY) -m pytest tests/clients --dist loadgroup $(ARGS)
+
+.PHONY: test-deploy
+test-deploy: build/deploy/.ready ## Build deploy/, hold it against schemas, run what it runs; names what it left out
+	@$(PY) -m pytest tests/deploy -n 0 $(ARGS)
+
+build/deploy/.ready: requirements-deploy.lock $(READY)
+	@$(UV) "$$uv" venv --quiet --allow-existing --python $(PY) build/deploy/.venv && \
+	  VIRTUAL_ENV="$$PWD/build/deploy/.venv" "$$uv" pip sync --quiet --require-hashes requirements-deploy.lock
+	@touch $@
 
 .PHONY: test-page
 test-page: $(READY) ## Run the door's page in a real Chromium (needs one)

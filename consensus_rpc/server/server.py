@@ -137,6 +137,10 @@ class Server:
         if self._options.port_file is not None:
             write_port_file(self._options.port_file, [each.address for each in self._listeners])
 
+    def answer_health_of(self, name: str) -> None:
+        """A further name for health checks, apart from the server's own health; called before `start`."""
+        self._health.know_apart(name)
+
     async def set_serving(self, name: str, serving: bool) -> None:
         """Says whether a service can do its work: what health checks of its name are answered with."""
         await self._health.set_serving(name, serving)

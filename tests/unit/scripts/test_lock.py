@@ -13,11 +13,12 @@ LOCKS = (
 PEERS = "requirements-peers.lock"
 MODEL = "requirements-model.lock"
 AUDIT = "requirements-audit.lock"
+DEPLOY = "requirements-deploy.lock"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in (*LOCKS, PEERS, MODEL, AUDIT, "pyproject.toml", "scripts/make_lock.py"):
+    for name in (*LOCKS, PEERS, MODEL, AUDIT, DEPLOY, "pyproject.toml", "scripts/make_lock.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
