@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, event, select
+from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from consensus_contract.errors import DatabaseError, DatabaseUnavailable
+from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
 from persistence_service.database.connections import Connections
@@ -21,11 +21,10 @@ from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import MIGRATE_COMMAND, bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import Overseer, Watch
+from persistence_service.database.pool import Pool, PoolState
 from persistence_service.database.probe import Availability, Probe
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
-from persistence_service.database.threads import Threads
-from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 from persistence_service.database.visible import EVERY_TENANT
 from persistence_service.schema.base import CLOCK
@@ -37,16 +36,6 @@ _CLOCK = select(CLOCK)
 STATEMENT_GRACE_SECONDS = 1.0
 """PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
 INSUFFICIENT_PRIVILEGE = "42501"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """Connections of this process: kept, in use, open beyond those kept, and callers waiting for one."""
-
-    size: int
-    checked_out: int
-    overflow: int
-    waiting: int
 
 
 class Database:
@@ -88,8 +77,7 @@ class Database:
             check_stored=self._file.check if self._file else lambda: None,
             writer_role=options.writer_role,
         )
-        self._threads = Threads(options.connection_limit)
-        self._turns = Turns(self._threads)
+        self._pool = Pool(self._units, self._engine.connect, self._overseer, limit=options.connection_limit)
         self._availability.on_change(self._let_go)
 
     @property
@@ -182,7 +170,7 @@ class Database:
         """Ends all threads and connections; frees SQLite's file."""
         self._is_closed = True
         self._overseer.let_all_reads_go()
-        self._threads.close()
+        self._pool.close()
         self._overseer.stop()
         if self._probe is not None:
             self._probe.stop()
@@ -257,25 +245,9 @@ class Database:
         """
         if not tenant:
             raise ValueError("a unit of work is for a tenant, or for EVERY_TENANT")
-        watch = Watch(is_read=read_only)
-        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=watch)
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=Watch(is_read=read_only))
         self._check(terms)
-        turn = self._turns.take(kind_of(resource, read_only=read_only), is_due=answers_commit)
-
-        def unit() -> Result:
-            with turn.begun():
-                try:
-                    return self._units.run(fn, terms, self._engine.connect)
-                except DatabaseError as error:  # here, where the request's id is known
-                    log.error("database_refused", resource=resource, cause=str(error.__cause__))  # noqa: TRY400 - a trace quotes rows
-                    raise
-
-        try:
-            return await self._threads.run(unit)
-        except asyncio.CancelledError:
-            if read_only:
-                self._overseer.let_go(watch)
-            raise
+        return await self._pool.run(fn, terms, is_due=answers_commit)
 
     def dedicated(self) -> DedicatedConnection:
         """A connection outside the pool for one thread that writes all the time, such as the writer's."""
@@ -289,14 +261,7 @@ class Database:
 
     def pool_state(self) -> PoolState:
         """Counts of this moment."""
-        pool = self._engine.pool
-        queue = pool if isinstance(pool, QueuePool) else None
-        return PoolState(
-            size=queue.size() if queue else 0,
-            checked_out=self._connections.checked_out,
-            overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
-            waiting=self._threads.waiting,
-        )
+        return self._pool.state(self._engine, self._connections)
 
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:
@@ -359,7 +324,7 @@ class Database:
     def _let_go(self, up: bool) -> None:
         # A thread may be stuck until libpq's own timeout; its caller is answered now.
         if not up:
-            self._threads.abandon(DatabaseUnavailable)
+            self._pool.abandon(DatabaseUnavailable)
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
