@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event, select
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
@@ -16,9 +16,9 @@ from persistence_service.database import startup
 from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.engine import make_engine
-from persistence_service.database.faults import DatabaseFault, classify, code_of, first_line
+from persistence_service.database.faults import DatabaseFault, classify, first_line
 from persistence_service.database.filelock import FileLock
-from persistence_service.database.migrating import MIGRATE_COMMAND, bring_to_head
+from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import Overseer, Watch
 from persistence_service.database.pool import Pool, PoolState
@@ -35,7 +35,6 @@ _CLOCK = select(CLOCK)
 
 STATEMENT_GRACE_SECONDS = 1.0
 """PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
-INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class Database:
@@ -152,7 +151,7 @@ class Database:
             self._hold_file(wait_for_file)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
-            self._bring_to_head()
+            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
             with self._own_engine.connect() as connection:
                 startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
@@ -275,19 +274,6 @@ class Database:
                     f"{error.strerror or error}. DATABASE_URL names another."
                 ) from None
             self._lock.acquire(wait)
-
-    def _bring_to_head(self) -> None:
-        try:
-            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
-        except ProgrammingError as error:
-            if code_of(error) != INSUFFICIENT_PRIVILEGE:
-                raise
-            raise StartRefused(
-                f"the role may not change the schema, or not see where it stands ({first_line(error)}). "
-                f"Migrate as a role that may CREATE in it ({MIGRATE_COMMAND}, with --service-role and "
-                "--writer-role where the service has roles of its own) and set DB_AUTO_MIGRATE=false, or "
-                "GRANT it."
-            ) from None
 
     def _ask(self) -> None:
         assert self._probe_connection is not None
