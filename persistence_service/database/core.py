@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,15 +14,16 @@ from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import startup
 from persistence_service.database.connections import Connections
-from persistence_service.database.dedicated import DedicatedConnection
+from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
 from persistence_service.database.faults import DatabaseFault, classify, first_line
 from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
-from persistence_service.database.overseer import Overseer, Watch
+from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer, Watch
 from persistence_service.database.pool import Pool, PoolState
 from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.replica import NotAnswered, Replica
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
@@ -32,9 +33,6 @@ from persistence_service.schema.sealed import Sealer, use_sealer
 
 log = get_logger()
 _CLOCK = select(CLOCK)
-
-STATEMENT_GRACE_SECONDS = 1.0
-"""PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
 
 
 class Database:
@@ -78,6 +76,7 @@ class Database:
         )
         self._pool = Pool(self._units, self._engine.connect, self._overseer, limit=options.connection_limit)
         self._availability.on_change(self._let_go)
+        self._replica = Replica(options, options.read_url) if options.read_url is not None else None
 
     @property
     def backend(self) -> Backend:
@@ -94,10 +93,17 @@ class Database:
         """Whether the database answers, takes writes, and allows the role what it needs, as last seen."""
         return self._availability.up and self._writes.up and self._may.up
 
+    @property
+    def has_replica(self) -> bool:
+        """Whether another server answers reads that may be stale, as last seen."""
+        return self._replica is not None and self._replica.up
+
     def use_sealer(self, sealer: Sealer) -> None:
         """Says who encrypts the columns of content, on all connections."""
         for engine in (self._engine, self._own_engine):
             use_sealer(engine.dialect, sealer)
+        if self._replica is not None:
+            self._replica.use_sealer(sealer)
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
         """Calls back with `available` whenever it may have changed, from the thread that noticed."""
@@ -168,6 +174,8 @@ class Database:
     def close(self) -> None:
         """Ends all threads and connections; frees SQLite's file."""
         self._is_closed = True
+        if self._replica is not None:
+            self._replica.close()
         self._overseer.let_all_reads_go()
         self._pool.close()
         self._overseer.stop()
@@ -231,6 +239,8 @@ class Database:
         resource: str = "database",
         rerun_when_lost: bool = False,
         answers_commit: bool = False,
+        may_be_stale: bool = False,
+        suffices: Callable[[Result], bool] = lambda _: True,
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
@@ -239,12 +249,20 @@ class Database:
         before the caller's deadline is not begun, so that those who come after it still can; but for what
         `answers_commit`, whose caller must not be told that nothing was executed.
 
+        One that only reads and `may_be_stale` is answered by a replica, where there is one that has all that
+        was acknowledged `read_staleness` seconds ago. Its answer is taken if it `suffices`, and asked of the
+        primary otherwise, as is whatever the replica refuses.
+
         Raises:
             Overloaded: too much is waiting for the time that the caller has.
         """
         if not tenant:
             raise ValueError("a unit of work is for a tenant, or for EVERY_TENANT")
-        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=Watch(is_read=read_only))
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant)
+        if may_be_stale and read_only and self._replica is not None:
+            with suppress(NotAnswered):
+                return await self._replica.run(fn, replace(terms, watch=Watch(is_read=True)), suffices)
+        terms = replace(terms, watch=Watch(is_read=read_only))
         self._check(terms)
         return await self._pool.run(fn, terms, is_due=answers_commit)
 
@@ -277,9 +295,11 @@ class Database:
 
     def _ask(self) -> None:
         assert self._probe_connection is not None
-        self._probe_connection.ask()
+        self._probe_connection.ask(is_there)
         if self._file is not None:
             self._file.check()
+        if self._replica is not None:
+            self._replica.mark(self._probe_connection)
 
     def _start_probe(self) -> None:
         self._probe_connection = self.dedicated()
@@ -291,6 +311,9 @@ class Database:
             answer_timeout=self.options.answer_timeout,
         )
         self._availability.set(True)
+        if self._replica is not None:
+            self._replica.mark(self._probe_connection)
+            self._replica.start()
         self._probe.start()
 
     def _check(self, terms: Terms) -> None:
