@@ -112,7 +112,7 @@ def load_settings(**overrides: str | int) -> PersistenceSettings:
 @contextmanager
 def maintained(settings: PersistenceSettings, *, as_owner: bool = False) -> Iterator[Database]:
     """The database of the settings, for a command that ends; who changes the schema does it `as_owner`."""
-    options = settings.database_options()
+    options = replace(settings.database_options(), read_url=None)
     with refusals_shown():
         try:
             yield Database(replace(options, writer_role="") if as_owner else options)

@@ -76,6 +76,17 @@ class PersistenceSettings(AccessSettings):
         description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set. "
         "PostgreSQL may have several hosts, `one:5432,two:5432`: the primary among them is used.",
     )
+    database_read_url: DatabaseUrl | None = Field(
+        None,
+        description="A standby of the PostgreSQL database, or several, for lists, exports and the past of "
+        "runs; what it cannot answer is read from the primary.",
+    )
+    db_read_staleness_seconds: Seconds = Field(
+        5.0,
+        ge=1,
+        le=600,
+        description="A standby is asked while it has all that was acknowledged this long ago.",
+    )
     db_host: str = Field(
         "localhost",
         max_length=255,
@@ -205,6 +216,13 @@ class PersistenceSettings(AccessSettings):
         return self
 
     @model_validator(mode="after")
+    def _standby_of_postgresql(self) -> Self:
+        read_url = self._read_url()
+        if read_url and "sqlite" in (self.url().get_backend_name(), read_url.get_backend_name()):
+            raise ValueError("DATABASE_READ_URL: given, but only PostgreSQL has standbys")
+        return self
+
+    @model_validator(mode="after")
     def _plain_text_stays_here(self) -> Self:
         for name, listen, tls in (
             ("PERSISTENCE_LISTEN", self.persistence_listen, self.callers_tls()),
@@ -274,6 +292,10 @@ class PersistenceSettings(AccessSettings):
             database=self.db_name,
         )
 
+    def _read_url(self) -> URL | None:
+        given = self.database_read_url
+        return normalise_url(given.get_secret_value()) if given is not None else None
+
     def database_options(self) -> DatabaseOptions:
         """What the database is built from."""
         return DatabaseOptions(
@@ -287,4 +309,6 @@ class PersistenceSettings(AccessSettings):
             auto_migrate=self.db_auto_migrate,
             statement_timeout=self.db_statement_timeout_seconds,
             writer_role=self.db_writer_role,
+            read_url=self._read_url(),
+            read_staleness=self.db_read_staleness_seconds,
         )

@@ -97,7 +97,10 @@ async def serve_until_stopped(
     get_logger().info("capacity", open_files=raise_soft_limit())
     get_logger().info("settings", **settings.masked())
     get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
-    database = Database(settings.database_options(), RIGHTS)
+    options = settings.database_options()
+    if options.read_url is not None:
+        get_logger().info("replica", address=options.read_url.render_as_string(hide_password=True))
+    database = Database(options, RIGHTS)
     keyring = Keyring(database, settings.content_keys_file)
     signing = Signing(database)
     once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))

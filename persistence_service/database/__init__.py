@@ -21,7 +21,7 @@ from persistence_service.database.options import (
     shown_address,
 )
 from persistence_service.database.overseer import Watch
-from persistence_service.database.pool import PoolState
+from persistence_service.database.pool_state import PoolState
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.units import Isolation, Unit
 from persistence_service.database.visible import EVERY_TENANT

@@ -13,8 +13,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.faults import code_of, first_line
 from persistence_service.database.startup import StartRefused
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
@@ -27,6 +29,7 @@ WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.1
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 log = get_logger()
 logging.getLogger("alembic").setLevel(logging.WARNING)  # what it did is said here, once
@@ -36,8 +39,23 @@ def bring_to_head(engine: Engine, *, migrate: bool) -> None:
     """Makes sure that this code fits the schema, migrating where it is older and `migrate` is set.
 
     Raises:
-        StartRefused: the schema is older and `migrate` is not set, or newer and not for this release.
+        StartRefused: the schema is older and `migrate` is not set, or newer and not for this release; or the
+            role may not do it.
     """
+    try:
+        _bring_to_head(engine, migrate=migrate)
+    except ProgrammingError as error:
+        if code_of(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise StartRefused(
+            f"the role may not change the schema, or not see where it stands ({first_line(error)}). "
+            f"Migrate as a role that may CREATE in it ({MIGRATE_COMMAND}, with --service-role and "
+            "--writer-role where the service has roles of its own) and set DB_AUTO_MIGRATE=false, or "
+            "GRANT it."
+        ) from None
+
+
+def _bring_to_head(engine: Engine, *, migrate: bool) -> None:
     with engine.connect() as connection:
         revision = current_revision(connection)
         if revision == head_revision():

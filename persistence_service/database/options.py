@@ -48,6 +48,9 @@ class DatabaseOptions:
     writer_role: str = ""
     probe_interval: float = 0.4
     answer_timeout: float = 1.0
+    read_url: URL | None = None
+    """A standby, or several, for reads that may be `read_staleness` seconds old."""
+    read_staleness: float = 5.0
 
     @property
     def backend(self) -> Backend:

@@ -83,12 +83,14 @@ class Units:
         overseer: Overseer,
         check_stored: Callable[[], None] = lambda: None,
         writer_role: str = "",
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
         chance: Chance = random,
     ) -> None:
         """`check` raises while the database is known to be away; `suspect` is told of a unit that met no
         answer; `check_stored` raises when what was committed is not where the next start would look for it.
-        `writer_role` is who sees the rows of every tenant, if not whoever has connected.
+        `writer_role` is who sees the rows of every tenant, if not whoever has connected. `attempts` are
+        those of a unit that contention breaks, all together.
         """
         self._backend = backend
         self._check = check
@@ -96,6 +98,7 @@ class Units:
         self._overseer = overseer
         self._check_stored = check_stored
         self._writer_role = writer_role
+        self._attempts = attempts
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
@@ -109,7 +112,7 @@ class Units:
             DatabaseError: the database refused a statement for another reason.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=self._pause,
             retry=retry_if_exception(lambda error: _may_run_again(error, terms)),
             sleep=self._sleep,
