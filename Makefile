@@ -50,6 +50,12 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
 	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page $(ARGS)
 
+.PHONY: test-pooled
+test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in transaction mode (needs one)
+	@TEST_POOLED=1 $(PY) -m pytest tests/storage tests/faults/test_pooler.py -k "not sqlite" \
+	  -m "slow_fault or not slow_fault" $(ARGS)
+
+
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
