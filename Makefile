@@ -59,6 +59,10 @@ test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in tra
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
 
+.PHONY: drill
+drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md says, on both databases
+	@$(PY) -m tests.backup
+
 .PHONY: soak
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE
 	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
