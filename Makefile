@@ -61,7 +61,7 @@ faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves
 
 .PHONY: drill
 drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md says, on both databases
-	@$(PY) -m tests.backup
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.backup
 
 .PHONY: soak
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE

@@ -111,9 +111,11 @@ def test_the_command_gives_a_role_of_its_own_what_sessions_need(
         done = migrate(owned, *arguments)
         assert done.returncode == 0, done.stderr
         database = Place(roles.service_url, place.pooler).open(auto_migrate=False, writer_role=roles.writer)
+        writer = database.dedicated()
         try:
-            assert database.unit_of_work(shown, read_only=True) == ("50ms", "10s", EVERY_TENANT)
+            assert writer.unit_of_work(shown) == ("50ms", "10s", EVERY_TENANT, roles.writer)
         finally:
+            writer.close()
             database.close()
 
 
@@ -126,5 +128,5 @@ def migrate(place: Place, *arguments: str) -> Any:
 
 
 def shown(connection: Connection) -> tuple[str, ...]:
-    names = ("lock_timeout", "statement_timeout", "consensus.tenant")
+    names = ("lock_timeout", "statement_timeout", "consensus.tenant", "role")
     return tuple(connection.execute(text(f"SHOW {name}")).scalar_one() for name in names)
