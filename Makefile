@@ -51,9 +51,18 @@ test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to py
 	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/dashboard --ignore=tests/deploy --ignore=tests/model \
 		--ignore=tests/page $(ARGS)
 
+.PHONY: test-pooled
+test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in transaction mode (needs one)
+	@TEST_POOLED=1 $(PY) -m pytest tests/storage tests/faults/test_pooler.py -k "not sqlite" \
+	  -m "slow_fault or not slow_fault" $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
+
+.PHONY: drill
+drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md says, on both databases
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.backup
 
 .PHONY: soak
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE

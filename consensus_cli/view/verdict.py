@@ -13,11 +13,13 @@ def verdict_message(verdict: Verdict) -> audit_service_pb2.AuditVerdict:
         checkpoint_count=verdict.checkpoint_count,
         payload_count=verdict.payload_count,
         unchecked_payload_count=verdict.unchecked_payload_count,
+        finding_count=verdict.finding_count,
         public_key=verdict.public_key or b"",
         findings=[
             audit_service_pb2.AuditFinding(
                 stream=each.stream,
                 sequence=each.sequence,
+                last_sequence=each.last_sequence,
                 fault=audit_service_pb2.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
             )
             for each in verdict.findings
@@ -32,15 +34,25 @@ def is_whole(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) 
 
 def verdict_lines(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> list[str]:
     """What was found, and the verdict last."""
-    lines = []
-    for each in verdict.findings:
-        what = text.word(audit_service_pb2.AuditFault, each.fault, "AUDIT_FAULT_")
-        where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
-        lines.append(f"{where}: {what}")
+    lines = [
+        f"{_where(each)}: {text.word(audit_service_pb2.AuditFault, each.fault, 'AUDIT_FAULT_')}"
+        for each in verdict.findings
+    ]
+    if verdict.finding_count > len(lines):
+        lines.append(f"and {verdict.finding_count - len(lines)} more that are not named")
     if _is_foreign(verdict, wanted_key):
         held = verdict.public_key.hex() or "none"
         lines.append(f"the checkpoints were held against another key than the one given: {held}")
     return [*lines, f"{'whole' if is_whole(verdict, wanted_key) else 'NOT whole'}: {_checked(verdict)}"]
+
+
+def _where(finding: audit_service_pb2.AuditFinding) -> str:
+    if not finding.stream:
+        return f"no. {finding.sequence}"
+    stream = text.clean(finding.stream)
+    if finding.last_sequence > finding.sequence:
+        return f"{stream} entries {finding.sequence} to {finding.last_sequence}"
+    return f"{stream} entry {finding.sequence}"
 
 
 def verdict_caveats(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> list[str]:

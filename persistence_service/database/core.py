@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database import startup
+from persistence_service.database import pooler, startup
 from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
@@ -53,7 +53,8 @@ class Database:
         # For those who keep a connection for themselves, outside the pool and its limit.
         own = replace(options, pool="null")
         self._own_engine = make_engine(own, self._own_connections, shows_every_tenant=True)
-        self._file = _stored_file(options, self._engine, self._own_engine)
+        self._direct_engine = make_engine(own.direct(), self._own_connections, shows_every_tenant=True)
+        self._file = _stored_file(options, self._engine, self._own_engine, self._direct_engine)
         self._availability = Availability()
         # Known to be away only by whoever writes all the time, and tries until it works again.
         self._writes = Availability(what="writes", up=True)
@@ -156,9 +157,11 @@ class Database:
         """
         try:
             self._hold_file(wait_for_file)
+            pooler.verify_lending(self.options)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
-            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
+                pooler.verify_role(connection, self.options)
+            bring_to_head(self._own_engine, self._direct_engine, migrate=self.options.auto_migrate)
             with self._own_engine.connect() as connection:
                 startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
@@ -194,14 +197,14 @@ class Database:
 
     @contextmanager
     def maintenance(self, *, wait_for_file: float = 10.0) -> Iterator[Engine]:
-        """An engine for migrating or resetting instead of serving; `wait_for_file` in seconds, on SQLite.
+        """An engine for migrating or resetting instead of serving, past a pooler; `wait_for_file` in seconds.
 
         Raises:
             StartRefused: SQLite's file belongs to another process.
         """
         try:
             self._hold_file(wait_for_file)
-            yield self._own_engine
+            yield self._direct_engine
         finally:
             self.close()
 

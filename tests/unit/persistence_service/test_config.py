@@ -145,3 +145,21 @@ def test_settings_of_the_pool_reach_the_database(monkeypatch: pytest.MonkeyPatch
         monkeypatch, DB_POOL="null", DB_POOL_SIZE="7", DB_MAX_OVERFLOW="3", DB_AUTO_MIGRATE="false"
     ).database_options()
     assert (options.pool, options.connection_limit, options.auto_migrate) == ("null", 10, False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DB_POOLER_MODE": "transaction"}, "SQLite has neither pooler"),
+        ({"DATABASE_MIGRATE_URL": "postgresql://u@h/n"}, "SQLite has neither pooler"),
+        (
+            {"DB_POOLER_MODE": "transaction", "DATABASE_URL": "postgresql://u@h/n?options=-c%20a.b%3Dc"},
+            "its options are a session's",
+        ),
+    ],
+)
+def test_what_a_pooler_would_lose_is_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(monkeypatch, **environment)
