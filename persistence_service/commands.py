@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
+from consensus_contract.webhooks import new_secret
 from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from persistence_service.audit.checkpoints import new_signing_key
@@ -85,6 +86,12 @@ def audit_key() -> None:
 def content_key() -> None:
     """Make a key for CONTENT_KEYS_FILE and print its line."""
     typer.echo(new_line(datetime.now(UTC).date()))
+
+
+@commands.command("webhook-secret")
+def webhook_secret() -> None:
+    """Make a secret for WEBHOOK_SECRET and print it."""
+    typer.echo(new_secret())
 
 
 @commands.command("settings")

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy import URL
 
-from consensus_rpc.access.settings import AccessSettings
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
     WORKERS,
@@ -29,6 +28,7 @@ from consensus_rpc.security.files import ServerTls
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
 from persistence_service.runs.caps_file import load_caps
+from persistence_service.webhooks.settings import WebhookSettings
 
 DEFAULT_URL = "sqlite:///data/consensus.db"
 _PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password")
@@ -50,7 +50,7 @@ def _check_signing_key(value: SecretStr) -> SecretStr:
 SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key), Allowed("32 bytes in base64")]
 
 
-class PersistenceSettings(AccessSettings):
+class PersistenceSettings(WebhookSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(
