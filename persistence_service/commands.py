@@ -11,6 +11,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from consensus_contract.webhooks import new_secret
 from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from persistence_service.audit.checkpoints import new_signing_key
@@ -108,6 +109,12 @@ def audit_key() -> None:
 def content_key() -> None:
     """Make a key for CONTENT_KEYS_FILE and print its line."""
     typer.echo(new_line(datetime.now(UTC).date()))
+
+
+@commands.command("webhook-secret")
+def webhook_secret() -> None:
+    """Make a secret for WEBHOOK_SECRET and print it."""
+    typer.echo(new_secret())
 
 
 @commands.command("settings")

@@ -5,7 +5,6 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from consensus_rpc.access.settings import AccessSettings
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
     WORKERS,
@@ -28,6 +27,7 @@ from consensus_rpc.security.files import ServerTls
 from persistence_service.audit.checkpoints import signing_key
 from persistence_service.database_settings import DatabaseSettings
 from persistence_service.runs.caps_file import load_caps
+from persistence_service.webhooks.settings import WebhookSettings
 
 
 def _check_signing_key(value: SecretStr) -> SecretStr:
@@ -38,7 +38,7 @@ def _check_signing_key(value: SecretStr) -> SecretStr:
 SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key), Allowed("32 bytes in base64")]
 
 
-class PersistenceSettings(DatabaseSettings, AccessSettings):
+class PersistenceSettings(DatabaseSettings, WebhookSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(

@@ -67,6 +67,8 @@ from persistence_service.runs.read.open_runs import show_open_runs
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
 from persistence_service.usage.servicer import UsageServicer
+from persistence_service.webhooks.dispatcher import MAX_IN_FLIGHT, Dispatcher, DispatchOptions
+from persistence_service.webhooks.receiver import Receiver
 
 INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
 SERVICES = (
@@ -113,6 +115,7 @@ async def serve_until_stopped(
     draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
     drafts = draft_servicer(database, draft_access, signing)
     checkpointer = _checkpointer(settings, database, place)
+    webhooks = _webhooks(settings, database)
     denials = Denials(partial(enter_denials, database))
     server = Server(
         ServerOptions.from_settings(
@@ -175,6 +178,8 @@ async def serve_until_stopped(
     async def drain() -> None:
         runs.drain()
         drafts.drain()
+        if webhooks:
+            webhooks.drain()
 
     await server.start()
     run_access.start()
@@ -188,9 +193,13 @@ async def serve_until_stopped(
         background.append(asyncio.create_task(show_open_runs(database)))
     if checkpointer:
         background.append(asyncio.create_task(checkpointer.run()))
+    if webhooks:
+        webhooks.start()
     try:
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
+        if webhooks:
+            await webhooks.close()
         for task in (readiness, *background):
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
@@ -249,6 +258,24 @@ def _checkpointer(
     )
 
 
+def _webhooks(settings: PersistenceSettings, database: Database) -> Dispatcher | None:
+    url = settings.webhook_url
+    if url is None:
+        return None
+    receiver = Receiver(
+        url.get_secret_value(),
+        settings.webhook_secrets(),
+        timeout_seconds=settings.webhook_timeout_seconds,
+        max_connections=MAX_IN_FLIGHT,
+    )
+    options = DispatchOptions(
+        timeout_seconds=settings.webhook_timeout_seconds,
+        retry_for=timedelta(days=settings.webhook_retry_days),
+        door_url=settings.webhook_door_url or "",
+    )
+    return Dispatcher(database, receiver, options)
+
+
 def _run_options(settings: PersistenceSettings) -> RunOptions:
     return RunOptions(
         lease_seconds=settings.lease_seconds,
@@ -262,6 +289,7 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
         caps=load_caps(settings.spend_caps) if settings.spend_caps else None,
         retention_days=settings.retention_days,
+        tells_ends=settings.webhook_url is not None,
     )
 
 
