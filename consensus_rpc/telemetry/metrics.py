@@ -1,7 +1,6 @@
 """Rate, errors and duration of calls for Prometheus, and the page that shows them."""
 
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Thread
 from typing import Any
 
@@ -78,16 +77,6 @@ def default_metrics() -> RpcMetrics:
     if not _default:
         _default.append(RpcMetrics())
     return _default[0]
-
-
-@cache
-def certificate_expiry_days() -> Gauge:
-    """Days that certificates are still valid, in Prometheus's default registry, made once per process."""
-    return Gauge(
-        "consensus_certificate_expiry_days",
-        "Days until a certificate in use expires, less than zero when it has.",
-        ("use",),
-    )
 
 
 @dataclass(slots=True)
