@@ -42,7 +42,7 @@ db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (done by every other target when needed)
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
+$(READY): requirements.lock pyproject.toml packages/client/pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 	@touch $@
 

@@ -1,7 +1,8 @@
 """The commands, in the order in which help lists them."""
 
 import os
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -39,7 +40,9 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"consensus {version('consensus-engine')}")
+        typer.echo(f"consensus {version('consensus-client')}")
+        with suppress(PackageNotFoundError):
+            typer.echo(f"consensus-engine {version('consensus-engine')}")
         raise typer.Exit
 
 

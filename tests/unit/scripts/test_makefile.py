@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[3]
 def tree(tmp_path: Path) -> Path:
     """A set-up tree whose Python prints its arguments instead of running them."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("requirements.lock", "pyproject.toml", "scripts/setup.sh", ".venv/bin/python"):
+    for name in (
+        "requirements.lock", "pyproject.toml", "packages/client/pyproject.toml", "scripts/setup.sh",
+        ".venv/bin/python",
+    ):  # fmt: skip
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('#!/bin/sh\nprintf "[%s]" "$@"\n', encoding="utf-8")
