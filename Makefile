@@ -20,11 +20,11 @@ export IDEA CONFIRM
 ##@ Use
 .PHONY: review
 review: $(READY) ## Review IDEA="…" with both services, SQLite and, without a key, the offline model
-	@$(PY) -m consensus_cli.local.demo --idea="$$IDEA"
+	@$(PY) -m consensus_cli.demo --idea="$$IDEA"
 
 .PHONY: up
 up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
-	@$(PY) -m consensus_cli.local.demo --up
+	@$(PY) -m consensus_cli up --data data --free-ports
 
 .PHONY: migrate
 migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to the newest revision

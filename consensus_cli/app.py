@@ -26,6 +26,7 @@ from consensus_cli.commands import (
     reviewing,
     revising,
     tokens,
+    up,
     usage,
 )
 
@@ -142,6 +143,7 @@ def consensus(
 
 
 for module in (
+    up,
     reviewing,
     revising,
     reading,

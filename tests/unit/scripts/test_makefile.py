@@ -43,7 +43,7 @@ def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_an_idea_arrives_as_it_was_typed(tree: Path, text: str) -> None:
     done = make(tree, "review", f"IDEA={text}")
-    assert done.stdout == f"[-m][consensus_cli.local.demo][--idea={text}]"
+    assert done.stdout == f"[-m][consensus_cli.demo][--idea={text}]"
     assert not (tree / "PWNED").exists()
 
 
