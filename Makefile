@@ -20,11 +20,11 @@ export IDEA CONFIRM
 ##@ Use
 .PHONY: review
 review: $(READY) ## Review IDEA="…" with both services, SQLite and, without a key, the offline model
-	@$(PY) -m consensus_cli.local.demo --idea="$$IDEA"
+	@$(PY) -m consensus_cli.demo --idea="$$IDEA"
 
 .PHONY: up
 up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
-	@$(PY) -m consensus_cli.local.demo --up
+	@$(PY) -m consensus_cli up --data data --free-ports
 
 .PHONY: migrate
 migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to the newest revision
@@ -42,7 +42,7 @@ db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (done by every other target when needed)
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
+$(READY): requirements.lock pyproject.toml packages/client/pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 	@touch $@
 

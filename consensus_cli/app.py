@@ -1,7 +1,8 @@
 """The commands, in the order in which help lists them."""
 
 import os
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from consensus_cli.commands import (
     reviewing,
     revising,
     tokens,
+    up,
     usage,
 )
 
@@ -39,7 +41,9 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"consensus {version('consensus-engine')}")
+        typer.echo(f"consensus {version('consensus-client')}")
+        with suppress(PackageNotFoundError):
+            typer.echo(f"consensus-engine {version('consensus-engine')}")
         raise typer.Exit
 
 
@@ -139,6 +143,7 @@ def consensus(
 
 
 for module in (
+    up,
     reviewing,
     revising,
     reading,

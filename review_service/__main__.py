@@ -20,6 +20,7 @@ from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
 from review_service.api.health import MODEL_HEALTH, PERSISTENCE_SERVICE, follow_health, follow_model
@@ -81,6 +82,7 @@ async def main(
             retry_reads=_RETRY_READS,
             connections=settings.persistence_connections,
             tls=settings.persistence_tls(),
+            certificates=CertificateTelemetry(),
         ),
     )
     gateway = PersistenceGateway(

@@ -6,7 +6,8 @@ from importlib import import_module
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
-from consensus_rpc.telemetry.metrics import certificate_expiry, default_metrics
+from consensus_rpc.telemetry.certificates import certificate_expiry
+from consensus_rpc.telemetry.metrics import default_metrics
 
 HEAD = """\
 <!-- Made by `make docs` from the code; never edited. -->

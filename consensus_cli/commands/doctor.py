@@ -126,7 +126,7 @@ async def _examine_review(target: str) -> list[Checkup]:
                 )
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
-    ours = version("consensus-engine")
+    ours = version("consensus-client")
     seen = f"{target}, {health.seen}, {_way()}, version {text.clean(info.version)}"
     if info.version != ours:
         seen += f" (this command: {ours})"

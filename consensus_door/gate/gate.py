@@ -7,7 +7,7 @@ from time import monotonic
 from opentelemetry import trace
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import clear_contextvars
 
 from consensus_contract.errors import ConsensusError
 from consensus_door.gate.body import Bodies, CallerLeft
@@ -17,7 +17,7 @@ from consensus_door.problems import late_request, problem
 from consensus_rpc.errors import CallDeadlineExceeded
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.telemetry.fault_trace import fault_trace
-from consensus_rpc.telemetry.log import get_logger
+from consensus_rpc.telemetry.log import bind_request_id, get_logger
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, accepted_request_id
 from consensus_rpc.telemetry.tracing import caller_context
 
@@ -54,7 +54,7 @@ class Gate:
         clear_contextvars()
         headers = _headers(scope)
         request_id = accepted_request_id(headers.get(REQUEST_ID_KEY))
-        bind_contextvars(request_id=request_id)
+        bind_request_id(request_id)
         answer = _Answer(send, request_id, self._cors(headers))
         span = _tracer.start_span(
             f"HTTP {scope['method']}", context=caller_context(headers), kind=trace.SpanKind.SERVER

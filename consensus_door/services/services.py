@@ -18,6 +18,7 @@ from consensus_rpc.channel.channels import ChannelOptions, ChannelTls, open_chan
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import ShuttingDown, Unauthenticated
 from consensus_rpc.server.admission import Admission
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 
 _HEALTH_SECONDS = 2.0
 
@@ -151,4 +152,4 @@ class Services:
 
 
 def _options(tls: ChannelTls | None) -> ChannelOptions:
-    return ChannelOptions(published_config=published_config(), tls=tls)
+    return ChannelOptions(published_config=published_config(), tls=tls, certificates=CertificateTelemetry())

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Thread
 from typing import Any
 
@@ -128,16 +127,6 @@ def default_metrics() -> RpcMetrics:
     if not _default:
         _default.append(RpcMetrics())
     return _default[0]
-
-
-@cache
-def certificate_expiry() -> Gauge:
-    """When certificates expire, in Prometheus's default registry, made once per process."""
-    return Gauge(
-        "consensus_certificate_expiry_timestamp_seconds",
-        "When a certificate in use expires, in seconds since 1970.",
-        ("use",),
-    )
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.telemetry.fault_trace import fault_trace
-from consensus_rpc.telemetry.log import bind_contextvars, get_logger
+from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
@@ -142,7 +142,8 @@ class Worker:
             execution.events.stop()
 
     async def _go_on(self, claimed: persistence_service_pb2.ClaimedRun) -> None:
-        bind_contextvars(run_id=claimed.run_id, request_id=claimed.scope.request_id)
+        bind_contextvars(run_id=claimed.run_id)
+        bind_request_id(claimed.scope.request_id)
         try:
             attached = await self._ledger.attach(claimed)
             _log.info("run_attached", last_sequence=attached.recorded.run.last_sequence)

@@ -10,8 +10,8 @@ holds no letter or digit is none.
 import re
 from collections.abc import Iterator
 
+from consensus_contract.abbreviations import belongs_to_word
 from consensus_contract.characters import is_invisible
-from review_service.intake.abbreviations import belongs_to_word
 
 _POINTS = ".…‥"
 _SPACED = ".…‥!?؟۔\u037e⁇⁈⁉‼‽"  # noqa: RUF001 - these forms are meant; white space follows them

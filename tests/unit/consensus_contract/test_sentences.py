@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from review_service.intake.sentences import count_sentences, has_letter_or_digit
+from consensus_contract.sentences import count_sentences, has_letter_or_digit
 
 
 @pytest.mark.parametrize(
