@@ -15,16 +15,13 @@ from consensus.v1 import review_service_pb2
 from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
+from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import COOKIE, Session
 from consensus_door.page.view import attempt_view, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
-from consensus_door.plain.requests import after_sequence, list_request
+from consensus_door.plain.requests import after_sequence
 from consensus_door.rpc.packed import turned
-
-_CHOICES = ("state", "decision", "user", "min_confidence", "create_time_from", "create_time_to")
-_DATE_CHARACTERS = len("2026-01-31")
-_BEGIN_OF_DAY = {"create_time_from": "T00:00:00Z", "create_time_to": "T23:59:59Z"}
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -90,14 +87,12 @@ class Page:
     async def runs(self, request: Request) -> Response:
         """A page of runs."""
         query = {name: value for name, value in request.query_params.items() if value}
-        answer = await self.desk.services.ask(
-            list_request({name: _instant(name, value) for name, value in query.items()}),
-            self.desk.credential(request),
-        )
-        token = answer.next_page_token
+        found = await read_runs(self.desk.services, self.desk.credential(request), query)
+        token = found.next_page_token
         values = {
-            "runs": [run_view(each) for each in answer.runs],
-            "chosen": {name: query.get(name, "") for name in _CHOICES},
+            "runs": [run_view(each) for each in found.runs],
+            "looked_at": found.looked_at,
+            "chosen": {name: query.get(name, "") for name in CHOICES},
             "next": f"/runs?{urlencode(query | {'page_token': token})}" if token else "",
         }
         return self.desk.page(request, "runs.html", values)
@@ -162,11 +157,6 @@ class Page:
             if error.run_state is None:
                 return
         yield "event: end\ndata: over\n\n"
-
-
-def _instant(name: str, value: str) -> str:
-    """A day of a form as the instant where it begins or ends, in UTC; all else as it is."""
-    return value + _BEGIN_OF_DAY[name] if name in _BEGIN_OF_DAY and len(value) == _DATE_CHARACTERS else value
 
 
 def _event(sequence: int, text: str) -> str:

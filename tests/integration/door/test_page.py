@@ -71,6 +71,8 @@ async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
     assert await sent(browser, action, hidden(page, action) | {"notes": "Asked again."}) == (303, path)
     assert "Asked again." in await shown(browser, path)
     assert path in await shown(browser, "/runs?state=COMPLETED&user=ann&create_time_from=2020-01-01")
+    assert path in await shown(browser, f"/runs?search={mark}")
+    assert path not in await shown(browser, f"/runs?search={mark}+not+there")
     assert "review_critic" in await shown(browser, f"{path}/attempts")
 
 
