@@ -13,6 +13,7 @@ from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
 from consensus_door.page.acts import Acts
 from consensus_door.page.desk import Desk
+from consensus_door.page.journal import JournalPage
 from consensus_door.page.rendering import Rendering
 from consensus_door.page.routes import Page
 from consensus_door.page.sessions import Sessions
@@ -35,7 +36,7 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
     sessions = Sessions(None if secret is None else secret.get_secret_value())
     desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
     page, acts = Page(desk, offered, described, Watching(desk.read)), Acts(desk)
-    routes = [*plain_routes(offered, described), *page.routes(), *acts.routes()]
+    routes = [*plain_routes(offered, described), *page.routes(), *JournalPage(desk).routes(), *acts.routes()]
     router = Router(routes, redirect_slashes=False, default=_not_found)
     return Gate(
         app=Doors(rpc_application(services, settings.door_max_body_bytes), endpoints(services), router),

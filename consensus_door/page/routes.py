@@ -1,6 +1,6 @@
 """The routes of the page: runs, one of them while it goes on, and its attempts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +15,14 @@ from consensus.v1 import review_service_pb2
 from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
+from consensus_door.page.handlers import shown
 from consensus_door.page.run_list import CHOICES, read_runs
-from consensus_door.page.sessions import COOKIE, Session
+from consensus_door.page.sessions import Session
 from consensus_door.page.view import attempt_view, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence
 from consensus_door.rpc.packed import turned
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +39,14 @@ class Page:
         """All of it."""
         return [
             Route("/", self.home),
-            Route("/runs", self._shown(self.runs)),
-            Route("/runs/new", self._shown(self.new)),
-            Route("/runs/{run_id}", self._shown(self.run)),
-            Route("/runs/{run_id}/attempts", self._shown(self.attempts)),
+            Route("/runs", shown(self.desk, self.runs)),
+            Route("/runs/new", shown(self.desk, self.new)),
+            Route("/runs/{run_id}", shown(self.desk, self.run)),
+            Route("/runs/{run_id}/attempts", shown(self.desk, self.attempts)),
             Route("/runs/{run_id}/live", self.live),
             Route("/static/{name}", self.asset),
-            Route("/v1/openapi", self._shown(self.openapi)),
+            Route("/v1/openapi", shown(self.desk, self.openapi)),
         ]
-
-    def _shown(self, handler: Handler) -> Handler:
-        """The handler, whose errors are shown as pages.
-
-        A browser that comes by a link from elsewhere brings no cookie, since that is of this site alone. It
-        is told to ask again, which is this site's doing then.
-        """
-
-        async def answer(request: Request) -> Response:
-            is_from_elsewhere = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
-            if is_from_elsewhere and COOKIE not in request.cookies:
-                return self.desk.rendering.page("again.html", {})
-            try:
-                return await handler(request)
-            except ConsensusError as error:
-                return self.desk.problem(request, error)
-
-        return answer
 
     async def home(self, _request: Request) -> Response:
         """Leads to the runs."""
@@ -138,7 +119,7 @@ class Page:
 
     async def _fragments(self, cursor: RunCursor, session: Session) -> AsyncIterator[str]:
         """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
-        watch, shown = cursor.watch_request(), 0
+        watch, at = cursor.watch_request(), 0
         assert watch is not None
         try:
             with self.watching.of(watch.run_id, session.credential) as watched:
@@ -147,12 +128,12 @@ class Page:
                     async for message in messages:
                         if not list(cursor.take(message)):
                             yield ": heartbeat\n\n"
-                        elif cursor.after_sequence > shown:
+                        elif cursor.after_sequence > at:
                             run = await watched.at(cursor.after_sequence)
-                            shown = run.last_sequence
+                            at = run.last_sequence
                             values = {"run": run, "me": self.desk.me(session)}
                             text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
-                            yield _event(shown, text)
+                            yield _event(at, text)
         except ConsensusError as error:
             if error.run_state is None:
                 return

@@ -76,6 +76,23 @@ async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
     assert "review_critic" in await shown(browser, f"{path}/attempts")
 
 
+async def test_a_runs_journal_is_shown_and_verified(browser: aiohttp.ClientSession, idea: str) -> None:
+    path = await start(browser, idea)
+    async with browser.get(f"{path}/live") as answer, asyncio.timeout(60):
+        await answer.content.read()
+    page = await shown(browser, f"{path}/journal")
+    count = int(re.findall(r'<li value="(\d+)">', page)[0])  # the newest comes first
+    assert page.count("<li value=") == count
+    assert {"run.created", "decision.recorded"} <= set(re.findall(r"<summary><code>([\w.]+)</code>", page))
+    form = hidden(page, f"{path}/journal")
+    async with browser.post(f"{path}/journal", data=form) as answer:
+        assert answer.status == 200
+        verified = await answer.text()
+    assert f"verified up to entry {count}." in verified
+    assert re.search(r"Its digest: <code>[0-9a-f]{64}</code>", verified)
+    assert (await sent(browser, f"{path}/journal", form | {"token": "0" * 64}))[0] == 403
+
+
 async def test_a_run_is_cancelled(door: Door, browser: aiohttp.ClientSession, idea: str, mark: str) -> None:
     async with ControlClient(door.pair.model_url) as model:
         await model.script(Rule(contains=mark, hold=mark))
