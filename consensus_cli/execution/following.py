@@ -11,17 +11,17 @@ from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.findings import findings_blocks
 from consensus_cli.view.live import LiveTable
 from consensus_cli.view.outcome import Block, Dissent
 from consensus_cli.view.plain import plain_lines
-from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.run import verdict_blocks
-from consensus_cli.view.turnout import turnout_words
 from consensus_client import ReviewClient, effective_label
 from consensus_contract.errors import ConsensusError, RunFailed
+from consensus_report import text
+from consensus_report.provenance import answering_models
+from consensus_report.turnout import turnout_words
 
 Events = AsyncGenerator[run_event_pb2.RunEvent]
 _FRAMES_PER_SECOND = 10

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
-from consensus_cli.view import text
+from consensus_report import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,10 @@ class Markup:
     """Text that is HTML already. Only this module and constants of the project make it."""
 
     html: str
+
+    def __html__(self) -> str:
+        """As templates ask whether something is HTML already."""
+        return self.html
 
 
 def element(name: str, *children: Child, **attributes: str) -> Markup:
