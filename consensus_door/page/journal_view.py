@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from google.protobuf import json_format
 
 from consensus.v1 import audit_service_pb2
+from consensus_report import text
+from consensus_report.verdict import is_whole, verdict_caveats, verdict_lines
 
 _SHORT_DIGITS = 12
 
@@ -30,12 +32,14 @@ class EntryView:
 class VerdictView:
     """What verifying a journal found."""
 
-    faults: tuple[str, ...]
-    """The first bad entry, or what is wrong with a checkpoint; empty where all is whole."""
+    is_whole: bool
+    lines: tuple[str, ...]
+    """The first bad entry, or what is wrong with a checkpoint, and what was checked."""
+    caveats: tuple[str, ...]
+    """What it does not say."""
     entry_count: int
     head_digest: str
     """Of the newest entry; empty where another was added meanwhile."""
-    checkpoint_count: int
 
 
 def entry_view(entry: audit_service_pb2.AuditEntry) -> EntryView:
@@ -54,7 +58,7 @@ def entry_view(entry: audit_service_pb2.AuditEntry) -> EntryView:
         sequence=entry.sequence,
         time=entry.entry_time.ToJsonString(),
         what=entry.event_type,
-        severity=audit_service_pb2.AuditSeverity.Name(entry.severity).removeprefix("AUDIT_SEVERITY_").lower(),
+        severity=text.word(audit_service_pb2.AuditSeverity, entry.severity, "AUDIT_SEVERITY_"),
         who=entry.user or entry.caller,
         short_digest=entry.payload_digest.hex()[:_SHORT_DIGITS],
         details=tuple((name, value) for name, value in details.items() if value),
@@ -65,17 +69,12 @@ def verdict_view(verdict: audit_service_pb2.AuditVerdict, head: audit_service_pb
     """The verdict on one stream, and the head that it was held against if that was still the newest."""
     is_newest = head.sequence == verdict.entry_count
     return VerdictView(
-        faults=tuple(_fault(each) for each in verdict.findings),
+        is_whole=is_whole(verdict, None),
+        lines=tuple(verdict_lines(verdict, None)),
+        caveats=tuple(verdict_caveats(verdict, None)),
         entry_count=verdict.entry_count,
         head_digest=head.hash.hex() if is_newest else "",
-        checkpoint_count=verdict.checkpoint_count,
     )
-
-
-def _fault(finding: audit_service_pb2.AuditFinding) -> str:
-    where = "entry" if finding.stream else "checkpoint"
-    what = audit_service_pb2.AuditFault.Name(finding.fault).removeprefix("AUDIT_FAULT_")
-    return f"{where} {finding.sequence}: {what.lower().replace('_', ' ')}"
 
 
 def _words(value: object) -> str:

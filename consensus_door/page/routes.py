@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from consensus.v1 import review_service_pb2
+from consensus.v1 import review_service_pb2, run_pb2
 from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
 from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import Session
-from consensus_door.page.view import attempt_view, run_view
+from consensus_door.page.view import attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence
@@ -71,7 +70,7 @@ class Page:
         found = await read_runs(self.desk.services, self.desk.credential(request), query)
         token = found.next_page_token
         values = {
-            "runs": [run_view(each) for each in found.runs],
+            "runs": [run_row(each) for each in found.runs],
             "looked_at": found.looked_at,
             "chosen": {name: query.get(name, "") for name in CHOICES},
             "next": f"/runs?{urlencode(query | {'page_token': token})}" if token else "",
@@ -82,10 +81,10 @@ class Page:
         """One run; it goes on filling while it is open."""
         session = self.desk.session(request)
         run = await self.desk.read(request.path_params["run_id"], session.credential)
-        values = {"run": run_view(run)}
-        return await turned(
-            run.ByteSize(), partial(self.desk.page, request, "run.html", values, session=session)
-        )
+        return await turned(run.ByteSize(), self._run_page, request, session, run)
+
+    def _run_page(self, request: Request, session: Session, run: run_pb2.Run) -> Response:
+        return self.desk.page(request, "run.html", {"run": run_view(run)}, session=session)
 
     async def attempts(self, request: Request) -> Response:
         """The calls to the model that a run made, a page of them."""

@@ -34,6 +34,11 @@ def element(name: str, *children: Child, **attributes: str) -> Markup:
     return Markup(f"<{name}{written}>{render(children)}</{name}>")
 
 
+def joined(*children: Child) -> Markup:
+    """Children, one after the other, without an element around them."""
+    return Markup(render(children))
+
+
 def render(child: Child) -> str:
     """A child, or all of an iterable of them, as HTML; None is nothing."""
     if child is None:

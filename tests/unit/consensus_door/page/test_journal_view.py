@@ -64,5 +64,5 @@ def test_a_digest_is_that_of_the_last_entry_that_was_verified() -> None:
     verdict = audit_service_pb2.AuditVerdict(stream_count=1, entry_count=7)
     assert verdict_view(verdict, head(7)).head_digest == "ab" * 32
     assert verdict_view(verdict, head(6)).head_digest == ""
-    assert "There is no checkpoint" in page(verdict)
+    assert "no checkpoint: a tail" in page(verdict)
     assert "There is no journal" in page(audit_service_pb2.AuditVerdict())

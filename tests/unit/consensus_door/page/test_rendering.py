@@ -72,8 +72,9 @@ def test_the_label_that_holds_is_shown_and_whose_it_is(rendering: Rendering) -> 
     run.effective_override.label = decision_pb2.DECISION_LABEL_APPROVE
     run.effective_override.reason = "the board has read it"
     shown = rendering.fragment("_run.html", {"run": run_view(run), "me": ME})
-    assert '<strong class="label approve">APPROVE</strong>' in shown
-    assert "set by a person: the board has read it" in shown
+    holds, _, panels = shown.partition("instead of the panel&#x27;s decision: the board has read it")
+    assert '<span class="verdict approve">APPROVE</span>' in holds
+    assert '<span class="verdict revise">REVISE</span>' in panels
 
 
 def acts(rendering: Rendering, run: run_pb2.Run, **me: Any) -> set[str]:
