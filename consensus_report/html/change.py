@@ -15,14 +15,14 @@ from consensus_report.changes import (
 )
 from consensus_report.html.markup import Child, Markup, element
 from consensus_report.html.parts import items, section, table
-from consensus_report.words import Piece, changed_words
+from consensus_report.words import Piece, WordDiffs
 
 _CLASSES = {"+": "added", "-": "removed", "@": "place"}
 
 
 def change_section(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Markup:
     """The decision and what moved it, the edit, the personas, and the sections that differ."""
-    notes = run.specification.revision.edit_notes
+    notes, words = run.specification.revision.edit_notes, WordDiffs()
     return section(
         "What changed",
         element("p", f"Against run {run.parent_run_id}", class_="kind"),
@@ -32,7 +32,7 @@ def change_section(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse
         if notes
         else None,
         _personas(change),
-        [_section(*each) for each in changed_sections(change)],
+        [_section(*each, words) for each in changed_sections(change)],
         _unchanged(change),
     )
 
@@ -50,14 +50,14 @@ def _personas(change: review_service_pb2.DiffRunsResponse) -> Markup:
     return table("Personas", [name or "notes" for name in PERSONA_HEADER], rows)
 
 
-def _section(name: str, became: str, lines: list[str]) -> Child:
+def _section(name: str, became: str, lines: list[str], words: WordDiffs) -> Child:
     return [
         element("h3", f"{name} ({became})"),
-        element("pre", list(_diff(lines)), class_="diff"),
+        element("pre", list(_diff(lines, words)), class_="diff"),
     ]
 
 
-def _diff(lines: list[str]) -> Iterator[Markup]:
+def _diff(lines: list[str], words: WordDiffs) -> Iterator[Markup]:
     """Each line; of those that replace others, one for one, the words that differ are marked."""
     rest = list(lines)
     while rest:
@@ -66,7 +66,7 @@ def _diff(lines: list[str]) -> Iterator[Markup]:
             yield _line(rest[0], [(rest[0], False)])
             del rest[0]
             continue
-        pairs = [changed_words(old[1:], new[1:]) for old, new in zip(removed, added, strict=True)]
+        pairs = [words.of(old[1:], new[1:]) for old, new in zip(removed, added, strict=True)]
         yield from (_line("-", [("-", False), *old]) for old, _ in pairs)
         yield from (_line("+", [("+", False), *new]) for _, new in pairs)
         del rest[: 2 * len(added)]
@@ -91,7 +91,7 @@ def _line(kind: str, pieces: list[Piece]) -> Markup:
     is_header = kind.startswith(("--- ", "+++ "))
     name = "place" if is_header else _CLASSES.get(kind[:1], "")
     tag = "del" if kind[:1] == "-" else "ins"
-    children: list[Child] = [element(tag, words) if differs else words for words, differs in pieces]
+    children: list[Child] = [element(tag, said) if differs else said for said, differs in pieces]
     return element("span", children, "\n", class_=f"line {name}".strip())
 
 
