@@ -1,5 +1,6 @@
 """The routes of the page: runs, one of them while it goes on, and its attempts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
+from consensus_door.page.revisions import RevisionList, Revisions
 from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import Session
 from consensus_door.page.view import attempt_view, run_row, run_view
@@ -33,6 +35,7 @@ class Page:
     described: Mapping[str, Any]
     """What plain HTTP offers, for people and for programs."""
     watching: Watching
+    revisions: Revisions
 
     def routes(self) -> list[Route]:
         """All of it."""
@@ -79,12 +82,17 @@ class Page:
 
     async def run(self, request: Request) -> Response:
         """One run; it goes on filling while it is open."""
-        session = self.desk.session(request)
-        run = await self.desk.read(request.path_params["run_id"], session.credential)
-        return await turned(run.ByteSize(), self._run_page, request, session, run)
+        session, run_id = self.desk.session(request), request.path_params["run_id"]
+        run, revisions = await asyncio.gather(
+            self.desk.read(run_id, session.credential), self.revisions.of(run_id, session.credential)
+        )
+        return await turned(run.ByteSize(), self._run_page, request, session, run, revisions)
 
-    def _run_page(self, request: Request, session: Session, run: run_pb2.Run) -> Response:
-        return self.desk.page(request, "run.html", {"run": run_view(run)}, session=session)
+    def _run_page(
+        self, request: Request, session: Session, run: run_pb2.Run, revisions: RevisionList
+    ) -> Response:
+        values = {"run": run_view(run), "revisions": revisions}
+        return self.desk.page(request, "run.html", values, session=session)
 
     async def attempts(self, request: Request) -> Response:
         """The calls to the model that a run made, a page of them."""

@@ -18,6 +18,10 @@ class Markup:
 
     html: str
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.html)
+
     def __html__(self) -> str:
         """As templates ask whether something is HTML already."""
         return self.html
