@@ -4,7 +4,6 @@ import argparse
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -15,11 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from consensus_cli.local.processes import ChildFailed, reserve_port
-from consensus_cli.local.stack import REVIEW_SERVICE, Stack
+from consensus_cli.local.running import is_door, is_serving
+from consensus_cli.local.stack import Stack
 
 _WATCH_SECONDS = 0.2
 _NO_KEY = "no OPENAI_API_KEY: the offline model answers, by rules"
-_LOOK_SECONDS = 0.5
 _DOOR_NEEDS = ("connectrpc", "jinja2", "starlette", "uvicorn")
 _NO_DOOR = "no page: pip install 'consensus-engine[door]'"
 _USAGE_EXIT = 2
@@ -67,10 +66,12 @@ def _review(directory: Path, idea: str) -> int:
         return _USAGE_EXIT
     from consensus_cli.local.launch_settings import LaunchSettings
 
-    running = LaunchSettings.load_or_exit().review_listen
-    if _is_serving(running):
-        sys.stderr.write(f"using the review service that runs at {running}\n")
-        return _reviewed(running, idea)
+    settings = LaunchSettings.load_or_exit()
+    if is_serving(settings.review_listen):
+        sys.stderr.write(f"using the review service that runs at {settings.review_listen}\n")
+        if is_door(settings.door_listen):
+            os.environ.setdefault("CONSENSUS_DOOR", f"http://{settings.door_listen}")
+        return _reviewed(settings.review_listen, idea)
     with Stack(directory, quiet=True, is_tied=True) as stack:
         stack.start_persistence(METRICS_LISTEN="")
         _start_rest(stack, None, METRICS_LISTEN="")
@@ -81,18 +82,6 @@ def _review(directory: Path, idea: str) -> int:
         if code == 0:
             sys.stderr.write("The run is kept: after `make up` these commands show it.\n")
         return code
-
-
-def _is_serving(address: str) -> bool:
-    """Whether a review service that can work is there, in plain text, as `make up` starts it."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _LOOK_SECONDS).close()
-    except OSError:
-        return False
-    from consensus_rpc.process.healthcheck import check  # slow to load, and seldom needed
-
-    return check(address, REVIEW_SERVICE) == "SERVING"
 
 
 def _reviewed(address: str, idea: str) -> int:
@@ -173,7 +162,8 @@ def _announce(stack: Stack) -> None:
 
     addresses = stack.addresses
     model = f"offline model        {addresses.model_url}" if addresses.model_url else ""
-    door = f"page and HTTP        http://{addresses.door}/" if addresses.door else _NO_DOOR
+    door = f"page and HTTP        {addresses.door_url}/" if addresses.door else _NO_DOOR
+    shown = f"--door {addresses.door_url} " if addresses.door else ""
     sys.stdout.write(
         "\n".join(
             line
@@ -184,7 +174,7 @@ def _announce(stack: Stack) -> None:
                 model,
                 door,
                 "",
-                f'try:  {program()} review --server {addresses.review} "An idea in a few sentences."',
+                f'try:  {program()} {shown}review --server {addresses.review} "An idea in a few sentences."',
                 "Warnings alone are logged here, unless LOG_LEVEL is set. Ctrl-C stops everything.",
                 "",
             )
