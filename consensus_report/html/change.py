@@ -23,11 +23,12 @@ _CLASSES = {"+": "added", "-": "removed", "@": "place"}
 def change_section(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Markup:
     """The decision and what moved it, the edit, the personas, and the sections that differ."""
     notes, words = run.specification.revision.edit_notes, WordDiffs()
+    why = reason_lines(change)
     return section(
         "What changed",
         element("p", f"Against run {run.parent_run_id}", class_="kind"),
         element("p", element("strong", decision_line(change.decision))),
-        items(reason_lines(change)),
+        items(why) if why else None,
         [element("h3", "Edit notes"), *[element("p", line) for line in text.clean_lines(notes) if line]]
         if notes
         else None,
