@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from consensus_cli.arguments import inputs
 from consensus_cli.commands import (
     audit,
     benching,
@@ -119,6 +120,15 @@ def consensus(
             show_default=False,
         ),
     ] = None,
+    door: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_DOOR",
+            metavar="URL",
+            help="Where the page of runs is, such as http://127.0.0.1:8080: links to it are printed.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -138,6 +148,8 @@ def consensus(
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
     service, which draft (except submit), panel, usage, audit and doctor ask.
     """
+    if door:
+        os.environ["CONSENSUS_DOOR"] = inputs.page_address(door)
     _identify(context, key_file)
     _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from pathlib import Path
 
 from consensus_cli.local.installed import NO_SERVERS, has_servers
 from consensus_cli.local.processes import ChildFailed
-from consensus_cli.local.stack import REVIEW_SERVICE, Stack
+from consensus_cli.local.running import is_door, is_serving
+from consensus_cli.local.stack import Stack
 
-_LOOK_SECONDS = 0.5
 _USAGE_EXIT = 2
 _FAILED_EXIT = 1
 
@@ -63,8 +62,10 @@ def _review(directory: Path, idea: str) -> int:
     leave_on_signals()
     settings = LaunchSettings.load_or_exit()
     running = settings.review_listen
-    if _is_serving(running):
+    if is_serving(running):
         tell(f"using the review service that runs at {running}")
+        if is_door(settings.door_listen):
+            os.environ.setdefault("CONSENSUS_DOOR", f"http://{settings.door_listen}")
         return _reviewed(running, idea)
     with Stack(directory, quiet=True, is_tied=True) as stack:
         stack.start_persistence(METRICS_LISTEN="")
@@ -76,18 +77,6 @@ def _review(directory: Path, idea: str) -> int:
         if code == 0:
             tell("The run is kept: after `make up` these commands show it.")
         return code
-
-
-def _is_serving(address: str) -> bool:
-    """Whether a review service that can work is there, in plain text, as `make up` starts it."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _LOOK_SECONDS).close()
-    except OSError:
-        return False
-    from consensus_rpc.process.healthcheck import check  # slow to load, and seldom needed
-
-    return check(address, REVIEW_SERVICE) == "SERVING"
 
 
 def _reviewed(address: str, idea: str) -> int:

@@ -13,7 +13,9 @@ from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
 from consensus_door.page.acts import Acts
 from consensus_door.page.desk import Desk
+from consensus_door.page.journal import JournalPage
 from consensus_door.page.rendering import Rendering
+from consensus_door.page.revisions import Revisions
 from consensus_door.page.routes import Page
 from consensus_door.page.sessions import Sessions
 from consensus_door.page.watching import Watching
@@ -34,8 +36,11 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
     secret = settings.door_cookie_secret
     sessions = Sessions(None if secret is None else secret.get_secret_value())
     desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
-    page, acts = Page(desk, offered, described, Watching(desk.read)), Acts(desk)
-    routes = [*plain_routes(offered, described), *page.routes(), *acts.routes()]
+    revisions = Revisions(desk)
+    page = Page(desk, offered, described, Watching(desk.read), revisions)
+    routes = [*plain_routes(offered, described), *page.routes()]
+    for each in (revisions, JournalPage(desk), Acts(desk)):
+        routes += each.routes()
     router = Router(routes, redirect_slashes=False, default=_not_found)
     return Gate(
         app=Doors(rpc_application(services, settings.door_max_body_bytes), endpoints(services), router),

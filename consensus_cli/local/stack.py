@@ -57,6 +57,11 @@ class Addresses:
         """The base of the offline model's API."""
         return None if self.model is None else f"http://{self.model}/v1"
 
+    @property
+    def door_url(self) -> str | None:
+        """The base of the door's pages."""
+        return None if self.door is None else f"http://{self.door}"
+
 
 class Stack:
     """Starts the processes in `start_…`; stops them in the order door, review, persistence, model.

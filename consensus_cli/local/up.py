@@ -136,13 +136,14 @@ def _announce(stack: Stack, database: Mapping[str, str]) -> None:
         "review service": addresses.review,
         "persistence service": addresses.persistence,
         "offline model": addresses.model_url,
-        "page and HTTP": addresses.door and f"http://{addresses.door}/",
+        "page and HTTP": addresses.door and f"{addresses.door_url}/",
         "database": database.get("DATABASE_URL", "as DATABASE_URL or DB_HOST says"),
     }
     lines = [f"{what:<20} {where}" for what, where in named.items() if where]
     if not addresses.door:
         lines.append(NO_DOOR)
-    review = CommandSession(addresses.review).command("review")
+    page = ("--door", addresses.door_url) if addresses.door_url else ()
+    review = CommandSession(addresses.review).command(*page, "review")
     more = [
         f'try:  {review} "An idea in a few sentences."',
         "Warnings alone are logged here, unless LOG_LEVEL is set. Ctrl-C stops everything.",

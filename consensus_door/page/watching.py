@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from consensus.v1 import run_pb2
 from consensus_door.page.view import RunView, run_view
+from consensus_door.rpc.packed import turned
 from consensus_door.services.calling import Credential
 
 Read = Callable[[str, Credential], Awaitable[run_pb2.Run]]
@@ -31,7 +32,8 @@ class Watched:
         """
         async with self._reading:
             if self._view is None or self._view.last_sequence < sequence:
-                self._view = run_view(await self.read(self.run_id, self.credential))
+                run = await self.read(self.run_id, self.credential)
+                self._view = await turned(run.ByteSize(), run_view, run)
             return self._view
 
 

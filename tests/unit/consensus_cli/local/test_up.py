@@ -35,6 +35,7 @@ def test_it_says_what_it_waits_for_and_where_everything_is_and_drains_on_ctrl_c(
 ) -> None:
     process = up(launcher, LOG_LEVEL="INFO", **free_listens)
     wait_for(process, f"page and HTTP        http://{free_listens['DOOR_LISTEN']}/")
+    wait_for(process, f"--door http://{free_listens['DOOR_LISTEN']} review")
     wait_for(process, "Ctrl-C stops everything.")
     children = children_of(process, 4)
     _, err = end(process)
@@ -56,6 +57,7 @@ def test_a_review_beside_it_uses_it_and_its_log_leaves_the_addresses_alone(
     out, err = launcher.start(*demo, **free_listens).communicate(timeout=WAIT_SECONDS)
     assert f"using the review service that runs at {free_listens['REVIEW_LISTEN']}" in err
     assert "REJECT" in out
+    assert f"\nhttp://{free_listens['DOOR_LISTEN']}/runs/" in out
     out, err = end(process)
     assert out == ""
     assert '"level":"info"' not in err

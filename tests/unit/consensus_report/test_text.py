@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus_cli.view import text
+from consensus_report import text
 
 HOSTILE = {
     "a colour": ("\x1b[31mred", r"\x1b[31mred"),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consensus.v1 import decision_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.progress import reason
+from consensus_report import text
+from consensus_report.labels import reason
 
 
 def turnout_words(turnout: run_pb2.PanelTurnout) -> str:

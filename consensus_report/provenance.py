@@ -1,7 +1,7 @@
 """When a run was made, for whom, and which models answered: pure."""
 
 from consensus.v1 import run_pb2
-from consensus_cli.view import text
+from consensus_report import text
 
 
 def answering_models(run: run_pb2.Run) -> list[str]:

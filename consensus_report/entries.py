@@ -1,7 +1,7 @@
 """Lines of what a review says, whoever wrote it: pure."""
 
 from consensus.v1 import panel_pb2
-from consensus_cli.view import text
+from consensus_report import text
 
 CALLED_BLOCKING = " (called blocking, counts as a concern)"
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from consensus.v1 import document_pb2, panel_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.sections import is_field, section_name
 from consensus_documents import Section, read_sections
+from consensus_report import text
+from consensus_report.sections import is_field, section_name
 
 ATTACHMENTS = "attachments/"
 UNSUPPORTED = "quotes what is not there"

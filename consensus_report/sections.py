@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from consensus_cli.view import text
+from consensus_report import text
 
 _NAMES = {
     "title": "Title",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from consensus.v1 import decision_pb2
-from consensus_cli.view import text
-from consensus_cli.view.outcome import label_word
+from consensus_report import text
+from consensus_report.labels import label_word
 
 _LOWERING = {
     decision_pb2.DECISION_RULE_SECURITY_VETO: "a veto",

@@ -1,8 +1,8 @@
 """What a run is over, by the names that people are shown: pure."""
 
 from consensus.v1 import document_pb2, panel_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.quotations import heading, outline, sections_of
+from consensus_report import text
+from consensus_report.quotations import heading, outline, sections_of
 
 _FORMATS = {
     document_pb2.DOCUMENT_FORMAT_MARKDOWN: "Markdown",

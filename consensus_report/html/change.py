@@ -1,45 +1,44 @@
-"""What a revision changed about its parent, as a section of the HTML report."""
+"""What a revision changed about its parent, as a section."""
 
 from collections.abc import Iterator
 from itertools import takewhile
 
 from consensus.v1 import review_service_pb2, run_pb2
-from consensus_cli.report.markup import Child, Markup, element
-from consensus_cli.view import text
-from consensus_cli.view.diff import (
+from consensus_report import text
+from consensus_report.changes import (
     PERSONA_HEADER,
     changed_sections,
     decision_line,
-    line_style,
     persona_rows,
     reason_lines,
     unchanged_sections,
 )
-from consensus_cli.view.words import Piece, changed_words
+from consensus_report.html.markup import Child, Markup, element
+from consensus_report.html.parts import items, section, table
+from consensus_report.words import Piece, WordDiffs
 
-_LINE_CLASSES = {"green": "added", "red": "removed", "cyan": "place", "bold": "place"}
+_CLASSES = {"+": "added", "-": "removed", "@": "place"}
 
 
 def change_section(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> Markup:
     """The decision and what moved it, the edit, the personas, and the sections that differ."""
-    notes = run.specification.revision.edit_notes
-    return element(
-        "section",
-        element("h2", "What changed"),
+    notes, words = run.specification.revision.edit_notes, WordDiffs()
+    why = reason_lines(change)
+    return section(
+        "What changed",
         element("p", f"Against run {run.parent_run_id}", class_="kind"),
         element("p", element("strong", decision_line(change.decision))),
-        element("ul", [element("li", line) for line in reason_lines(change)]),
+        items(why) if why else None,
         [element("h3", "Edit notes"), *[element("p", line) for line in text.clean_lines(notes) if line]]
         if notes
         else None,
         _personas(change),
-        [_section(*section) for section in changed_sections(change)],
+        [_section(*each, words) for each in changed_sections(change)],
         _unchanged(change),
     )
 
 
 def _personas(change: review_service_pb2.DiffRunsResponse) -> Markup:
-    head = element("tr", [element("th", name, scope="col") for name in PERSONA_HEADER])
     rows = [
         element(
             "tr",
@@ -49,17 +48,17 @@ def _personas(change: review_service_pb2.DiffRunsResponse) -> Markup:
         )
         for name, *numbers, notes in persona_rows(change)
     ]
-    return element("div", element("table", element("thead", head), element("tbody", rows)), class_="scroll")
+    return table("Personas", [name or "notes" for name in PERSONA_HEADER], rows)
 
 
-def _section(name: str, became: str, lines: list[str]) -> Child:
+def _section(name: str, became: str, lines: list[str], words: WordDiffs) -> Child:
     return [
         element("h3", f"{name} ({became})"),
-        element("pre", list(_diff(lines)), class_="diff"),
+        element("pre", list(_diff(lines, words)), class_="diff"),
     ]
 
 
-def _diff(lines: list[str]) -> Iterator[Markup]:
+def _diff(lines: list[str], words: WordDiffs) -> Iterator[Markup]:
     """Each line; of those that replace others, one for one, the words that differ are marked."""
     rest = list(lines)
     while rest:
@@ -68,7 +67,7 @@ def _diff(lines: list[str]) -> Iterator[Markup]:
             yield _line(rest[0], [(rest[0], False)])
             del rest[0]
             continue
-        pairs = [changed_words(old[1:], new[1:]) for old, new in zip(removed, added, strict=True)]
+        pairs = [words.of(old[1:], new[1:]) for old, new in zip(removed, added, strict=True)]
         yield from (_line("-", [("-", False), *old]) for old, _ in pairs)
         yield from (_line("+", [("+", False), *new]) for _, new in pairs)
         del rest[: 2 * len(added)]
@@ -90,9 +89,11 @@ def _is_added(line: str) -> bool:
 
 
 def _line(kind: str, pieces: list[Piece]) -> Markup:
-    name = "del" if kind[:1] == "-" else "ins"
-    children: list[Child] = [element(name, words) if differs else words for words, differs in pieces]
-    return element("span", children, "\n", class_=f"line {_LINE_CLASSES.get(line_style(kind), '')}".strip())
+    is_header = kind.startswith(("--- ", "+++ "))
+    name = "place" if is_header else _CLASSES.get(kind[:1], "")
+    tag = "del" if kind[:1] == "-" else "ins"
+    children: list[Child] = [element(tag, said) if differs else said for said, differs in pieces]
+    return element("span", children, "\n", class_=f"line {name}".strip())
 
 
 def _unchanged(change: review_service_pb2.DiffRunsResponse) -> Child:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
-from consensus_cli.view import text
+from consensus_report import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,14 @@ class Markup:
 
     html: str
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.html)
+
+    def __html__(self) -> str:
+        """As templates ask whether something is HTML already."""
+        return self.html
+
 
 def element(name: str, *children: Child, **attributes: str) -> Markup:
     """An element; strings among its children and values of its attributes are cleaned and escaped.
@@ -28,6 +36,11 @@ def element(name: str, *children: Child, **attributes: str) -> Markup:
         f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items()
     )
     return Markup(f"<{name}{written}>{render(children)}</{name}>")
+
+
+def joined(*children: Child) -> Markup:
+    """Children, one after the other, without an element around them."""
+    return Markup(render(children))
 
 
 def render(child: Child) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from consensus.v1 import run_event_pb2, suspicion_pb2
-from consensus_cli.view import text
 from consensus_decision.suspicion import suspicion_name
+from consensus_report import text
 
 
 def suspicion_words(suspicions: Iterable[suspicion_pb2.Suspicion]) -> str:
