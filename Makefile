@@ -67,8 +67,13 @@ test-clients: $(READY) ## Run the clients of examples/ in the languages that are
 	@ALL_CLIENTS="$(ALL)" $(PY) -m pytest tests/clients --dist loadgroup $(ARGS)
 
 .PHONY: test-page
-test-page: $(READY) ## Run the door's page in a real Chromium (needs one)
+test-page: build/page/.ready ## Run the door's page in a real Chromium, with axe beside it (needs Chromium and npm)
 	@$(PY) -m pytest tests/page -n 0 $(ARGS)
+
+build/page/.ready: tests/page/package-lock.json $(READY)
+	@mkdir -p build/page && cp tests/page/.npmrc tests/page/package.json tests/page/package-lock.json build/page/ && \
+	  cd build/page && npm ci --no-progress --ignore-scripts --silent
+	@touch $@
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
