@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from consensus.v1 import run_pb2
+from consensus_door.metrics import DoorMetrics
 from consensus_door.page.view import RunView, run_view
 from consensus_door.services.calling import Credential
 
@@ -38,8 +39,9 @@ class Watched:
 class Watching:
     """The runs that are watched now."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, metrics: DoorMetrics) -> None:
         self._read = read
+        self._metrics = metrics
         self._watched: dict[tuple[str, str], Watched] = {}
 
     @contextmanager
@@ -47,10 +49,14 @@ class Watching:
         """A run, for one watcher of it; forgotten with the last of them."""
         key = (run_id, credential.text)
         watched = self._watched.setdefault(key, Watched(run_id, credential, self._read))
-        watched.watchers += 1
+        self._change(watched, 1)
         try:
             yield watched
         finally:
-            watched.watchers -= 1
+            self._change(watched, -1)
             if not watched.watchers:
                 del self._watched[key]
+
+    def _change(self, watched: Watched, change: int) -> None:
+        self._metrics.watched(watched.watchers, watched.watchers + change)
+        watched.watchers += change

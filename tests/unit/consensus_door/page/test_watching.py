@@ -2,7 +2,10 @@
 
 import asyncio
 
+from prometheus_client import CollectorRegistry
+
 from consensus.v1 import run_pb2
+from consensus_door.metrics import DoorMetrics
 from consensus_door.page.watching import Watching
 from consensus_door.services.calling import Credential
 
@@ -22,7 +25,7 @@ class Reads:
 
 async def test_watchers_with_one_credential_share_what_is_read() -> None:
     reads = Reads()
-    watching = Watching(reads)
+    watching = Watching(reads, DoorMetrics(CollectorRegistry()))
     ann, bob = Credential("Bearer a"), Credential("Bearer b")
     with watching.of("run-1", ann) as first, watching.of("run-1", ann) as second:
         await asyncio.gather(first.at(1), second.at(1))
@@ -40,7 +43,7 @@ async def test_watchers_with_one_credential_share_what_is_read() -> None:
 
 async def test_with_the_last_watcher_it_is_forgotten() -> None:
     reads = Reads()
-    watching = Watching(reads)
+    watching = Watching(reads, DoorMetrics(CollectorRegistry()))
     for _ in range(2):
         with watching.of("run-1", Credential()) as watched:
             await watched.at(1)
