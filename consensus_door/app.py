@@ -35,7 +35,7 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission, m
     secret = settings.door_cookie_secret
     sessions = Sessions(None if secret is None else secret.get_secret_value())
     desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
-    page, acts = Page(desk, offered, described, Watching(desk.read, metrics)), Acts(desk)
+    page, acts = Page(desk, offered, described, Watching(services.follow, desk.read, metrics)), Acts(desk)
     routes = [*plain_routes(offered, described), *page.routes(), *acts.routes()]
     router = Router(routes, redirect_slashes=False, default=_not_found)
     return Gate(
