@@ -70,6 +70,10 @@ test-clients: $(READY) ## Run the clients of examples/ in the languages that are
 test-page: build/page/.ready ## Run the door's page in a real Chromium, with axe beside it (needs Chromium and npm)
 	@$(PY) -m pytest tests/page -n 0 $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(READY) ## Make the pictures of docs/door/ anew, by the offline model (needs Chromium)
+	@$(PY) -m tests.page.screenshots
+
 build/page/.ready: tests/page/package-lock.json $(READY)
 	@mkdir -p build/page && cp tests/page/.npmrc tests/page/package.json tests/page/package-lock.json build/page/ && \
 	  cd build/page && npm ci --no-progress --ignore-scripts --silent
@@ -121,6 +125,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 .PHONY: bench-lists
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
+
+.PHONY: bench-page
+bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (a minute; needs Chromium)
+	@$(PY) -m tests.benchmarks.page $(ARGS)
 
 .PHONY: bench-documents
 bench-documents: $(READY) ## Documents reviewed by the offline model: time, quotations, particular concerns; ARGS="FILE …"
