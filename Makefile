@@ -86,7 +86,7 @@ build/deploy/.ready: requirements-deploy.lock $(READY)
 	@touch $@
 
 .PHONY: test-page
-test-page: $(READY) ## Run the door's page in a real Chromium (needs one)
+test-page: build/page/.ready ## Run the door's page in a real Chromium, with axe beside it (needs Chromium and npm)
 	@$(PY) -m pytest tests/page -n 0 $(ARGS)
 
 .PHONY: test-dashboard
@@ -95,6 +95,15 @@ test-dashboard: $(READY) ## Ask a real Prometheus for each panel after `make up`
 	  { echo "prometheus and promtool are missing: apt-get install prometheus, or a release of it"; exit 1; }
 	@promtool check rules deploy/prometheus/alerts.yaml
 	@$(PY) -m pytest tests/dashboard -n 0 -s $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(READY) ## Make the pictures of docs/door/ anew, by the offline model (needs Chromium)
+	@$(PY) -m tests.page.screenshots
+
+build/page/.ready: tests/page/package-lock.json $(READY)
+	@mkdir -p build/page && cp tests/page/.npmrc tests/page/package.json tests/page/package-lock.json build/page/ && \
+	  cd build/page && npm ci --no-progress --ignore-scripts --silent
+	@touch $@
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
@@ -142,6 +151,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 .PHONY: bench-lists
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
+
+.PHONY: bench-page
+bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (a minute; needs Chromium)
+	@$(PY) -m tests.benchmarks.page $(ARGS)
 
 .PHONY: bench-documents
 bench-documents: $(READY) ## Documents reviewed by the offline model: time, quotations, particular concerns; ARGS="FILE …"

@@ -11,6 +11,7 @@ from consensus_door.config import DoorSettings
 from consensus_door.gate.body import Bodies
 from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
+from consensus_door.metrics import DoorMetrics
 from consensus_door.page.acts import Acts
 from consensus_door.page.desk import Desk
 from consensus_door.page.journal import JournalPage
@@ -29,7 +30,7 @@ from consensus_rpc.server.admission import Admission
 _PLAIN_GRPC = ("application/grpc;", "application/grpc+")
 
 
-def door_app(settings: DoorSettings, services: Services, admission: Admission) -> Gate:
+def door_app(settings: DoorSettings, services: Services, admission: Admission, metrics: DoorMetrics) -> Gate:
     """The gate, and behind it RPCs by their names, plain HTTP and the page."""
     offered = operations(services)
     described = document(offered, metadata.version("consensus-engine"))
@@ -37,7 +38,7 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
     sessions = Sessions(None if secret is None else secret.get_secret_value())
     desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
     revisions = Revisions(desk)
-    page = Page(desk, offered, described, Watching(desk.read), revisions)
+    page = Page(desk, offered, described, Watching(services.follow, desk.read, metrics), revisions)
     routes = [*plain_routes(offered, described), *page.routes()]
     for each in (revisions, JournalPage(desk), Acts(desk)):
         routes += each.routes()
@@ -48,6 +49,7 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
         admission=admission,
         bodies=Bodies(settings.door_max_body_bytes, settings.door_request_seconds),
         max_header_bytes=settings.door_max_header_bytes,
+        metrics=metrics,
     )
 
 

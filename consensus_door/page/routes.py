@@ -12,14 +12,13 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from consensus.v1 import review_service_pb2, run_pb2
-from consensus_client.cursors import RunCursor
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
 from consensus_door.page.revisions import RevisionList, Revisions
 from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import Session
-from consensus_door.page.view import attempt_view, run_row, run_view
+from consensus_door.page.view import RunView, attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence
@@ -119,32 +118,27 @@ class Page:
         except ConsensusError as error:
             return self.desk.problem(request, error)
         return StreamingResponse(
-            self._fragments(RunCursor(request.path_params["run_id"], after), session),
+            self._fragments(request.path_params["run_id"], after, session),
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             media_type="text/event-stream",
         )
 
-    async def _fragments(self, cursor: RunCursor, session: Session) -> AsyncIterator[str]:
+    async def _fragments(self, run_id: str, after: int, session: Session) -> AsyncIterator[str]:
         """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
-        watch, at = cursor.watch_request(), 0
-        assert watch is not None
         try:
-            with self.watching.of(watch.run_id, session.credential) as watched:
-                followed = self.desk.services.follow(watch, session.credential)
-                async with aclosing(followed) as messages:
-                    async for message in messages:
-                        if not list(cursor.take(message)):
-                            yield ": heartbeat\n\n"
-                        elif cursor.after_sequence > at:
-                            run = await watched.at(cursor.after_sequence)
-                            at = run.last_sequence
-                            values = {"run": run, "me": self.desk.me(session)}
-                            text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
-                            yield _event(at, text)
+            with self.watching.of(run_id, session.credential) as watched:
+                async with aclosing(watched.views(after)) as views:
+                    async for run in views:
+                        yield ": heartbeat\n\n" if run is None else await self._fragment(run, session)
         except ConsensusError as error:
             if error.run_state is None:
                 return
         yield "event: end\ndata: over\n\n"
+
+    async def _fragment(self, run: RunView, session: Session) -> str:
+        values = {"run": run, "me": self.desk.me(session)}
+        text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
+        return _event(run.last_sequence, text)
 
 
 def _event(sequence: int, text: str) -> str:
