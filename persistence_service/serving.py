@@ -1,6 +1,7 @@
 """The persistence service, put together: builds every object, hands it in, serves until told to stop."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -96,13 +97,8 @@ async def serve_until_stopped(
         StartRefused: the service must not run on this database.
     """
     stop_tracing = configure_tracing("persistence_service")
-    get_logger().info("capacity", open_files=raise_soft_limit())
-    get_logger().info("settings", **settings.masked())
-    get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
-    options = settings.database_options()
-    if options.read_url is not None:
-        get_logger().info("replica", address=options.read_url.render_as_string(hide_password=True))
-    database = Database(options, RIGHTS)
+    _tell(settings)
+    database = Database(settings.database_options(), RIGHTS)
     keyring = Keyring(database, settings.content_keys_file)
     signing = Signing(database)
     once = OncePerKey(database, timedelta(seconds=settings.idempotency_key_ttl_seconds))
@@ -176,10 +172,8 @@ async def serve_until_stopped(
         server.announce()  # not before: a database that must not be used is to be said by one worker alone
 
     async def drain() -> None:
-        runs.drain()
-        drafts.drain()
-        if webhooks:
-            webhooks.drain()
+        for each in (runs, drafts, *webhooks):
+            each.drain()
 
     await server.start()
     run_access.start()
@@ -193,13 +187,13 @@ async def serve_until_stopped(
         background.append(asyncio.create_task(show_open_runs(database)))
     if checkpointer:
         background.append(asyncio.create_task(checkpointer.run()))
-    if webhooks:
-        webhooks.start()
+    for each in webhooks:
+        each.start()
     try:
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
-        if webhooks:
-            await webhooks.close()
+        for each in webhooks:
+            await each.close()
         for task in (readiness, *background):
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
@@ -210,6 +204,16 @@ async def serve_until_stopped(
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _tell(settings: PersistenceSettings) -> None:
+    """Says with what it begins."""
+    log, options = get_logger(), settings.database_options()
+    log.info("capacity", open_files=raise_soft_limit())
+    log.info("settings", **settings.masked())
+    log.info("database", address=options.url.render_as_string(hide_password=True))
+    if options.read_url is not None:
+        log.info("replica", address=options.read_url.render_as_string(hide_password=True))
 
 
 def _elsewhere(database: Database, user_data: UserData, keys: StoredKeys) -> Elsewhere:
@@ -258,10 +262,11 @@ def _checkpointer(
     )
 
 
-def _webhooks(settings: PersistenceSettings, database: Database) -> Dispatcher | None:
+def _webhooks(settings: PersistenceSettings, database: Database) -> Sequence[Dispatcher]:
+    """Who tells of runs that end; none where no address is given."""
     url = settings.webhook_url
     if url is None:
-        return None
+        return ()
     receiver = Receiver(
         url.get_secret_value(),
         settings.webhook_secrets(),
@@ -273,7 +278,7 @@ def _webhooks(settings: PersistenceSettings, database: Database) -> Dispatcher |
         retry_for=timedelta(days=settings.webhook_retry_days),
         door_url=settings.webhook_door_url or "",
     )
-    return Dispatcher(database, receiver, options)
+    return (Dispatcher(database, receiver, options),)
 
 
 def _run_options(settings: PersistenceSettings) -> RunOptions:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from consensus_rpc.security.files import TlsFiles
@@ -25,7 +25,7 @@ class CertificateObserver(Protocol):
         """New files are of no use, and the former are kept."""
 
     def expires(self, use: str, timestamp: Callable[[], float]) -> None:
-        """The certificate in use expires; `timestamp`, in seconds since 1970, says when, whenever it is asked."""
+        """The certificate in use expires; `timestamp`, in seconds since 1970, says when whenever asked."""
 
 
 class CertificateLogger:
