@@ -1,10 +1,11 @@
 """The persistence service, put together: builds every object, hands it in, serves until told to stop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
 from consensus.v1 import (
@@ -180,13 +181,8 @@ async def serve_until_stopped(
     draft_access.start()
     readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
     readiness.add_done_callback(lambda _: server.request_stop())
-    purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
-    background = [asyncio.create_task(each) for each in (purging, keyring.follow(), denials.run())]
-    if settings.metrics_listen:
-        database.show_pool()
-        background.append(asyncio.create_task(show_open_runs(database)))
-    if checkpointer:
-        background.append(asyncio.create_task(checkpointer.run()))
+    work = [keyring.follow(), denials.run(), *_work(settings, database, checkpointer)]
+    background = [asyncio.create_task(each) for each in work]
     for each in webhooks:
         each.start()
     try:
@@ -204,6 +200,19 @@ async def serve_until_stopped(
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _work(
+    settings: PersistenceSettings, database: Database, checkpointer: Checkpointer | None
+) -> list[Coroutine[Any, Any, None]]:
+    """What goes on for as long as the service serves."""
+    work = [purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)]
+    if settings.metrics_listen:
+        database.show_pool()
+        work.append(show_open_runs(database))
+    if checkpointer:
+        work.append(checkpointer.run())
+    return work
 
 
 def _tell(settings: PersistenceSettings) -> None:
