@@ -148,8 +148,7 @@ class FaultProxy:
         # One that is left open would be found by the garbage collector in some later test, and fail that one.
         for writer in self._writers:
             writer.transport.abort()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.gather(*(each.wait_closed() for each in self._writers), return_exceptions=True)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
