@@ -1,67 +1,140 @@
-"""A PostgreSQL primary that dies under reviews, and its synchronous standby that takes its place."""
+"""A PostgreSQL primary that dies under reviews, and its standby that takes its place.
+
+One for which commits waited has everything. One for which they did not lacks what was acknowledged last, and
+checkpoints kept elsewhere name what that was.
+"""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import pytest
 
 from consensus_cli.local.processes import reserve_port
+from consensus_contract.errors import RunNotFound
+from consensus_rpc.channel.status import contract_errors
+from persistence_service.audit.checkpoints import new_signing_key, signing_key
 from tests.faults.case import Case, Follower, running_case
 from tests.faults.conftest import with_password
 from tests.faults.stack import Stack
 from tests.support.pair import kinds, until
 from tests.support.postgres import Cluster
+from tests.support.processes import clean_environment, run_command
 
 _RUNS = 100
 _AWAY_SECONDS = 2.0
+_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A primary whose commits wait for its standby."""
+    """A primary and its standby."""
 
     primary: Cluster
     standby: Cluster
 
     def in_step(self) -> bool:
         """Whether the standby streams, and commits wait for it."""
-        with closing(psycopg2.connect(self.primary.admin_url)) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+        return bool(
+            _told(
+                self.primary,
+                "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'",
             )
-            return cursor.fetchone() is not None
+        )
+
+    def has(self, position: str) -> bool:
+        """Whether the standby shows all that the primary had written there."""
+        return bool(_told(self.standby, f"SELECT pg_last_wal_replay_lsn() >= '{position}'"))
+
+    def is_cut(self) -> bool:
+        """Whether the standby receives nothing."""
+        return not _told(self.standby, "SELECT count(*) FROM pg_stat_wal_receiver")
+
+    @asynccontextmanager
+    async def stack(self, folder: Path, **settings: str) -> AsyncIterator[Stack]:
+        """Services that know both servers' addresses."""
+        url = with_password(await asyncio.to_thread(self.primary.create_database))
+        both = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        stack = Stack(
+            folder, url, persistence_count=2, served_url=_elsewhere(url, both), persistence_settings=settings
+        )
+        try:
+            await asyncio.to_thread(stack.start)
+            yield stack
+        finally:
+            await asyncio.to_thread(stack.stop)
+
+    @asynccontextmanager
+    async def promoted(self, stack: Stack) -> AsyncIterator[None]:
+        """The standby takes the place of the primary, whose machine is gone: nothing refuses for it."""
+        await asyncio.to_thread(self.primary.kill)
+        with reserve_port(port=self.primary.port) as silent:
+            silent.listen()
+            await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.to_thread(self.standby.promote)
+            stack.database_url = _elsewhere(stack.database_url, f"127.0.0.1:{self.standby.port}")
+            yield
 
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     with Cluster() as primary, Cluster(primary) as standby:
-        primary.require_standby()
         yield Pair(primary, standby)
 
 
 @pytest.fixture
 async def own_case(pair: Pair, tmp_path: Path, mark: str) -> AsyncIterator[Case]:
-    """A case on the primary, whose services know both servers' addresses."""
+    """A case on a primary whose commits wait for its standby."""
+    pair.primary.require_standby()
+    await _until(pair.in_step)
+    async with pair.stack(tmp_path) as stack, running_case(stack, mark) as case:
+        yield case
 
-    async def is_in_step() -> bool:
-        return await asyncio.to_thread(pair.in_step)
 
-    await until(is_in_step)
-    url = with_password(await asyncio.to_thread(pair.primary.create_database))
-    both = f"127.0.0.1:{pair.primary.port},127.0.0.1:{pair.standby.port}"
-    stack = Stack(tmp_path, url, persistence_count=2, served_url=_elsewhere(url, both))
-    try:
-        await asyncio.to_thread(stack.start)
-        async with running_case(stack, mark) as case:
-            yield case
-    finally:
-        await asyncio.to_thread(stack.stop)
+@dataclass(slots=True)
+class Kept:
+    """What is kept of the audit trail where no database is: a key, and checkpoints signed with it."""
+
+    folder: Path
+    key: str = field(default_factory=new_signing_key)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"AUDIT_SIGNING_KEY": self.key, "AUDIT_CHECKPOINT_FILE": str(self.folder / "own.jsonl")}
+
+    def found_missing(self, stack: Stack) -> dict[str, str]:
+        """By stream, what the trail as it stands lacks of the checkpoints."""
+        self.audit(stack, "export", "-o", "trail.jsonl")
+        public_key = signing_key(self.key).public_key().public_bytes_raw().hex()
+        said = self.audit(
+            stack, "verify", "trail.jsonl", "--checkpoints", "kept.jsonl", "--public-key", public_key, code=1
+        )
+        *findings, verdict = said.splitlines()
+        assert verdict.startswith("NOT whole")
+        return dict(each.split(" ", 1) for each in findings)
+
+    def audit(self, stack: Stack, *arguments: str, code: int = 0) -> str:
+        environment = clean_environment(CONSENSUS_PERSISTENCE=stack.persistences[0].address)
+        answer = run_command("audit", *arguments, environment=environment, folder=self.folder)
+        assert answer.returncode == code, answer.stderr
+        return answer.stdout
+
+
+def _told(server: Cluster, question: str) -> Any:
+    with closing(psycopg2.connect(server.admin_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        return next(iter(cursor.fetchone() or ()), None)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    await until(lambda: asyncio.to_thread(condition), _WAIT_SECONDS)
 
 
 def _elsewhere(url: str, address: str) -> str:
@@ -81,12 +154,7 @@ async def test_the_primary_is_killed_and_the_standby_promoted(own_case: Case, pa
     begun = await case.start(case.stack.reviews[0])  # is written while the primary dies
 
     await case.release()
-    await asyncio.to_thread(pair.primary.kill)
-    with reserve_port(port=pair.primary.port) as silent:  # as where a machine is gone that could refuse
-        silent.listen()
-        await asyncio.sleep(_AWAY_SECONDS)
-        await asyncio.to_thread(pair.standby.promote)
-        case.stack.database_url = _elsewhere(case.stack.database_url, f"127.0.0.1:{pair.standby.port}")
+    async with pair.promoted(case.stack):
         ends = await asyncio.gather(*(case.finish(caller.run_id, caller.last) for caller in callers))
         ends.append(await case.finish(begun))
         later = await case.start(case.stack.reviews[1])
@@ -104,3 +172,45 @@ async def _asked(case: Case, callers: list[Follower]) -> dict[tuple[str, str], i
             counted = await case.model_wait({}, run_id=caller.run_id, persona=persona)
             asked[caller.run_id, persona] = counted["total"]["started"]
     return asked
+
+
+@pytest.mark.slow_fault
+@pytest.mark.timeout(300)  # two servers and five processes, on whatever machine
+async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
+    pair: Pair, tmp_path: Path, mark: str
+) -> None:
+    kept = Kept(tmp_path)
+    async with (
+        pair.stack(tmp_path, **kept.settings) as stack,
+        running_case(stack, mark, is_checked=False) as case,  # for once, what was acknowledged is not there
+    ):
+        whole = await case.start(stack.reviews[0])
+        await case.finish(whole)
+        await case.hold("critic")
+        shortened = await case.stream(stack.reviews[1])
+        await shortened.until("persona_review_ready", 4)
+        await _until(partial(pair.has, _told(pair.primary, "SELECT pg_current_wal_lsn()")))
+        await asyncio.to_thread(pair.standby.follow, None)
+        await _until(pair.is_cut)
+
+        await case.release()
+        await shortened.rest()
+        lost = [await case.start(review) for review in stack.reviews]
+        for run_id in lost:
+            await case.finish(run_id)
+        await asyncio.to_thread(kept.audit, stack, "checkpoint", "-o", "kept.jsonl")
+        async with pair.promoted(stack):
+            await asyncio.to_thread(stack.wait_serving)
+
+            # Whoever takes it over knows of no review by the critic, and asks for one again.
+            assert kinds(await case.finish(shortened.run_id))[-1] == "run_completed"
+            later = await case.start(stack.reviews[0])
+            assert kinds(await case.finish(later))[-1] == "run_completed"
+            for run_id in lost:
+                with pytest.raises(RunNotFound), contract_errors():
+                    await case.run(run_id)
+            assert (await case.run(whole)).decision.label
+            assert await asyncio.to_thread(kept.found_missing, stack) == {
+                f"runs/{shortened.run_id}": "entry 1: recomputed",
+                **{f"runs/{run_id}": "entry 1: cut off" for run_id in lost},
+            }

@@ -195,6 +195,11 @@ class Cluster(Server):
         self._execute("ALTER SYSTEM RESET synchronous_standby_names")
         self._execute("SELECT pg_reload_conf()")
 
+    def follow(self, primary: "Cluster | None") -> None:
+        """From now on a standby receives from that server, or from none."""
+        self._execute(f"ALTER SYSTEM SET primary_conninfo = '{primary.admin_url if primary else ''}'")
+        self._execute("SELECT pg_reload_conf()")
+
     def promote(self) -> None:
         """Make a standby a primary of its own."""
         self._run("pg_ctl", "promote", "--wait")
