@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTALL_SECONDS = 300
 UV = str(Path(sys.executable).parent / "uv")
 
 
@@ -18,7 +19,7 @@ def run(*command: str | Path) -> str:
     Raises:
         AssertionError: it failed.
     """
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -46,7 +46,14 @@ pytestmark = pytest.mark.timeout(600)  # environments are made, and compiled, ho
 def asked(environment: Environment, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command there, in a world with nothing else."""
     command = [environment.command, *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env={"PATH": "", **settings})
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        env={"PATH": "", **settings},
+    )
 
 
 def test_the_client_alone_reviews_and_brings_no_library_of_a_server(install: Install, tmp_path: Path) -> None:

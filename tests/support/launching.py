@@ -51,7 +51,8 @@ class Launcher:
         for process in self._started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            with process:  # closes its pipes, which what it has left behind would keep open
+                pass
 
 
 def children_of(process: subprocess.Popen[str], count: int) -> list[psutil.Process]:
