@@ -1,7 +1,5 @@
 """Labels whose values come from outside: so many are told apart, and no metric grows beyond that."""
 
-from threading import Lock
-
 OTHER = "other"
 _MOST_CHARACTERS = 200
 
@@ -9,13 +7,13 @@ _MOST_CHARACTERS = 200
 class BoundedLabel:
     """Makes a label's value of a name from outside: the first `most` names are their own, all others `other`.
 
-    With `most` 0 the value is empty, which to Prometheus is no label at all. Any thread may call it.
+    With `most` 0 the value is empty, which to Prometheus is no label at all. Any thread may call it; several that
+    meet may go beyond `most` by their number.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._known: set[str] = set()
-        self._lock = Lock()
 
     def __call__(self, name: str) -> str:
         """The value for a name."""
@@ -23,10 +21,9 @@ class BoundedLabel:
             return ""
         if name in self._known:
             return name
-        with self._lock:
-            if len(self._known) >= self.most or len(name) > _MOST_CHARACTERS:
-                return OTHER
-            self._known.add(name)
+        if len(self._known) >= self.most or len(name) > _MOST_CHARACTERS:
+            return OTHER
+        self._known.add(name)
         return name
 
 

@@ -223,8 +223,8 @@ class Cluster(Server):
 
     def follow(self, primary: "Cluster | None") -> None:
         """From now on a standby receives from that server, or from none."""
-        self._execute(f"ALTER SYSTEM SET primary_conninfo = '{primary.admin_url if primary else ''}'")
-        self._execute("SELECT pg_reload_conf()")
+        self.execute(f"ALTER SYSTEM SET primary_conninfo = '{primary.admin_url if primary else ''}'")
+        self.execute("SELECT pg_reload_conf()")
 
     def promote(self) -> None:
         """Make a standby a primary of its own."""

@@ -1,6 +1,7 @@
 """What `audit verify` says of a trail after a restore."""
 
-from consensus_cli.view.verdict import verdict_lines, verdict_message
+from consensus_cli.view.verdict import verdict_message
+from consensus_report.verdict import verdict_lines
 from consensus_journal import Fault, StreamFinding, Verdict
 
 
