@@ -7,8 +7,8 @@ _MOST_CHARACTERS = 200
 class BoundedLabel:
     """Makes a label's value of a name from outside: the first `most` names are their own, all others `other`.
 
-    With `most` 0 the value is empty, which to Prometheus is no label at all. Any thread may call it; several that
-    meet may go beyond `most` by their number.
+    With `most` 0 the value is empty, which to Prometheus is no label at all. Any thread may call it; several
+    that meet may go beyond `most` by their number.
     """
 
     def __init__(self, most: int) -> None:

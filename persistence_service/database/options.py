@@ -15,7 +15,6 @@ ACCEPTED_URLS = (
     "user and password escaped (@ as %40), commas between several hosts, and perhaps parameters such as "
     "?sslmode=require"
 )
-DEFAULT_PORT = 5432
 # Of libpq's parameters those that are no secrets, and that the service does not set itself.
 _PARAMETERS = frozenset(
     {
@@ -25,12 +24,13 @@ _PARAMETERS = frozenset(
         *("sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout"),
     }
 )
+_MOST_PORT = 65_535
 _POSTGRESQL = {"postgres", "postgresql", "postgresql+psycopg2"}
 # libpq's own form, which SQLAlchemy does not read: postgresql://user@one:5432,two:5432/name
 _SEVERAL_HOSTS = re.compile(
     r"(?P<before>[^/?#]*://([^/?#@]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<after>[/?].*)?"
 )
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:(?P<port>[0-9]{1,5}))?")
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:(?P<port>[1-9][0-9]{0,4}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,31 +91,28 @@ def shown_address(options: "DatabaseOptions") -> str:
     """Where the database is, without user, password and parameters, which may be secret too."""
     if options.backend == "sqlite":
         return f"sqlite:///{options.sqlite_path}"
-    url = options.url
-    if several := _hosts(url):
-        return f"postgresql://{','.join(several)}/{url.database}"
-    return URL.create("postgresql", host=url.host, port=url.port, database=url.database).render_as_string()
+    places = ",".join(f"{host}:{port}" if port else host for host, port in _places(options.url))
+    return f"postgresql://{places}/{options.url.database}"
 
 
 def names_several_hosts(url: URL) -> bool:
     """Whether the database is at one of several hosts, such as a primary and its standbys."""
-    return bool(_hosts(url)) or "," in (url.host or "")
+    return len(_places(url)) > 1
 
 
-def _hosts(url: URL) -> list[str]:
-    """Those of the parameter `host`, where it names several, with their ports."""
-    hosts = _listed(url.query.get("host", ""))
-    if len(hosts) < 2:
-        return []
-    if "port" not in url.query and all(":" in host for host in hosts):  # SQLAlchemy's form
-        return hosts
-    ports = _listed(url.query.get("port", "")) or [str(DEFAULT_PORT)]
-    return [f"{host}:{port}" for host, port in zip(hosts, ports * len(hosts), strict=False)]
+def _places(url: URL) -> list[tuple[str, str]]:
+    """Hosts, those of IPv6 in brackets, and their ports, empty where none is given, as the driver has them.
 
-
-def _listed(value: str | tuple[str, ...]) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
-    return [part for part in parts if part]
+    Raises:
+        ArgumentError: ports that are none, or not as many as hosts.
+    """
+    _, told = url.get_dialect()().create_connect_args(url)
+    hosts = str(told.get("host") or told.get("hostaddr") or "").split(",")
+    ports = str(told.get("port", "")).split(",")
+    if not all(port == "" or 0 < int(port) <= _MOST_PORT for port in ports):
+        raise ArgumentError("ports beyond all ports")
+    each = ports * len(hosts) if len(ports) == 1 else ports
+    return [(f"[{host}]" if ":" in host else host, port) for host, port in zip(hosts, each, strict=True)]
 
 
 def normalise_url(text: str) -> URL:
@@ -126,10 +123,10 @@ def normalise_url(text: str) -> URL:
     """
     try:
         url = _parsed(text.strip())
+        if url.drivername in _POSTGRESQL:
+            return _postgresql(url)
     except ArgumentError as error:
         raise ValueError(f"is not of the form {ACCEPTED_URLS}") from error
-    if url.drivername in _POSTGRESQL:
-        return _postgresql(url)
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(url)
     raise ValueError(f"is not of the form {ACCEPTED_URLS}")
@@ -140,15 +137,14 @@ def _parsed(text: str) -> URL:
     several = _SEVERAL_HOSTS.fullmatch(text)
     if several is None:
         return make_url(text)
-    found = [_HOST_AND_PORT.fullmatch(each) for each in several["hosts"].split(",")]
     url = make_url(f"{several['before']}{several['after'] or ''}")
-    if url.query.keys() & {"host", "port"} or not all(found):
+    places = [found for each in several["hosts"].split(",") if (found := _HOST_AND_PORT.fullmatch(each))]
+    if url.query.keys() & {"host", "port"} or len(places) <= several["hosts"].count(","):
         raise ArgumentError("hosts that are no hosts, or named twice")
-    parts = [each for each in found if each is not None]
     return url.update_query_dict(
         {
-            "host": ",".join(each["host"].strip("[]") for each in parts),
-            "port": ",".join(each["port"] or str(DEFAULT_PORT) for each in parts),
+            "host": ",".join(each["host"].strip("[]") for each in places),
+            "port": ",".join(each["port"] or "" for each in places),  # libpq has a default
         }
     )
 
@@ -163,7 +159,9 @@ def _postgresql(url: URL) -> URL:
     if not url.query.keys() <= _PARAMETERS:
         allowed = ", ".join(sorted(_PARAMETERS))
         raise ValueError(f"is not postgresql://user:password@host:port/name with parameters of {allowed}")
-    return url.set(drivername="postgresql+psycopg2")
+    url = url.set(drivername="postgresql+psycopg2")
+    _places(url)  # what is no place is said now, and not awaited as if it were away
+    return url
 
 
 def _sqlite(url: URL) -> URL:

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 
+from consensus_cli.local.processes import reserve_port
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from persistence_service.audit.checkpoints import new_signing_key, signing_key
-from tests.faults.case import Case, running_case
+from tests.faults.case import Case, Follower, running_case
 from tests.faults.conftest import with_password
 from tests.faults.stack import Stack
 from tests.support.pair import kinds, until
@@ -70,12 +71,16 @@ class Pair:
         finally:
             await asyncio.to_thread(stack.stop)
 
-    async def promote(self, stack: Stack) -> None:
-        """The standby takes the place of the primary, which dies."""
+    @asynccontextmanager
+    async def promoted(self, stack: Stack) -> AsyncIterator[None]:
+        """The standby takes the place of the primary, whose machine is gone: nothing refuses for it."""
         await asyncio.to_thread(self.primary.kill)
-        await asyncio.sleep(_AWAY_SECONDS)
-        await asyncio.to_thread(self.standby.promote)
-        stack.database_url = _elsewhere(stack.database_url, f"127.0.0.1:{self.standby.port}")
+        with reserve_port(port=self.primary.port) as silent:
+            silent.listen()
+            await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.to_thread(self.standby.promote)
+            stack.database_url = _elsewhere(stack.database_url, f"127.0.0.1:{self.standby.port}")
+            yield
 
 
 @pytest.fixture
@@ -113,7 +118,7 @@ class Kept:
         )
         *findings, verdict = said.splitlines()
         assert verdict.startswith("NOT whole")
-        return dict(each.split(" ", 1) for each in findings)
+        return {each.split(" ", 1)[0]: each.rpartition(": ")[2] for each in findings}
 
     def audit(self, stack: Stack, *arguments: str, code: int = 0) -> str:
         environment = clean_environment(CONSENSUS_PERSISTENCE=stack.persistences[0].address)
@@ -145,20 +150,28 @@ async def test_the_primary_is_killed_and_the_standby_promoted(own_case: Case, pa
     await case.hold("critic", "optimist")
     callers = [await case.stream(case.stack.reviews[n % 2]) for n in range(_RUNS)]
     await asyncio.gather(*(caller.until("persona_review_ready", 3) for caller in callers))
+    asked = await _asked(case, callers)
     begun = await case.start(case.stack.reviews[0])  # is written while the primary dies
 
     await case.release()
-    await pair.promote(case.stack)
-    ends = await asyncio.gather(*(case.finish(caller.run_id, caller.last) for caller in callers))
-    ends.append(await case.finish(begun))
-    later = await case.start(case.stack.reviews[1])
+    async with pair.promoted(case.stack):
+        ends = await asyncio.gather(*(case.finish(caller.run_id, caller.last) for caller in callers))
+        ends.append(await case.finish(begun))
+        later = await case.start(case.stack.reviews[1])
 
     assert Counter(kinds(events)[-1] for events in ends) == {"run_completed": _RUNS + 1}
     assert kinds(await case.finish(later))[-1] == "run_completed"
+    assert await _asked(case, callers) == asked
+
+
+async def _asked(case: Case, callers: list[Follower]) -> dict[tuple[str, str], int]:
+    """How often the model was asked for each review that a caller has: twice where a lease ran out before."""
+    asked = {}
     for caller in callers:
         for persona in caller.reviewed():
             counted = await case.model_wait({}, run_id=caller.run_id, persona=persona)
-            assert counted["total"]["started"] == 1
+            asked[caller.run_id, persona] = counted["total"]["started"]
+    return asked
 
 
 @pytest.mark.slow_fault
@@ -186,18 +199,18 @@ async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
         for run_id in lost:
             await case.finish(run_id)
         await asyncio.to_thread(kept.audit, stack, "checkpoint", "-o", "kept.jsonl")
-        await pair.promote(stack)
-        await asyncio.to_thread(stack.wait_serving)
+        async with pair.promoted(stack):
+            await asyncio.to_thread(stack.wait_serving)
 
-        # Whoever takes it over knows of no review by the critic, and asks for one again.
-        assert kinds(await case.finish(shortened.run_id))[-1] == "run_completed"
-        later = await case.start(stack.reviews[0])
-        assert kinds(await case.finish(later))[-1] == "run_completed"
-        for run_id in lost:
-            with pytest.raises(RunNotFound), contract_errors():
-                await case.run(run_id)
-        assert (await case.run(whole)).decision.label
-        assert await asyncio.to_thread(kept.found_missing, stack) == {
-            f"runs/{shortened.run_id}": "entry 1: recomputed",
-            **{f"runs/{run_id}": "entry 1: cut off" for run_id in lost},
-        }
+            # Whoever takes it over knows of no review by the critic, and asks for one again.
+            assert kinds(await case.finish(shortened.run_id))[-1] == "run_completed"
+            later = await case.start(stack.reviews[0])
+            assert kinds(await case.finish(later))[-1] == "run_completed"
+            for run_id in lost:
+                with pytest.raises(RunNotFound), contract_errors():
+                    await case.run(run_id)
+            assert (await case.run(whole)).decision.label
+            assert await asyncio.to_thread(kept.found_missing, stack) == {
+                f"runs/{shortened.run_id}": "recomputed",
+                **{f"runs/{run_id}": "cut off" for run_id in lost},
+            }

@@ -1,6 +1,7 @@
 """A database that goes away is noticed in time, calls fail at once, and it comes back by itself."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,25 @@ def test_a_connection_can_be_cut_from_its_first_statement_on(
             connecting.result()
     assert time.monotonic() - began < 9
     engine.dispose()
+
+
+def test_a_first_host_that_never_answers_is_passed_over(postgres_url: str) -> None:
+    """As when a primary's machine is gone, and nothing is there to refuse a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = urlsplit(postgres_url).netloc
+        credentials, _, host = place.rpartition("@")
+        both = f"{credentials}@127.0.0.1:{silent.getsockname()[1]},{host}"
+        database = Database(options_for(postgres_url.replace(place, both)))
+        database.open()
+        ends = time.monotonic() + WAIT
+        while True:
+            try:
+                assert database.unit_of_work(one, read_only=True) == 1
+                break
+            except DatabaseUnavailable:  # its probe still waits for the first host
+                assert time.monotonic() < ends
+                time.sleep(0.05)
+        database.close()
 
 
 async def test_a_black_hole_is_answered_in_time_and_every_thread_freed(postgres_url: str) -> None:

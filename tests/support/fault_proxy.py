@@ -42,6 +42,8 @@ class FaultProxy:
     _server: asyncio.Server | None = None
     _pairs: set[_Pair] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _closed: bool = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -90,7 +92,8 @@ class FaultProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connection_count += 1
-        if self._refusing:
+        self._writers.append(writer)
+        if self._refuses():
             _reset(writer)
             return
         host, port = self.target.rsplit(":", 1)
@@ -99,10 +102,18 @@ class FaultProxy:
         except OSError:
             _reset(writer)
             return
+        self._writers.append(target_writer)
+        if self._refuses():  # by now
+            _reset(writer)
+            _reset(target_writer)
+            return
         pair = _Pair(writer, target_writer)
         self._pairs.add(pair)
         self._spawn(self._pump(reader, target_writer, pair, is_reply=False))
         self._spawn(self._pump(target_reader, writer, pair, is_reply=True))
+
+    def _refuses(self) -> bool:
+        return self._refusing or self._closed
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, pair: _Pair, *, is_reply: bool
@@ -129,10 +140,15 @@ class FaultProxy:
     async def _close(self) -> None:
         assert self._server is not None
         self._server.close()
+        self._closed = True
         self.reset()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # One that is left open would be found by the garbage collector in some later test, and fail that one.
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*(each.wait_closed() for each in self._writers), return_exceptions=True)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

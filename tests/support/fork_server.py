@@ -24,17 +24,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+_ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_LOOK_SECONDS = 0.05
 
 
 class ForkServer:
     """One process that has imported, and the children it forked, which are waited for through it."""
 
-    def __init__(self, root: Path, *imported: str) -> None:
+    def __init__(self, *imported: str) -> None:
         """Start it; what is forked before it has imported everything waits for that."""
         self.imported = imported
         ours, theirs = socket.socketpair()
-        paths = os.pathsep.join((str(root), str(root / "gen")))
+        paths = os.pathsep.join((str(_ROOT), str(_ROOT / "gen")))
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "tests.support.fork_server", str(theirs.fileno()), *imported],
@@ -53,7 +54,7 @@ class ForkServer:
             self._lines.flush()
             answer = self._lines.readline()
         if not answer:
-            raise RuntimeError(f"the fork server of {self.imported[0]} has ended")
+            raise RuntimeError(f"the fork server of {', '.join(self.imported)} has ended")
         return json.loads(answer)
 
     def start(
@@ -121,7 +122,7 @@ class Child:
 def _import(name: str) -> None:
     """A library's module, or one of our packages with all that it holds."""
     module = importlib.import_module(name)
-    if Path(module.__file__ or "").parent.parent == Path.cwd():
+    if Path(module.__file__ or "").parent.parent == _ROOT:
         for each in pkgutil.walk_packages(module.__path__, f"{name}."):
             importlib.import_module(each.name)
 

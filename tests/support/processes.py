@@ -26,33 +26,11 @@ _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 # from nothing.
 _COMMANDS = ("consensus_cli", "offline_model", "persistence_service", "review_service")
 LIBRARIES = (  # neither gRPC nor what imports it
-    *(
-        "aiohttp",
-        "alembic.command",
-        "alembic.context",
-        "cryptography.x509",
-        "google.protobuf.descriptor_pool",
-    ),
-    *(
-        "jiter",
-        "jwt",
-        "openai",
-        "openai.types.responses",
-        "opentelemetry.sdk.trace",
-        "orjson",
-        "prometheus_client",
-    ),
-    *(
-        "protovalidate",
-        "psycopg2",
-        "pydantic",
-        "pydantic_settings",
-        "rfc8785",
-        "rich.console",
-        "sqlalchemy.orm",
-    ),
-    *("structlog", "tenacity", "uvloop"),
-)
+    "aiohttp", "alembic.command", "alembic.context", "cryptography.x509", "google.protobuf.descriptor_pool",
+    "jiter", "jwt", "openai.types.responses", "opentelemetry.sdk.trace", "orjson", "prometheus_client",
+    "protovalidate", "psycopg2", "pydantic", "pydantic_settings", "rfc8785", "rich.console", "sqlalchemy.orm",
+    "structlog", "tenacity", "uvloop",
+)  # fmt: skip
 _fork_servers: dict[str, ForkServer] | None = None
 
 
@@ -128,7 +106,7 @@ def _fork_server(name: str, *imported: str) -> ForkServer | None:
     if _fork_servers is None:
         return None
     if name not in _fork_servers:
-        _fork_servers[name] = ForkServer(ROOT, *imported)
+        _fork_servers[name] = ForkServer(*imported)
     return _fork_servers[name]
 
 

@@ -1,8 +1,8 @@
 """What `audit verify` says of a trail after a restore."""
 
 from consensus_cli.view.verdict import verdict_message
-from consensus_report.verdict import verdict_lines
 from consensus_journal import Fault, StreamFinding, Verdict
+from consensus_report.verdict import verdict_lines
 
 
 def test_what_is_cut_off_is_named_to_its_end_and_what_is_not_named_is_counted() -> None:

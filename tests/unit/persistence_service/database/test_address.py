@@ -27,11 +27,13 @@ def test_parameters_of_a_postgresql_address_are_kept() -> None:
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ("postgres://u:p@one,two:5433/n", "postgresql://one:5432,two:5433/n"),
-        ("postgresql://[::1]:5433,two/n?sslmode=require", "postgresql://::1:5433,two:5432/n"),
+        ("postgres://u:p@one,two:5433/n", "postgresql://one,two:5433/n"),
+        ("postgresql://[::1]:5433,two/n?sslmode=require", "postgresql://[::1]:5433,two/n"),
         ("postgresql:///n?host=one:1&host=two:2", "postgresql://one:1,two:2/n"),
-        ("postgresql:///n?host=one,two&port=6432", "postgresql://one:6432,two:6432/n"),
-        ("postgresql://u:p@one:5433/n", "postgresql://one:5433/n"),
+        ("postgresql:///n?host=one,two&port=6432,6433", "postgresql://one:6432,two:6433/n"),
+        ("postgresql:///n?hostaddr=10.0.0.1,10.0.0.2", "postgresql://10.0.0.1,10.0.0.2/n"),
+        ("postgresql://u:p,w@one:5433/n", "postgresql://one:5433/n"),
+        ("postgresql:///n", "postgresql:///n"),
     ],
 )
 def test_a_primary_and_its_standbys_are_one_address(given: str, shown: str) -> None:
@@ -62,6 +64,10 @@ def test_a_sqlite_address_is_a_path(given: str, path: str) -> None:
         "postgresql://u:sesame@h,/n",
         "postgresql://u:sesame@h:1,i:x/n",
         "postgresql://u:sesame@h,i/n?host=j",
+        "postgresql://u:sesame@h:65536/n",
+        "postgresql://u:sesame@h:1,i:0/n",
+        "postgresql://u:sesame@/n?host=h,i,j&port=1,2",
+        "postgresql://u:sesame@/n?host=h,i&port=x,2",
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:///file:sesame?mode=memory",
