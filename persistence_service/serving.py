@@ -173,7 +173,9 @@ async def serve_until_stopped(
         server.announce()  # not before: a database that must not be used is to be said by one worker alone
 
     async def drain() -> None:
-        for each in (runs, drafts, *webhooks):
+        runs.drain()
+        drafts.drain()
+        for each in webhooks:
             each.drain()
 
     await server.start()
