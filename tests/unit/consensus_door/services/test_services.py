@@ -45,6 +45,7 @@ class Stand:
     async def stream(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         yield b""
         yield b""
+        await asyncio.Event().wait()  # a stream that has ended is ended by nobody else
 
 
 @asynccontextmanager
