@@ -11,7 +11,9 @@ RUN python -m venv /build/tools \
     && python -m venv /app \
     && /app/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements-runtime.lock
 COPY . .
-RUN /build/tools/bin/python -m hatchling build -t wheel -d dist \
+RUN for package in packages/client .; do \
+        (cd $package && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist) || exit 1; \
+    done \
     && /app/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
 FROM ${PYTHON_IMAGE}

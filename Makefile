@@ -20,11 +20,11 @@ export IDEA CONFIRM
 ##@ Use
 .PHONY: review
 review: $(READY) ## Review IDEA="…" with both services, SQLite and, without a key, the offline model
-	@$(PY) -m consensus_cli.local.demo --idea="$$IDEA"
+	@$(PY) -m consensus_cli.demo --idea="$$IDEA"
 
 .PHONY: up
 up: $(READY) ## Start everything in the foreground; Ctrl-C drains and stops it
-	@$(PY) -m consensus_cli.local.demo --up
+	@$(PY) -m consensus_cli up --data data --free-ports
 
 .PHONY: migrate
 migrate: $(READY) ## Bring the schema of the database (DATABASE_URL, DB_*) to the newest revision
@@ -42,17 +42,27 @@ db-reset: $(READY) ## Drop the database named CONFIRM=…, migrate it anew, list
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (done by every other target when needed)
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
+$(READY): requirements.lock pyproject.toml packages/client/pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 	@touch $@
 
 .PHONY: test
 test: $(READY) ## Run all tests, on SQLite and PostgreSQL; ARGS="…" goes to pytest
-	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/model --ignore=tests/page $(ARGS)
+	@$(PY) -m pytest --ignore=tests/clients --ignore=tests/dashboard --ignore=tests/deploy --ignore=tests/model \
+		--ignore=tests/page $(ARGS)
+
+.PHONY: test-pooled
+test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in transaction mode (needs one)
+	@TEST_POOLED=1 $(PY) -m pytest tests/storage tests/faults/test_pooler.py -k "not sqlite" \
+	  -m "slow_fault or not slow_fault" $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
+
+.PHONY: drill
+drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md says, on both databases
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.backup
 
 .PHONY: soak
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE
@@ -66,9 +76,34 @@ hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model
 test-clients: $(READY) ## Run the clients of examples/ in the languages that are here; ALL=1 those slow to build too
 	@ALL_CLIENTS="$(ALL)" $(PY) -m pytest tests/clients --dist loadgroup $(ARGS)
 
+.PHONY: test-deploy
+test-deploy: build/deploy/.ready ## Build deploy/, hold it against schemas, run what it runs; names what it left out
+	@$(PY) -m pytest tests/deploy -n 0 $(ARGS)
+
+build/deploy/.ready: requirements-deploy.lock $(READY)
+	@$(UV) "$$uv" venv --quiet --allow-existing --python $(PY) build/deploy/.venv && \
+	  VIRTUAL_ENV="$$PWD/build/deploy/.venv" "$$uv" pip sync --quiet --require-hashes requirements-deploy.lock
+	@touch $@
+
 .PHONY: test-page
-test-page: $(READY) ## Run the door's page in a real Chromium (needs one)
+test-page: build/page/.ready ## Run the door's page in a real Chromium, with axe beside it (needs Chromium and npm)
 	@$(PY) -m pytest tests/page -n 0 $(ARGS)
+
+.PHONY: test-dashboard
+test-dashboard: $(READY) ## Ask a real Prometheus for each panel after `make up` and ten reviews (needs one)
+	@command -v prometheus promtool >/dev/null || \
+	  { echo "prometheus and promtool are missing: apt-get install prometheus, or a release of it"; exit 1; }
+	@promtool check rules deploy/prometheus/alerts.yaml
+	@$(PY) -m pytest tests/dashboard -n 0 -s $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(READY) ## Make the pictures of docs/door/ anew, by the offline model (needs Chromium)
+	@$(PY) -m tests.page.screenshots
+
+build/page/.ready: tests/page/package-lock.json $(READY)
+	@mkdir -p build/page && cp tests/page/.npmrc tests/page/package.json tests/page/package-lock.json build/page/ && \
+	  cd build/page && npm ci --no-progress --ignore-scripts --silent
+	@touch $@
 
 .PHONY: test-model
 test-model: build/model/.ready ## Reviews by a small real model (127 MB, kept), by both protocols, on an idle machine
@@ -116,6 +151,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 .PHONY: bench-lists
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
+
+.PHONY: bench-page
+bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (a minute; needs Chromium)
+	@$(PY) -m tests.benchmarks.page $(ARGS)
 
 .PHONY: bench-documents
 bench-documents: $(READY) ## Documents reviewed by the offline model: time, quotations, particular concerns; ARGS="FILE …"

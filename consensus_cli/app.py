@@ -1,11 +1,13 @@
 """The commands, in the order in which help lists them."""
 
 import os
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
+from consensus_cli.arguments import inputs
 from consensus_cli.commands import (
     audit,
     benching,
@@ -25,6 +27,7 @@ from consensus_cli.commands import (
     reviewing,
     revising,
     tokens,
+    up,
     usage,
 )
 
@@ -39,7 +42,9 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"consensus {version('consensus-engine')}")
+        typer.echo(f"consensus {version('consensus-client')}")
+        with suppress(PackageNotFoundError):
+            typer.echo(f"consensus-engine {version('consensus-engine')}")
         raise typer.Exit
 
 
@@ -115,6 +120,15 @@ def consensus(
             show_default=False,
         ),
     ] = None,
+    door: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CONSENSUS_DOOR",
+            metavar="URL",
+            help="Where the page of runs is, such as http://127.0.0.1:8080: links to it are printed.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -134,11 +148,14 @@ def consensus(
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
     service, which draft (except submit), panel, usage, audit and doctor ask.
     """
+    if door:
+        os.environ["CONSENSUS_DOOR"] = inputs.page_address(door)
     _identify(context, key_file)
     _secure(context, {"CA": tls_ca, "CERT": tls_cert, "KEY": tls_key, "NAME": tls_name})
 
 
 for module in (
+    up,
     reviewing,
     revising,
     reading,

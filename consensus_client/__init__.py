@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from consensus_client.options import ClientOptions
     from consensus_client.reconnecting import ReconnectPolicy
     from consensus_client.requests import ReviewOptions, RunQuery, attachment, document
+    from consensus_client.webhooks import WebhookVerificationError, verify_webhook
 
 __all__ = [
     "AccessClient",
@@ -56,9 +57,11 @@ __all__ = [
     "SyncReviewClient",
     "SyncUsageClient",
     "UsageClient",
+    "WebhookVerificationError",
     "attachment",
     "document",
     "effective_label",
+    "verify_webhook",
 ]
 
 _HOME = {
@@ -88,9 +91,11 @@ _HOME = {
     "SyncReviewClient": "_sync.review_client",
     "SyncUsageClient": "_sync.usage_client",
     "UsageClient": "_async.usage_client",
+    "WebhookVerificationError": "webhooks",
     "attachment": "requests",
     "document": "requests",
     "effective_label": "effective",
+    "verify_webhook": "webhooks",
 }
 
 

@@ -1,1 +1,1 @@
-"""The contract's words: the names of steps, spans, and what its errors are about; pure."""
+"""The contract's words: names of steps, spans, what a sentence is, what its errors are about; pure."""

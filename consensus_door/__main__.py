@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,14 @@ import typer
 
 from consensus_door.app import door_app
 from consensus_door.config import DoorSettings
+from consensus_door.metrics import DoorMetrics
 from consensus_door.services.services import Services
 from consensus_door.serving.server import serve as serve_http
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.server.listener import CannotListenError
+from consensus_rpc.server.metrics_page import open_metrics_page
 from consensus_rpc.server.server import run
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
@@ -43,13 +46,16 @@ async def main(settings: DoorSettings, port_file: Path | None) -> None:
     stop_tracing = configure_tracing("consensus_door")
     get_logger().info("capacity", open_files=raise_soft_limit())
     get_logger().info("settings", **settings.masked())
-    admission = Admission(settings.door_max_calls)
+    admission, metrics = Admission(settings.door_max_calls), DoorMetrics()
     try:
-        services = Services.open(settings, admission.draining)
+        services = Services.open(settings, admission.draining, metrics)
     except BadMaterial as error:
         raise CannotListenError(str(error)) from error
+    listen = settings.door_metrics_listen
     try:
-        await serve_http(door_app(settings, services, admission), settings, admission, port_file)
+        with closing(open_metrics_page(listen)) if listen else nullcontext():
+            app = door_app(settings, services, admission, metrics)
+            await serve_http(app, settings, admission, metrics, port_file)
     finally:
         await services.close()
         await asyncio.to_thread(stop_tracing)

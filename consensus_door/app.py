@@ -11,9 +11,12 @@ from consensus_door.config import DoorSettings
 from consensus_door.gate.body import Bodies
 from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
+from consensus_door.metrics import DoorMetrics
 from consensus_door.page.acts import Acts
 from consensus_door.page.desk import Desk
+from consensus_door.page.journal import JournalPage
 from consensus_door.page.rendering import Rendering
+from consensus_door.page.revisions import Revisions
 from consensus_door.page.routes import Page
 from consensus_door.page.sessions import Sessions
 from consensus_door.page.watching import Watching
@@ -27,15 +30,18 @@ from consensus_rpc.server.admission import Admission
 _PLAIN_GRPC = ("application/grpc;", "application/grpc+")
 
 
-def door_app(settings: DoorSettings, services: Services, admission: Admission) -> Gate:
+def door_app(settings: DoorSettings, services: Services, admission: Admission, metrics: DoorMetrics) -> Gate:
     """The gate, and behind it RPCs by their names, plain HTTP and the page."""
     offered = operations(services)
     described = document(offered, metadata.version("consensus-engine"))
     secret = settings.door_cookie_secret
     sessions = Sessions(None if secret is None else secret.get_secret_value())
     desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
-    page, acts = Page(desk, offered, described, Watching(desk.read)), Acts(desk)
-    routes = [*plain_routes(offered, described), *page.routes(), *acts.routes()]
+    revisions = Revisions(desk)
+    page = Page(desk, offered, described, Watching(services.follow, desk.read, metrics), revisions)
+    routes = [*plain_routes(offered, described), *page.routes()]
+    for each in (revisions, JournalPage(desk), Acts(desk)):
+        routes += each.routes()
     router = Router(routes, redirect_slashes=False, default=_not_found)
     return Gate(
         app=Doors(rpc_application(services, settings.door_max_body_bytes), endpoints(services), router),
@@ -43,6 +49,7 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission) -
         admission=admission,
         bodies=Bodies(settings.door_max_body_bytes, settings.door_request_seconds),
         max_header_bytes=settings.door_max_header_bytes,
+        metrics=metrics,
     )
 
 

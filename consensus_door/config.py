@@ -89,6 +89,9 @@ class DoorSettings(Settings):
     door_persistence_address_certificate_file: PemFile | None = pem_file(_OWN_CERTIFICATE)
     door_persistence_address_key_file: PemFile | None = pem_file(KEY)
     door_persistence_address_name: str = Field("", max_length=255, description=_SERVER_NAME)
+    door_metrics_listen: HostPort | None = Field(
+        None, description="Where Prometheus finds the door's /metrics over HTTP; empty: nowhere."
+    )
     door_max_calls: int = Field(
         500, ge=1, le=10_000, description="Requests that the door works on; one more is refused: OVERLOADED."
     )

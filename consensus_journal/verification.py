@@ -30,6 +30,8 @@ class StreamFinding:
     stream: str
     sequence: int
     fault: Fault
+    last_sequence: int = 0
+    """Of what is cut off: the newest entry that the stream is known to have had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Verdict:
     """Entries whose digest was compared with what is stored."""
     unchecked_payload_count: int = 0
     """Entries with a digest of what is not at hand."""
+    finding_count: int = 0
+    """Findings, those that were too many to be named included."""
     public_key: bytes | None = None
     """What the checkpoints had to be signed with; None: their own key was believed."""
 
@@ -96,8 +100,8 @@ class Verification:
 
     def verdict(self) -> Verdict:
         """What was found; streams that a checkpoint speaks of and that never came are cut off whole."""
-        for _tenant, stream in self._known:
-            self._find(stream, ChainFinding(1, Fault.CUT_OFF))
+        for (_tenant, stream), heads in self._known.items():
+            self._find(stream, ChainFinding(1, Fault.CUT_OFF, heads[-1].sequence))
         found = tuple(sorted(self._findings, key=lambda each: (each.stream, each.sequence)))
         return Verdict(
             self.stream_count,
@@ -106,6 +110,7 @@ class Verification:
             found[:MAX_FINDINGS],
             self._payload_count,
             self._unchecked_payload_count,
+            len(found),
             self._public_key,
         )
 
@@ -128,7 +133,7 @@ class Verification:
             self._unchecked_payload_count += 1
 
     def _find(self, stream: str, finding: ChainFinding) -> None:
-        self._findings.append(StreamFinding(stream, finding.sequence, finding.fault))
+        self._findings.append(StreamFinding(stream, finding.sequence, finding.fault, finding.last_sequence))
 
 
 def verify_export(

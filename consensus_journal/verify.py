@@ -33,6 +33,8 @@ class ChainFinding:
 
     sequence: int
     fault: Fault
+    last_sequence: int = 0
+    """Of what is cut off: the newest entry that the stream is known to have had."""
 
 
 def verify_stream(entries: Iterable[Entry], head: Head) -> ChainFinding | None:
@@ -53,7 +55,7 @@ def verify_stream(entries: Iterable[Entry], head: Head) -> ChainFinding | None:
             return _altered(broken if not holds else max(broken - 1, 1))
         sequence, known, broken = entry.sequence, entry_hash(entry), 0 if holds else entry.sequence
     if sequence < head.sequence:
-        return _altered(broken) or ChainFinding(sequence + 1, Fault.CUT_OFF)
+        return _altered(broken) or ChainFinding(sequence + 1, Fault.CUT_OFF, head.sequence)
     if broken:
         return _altered(broken if known != head.hash else max(broken - 1, 1))
     return None if known == head.hash else ChainFinding(sequence, Fault.ALTERED)
@@ -83,7 +85,7 @@ def verify_against(entries: Iterable[Entry], head: Head, known: Sequence[Head]) 
     sound = 0
     for each in known:
         if each.sequence > newest:
-            return ChainFinding(newest + 1, Fault.CUT_OFF)
+            return ChainFinding(newest + 1, Fault.CUT_OFF, known[-1].sequence)
         if hashes[each.sequence] != each.hash:
             return ChainFinding(sound + 1, Fault.RECOMPUTED)
         sound = each.sequence

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
 import typer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from consensus_contract.webhooks import new_secret
 from consensus_rpc.process.place import Place
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from persistence_service.audit.checkpoints import new_signing_key
@@ -20,6 +22,7 @@ from persistence_service.database.faults import first_line
 from persistence_service.database.migrating import head_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.database.roles import grant_rights
+from persistence_service.database.session import set_for_role
 from persistence_service.tables import REMOVED, RIGHTS
 
 REFUSED = 1
@@ -38,7 +41,8 @@ def migrate(
 ) -> None:
     """Bring the database's schema to the newest revision.
 
-    On PostgreSQL, with both roles, also grants them what the service needs, as the owner of the tables.
+    On PostgreSQL, with both roles, also grants them what the service needs, as the owner of the tables. With
+    DB_POOLER_MODE=transaction the role that serves is given what a session needs.
     """
     if bool(service_role) != bool(writer_role):
         end_with("--service-role and --writer-role go together", code=2)
@@ -47,11 +51,31 @@ def migrate(
             end_with("SQLite has no roles: leave --service-role and --writer-role out", code=2)
         upgrade(engine)
         if service_role:
-            try:
-                grant_rights(engine, service_role, writer_role, RIGHTS, REMOVED)
-            except ValueError as error:
-                end_with(f"the roles were not granted what they need: {error}")
+            _grant(engine, service_role, writer_role)
+        if database.options.shares_sessions:
+            _set_for_role(engine, service_role, database.options.statement_timeout)
     typer.echo(f"{database.options.name}: schema at revision {head_revision()}")
+
+
+def _grant(engine: Engine, service_role: str, writer_role: str) -> None:
+    try:
+        grant_rights(engine, service_role, writer_role, RIGHTS, REMOVED)
+    except ValueError as error:
+        end_with(f"the roles were not granted what they need: {error}")
+
+
+def _set_for_role(engine: Engine, role: str, statement_timeout: float) -> None:
+    """For whoever serves through a pooler; an empty role is the one that migrates."""
+    try:
+        name = set_for_role(engine, role, statement_timeout)
+    except ProgrammingError as error:
+        end_with(
+            f"{role} was not given what a session needs ({first_line(error)}): GRANT it to who migrates, as "
+            "deploy/postgresql/roles.sql does, and run this again"
+        )
+    typer.echo(
+        f"{name}: sessions begin with what the service needs; have the pooler open its connections anew"
+    )
 
 
 @commands.command("db-reset")
@@ -87,6 +111,12 @@ def content_key() -> None:
     typer.echo(new_line(datetime.now(UTC).date()))
 
 
+@commands.command("webhook-secret")
+def webhook_secret() -> None:
+    """Make a secret for WEBHOOK_SECRET and print it."""
+    typer.echo(new_secret())
+
+
 @commands.command("settings")
 def list_settings() -> None:
     """List the settings, with what each allows."""
@@ -112,7 +142,7 @@ def load_settings(**overrides: str | int) -> PersistenceSettings:
 @contextmanager
 def maintained(settings: PersistenceSettings, *, as_owner: bool = False) -> Iterator[Database]:
     """The database of the settings, for a command that ends; who changes the schema does it `as_owner`."""
-    options = settings.database_options()
+    options = replace(settings.database_options(), read_url=None)
     with refusals_shown():
         try:
             yield Database(replace(options, writer_role="") if as_owner else options)

@@ -1,12 +1,10 @@
-"""The service's settings: which database, where to listen, and how leases, keys and streams behave."""
+"""The service's settings: where to listen, and how leases, keys and streams behave."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from sqlalchemy import URL
 
-from consensus_rpc.access.settings import AccessSettings
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
     WORKERS,
@@ -27,19 +25,9 @@ from consensus_rpc.process.settings_tls import (
 from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.security.files import ServerTls
 from persistence_service.audit.checkpoints import signing_key
-from persistence_service.database import ACCEPTED_URLS, DatabaseOptions, normalise_url
+from persistence_service.database_settings import DatabaseSettings
 from persistence_service.runs.caps_file import load_caps
-
-DEFAULT_URL = "sqlite:///data/consensus.db"
-_PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password")
-
-
-def _check_url(value: SecretStr) -> SecretStr:
-    normalise_url(value.get_secret_value())
-    return value
-
-
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_url), Allowed(ACCEPTED_URLS)]
+from persistence_service.webhooks.settings import WebhookSettings
 
 
 def _check_signing_key(value: SecretStr) -> SecretStr:
@@ -50,7 +38,7 @@ def _check_signing_key(value: SecretStr) -> SecretStr:
 SigningKey = Annotated[SecretStr, AfterValidator(_check_signing_key), Allowed("32 bytes in base64")]
 
 
-class PersistenceSettings(AccessSettings):
+class PersistenceSettings(DatabaseSettings, WebhookSettings):
     """What the persistence service can be told."""
 
     persistence_listen: HostPort = Field(
@@ -71,48 +59,6 @@ class PersistenceSettings(AccessSettings):
         "Authority (PEM) of review services' certificates, which are always required."
     )
     persistence_workers: WorkerCount = Field(1, description=f"{WORKERS} More than one needs PostgreSQL.")
-    database_url: DatabaseUrl | None = Field(
-        None,
-        description=f"The database; `{DEFAULT_URL}` unless this or one of DB_HOST to DB_PASSWORD is set. "
-        "PostgreSQL may have several hosts, `one:5432,two:5432`: the primary among them is used.",
-    )
-    db_host: str = Field(
-        "localhost",
-        max_length=255,
-        description="PostgreSQL's host, or several with commas between; like the next four refused beside "
-        "DATABASE_URL.",
-    )
-    db_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port.")
-    db_name: str = Field("consensus_engine", min_length=1, max_length=63, description="The database's name.")
-    db_user: str = Field("postgres", min_length=1, max_length=63, description="The role to connect as.")
-    db_password: SecretStr | None = Field(None, description="The role's password.")
-    db_pool: Literal["queue", "null"] = Field(
-        "queue",
-        description="`queue` keeps connections; `null` opens one per use, for poolers (in session mode).",
-    )
-    db_pool_size: int = Field(5, ge=1, le=100, description="Connections that the pool keeps.")
-    db_max_overflow: int = Field(10, ge=0, le=100, description="Connections beyond them under load.")
-    db_pool_timeout: Seconds = Field(30.0, ge=1, le=300, description="How long to wait for a connection.")
-    db_pool_recycle: Seconds = Field(3600.0, ge=60, le=7200, description="Age at which one is replaced.")
-    db_pool_pre_ping: bool = Field(True, description="Whether a connection is tried before it is used.")
-    db_auto_migrate: bool = Field(
-        True, description="Whether the schema is brought to head at start; safe with many replicas."
-    )
-    db_statement_timeout_seconds: Seconds = Field(
-        10.0, ge=0.1, le=600, description="PostgreSQL gives a statement up after it: UNAVAILABLE."
-    )
-    db_writer_role: str = Field(
-        "",
-        pattern=r"^([a-z_][a-z0-9_]{0,62})?$",
-        description="On PostgreSQL, the role that sees the rows of every tenant, for what is written "
-        "together, claimed or purged; the user must be allowed to take it on. Empty: the user itself.",
-    )
-    db_batch_timeout_seconds: Seconds = Field(
-        2.0,
-        ge=0.5,
-        le=60,
-        description="For what is committed together for many runs; then its connection is cut: UNAVAILABLE.",
-    )
     lease_seconds: Seconds = Field(15.0, ge=1, le=300, description="How long a lease on a run lasts.")
     run_timeout_seconds: Seconds = Field(
         600.0, ge=1, le=86_400, description="How long a run may take where its specification does not say."
@@ -198,13 +144,6 @@ class PersistenceSettings(AccessSettings):
         return self
 
     @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        parts = self._given_parts()
-        if self.database_url is not None and parts:
-            raise ValueError(f"DATABASE_URL: given beside {', '.join(parts)}; set the one or the others")
-        return self
-
-    @model_validator(mode="after")
     def _plain_text_stays_here(self) -> Self:
         for name, listen, tls in (
             ("PERSISTENCE_LISTEN", self.persistence_listen, self.callers_tls()),
@@ -254,37 +193,3 @@ class PersistenceSettings(AccessSettings):
                 " PERSISTENCE_INTERNAL_LISTEN"
             )
         return found
-
-    def _given_parts(self) -> list[str]:
-        given = self.model_fields_set
-        return [name.upper() for name in _PARTS if name in given and getattr(self, name) is not None]
-
-    def url(self) -> URL:
-        """The database's address, from whichever settings give it."""
-        if self.database_url is not None:
-            return normalise_url(self.database_url.get_secret_value())
-        if not self._given_parts():
-            return normalise_url(DEFAULT_URL)
-        return URL.create(
-            "postgresql+psycopg2",
-            username=self.db_user,
-            password=self.db_password.get_secret_value() if self.db_password else None,
-            host=self.db_host,
-            port=self.db_port,
-            database=self.db_name,
-        )
-
-    def database_options(self) -> DatabaseOptions:
-        """What the database is built from."""
-        return DatabaseOptions(
-            url=self.url(),
-            pool=self.db_pool,
-            pool_size=self.db_pool_size,
-            max_overflow=self.db_max_overflow,
-            pool_timeout=self.db_pool_timeout,
-            pool_recycle=self.db_pool_recycle,
-            pool_pre_ping=self.db_pool_pre_ping,
-            auto_migrate=self.db_auto_migrate,
-            statement_timeout=self.db_statement_timeout_seconds,
-            writer_role=self.db_writer_role,
-        )

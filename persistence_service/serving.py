@@ -1,9 +1,11 @@
 """The persistence service, put together: builds every object, hands it in, serves until told to stop."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
 from consensus.v1 import (
@@ -63,9 +65,12 @@ from persistence_service.runs.caps_file import load_caps
 from persistence_service.runs.decided import DecidedRuns
 from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
+from persistence_service.runs.read.open_runs import show_open_runs
 from persistence_service.runs.servicer import RunServicer
 from persistence_service.tables import RIGHTS
 from persistence_service.usage.servicer import UsageServicer
+from persistence_service.webhooks.dispatcher import MAX_IN_FLIGHT, Dispatcher, DispatchOptions
+from persistence_service.webhooks.receiver import Receiver
 
 INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
 SERVICES = (
@@ -93,9 +98,7 @@ async def serve_until_stopped(
         StartRefused: the service must not run on this database.
     """
     stop_tracing = configure_tracing("persistence_service")
-    get_logger().info("capacity", open_files=raise_soft_limit())
-    get_logger().info("settings", **settings.masked())
-    get_logger().info("database", address=settings.url().render_as_string(hide_password=True))
+    _tell(settings)
     database = Database(settings.database_options(), RIGHTS)
     keyring = Keyring(database, settings.content_keys_file)
     signing = Signing(database)
@@ -109,6 +112,7 @@ async def serve_until_stopped(
     draft_servicer = AuditedDraftServicer if settings.audit_reads else DraftServicer
     drafts = draft_servicer(database, draft_access, signing)
     checkpointer = _checkpointer(settings, database, place)
+    webhooks = _webhooks(settings, database)
     denials = Denials(partial(enter_denials, database))
     server = Server(
         ServerOptions.from_settings(
@@ -171,19 +175,23 @@ async def serve_until_stopped(
     async def drain() -> None:
         runs.drain()
         drafts.drain()
+        for each in webhooks:
+            each.drain()
 
     await server.start()
     run_access.start()
     draft_access.start()
     readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
     readiness.add_done_callback(lambda _: server.request_stop())
-    purging = purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)
-    background = [asyncio.create_task(each) for each in (purging, keyring.follow(), denials.run())]
-    if checkpointer:
-        background.append(asyncio.create_task(checkpointer.run()))
+    work = [keyring.follow(), denials.run(), *_work(settings, database, checkpointer)]
+    background = [asyncio.create_task(each) for each in work]
+    for each in webhooks:
+        each.start()
     try:
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
+        for each in webhooks:
+            await each.close()
         for task in (readiness, *background):
             task.cancel()
         outcome = await asyncio.gather(readiness, *background, return_exceptions=True)
@@ -194,6 +202,29 @@ async def serve_until_stopped(
         await asyncio.to_thread(database.close)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
+
+
+def _work(
+    settings: PersistenceSettings, database: Database, checkpointer: Checkpointer | None
+) -> list[Coroutine[Any, Any, None]]:
+    """What goes on for as long as the service serves."""
+    work = [purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)]
+    if settings.metrics_listen:
+        database.show_pool()
+        work.append(show_open_runs(database))
+    if checkpointer:
+        work.append(checkpointer.run())
+    return work
+
+
+def _tell(settings: PersistenceSettings) -> None:
+    """Says with what it begins."""
+    log, options = get_logger(), settings.database_options()
+    log.info("capacity", open_files=raise_soft_limit())
+    log.info("settings", **settings.masked())
+    log.info("database", address=options.url.render_as_string(hide_password=True))
+    if options.read_url is not None:
+        log.info("replica", address=options.read_url.render_as_string(hide_password=True))
 
 
 def _elsewhere(database: Database, user_data: UserData, keys: StoredKeys) -> Elsewhere:
@@ -242,6 +273,25 @@ def _checkpointer(
     )
 
 
+def _webhooks(settings: PersistenceSettings, database: Database) -> Sequence[Dispatcher]:
+    """Who tells of runs that end; none where no address is given."""
+    url = settings.webhook_url
+    if url is None:
+        return ()
+    receiver = Receiver(
+        url.get_secret_value(),
+        settings.webhook_secrets(),
+        timeout_seconds=settings.webhook_timeout_seconds,
+        max_connections=MAX_IN_FLIGHT,
+    )
+    options = DispatchOptions(
+        timeout_seconds=settings.webhook_timeout_seconds,
+        retry_for=timedelta(days=settings.webhook_retry_days),
+        door_url=settings.webhook_door_url or "",
+    )
+    return (Dispatcher(database, receiver, options),)
+
+
 def _run_options(settings: PersistenceSettings) -> RunOptions:
     return RunOptions(
         lease_seconds=settings.lease_seconds,
@@ -255,6 +305,7 @@ def _run_options(settings: PersistenceSettings) -> RunOptions:
         max_queued_runs_per_tenant=settings.max_queued_runs_per_tenant,
         caps=load_caps(settings.spend_caps) if settings.spend_caps else None,
         retention_days=settings.retention_days,
+        tells_ends=settings.webhook_url is not None,
     )
 
 

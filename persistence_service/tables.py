@@ -19,6 +19,7 @@ from persistence_service.runs.form import outcome_tables as outcomes
 from persistence_service.runs.form import tables as runs
 from persistence_service.runs.form import usage_tables as usage
 from persistence_service.schema.base import metadata
+from persistence_service.webhooks import tables as webhooks
 
 __all__ = [
     "REMOVED",
@@ -40,6 +41,7 @@ __all__ = [
     "policies",
     "runs",
     "usage",
+    "webhooks",
 ]
 
 _CHANGED = {
@@ -59,6 +61,7 @@ _CHANGED = {
     "runs",
     "spend",
     "stream_heads",
+    "webhook_deliveries",
 }
 _TAKEN_BACK = {"draft_members"}
 RIGHTS: Mapping[str, tuple[str, ...]] = {
@@ -86,6 +89,7 @@ REMOVED = frozenset(
         ),
         *("human_reviews", "idempotency_keys", "metrics", "outcomes", "persona_reviews"),
         *("proposal_versions", "revisions", "run_materials", "run_specifications", "runs", "spend"),
+        "webhook_deliveries",
     }
 )
 """The tables whose rows are deleted once they are old, or were deleted long ago."""

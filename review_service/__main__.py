@@ -20,9 +20,10 @@ from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
 from consensus_rpc.server.server import Server, ServerOptions, run
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
-from review_service.api.health import PERSISTENCE_SERVICE, follow_health
+from review_service.api.health import MODEL_HEALTH, PERSISTENCE_SERVICE, follow_health, follow_model
 from review_service.api.model_routes import ModelRoutes
 from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
@@ -71,7 +72,9 @@ async def main(
     settings = _fitted(settings, len(panel.members))
     model = ModelClient(_model_options(settings, routes))
     runner = StepRunner(model, known=model)
-    steps = ModelSteps(Expander(runner), Reviewer(runner, panel))
+    steps = ModelSteps(
+        Expander(runner), Reviewer(runner, panel), explains_in_traces=settings.trace_explanations
+    )
 
     channel = open_channel(
         settings.persistence_address,
@@ -79,6 +82,7 @@ async def main(
             retry_reads=_RETRY_READS,
             connections=settings.persistence_connections,
             tls=settings.persistence_tls(),
+            certificates=CertificateTelemetry(),
         ),
     )
     gateway = PersistenceGateway(
@@ -104,6 +108,7 @@ async def main(
         service_names=SERVICES,
         guard=guard_of(settings, KeysOfPersistence(gateway), denials),
     )
+    server.answer_health_of(MODEL_HEALTH)
     streams = Streams(
         gateway,
         worker,
@@ -123,6 +128,9 @@ async def main(
         await worker.drain(max(0.0, settings.drain_grace_seconds - _RELEASE_SECONDS))
 
     health = asyncio.create_task(follow_health(channel, report))
+    model_health = asyncio.create_task(
+        follow_model(model.is_answering, partial(server.set_serving, MODEL_HEALTH))
+    )
     telling = asyncio.create_task(denials.run())
     try:
         await server.start()
@@ -130,9 +138,10 @@ async def main(
         worker.start_claiming()
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
-        health.cancel()
-        telling.cancel()
-        await asyncio.gather(health, telling, return_exceptions=True)
+        followers = (health, model_health, telling)
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
         await worker.stop()
         await denials.flush()
         await channel.close()

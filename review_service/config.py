@@ -172,6 +172,9 @@ class ReviewSettings(AccessSettings):
     run_timeout_seconds: Seconds = Field(
         600.0, ge=1, le=86_400, description="Time that a run may take, from the start of work."
     )
+    trace_explanations: bool = Field(
+        False, description="Whether traces carry what personas object to, which is content."
+    )
     max_runs_in_flight: int = Field(
         2000, ge=1, le=1_000_000, description="Runs that this process works on at once; beyond it OVERLOADED."
     )

@@ -10,8 +10,9 @@ BIN = Path(sys.executable).parent
 PYTHON = sys.executable
 CODE = [
     "consensus_cli", "consensus_client", "consensus_contract", "consensus_decision", "consensus_documents",
-    "consensus_door", "consensus_fitting", "consensus_journal", "consensus_panels", "consensus_rpc",
-    "migrations", "offline_model", "persistence_service", "review_service", "scripts", "tests",
+    "consensus_door", "consensus_fitting", "consensus_journal", "consensus_panels", "consensus_report",
+    "consensus_rpc", "migrations", "offline_model", "packages", "persistence_service", "review_service",
+    "scripts", "tests",
 ]  # fmt: skip
 CHECKS: dict[str, list[str]] = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet"],

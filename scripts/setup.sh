@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the virtual environment .venv and install the locked libraries and this project into it.
+# Make the virtual environment .venv and install the locked libraries and both packages of this project into it.
 # Needs Python 3.11 or later; PYTHON names it. Uses `uv` from PATH where there is one.
 set -eu
 cd "$(dirname "$0")/.."
@@ -70,4 +70,4 @@ export VIRTUAL_ENV="$PWD/.venv"
 # As pip does: the certificates of the system, where a company's own authority stands. The older name too.
 export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true
 "$uv" pip install --quiet --require-hashes -r requirements.lock
-"$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+"$uv" pip install --quiet --no-deps --no-build-isolation --editable packages/client --editable .

@@ -27,4 +27,4 @@ def share(text: str) -> Decimal:
 def fitting_needed() -> None:
     """Says which extra is missing, where it is."""
     if any(find_spec(each) is None for each in ("matplotlib", "sklearn")):
-        raise typer.BadParameter("this needs scikit-learn: pip install 'consensus-engine[fit]'")
+        raise typer.BadParameter("this needs scikit-learn: pip install 'consensus-client[fit]'")

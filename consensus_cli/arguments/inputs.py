@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
@@ -80,6 +81,26 @@ def target(given: str) -> str:
         return check_target(given)
     except ValueError as error:
         raise typer.BadParameter(f"{given!r} {error}; give host:port or dns:///host:port") from error
+
+
+def page_address(given: str) -> str:
+    """The address of a door, without a slash at its end.
+
+    Raises:
+        typer.BadParameter: when it is none, or holds more than a scheme, a host, a port and a path.
+    """
+    parts = urlsplit(given) if given.isascii() and given.isprintable() and " " not in given else None
+    if parts is None or parts.scheme not in {"http", "https"} or not _is_bare(parts):
+        raise typer.BadParameter(f"{given!r} is no address of a door, such as http://127.0.0.1:8080")
+    return given.rstrip("/")
+
+
+def _is_bare(parts: SplitResult) -> bool:
+    try:
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return has_port and bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
 
 
 def instant(given: str | None, *, is_end: bool) -> datetime | None:

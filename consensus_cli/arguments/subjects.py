@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from consensus.v1 import document_pb2, proposal_pb2
 from consensus_cli.arguments import inputs
 from consensus_client.requests import Subject, attachment, document
+from consensus_contract.sentences import count_sentences
 from consensus_contract.sizes import (
     DOCUMENT_CHARACTERS,
     IDEA_CHARACTERS,
@@ -18,7 +19,6 @@ from consensus_contract.sizes import (
     MAX_ATTACHMENTS,
     PROPOSAL_BYTES,
 )
-from review_service.intake.sentences import count_sentences
 
 _STDIN = "-"
 _MOST_NAME_CHARACTERS = 255

@@ -15,9 +15,8 @@ from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
-from consensus_cli.view.verdict import is_whole, verdict_caveats, verdict_lines, verdict_message
+from consensus_cli.view.verdict import verdict_message
 from consensus_client import AuditClient
 from consensus_contract.characters import escaped_json
 from consensus_journal import (
@@ -28,6 +27,8 @@ from consensus_journal import (
     plain_checkpoint,
     verify_export,
 )
+from consensus_report import text
+from consensus_report.verdict import is_whole, verdict_caveats, verdict_lines
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 

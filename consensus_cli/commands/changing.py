@@ -8,10 +8,10 @@ from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.outcome import decision_blocks
 from consensus_cli.view.run import proposal_blocks, state
 from consensus_client import ReviewClient
+from consensus_report import text
 
 
 def cancel(

@@ -8,8 +8,8 @@ from consensus_cli.arguments import options
 from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import CommandSession
-from consensus_cli.view import text
 from consensus_client import ReviewClient
+from consensus_report import text
 
 
 def delete(

@@ -19,13 +19,13 @@ from consensus_cli.execution import exits
 from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.failures import plain_cause
 from consensus_cli.execution.printing import say, say_json
-from consensus_cli.view import text
 from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
 from consensus_client.credentials import CredentialError
 from consensus_client.options import environment_tls
 from consensus_contract.errors import ConsensusError
+from consensus_report import text
 from consensus_rpc.channel.channels import call_options
 from consensus_rpc.channel.status import contract_errors
 
@@ -126,7 +126,7 @@ async def _examine_review(target: str) -> list[Checkup]:
                 )
         except ConsensusError as error:
             return [_unreachable(subject, target, error)]
-    ours = version("consensus-engine")
+    ours = version("consensus-client")
     seen = f"{target}, {health.seen}, {_way()}, version {text.clean(info.version)}"
     if info.version != ours:
         seen += f" (this command: {ours})"

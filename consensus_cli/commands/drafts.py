@@ -22,8 +22,8 @@ from consensus_cli.execution.following import follow, say_started
 from consensus_cli.execution.printing import complain, say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession, program
 from consensus_cli.view import drafts as view
-from consensus_cli.view import text as text_of
 from consensus_client import DraftClient, ReviewClient
+from consensus_report import text as text_of
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 

@@ -10,8 +10,9 @@ from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_cli.view import people as view
-from consensus_cli.view import text
 from consensus_client import DecisionClient
+from consensus_report import text
+from consensus_report.people import person
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -66,7 +67,7 @@ def submit(
         if json:
             say_json(recorded)
         else:
-            say(f"submitted {text.score(score)} by {view.person(recorded)} for {run_id}")
+            say(f"submitted {text.score(score)} by {person(recorded)} for {run_id}")
 
     CommandSession(persistence, PERSISTENCE).run_with(DecisionClient, write)
 

@@ -11,8 +11,8 @@ from consensus_cli.arguments import options
 from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.printing import say, say_json
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 from consensus_rpc.channel.status import contract_errors
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)

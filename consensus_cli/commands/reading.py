@@ -11,7 +11,6 @@ from consensus_cli.execution import run_names
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json, say_rows
 from consensus_cli.execution.run_lists import RunList
 from consensus_cli.execution.session import CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.csv_rows import run_csv
 from consensus_cli.view.lists import attempt_lines, info_lines, persona_lines, run_lines
@@ -20,6 +19,7 @@ from consensus_cli.view.run import run_blocks
 from consensus_cli.view.run_table import run_rows
 from consensus_client import ReviewClient
 from consensus_client.requests import RunQuery
+from consensus_report import text
 
 
 class RunStateChoice(StrEnum):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from grpc import StatusCode
 
-from consensus_cli.view import text
 from consensus_contract.errors import (
     BeyondOwnRights,
     ConsensusError,
@@ -18,6 +17,7 @@ from consensus_contract.errors import (
     RunFailed,
     RunNotFound,
 )
+from consensus_report import text
 from consensus_rpc.errors import (
     CallDeadlineExceeded,
     CredentialEnded,

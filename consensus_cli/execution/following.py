@@ -11,17 +11,17 @@ from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_cli.execution import exits
 from consensus_cli.execution.printing import complain, plain_console, say, say_blocks, say_json
 from consensus_cli.execution.session import CommandSession
-from consensus_cli.view import text
 from consensus_cli.view.cost import cost_of
 from consensus_cli.view.findings import findings_blocks
 from consensus_cli.view.live import LiveTable
 from consensus_cli.view.outcome import Block, Dissent
 from consensus_cli.view.plain import plain_lines
-from consensus_cli.view.provenance import answering_models
 from consensus_cli.view.run import verdict_blocks
-from consensus_cli.view.turnout import turnout_words
 from consensus_client import ReviewClient, effective_label
 from consensus_contract.errors import ConsensusError, RunFailed
+from consensus_report import text
+from consensus_report.provenance import answering_models
+from consensus_report.turnout import turnout_words
 
 Events = AsyncGenerator[run_event_pb2.RunEvent]
 _FRAMES_PER_SECOND = 10
@@ -87,6 +87,8 @@ def say_started(session: CommandSession, run: run_pb2.Run, *, as_json: bool) -> 
         return
     say(f"run {run.run_id}")
     complain(f"watch it: {session.command('watch', run.run_id)}")
+    if link := session.link(run.run_id):
+        complain(f"see it: {link}")
 
 
 def _nothing(_event: run_event_pb2.RunEvent) -> None:
@@ -140,10 +142,12 @@ async def _paid(session: CommandSession, client: ReviewClient, run: run_pb2.Run)
 
 
 def _next_steps(session: CommandSession, run: run_pb2.Run) -> list[Block]:
-    """Commands that a reader is likely to want next, that which changes something first."""
+    """Where the page shows the run; commands likely to be wanted next, that which changes something first."""
     run_id = session.run_view.run_id
     more = [session.command("show", run_id), session.command("report", run_id, "-o", "report.html")]
     if effective_label(run) != decision_pb2.DECISION_LABEL_APPROVE:
         edit = ("--document", "FILE") if run.specification.HasField("document") else ("--notes", "…")
         more.insert(0, session.command("revise", run_id, *edit))
+    if link := session.link(run_id):
+        more.insert(0, link)
     return [Block(0, line, "dim", is_command=True) for line in more]

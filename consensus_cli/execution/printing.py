@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from consensus_cli.view import text
 from consensus_cli.view.outcome import Block
+from consensus_report import text
 
 
 def say(*lines: str) -> None:

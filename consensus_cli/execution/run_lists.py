@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from consensus.v1 import run_pb2
 from consensus_client import ReviewClient, RunQuery
+from consensus_client.matching import is_about
 from consensus_contract.sizes import MAX_PAGE_SIZE
 
 
@@ -40,12 +41,5 @@ class RunList:
 
     async def _matching(self, client: ReviewClient) -> AsyncIterator[run_pb2.Run]:
         async for run in client.runs(self.query, page_size=MAX_PAGE_SIZE, show_deleted=self.show_deleted):
-            if self.words.casefold() in _reviewed_words(run.specification).casefold():
+            if is_about(run, self.words):
                 yield run
-
-
-def _reviewed_words(specification: run_pb2.RunSpecification) -> str:
-    """What a list has of what was reviewed: of a document its name alone."""
-    proposal = specification.proposal
-    words = (specification.idea, specification.document.name, proposal.title, proposal.problem_statement)
-    return "\n".join(words)

@@ -82,6 +82,11 @@ class CommandSession:
         is_known = self.server == known or not self._service.is_asked_by(*words)
         return shlex.join((program(), *words, *(() if is_known else (self._service.option, self.server))))
 
+    def link(self, run_id: str) -> str:
+        """Where the page shows a run; empty where nobody said where the page is."""
+        door = os.environ.get("CONSENSUS_DOOR")
+        return f"{door}/runs/{run_id}" if door else ""
+
     def run(self, work: Callable[[ReviewClient], Awaitable[int | None]]) -> None:
         """Runs `work` with a client of the review service to its end.
 
@@ -140,4 +145,6 @@ class CommandSession:
         lines = [f"  watch it again: {self.command('watch', run_id, *after)}"]
         if self.run_goes_on:
             lines.append(f"  cancel it:      {self.command('cancel', run_id)}")
+        if link := self.link(run_id):
+            lines.append(f"  see it:         {link}")
         return [f"{self.interrupted}; the run {'goes on' if self.run_goes_on else 'is cancelled'}", *lines]

@@ -12,7 +12,6 @@ from typing import Self
 
 from consensus_cli.local.processes import ChildFailed, Children, address_of, reserve_port
 from consensus_contract.characters import written_out
-from offline_model import MODEL_NAME
 
 REVIEW, PERSISTENCE, MODEL, DOOR = "review service", "persistence service", "offline model", "door"
 REVIEW_SERVICE = "consensus.v1.ReviewService"
@@ -57,6 +56,11 @@ class Addresses:
     def model_url(self) -> str | None:
         """The base of the offline model's API."""
         return None if self.model is None else f"http://{self.model}/v1"
+
+    @property
+    def door_url(self) -> str | None:
+        """The base of the door's pages."""
+        return None if self.door is None else f"http://{self.door}"
 
 
 class Stack:
@@ -119,6 +123,8 @@ class Stack:
         address = self._address(REVIEW, wanted)
         own = {"REVIEW_LISTEN": address, "PERSISTENCE_ADDRESS": self._internal_address}
         if MODEL in self._addresses:
+            from offline_model import MODEL_NAME  # comes with the services, as what is started does
+
             own["OPENAI_API_KEY"] = _OFFLINE_KEY
             own["OPENAI_BASE_URL"] = f"http://{self._addresses[MODEL]}/v1"
             own["OPENAI_MODEL"] = MODEL_NAME

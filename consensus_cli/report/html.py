@@ -3,17 +3,11 @@
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from consensus.v1 import attempt_pb2, decision_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus_cli.report.change import change_section
+from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
 from consensus_cli.report.header import header, verdict
-from consensus_cli.report.markup import Child, Markup, element, render
-from consensus_cli.report.people import person_review
-from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.cost import Cost, cost_of
-from consensus_cli.view.findings import findings
-from consensus_cli.view.progress import label, reason, review_words
-from consensus_cli.view.quotations import Places
+from consensus_cli.view.progress import label, review_words
 from consensus_cli.view.run import (
     ReviewItem,
     dropped_words,
@@ -23,8 +17,17 @@ from consensus_cli.view.run import (
     proposal_sections,
     review_sections,
 )
-from consensus_cli.view.subject import shown_words, subject_sections, subject_title
-from consensus_cli.view.turnout import persona_lines
+from consensus_report import text
+from consensus_report.html.change import change_section
+from consensus_report.html.decision import dissent, reasons
+from consensus_report.html.findings import findings_section
+from consensus_report.html.markup import Child, Markup, element, render
+from consensus_report.html.parts import aside, items, section, table
+from consensus_report.html.people import person_review
+from consensus_report.labels import reason
+from consensus_report.quotations import Places
+from consensus_report.subject import shown_words, subject_sections, subject_title
+from consensus_report.turnout import persona_lines
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -36,7 +39,9 @@ def html_report(
 ) -> str:
     """The whole document; `change` is what a revision changed about its parent."""
     title = subject_title(run) or f"Run {run.run_id}"
-    style = Markup(files("consensus_cli.report").joinpath("report.css").read_text(encoding="utf-8"))
+    style = Markup(
+        _style("consensus_report.html", "fragments.css") + _style("consensus_cli.report", "report.css")
+    )
     head = element(
         "head",
         Markup('<meta charset="utf-8">'),
@@ -51,28 +56,31 @@ def html_report(
     return f"<!doctype html>\n{render(element('html', head, body, lang='en'))}\n"
 
 
+def _style(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
 def _sections(run: run_pb2.Run, attempts: Sequence[attempt_pb2.Attempt]) -> Iterable[Child]:
     """What matters most first; what is long is folded."""
     if run.HasField("failure"):
-        yield _section("Why it failed", _items(failure_lines(run.failure)))
-    if found := findings(run):
-        yield _section(found.heading, _items(each.line() for each in found.all))
+        yield section("Why it failed", items(failure_lines(run.failure)))
+    yield findings_section(run)
     if run.HasField("decision"):
-        yield _section("Why", _items(text.sentence(rule.explanation) for rule in run.decision.fired_rules))
-        yield _section("Scores", _scores(run))
+        yield section("Why", reasons(run.decision))
+        yield section("Scores", _scores(run))
         if run.HasField("assessment"):
-            yield _section("How sure", _items(assessment_sentences(run.assessment)))
-        yield _dissent(run.decision)
+            yield section("How sure", items(assessment_sentences(run.assessment)))
+        yield dissent(run.decision)
         if run.decision.decision_notes:
-            yield _section("Note", _paragraphs(run.decision.decision_notes))
+            yield section("Note", _paragraphs(run.decision.decision_notes))
     if run.persona_reviews:
         places = Places(run.specification)
-        yield _section("Reviews", [_review(review, places) for review in run.persona_reviews])
+        yield section("Reviews", [_review(review, places) for review in run.persona_reviews])
     if run.human_reviews:
-        yield _section("Reviews by people", [person_review(review) for review in run.human_reviews])
+        yield section("Reviews by people", [person_review(review) for review in run.human_reviews])
     if run.HasField("proposal"):
         yield _folded("Proposal", _proposal(run))
-    yield _folded("Panel", _items(persona_lines(run.turnout)))
+    yield _folded("Panel", items(persona_lines(run.turnout)))
     for name, lines in subject_sections(run):
         yield _folded(name, _outline(lines) if name == "Document" else _lines(lines))
     yield _folded("Run", _facts(run), _steps(run), _cost(cost_of(attempts)) if attempts else None)
@@ -99,7 +107,7 @@ def _scores(run: run_pb2.Run) -> Markup:
         )
         for each in run.decision.completeness.missing_personas
     ]
-    return _table(("Persona", "", "Score", "Weight", "Adds"), rows)
+    return table("Scores", ("Persona", "", "Score", "Weight", "Adds"), rows)
 
 
 def bar(value: float) -> Markup:
@@ -107,20 +115,6 @@ def bar(value: float) -> Markup:
     level = "high" if value >= 0.8 else "middle" if value >= 0.6 else "low"
     fill = element("b", style=f"width:{value * 100:.2f}%", class_=f"fill {level}")
     return element("div", fill, class_="bar", aria_hidden="true")
-
-
-def _dissent(decision: decision_pb2.Decision) -> Child:
-    if not decision.minority_reports:
-        return None
-    reports = [
-        element(
-            "article",
-            element("h3", text.clean(report.persona_name), _aside(text.score(report.confidence_score))),
-            element("p", element("strong", "Way out: "), text.clean(report.mitigation_recommendation)),
-        )
-        for report in decision.minority_reports
-    ]
-    return _section("Minority reports", reports)
 
 
 def _review(review: panel_pb2.PersonaReview, places: Places) -> Markup:
@@ -132,7 +126,7 @@ def _review(review: panel_pb2.PersonaReview, places: Places) -> Markup:
         "details",
         element(
             "summary",
-            element("h3", name, _aside(text.score(review.confidence_score))),
+            element("h3", name, aside(text.score(review.confidence_score))),
             bar(review.confidence_score),
             element("p", counts, class_="kind") if counts else None,
         ),
@@ -140,8 +134,8 @@ def _review(review: panel_pb2.PersonaReview, places: Places) -> Markup:
         if review.reused_from_run_id
         else None,
         [
-            [element("h4", name, class_=name.lower()), element("ul", map(_item, items))]
-            for name, items in review_sections(review, places)
+            [element("h4", name, class_=name.lower()), element("ul", map(_item, said))]
+            for name, said in review_sections(review, places)
         ],
         element("p", element("strong", "Effort: "), text.clean(review.estimated_effort)),
         element("p", made_by, class_="origin"),
@@ -153,7 +147,7 @@ def _proposal(run: run_pb2.Run) -> Iterable[Child]:
     for name, lines in proposal_sections(run.proposal):
         yield element("h3", name)
         if all(line.startswith("- ") for line in lines):
-            yield _items(line.removeprefix("- ") for line in lines)
+            yield items(line.removeprefix("- ") for line in lines)
         else:
             yield [element("p", line) for line in lines if line]
 
@@ -174,7 +168,7 @@ def _steps(run: run_pb2.Run) -> Markup:
         )
         for step in run.steps
     ]
-    return _table(("Step", "State", "Attempts", "Took"), rows)
+    return table("Steps", ("Step", "State", "Attempts", "Took"), rows)
 
 
 def _took(step: run_pb2.Step) -> str:
@@ -187,16 +181,8 @@ def _cost(cost: Cost) -> Markup:
     return element("p", cost.sentence())
 
 
-def _section(name: str, *children: Child) -> Markup:
-    return element("section", element("h2", name), children)
-
-
 def _folded(name: str, *children: Child) -> Markup:
     return element("details", element("summary", element("h2", name)), children, class_="part")
-
-
-def _items(lines: Iterable[str]) -> Markup:
-    return element("ul", [element("li", line) for line in lines])
 
 
 def _reading(review: panel_pb2.PersonaReview) -> list[str]:
@@ -217,18 +203,9 @@ def _outline(lines: Sequence[str]) -> list[Markup]:
 
 def _lines(lines: Sequence[str]) -> list[Markup]:
     if all(line.startswith("- ") for line in lines):
-        return [_items(line.removeprefix("- ") for line in lines)]
+        return [items(line.removeprefix("- ") for line in lines)]
     return [element("p", line) for line in lines if line]
 
 
 def _paragraphs(words: str) -> list[Markup]:
     return [element("p", line) for line in text.clean_lines(words) if line]
-
-
-def _aside(words: str) -> Markup:
-    return element("span", words, class_="aside")
-
-
-def _table(header: Sequence[str], rows: Sequence[Markup]) -> Markup:
-    head = element("thead", element("tr", [element("th", name, scope="col") for name in header]))
-    return element("div", element("table", head, element("tbody", list(rows))), class_="scroll")

@@ -5,23 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from consensus.v1 import attempt_pb2, review_service_pb2, run_pb2
 from consensus_cli.report.header import verdict
-from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
 from consensus_cli.view.cost import cost_of
-from consensus_cli.view.diff import changed_sections, decision_line, persona_rows, reason_lines
-from consensus_cli.view.findings import findings
-from consensus_cli.view.lowering import lowered_words
-from consensus_cli.view.outcome import label_word, override_words
-from consensus_cli.view.people import (
-    NOT_COUNTED,
-    human_sections,
-    person,
-    together_line,
-    together_words,
-)
-from consensus_cli.view.progress import label, reason
-from consensus_cli.view.provenance import about_line
-from consensus_cli.view.quotations import Places
+from consensus_cli.view.people import together_line
+from consensus_cli.view.progress import label
 from consensus_cli.view.run import (
     dropped_words,
     facts,
@@ -30,10 +17,18 @@ from consensus_cli.view.run import (
     resume_words,
     review_sections,
 )
-from consensus_cli.view.sections import stale_words
-from consensus_cli.view.subject import shown_words, subject_sections, subject_title
-from consensus_cli.view.suspicion import suspicion_words
-from consensus_cli.view.turnout import panel_words, persona_lines
+from consensus_report import text
+from consensus_report.changes import changed_sections, decision_line, persona_rows, reason_lines
+from consensus_report.findings import findings
+from consensus_report.labels import label_word, override_words, reason
+from consensus_report.lowering import lowered_words
+from consensus_report.people import NOT_COUNTED, human_sections, person, together_words
+from consensus_report.provenance import about_line
+from consensus_report.quotations import Places
+from consensus_report.sections import stale_words
+from consensus_report.subject import shown_words, subject_sections, subject_title
+from consensus_report.suspicion import suspicion_words
+from consensus_report.turnout import panel_words, persona_lines
 
 _BAR_CELLS = 20
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")

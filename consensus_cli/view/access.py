@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from consensus.v1 import access_service_pb2, identity_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 
 def key_lines(keys: Iterable[access_service_pb2.AccessKey]) -> list[str]:

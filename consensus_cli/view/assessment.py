@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from consensus.v1 import decision_pb2
-from consensus_cli.view import text
+from consensus_report import text
 
 
 def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from google.protobuf import json_format, struct_pb2
 
 from consensus.v1 import event_service_pb2, metric_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 _DATA_CHARACTERS = 120
 

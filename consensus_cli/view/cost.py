@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consensus.v1 import attempt_pb2
-from consensus_cli.view import text
+from consensus_report import text
 
 _GAVE_UP_WAITING = frozenset({408, 504, 524})
 _FIRST_ERROR = 400

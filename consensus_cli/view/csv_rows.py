@@ -5,11 +5,11 @@ import io
 from collections.abc import Iterable
 
 from consensus.v1 import run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.outcome import label_word
 from consensus_cli.view.run import state
-from consensus_cli.view.subject import subject_words
 from consensus_client import effective_label
+from consensus_report import text
+from consensus_report.labels import label_word
+from consensus_report.subject import subject_words
 
 _HEADER = (
     "run", "created", "finished", "state", "type", "revises", "decision", "confidence", "answered",

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from consensus.v1 import decision_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences, label_word
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from consensus.v1 import draft_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import pairs, table
+from consensus_report import text
 
 _TITLE_CHARACTERS = 40
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from consensus.v1 import attempt_pb2, panel_pb2, review_service_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.outcome import label_word
-from consensus_cli.view.progress import label, reason
+from consensus_cli.view.progress import label
 from consensus_cli.view.run import model, state
-from consensus_cli.view.subject import subject_words
 from consensus_cli.view.tables import pairs, table
-from consensus_cli.view.turnout import panel_words
 from consensus_client import effective_label
+from consensus_report import text
+from consensus_report.labels import label_word, reason
+from consensus_report.subject import subject_words
+from consensus_report.turnout import panel_words
 
 _IDEA_CHARACTERS = 40
 

@@ -10,10 +10,10 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from consensus.v1 import decision_pb2
-from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Objection, Phase, RunView
-from consensus_cli.view.suspicion import suspicion_words
-from consensus_cli.view.turnout import panel_words
+from consensus_report import text
+from consensus_report.suspicion import suspicion_words
+from consensus_report.turnout import panel_words
 
 _BAR_CELLS = 10
 _RESULT_CELLS = 6  # 0.1234, or failed

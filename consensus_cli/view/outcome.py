@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from consensus.v1 import decision_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.progress import reason
-from consensus_cli.view.turnout import panel_words
+from consensus_report import text
+from consensus_report.labels import label_word, override_words, reason
+from consensus_report.turnout import panel_words
 
 COLOURS = {
     decision_pb2.DECISION_LABEL_APPROVE: "green",
@@ -27,17 +27,6 @@ class Block:
     text: str
     style: str = ""
     is_command: bool = False
-
-
-def label_word(label: decision_pb2.DecisionLabel.ValueType) -> str:
-    """A decision's label in capitals."""
-    return text.word(decision_pb2.DecisionLabel, label, "DECISION_LABEL_").upper()
-
-
-def override_words(override: decision_pb2.DecisionOverride) -> str:
-    """Who let another label hold than the panel's, and why."""
-    who = text.clean(override.user or override.caller)
-    return f"by {who} instead of the panel's decision: {text.clean(override.reason)}"
 
 
 def override_blocks(override: decision_pb2.DecisionOverride) -> Iterator[Block]:

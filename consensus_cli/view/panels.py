@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from consensus.v1 import panel_pb2, panel_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 _SHORT = 12
 

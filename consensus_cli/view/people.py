@@ -1,30 +1,13 @@
-"""What people say of a run beside its panel, in words: pure."""
+"""What people say of a run beside its panel, as blocks and lists of text: pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from consensus.v1 import human_review_pb2, run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.entries import blocking_line, concern_line
-from consensus_cli.view.outcome import COLOURS, Block, label_word
+from consensus_cli.view.outcome import COLOURS, Block
 from consensus_cli.view.tables import table
-
-NOT_COUNTED = "People's reviews are shown, and do not count by the run's policy."
-
-
-def person(review: human_review_pb2.HumanReview) -> str:
-    """Who reviewed."""
-    return text.clean(review.user or review.caller)
-
-
-def human_sections(review: human_review_pb2.HumanReview) -> list[tuple[str, list[str]]]:
-    """Name and lines of each section that has any, the blocking issues first."""
-    sections = [
-        ("Blocking", [blocking_line(each) for each in review.blocking_issues]),
-        ("Concerns", [concern_line(each) for each in review.concerns]),
-        ("Strengths", [text.clean(each) for each in review.strengths]),
-        ("Recommendations", [text.clean(each) for each in review.recommendations]),
-    ]
-    return [(name, lines) for name, lines in sections if lines]
+from consensus_report import text
+from consensus_report.labels import label_word
+from consensus_report.people import NOT_COUNTED, human_sections, person, together_words
 
 
 def people_blocks(run: run_pb2.Run) -> Iterator[Block]:
@@ -35,15 +18,6 @@ def people_blocks(run: run_pb2.Run) -> Iterator[Block]:
         for name, lines in human_sections(review):
             yield Block(2, name, "underline")
             yield from (Block(4, f"- {line}") for line in lines)
-
-
-def together_words(run: run_pb2.Run) -> str:
-    """What the decision with people rests on."""
-    people = [each for each in run.decision_with_humans.contributions if each.persona_id.startswith("human:")]
-    names = {f"human:{each.review_id}": person(each) for each in run.human_reviews}
-    told = ", ".join(names.get(each.persona_id, each.persona_id) for each in people)
-    weight = f", weight {text.score(people[0].weight)} each" if people else ""
-    return f"the panel and {told}{weight}"
 
 
 def together_line(run: run_pb2.Run) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from consensus.v1 import run_event_pb2
-from consensus_cli.view import text
 from consensus_cli.view.progress import Line, Phase, RunView, label
-from consensus_cli.view.sections import stale_words
-from consensus_cli.view.suspicion import suspicion_words, suspicions_of
 from consensus_contract.steps import AGGREGATE, EXPAND
+from consensus_report import text
+from consensus_report.sections import stale_words
+from consensus_report.suspicion import suspicion_words, suspicions_of
 
 _EXPANDING = {
     "step_started": "expanding the idea",

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from consensus.v1 import decision_pb2, panel_pb2, proposal_pb2, run_event_pb2, run_pb2, suspicion_pb2
-from consensus_cli.view import text
 from consensus_cli.view.panel_view import PanelView
-from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK
-from consensus_cli.view.sections import stale_words
-from consensus_cli.view.suspicion import suspicions_of
-from consensus_contract.errors import Reason, reason_name
 from consensus_contract.fallback import fell_back
 from consensus_contract.steps import AGGREGATE, EXPAND, persona_of_step, review_step
 from consensus_decision.sections import FIELDS, mark_stale
 from consensus_decision.supported import supported
 from consensus_decision.suspicion import distinct
+from consensus_report import text
+from consensus_report.labels import reason
+from consensus_report.quotations import UNSUPPORTED, UNSUPPORTED_MARK
+from consensus_report.sections import stale_words
+from consensus_report.suspicion import suspicions_of
 
 
 class Phase(Enum):
@@ -274,11 +274,3 @@ def label(step: str) -> str:
     if persona_id is not None:
         return text.persona_name(persona_id)
     return {EXPAND: "Expand the idea", AGGREGATE: "Decide"}.get(step, text.clean(step))
-
-
-def reason(number: Reason) -> str:
-    """A reason's name, also one of a newer server."""
-    try:
-        return reason_name(number)
-    except ValueError:
-        return f"reason {number}"

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Final
 
 from consensus.v1 import review_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 # Models whose provider has announced when they end, of those that this release names itself.
 ANNOUNCED_ENDS: Final = {"gpt-5.1": date(2027, 4, 1)}

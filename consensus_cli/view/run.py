@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from consensus.v1 import document_pb2, panel_pb2, proposal_pb2, run_pb2
-from consensus_cli.view import text
 from consensus_cli.view.assessment import assessment_sentences
-from consensus_cli.view.entries import blocking_line, concern_line
 from consensus_cli.view.outcome import Block, Dissent, decision_blocks, override_blocks
 from consensus_cli.view.people import people_blocks, together_blocks
-from consensus_cli.view.progress import label, reason
-from consensus_cli.view.provenance import answering_models
-from consensus_cli.view.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
-from consensus_cli.view.sections import stale_words
-from consensus_cli.view.subject import shown_words, subject_sections
-from consensus_cli.view.suspicion import suspicion_words
+from consensus_cli.view.progress import label
 from consensus_cli.view.tables import pairs, table
-from consensus_cli.view.turnout import persona_lines, turnout_words
+from consensus_report import text
+from consensus_report.entries import blocking_line, concern_line
+from consensus_report.labels import reason
+from consensus_report.provenance import answering_models
+from consensus_report.quotations import UNSUPPORTED, UNSUPPORTED_MARK, Places
+from consensus_report.sections import stale_words
+from consensus_report.subject import shown_words, subject_sections
+from consensus_report.suspicion import suspicion_words
+from consensus_report.turnout import persona_lines, turnout_words
 
 EntryT = TypeVar("EntryT", panel_pb2.BlockingIssue, panel_pb2.Concern)
 

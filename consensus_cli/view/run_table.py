@@ -7,12 +7,13 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from consensus.v1 import run_pb2
-from consensus_cli.view import text
-from consensus_cli.view.outcome import COLOURS, label_word
+from consensus_cli.view.outcome import COLOURS
 from consensus_cli.view.run import state
 from consensus_cli.view.run_ids import short_id
-from consensus_cli.view.subject import subject_words
 from consensus_client import effective_label
+from consensus_report import text
+from consensus_report.labels import label_word
+from consensus_report.subject import subject_words
 
 _LEAST_WORDS = 24  # of what is reviewed: less tells little
 _MOST_WORDS = 100

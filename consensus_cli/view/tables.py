@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from consensus_cli.view import text
+from consensus_report import text
 
 
 def table(

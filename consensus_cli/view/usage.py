@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from consensus.v1 import attempt_pb2, usage_service_pb2
-from consensus_cli.view import text
 from consensus_cli.view.tables import table
+from consensus_report import text
 
 _COLUMNS = ("calls", "tokens in", "cached", "out", "reasoning", "cost", "at most")
 

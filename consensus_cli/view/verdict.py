@@ -1,7 +1,6 @@
-"""What was found of the audit trail, in words."""
+"""The verdict on an export, as the server says its own: pure."""
 
 from consensus.v1 import audit_service_pb2
-from consensus_cli.view import text
 from consensus_journal import Verdict
 
 
@@ -13,59 +12,15 @@ def verdict_message(verdict: Verdict) -> audit_service_pb2.AuditVerdict:
         checkpoint_count=verdict.checkpoint_count,
         payload_count=verdict.payload_count,
         unchecked_payload_count=verdict.unchecked_payload_count,
+        finding_count=verdict.finding_count,
         public_key=verdict.public_key or b"",
         findings=[
             audit_service_pb2.AuditFinding(
                 stream=each.stream,
                 sequence=each.sequence,
+                last_sequence=each.last_sequence,
                 fault=audit_service_pb2.AuditFault.Value(f"AUDIT_FAULT_{each.fault.name}"),
             )
             for each in verdict.findings
         ],
     )
-
-
-def is_whole(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> bool:
-    """Whether nothing was found, by the key that must have signed, if one must."""
-    return not verdict.findings and not _is_foreign(verdict, wanted_key)
-
-
-def verdict_lines(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> list[str]:
-    """What was found, and the verdict last."""
-    lines = []
-    for each in verdict.findings:
-        what = text.word(audit_service_pb2.AuditFault, each.fault, "AUDIT_FAULT_")
-        where = f"{text.clean(each.stream)} entry {each.sequence}" if each.stream else f"no. {each.sequence}"
-        lines.append(f"{where}: {what}")
-    if _is_foreign(verdict, wanted_key):
-        held = verdict.public_key.hex() or "none"
-        lines.append(f"the checkpoints were held against another key than the one given: {held}")
-    return [*lines, f"{'whole' if is_whole(verdict, wanted_key) else 'NOT whole'}: {_checked(verdict)}"]
-
-
-def verdict_caveats(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> list[str]:
-    """What the verdict does not say."""
-    caveats = []
-    if not verdict.checkpoint_count:
-        caveats.append("no checkpoint: a tail that was cut off, or a chain computed anew, would not show")
-    elif not verdict.public_key and not _is_foreign(verdict, wanted_key):
-        caveats.append("no public key: the one that the first checkpoint names was believed")
-    if verdict.unchecked_payload_count:
-        unchecked = text.count(verdict.unchecked_payload_count, "digest")
-        caveats.append(f"not compared: {unchecked} of what is not at hand")
-    return caveats
-
-
-def _is_foreign(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> bool:
-    return wanted_key is not None and verdict.public_key != wanted_key
-
-
-def _checked(verdict: audit_service_pb2.AuditVerdict) -> str:
-    counts = [
-        text.count(verdict.stream_count, "stream"),
-        text.count(verdict.entry_count, "entry").replace("entrys", "entries"),
-        text.count(verdict.checkpoint_count, "checkpoint"),
-    ]
-    if verdict.payload_count:
-        counts.append(text.count(verdict.payload_count, "digest"))
-    return ", ".join(counts)

@@ -7,24 +7,24 @@ from time import monotonic
 from opentelemetry import trace
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import clear_contextvars
 
 from consensus_contract.errors import ConsensusError
 from consensus_door.gate.body import Bodies, CallerLeft
 from consensus_door.gate.cors import CORS_HEADERS, preflight
 from consensus_door.gate.origins import Origins
+from consensus_door.metrics import METHODS, DoorMetrics
 from consensus_door.problems import late_request, problem
 from consensus_rpc.errors import CallDeadlineExceeded
 from consensus_rpc.server.admission import Admission
 from consensus_rpc.telemetry.fault_trace import fault_trace
-from consensus_rpc.telemetry.log import get_logger
+from consensus_rpc.telemetry.log import bind_request_id, get_logger
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, accepted_request_id
 from consensus_rpc.telemetry.tracing import caller_context
 
 _log = get_logger()
 _tracer = trace.get_tracer("consensus_door")
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _MOST_HEADERS = 100
 _ONCE = frozenset({"authorization", "content-length", "content-type", "cookie", "host", "origin"})
 _SERVER_FAULT = 500
@@ -46,6 +46,7 @@ class Gate:
     admission: Admission
     bodies: Bodies
     max_header_bytes: int
+    metrics: DoorMetrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; uvicorn runs each in a task of its own."""
@@ -54,13 +55,13 @@ class Gate:
         clear_contextvars()
         headers = _headers(scope)
         request_id = accepted_request_id(headers.get(REQUEST_ID_KEY))
-        bind_contextvars(request_id=request_id)
+        bind_request_id(request_id)
         answer = _Answer(send, request_id, self._cors(headers))
         span = _tracer.start_span(
             f"HTTP {scope['method']}", context=caller_context(headers), kind=trace.SpanKind.SERVER
         )
         begin = monotonic()
-        with trace.use_span(span, end_on_exit=True):
+        with trace.use_span(span, end_on_exit=True), self.metrics.in_flight("requests_in_flight"):
             try:
                 await self._serve(scope, headers, receive, answer)
             except CallerLeft:
@@ -77,13 +78,16 @@ class Gate:
     ) -> None:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _closing(refusal)(scope, receive, answer)
+            reason, said = refusal
+            self.metrics.refused(reason)
+            await _closing(said)(scope, receive, answer)
             return
         if scope["method"] == "OPTIONS":
             await preflight(headers)(scope, receive, answer)
             return
         try:
-            self.admission.enter()
+            with self.metrics.refusals("overload"):
+                self.admission.enter()
         except ConsensusError as error:
             await _closing(problem(error, status=503))(scope, receive, answer)
             return
@@ -97,7 +101,8 @@ class Gate:
     ) -> None:
         announced = headers.get("content-length", "")
         try:
-            body = await self.bodies.read(receive, int(announced) if announced.isdecimal() else None)
+            with self.metrics.refusals("bodies"):
+                body = await self.bodies.read(receive, int(announced) if announced.isdecimal() else None)
         except CallDeadlineExceeded as error:
             await _closing(late_request(error))(scope, receive, answer)
             return
@@ -109,19 +114,20 @@ class Gate:
         finally:
             self.bodies.release(len(body))
 
-    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
-        """The answer for what must not come in."""
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[str, Response] | None:
+        """Why something must not come in, in a word, and the answer for it."""
         if len(scope["headers"]) > _MOST_HEADERS or _size(scope) > self.max_header_bytes:
-            return PlainTextResponse("the headers are too large\n", 431)
+            return "headers", PlainTextResponse("the headers are too large\n", 431)
         names = [name for name, _ in scope["headers"]]
         if any(names.count(each.encode()) > 1 for each in _ONCE):
-            return PlainTextResponse("a header stands twice that may stand once\n", 400)
+            return "headers", PlainTextResponse("a header stands twice that may stand once\n", 400)
         if not self.origins.allows_host(headers.get("host", "")):
-            return PlainTextResponse("this host is not served here: see DOOR_ALLOWED_HOSTS\n", 421)
-        if scope["method"] not in _METHODS:
-            return PlainTextResponse("no such method\n", 405, {"allow": ", ".join(sorted(_METHODS))})
+            return "host", PlainTextResponse("this host is not served here: see DOOR_ALLOWED_HOSTS\n", 421)
+        if scope["method"] not in METHODS:
+            return "method", PlainTextResponse("no such method\n", 405, {"allow": ", ".join(sorted(METHODS))})
         if not self.origins.allows_origin(headers, scope["method"]):
-            return PlainTextResponse("pages of this origin may not call: see DOOR_ALLOWED_ORIGINS\n", 403)
+            said = "pages of this origin may not call: see DOOR_ALLOWED_ORIGINS\n"
+            return "origin", PlainTextResponse(said, 403)
         return None
 
     def _cors(self, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -134,11 +140,12 @@ class Gate:
         return [*vary, (b"access-control-allow-origin", origin.encode("latin-1")), *CORS_HEADERS]
 
     def _report(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("door_route") or getattr(scope.get("route"), "path", "")
+        route = _route(scope)
+        self.metrics.finished(route, scope["method"], status, seconds)
         report = _log.error if status == _SERVER_FAULT else _log.info
         report(
             "http_finished",
-            method=scope["method"] if scope["method"] in _METHODS else "",
+            method=scope["method"] if scope["method"] in METHODS else "",
             route=route,
             status=status,
             duration_ms=round(seconds * 1000, 3),
@@ -173,6 +180,12 @@ class _Answer:
         await PlainTextResponse("an unexpected failure; see the log\n", _SERVER_FAULT)(
             {"type": "http"}, _nothing, self
         )
+
+
+def _route(scope: Scope) -> str:
+    """By which it was served; empty where none was found."""
+    found: str = scope["door_route"] if "door_route" in scope else getattr(scope.get("route"), "path", "")
+    return found
 
 
 def _headers(scope: Scope) -> dict[str, str]:

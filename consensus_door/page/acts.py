@@ -1,6 +1,5 @@
 """What the page changes, by forms with their session's token: who is signed in, what becomes of runs."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -11,21 +10,11 @@ from starlette.routing import Route
 from consensus.v1 import identity_service_pb2, review_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk, form_of, is_secure, local, seen
+from consensus_door.page.handlers import Form, foreign, of_own_form
 from consensus_door.page.sessions import MOST_CREDENTIAL_CHARACTERS, Session
 from consensus_door.problems import told_of
 from consensus_door.services.calling import Credential
 from consensus_rpc.errors import InvalidField
-
-Form = Mapping[str, str]
-Act = Callable[[Request, Form, Credential], Awaitable[Response]]
-
-_FOREIGN = {
-    "title": "Not the form that it must be",
-    "detail": "The form is of another session, or of before a restart of the door: load its page again.",
-    "reason": "",
-    "code": "PERMISSION_DENIED",
-    "request_id": "",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +39,10 @@ class Acts:
             "/runs/{run_id}/revise": self._revise,
             "/runs/{run_id}/annotate": self._annotate,
         }
-        return [*signing, *(Route(path, self._checked(act), methods=["POST"]) for path, act in acts.items())]
+        return [
+            *signing,
+            *(Route(path, of_own_form(self.desk, act), methods=["POST"]) for path, act in acts.items()),
+        ]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where a key is asked for."""
@@ -62,7 +54,7 @@ class Acts:
         try:
             form = await form_of(request)
             if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
-                return self._foreign(request)
+                return foreign(self.desk, request)
             credential = _credential(form.get("key", ""))
             await self.desk.services.ask(identity_service_pb2.WhoAmIRequest(), credential)
         except ConsensusError as error:
@@ -79,28 +71,10 @@ class Acts:
         except ConsensusError as error:
             return self.desk.problem(request, error)
         if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
-            return self._foreign(request)
+            return foreign(self.desk, request)
         response = seen("/runs")
         self.desk.sessions.forget(response)
         return response
-
-    def _checked(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
-        """The act, for forms of the session's own alone."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                form = await form_of(request)
-                session = self.desk.sessions.of(request)
-                if session is None or not self.desk.sessions.is_token(session, form.get("token", "")):
-                    return self._foreign(request)
-                return await act(request, form, session.credential)
-            except ConsensusError as error:
-                return self.desk.problem(request, error)
-
-        return answer
-
-    def _foreign(self, request: Request) -> Response:
-        return self.desk.page(request, "problem.html", {"told": _FOREIGN}, 403)
 
     async def _start(self, _request: Request, form: Form, credential: Credential) -> Response:
         review = review_service_pb2.ReviewInput(idea=form.get("idea", ""), user=form.get("user", ""))

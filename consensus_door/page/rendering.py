@@ -31,7 +31,8 @@ class Rendering:
         self._environment.filters["shown"] = _shown
         self._static = {
             each.name: each.read_bytes()
-            for each in files("consensus_door.page").joinpath("static").iterdir()
+            for folder in (files("consensus_door.page") / "static", files("consensus_report.html"))
+            for each in folder.iterdir()
             if each.name.rpartition(".")[2] in _MEDIA_TYPES
         }
 

@@ -1,9 +1,9 @@
 """The routes of the page: runs, one of them while it goes on, and its attempts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,22 +11,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from consensus.v1 import review_service_pb2
-from consensus_client.cursors import RunCursor
+from consensus.v1 import review_service_pb2, run_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
-from consensus_door.page.sessions import COOKIE, Session
-from consensus_door.page.view import attempt_view, run_view
+from consensus_door.page.handlers import shown
+from consensus_door.page.revisions import RevisionList, Revisions
+from consensus_door.page.run_list import CHOICES, read_runs
+from consensus_door.page.sessions import Session
+from consensus_door.page.view import RunView, attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
-from consensus_door.plain.requests import after_sequence, list_request
+from consensus_door.plain.requests import after_sequence
 from consensus_door.rpc.packed import turned
-
-_CHOICES = ("state", "decision", "user", "min_confidence", "create_time_from", "create_time_to")
-_DATE_CHARACTERS = len("2026-01-31")
-_BEGIN_OF_DAY = {"create_time_from": "T00:00:00Z", "create_time_to": "T23:59:59Z"}
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +34,20 @@ class Page:
     described: Mapping[str, Any]
     """What plain HTTP offers, for people and for programs."""
     watching: Watching
+    revisions: Revisions
 
     def routes(self) -> list[Route]:
         """All of it."""
         return [
             Route("/", self.home),
-            Route("/runs", self._shown(self.runs)),
-            Route("/runs/new", self._shown(self.new)),
-            Route("/runs/{run_id}", self._shown(self.run)),
-            Route("/runs/{run_id}/attempts", self._shown(self.attempts)),
+            Route("/runs", shown(self.desk, self.runs)),
+            Route("/runs/new", shown(self.desk, self.new)),
+            Route("/runs/{run_id}", shown(self.desk, self.run)),
+            Route("/runs/{run_id}/attempts", shown(self.desk, self.attempts)),
             Route("/runs/{run_id}/live", self.live),
             Route("/static/{name}", self.asset),
-            Route("/v1/openapi", self._shown(self.openapi)),
+            Route("/v1/openapi", shown(self.desk, self.openapi)),
         ]
-
-    def _shown(self, handler: Handler) -> Handler:
-        """The handler, whose errors are shown as pages.
-
-        A browser that comes by a link from elsewhere brings no cookie, since that is of this site alone. It
-        is told to ask again, which is this site's doing then.
-        """
-
-        async def answer(request: Request) -> Response:
-            is_from_elsewhere = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
-            if is_from_elsewhere and COOKIE not in request.cookies:
-                return self.desk.rendering.page("again.html", {})
-            try:
-                return await handler(request)
-            except ConsensusError as error:
-                return self.desk.problem(request, error)
-
-        return answer
 
     async def home(self, _request: Request) -> Response:
         """Leads to the runs."""
@@ -90,26 +69,29 @@ class Page:
     async def runs(self, request: Request) -> Response:
         """A page of runs."""
         query = {name: value for name, value in request.query_params.items() if value}
-        answer = await self.desk.services.ask(
-            list_request({name: _instant(name, value) for name, value in query.items()}),
-            self.desk.credential(request),
-        )
-        token = answer.next_page_token
+        found = await read_runs(self.desk.services, self.desk.credential(request), query)
+        token = found.next_page_token
         values = {
-            "runs": [run_view(each) for each in answer.runs],
-            "chosen": {name: query.get(name, "") for name in _CHOICES},
+            "runs": [run_row(each) for each in found.runs],
+            "looked_at": found.looked_at,
+            "chosen": {name: query.get(name, "") for name in CHOICES},
             "next": f"/runs?{urlencode(query | {'page_token': token})}" if token else "",
         }
         return self.desk.page(request, "runs.html", values)
 
     async def run(self, request: Request) -> Response:
         """One run; it goes on filling while it is open."""
-        session = self.desk.session(request)
-        run = await self.desk.read(request.path_params["run_id"], session.credential)
-        values = {"run": run_view(run)}
-        return await turned(
-            run.ByteSize(), partial(self.desk.page, request, "run.html", values, session=session)
+        session, run_id = self.desk.session(request), request.path_params["run_id"]
+        run, revisions = await asyncio.gather(
+            self.desk.read(run_id, session.credential), self.revisions.of(run_id, session.credential)
         )
+        return await turned(run.ByteSize(), self._run_page, request, session, run, revisions)
+
+    def _run_page(
+        self, request: Request, session: Session, run: run_pb2.Run, revisions: RevisionList
+    ) -> Response:
+        values = {"run": run_view(run), "revisions": revisions}
+        return self.desk.page(request, "run.html", values, session=session)
 
     async def attempts(self, request: Request) -> Response:
         """The calls to the model that a run made, a page of them."""
@@ -136,37 +118,27 @@ class Page:
         except ConsensusError as error:
             return self.desk.problem(request, error)
         return StreamingResponse(
-            self._fragments(RunCursor(request.path_params["run_id"], after), session),
+            self._fragments(request.path_params["run_id"], after, session),
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             media_type="text/event-stream",
         )
 
-    async def _fragments(self, cursor: RunCursor, session: Session) -> AsyncIterator[str]:
+    async def _fragments(self, run_id: str, after: int, session: Session) -> AsyncIterator[str]:
         """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
-        watch, shown = cursor.watch_request(), 0
-        assert watch is not None
         try:
-            with self.watching.of(watch.run_id, session.credential) as watched:
-                followed = self.desk.services.follow(watch, session.credential)
-                async with aclosing(followed) as messages:
-                    async for message in messages:
-                        if not list(cursor.take(message)):
-                            yield ": heartbeat\n\n"
-                        elif cursor.after_sequence > shown:
-                            run = await watched.at(cursor.after_sequence)
-                            shown = run.last_sequence
-                            values = {"run": run, "me": self.desk.me(session)}
-                            text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
-                            yield _event(shown, text)
+            with self.watching.of(run_id, session.credential) as watched:
+                async with aclosing(watched.views(after)) as views:
+                    async for run in views:
+                        yield ": heartbeat\n\n" if run is None else await self._fragment(run, session)
         except ConsensusError as error:
             if error.run_state is None:
                 return
         yield "event: end\ndata: over\n\n"
 
-
-def _instant(name: str, value: str) -> str:
-    """A day of a form as the instant where it begins or ends, in UTC; all else as it is."""
-    return value + _BEGIN_OF_DAY[name] if name in _BEGIN_OF_DAY and len(value) == _DATE_CHARACTERS else value
+    async def _fragment(self, run: RunView, session: Session) -> str:
+        values = {"run": run, "me": self.desk.me(session)}
+        text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
+        return _event(run.last_sequence, text)
 
 
 def _event(sequence: int, text: str) -> str:

@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consensus.v1 import attempt_pb2, decision_pb2, errors_pb2, panel_pb2, run_pb2
+from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus_client.effective import effective_label
+from consensus_report import text
+from consensus_report.html.decision import dissent, reasons, scale, verdicts
+from consensus_report.html.findings import findings_section
+from consensus_report.html.markup import Markup, joined
+from consensus_report.html.parts import section
+from consensus_report.html.people import person_review
+from consensus_report.labels import label_word, reason
+from consensus_report.subject import subject_title, subject_words
+from consensus_report.suspicion import suspicion_words
 
 _TITLE_CHARACTERS = 140
 _MOST_CONCERNS = 3
@@ -31,37 +40,41 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionView:
-    """What came out."""
+class RunRow:
+    """One run of a list, which has neither reviews nor proposals."""
 
+    run_id: str
+    title: str
+    is_revision: bool
+    state: str
     label: str
-    """The one that holds: an override's, people's and the panel's together, or the panel's."""
-    origin: str
-    """Whose it is, where not the panel's alone."""
+    """The one that holds: an override's, people's and the panel's together, or the panel's; empty without."""
     confidence: str
-    revise_from: str
-    approve_from: str
-    """Thresholds of its policy; empty where the decision does not name them."""
-    why: tuple[str, ...]
-    dissent: tuple[tuple[str, str], ...]
-    """Personas that saw it otherwise, and how."""
-    notes: str
+    returned: int
+    """Personas that answered."""
+    expected: int
+    user: str
+    created: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run."""
+    """One run; what is HTML already is empty where there is nothing to tell."""
 
     run_id: str
     title: str
     text: str
     state: str
-    decision: DecisionView | None
     user: str
-    created: str
+    suspected: str
+    decision: Markup
+    """Whose label holds, the confidence on its scale, and why."""
+    is_decided: bool
+    notes: str
+    findings: Markup
+    dissent: Markup
+    people: Markup
     columns: tuple[Column, ...]
-    blocking: tuple[tuple[str, str], ...]
-    """Blocking issues, each with who raised it."""
     failure: str
     is_resumable: bool
     parent_run_id: str
@@ -94,30 +107,54 @@ class AttemptView:
     tokens_out: str
 
 
+def run_row(run: run_pb2.Run) -> RunRow:
+    """A run as lists have it."""
+    label = effective_label(run)
+    is_decided = run.HasField("decision")
+    return RunRow(
+        run_id=run.run_id,
+        title=run_title(run),
+        is_revision=bool(run.parent_run_id),
+        state=_state_word(run),
+        label=label_word(label) if label else "",
+        confidence=text.score(run.decision.overall_weighted_confidence) if is_decided else "",
+        returned=run.turnout.returned_count,
+        expected=run.turnout.expected_count,
+        user=run.specification.user,
+        created=run.create_time.ToJsonString(),
+    )
+
+
 def run_view(run: run_pb2.Run) -> RunView:
-    """A run, whole or as lists have it."""
-    failure = run.failure
-    specification = run.specification
+    """A run, whole."""
+    decision = run.decision
+    is_decided = run.HasField("decision")
     return RunView(
         run_id=run.run_id,
-        title=_title(run),
-        text=run.proposal.summary or specification.idea,
-        state=_word(run_pb2.RunState.Name(run.state), "RUN_STATE_"),
-        decision=_decision(run) if run.HasField("decision") else None,
-        user=specification.user,
-        created=run.create_time.ToJsonString(),
+        title=run_title(run),
+        text=run.proposal.summary or run.specification.idea,
+        state=_state_word(run),
+        user=run.specification.user,
+        suspected=suspicion_words(run.suspicions),
+        decision=joined(verdicts(run), scale(decision), reasons(decision)) if is_decided else joined(),
+        is_decided=is_decided,
+        notes=decision.decision_notes,
+        findings=joined(findings_section(run)),
+        dissent=joined(dissent(decision)),
+        people=_people(run),
         columns=tuple(_columns(run)),
-        blocking=tuple(
-            (each.persona_name, issue.text) for each in run.persona_reviews for issue in each.blocking_issues
-        ),
-        failure=f"{_reason(failure.reason)} at {failure.failed_step}: {failure.message}"
-        if run.HasField("failure")
-        else "",
-        is_resumable=run.state == run_pb2.RUN_STATE_FAILED and failure.resumable,
+        failure=_failure(run),
+        is_resumable=run.state == run_pb2.RUN_STATE_FAILED and run.failure.resumable,
         parent_run_id=run.parent_run_id,
         last_sequence=run.last_sequence,
         size=run.ByteSize(),
     )
+
+
+def run_title(run: run_pb2.Run) -> str:
+    """What it is about, on one line."""
+    title = subject_title(run) or subject_words(run.specification, _TITLE_CHARACTERS) or run.run_id
+    return text.shorten(title, _TITLE_CHARACTERS)
 
 
 def attempt_view(attempt: attempt_pb2.Attempt) -> AttemptView:
@@ -126,8 +163,8 @@ def attempt_view(attempt: attempt_pb2.Attempt) -> AttemptView:
     return AttemptView(
         step=attempt.step,
         number=attempt.attempt_number,
-        state=_word(attempt_pb2.AttemptState.Name(attempt.state), "ATTEMPT_STATE_"),
-        reason=_reason(attempt.reason) if attempt.reason else "",
+        state=text.word(attempt_pb2.AttemptState, attempt.state, "ATTEMPT_STATE_").upper(),
+        reason=reason(attempt.reason) if attempt.reason else "",
         model=attempt.answered_model or attempt.requested_model,
         seconds=f"{attempt.latency.ToMilliseconds() / 1000:.1f} s" if has_ended else "",
         tokens_in=str(attempt.usage.input_tokens) if has_usage else "",
@@ -135,35 +172,17 @@ def attempt_view(attempt: attempt_pb2.Attempt) -> AttemptView:
     )
 
 
-def _decision(run: run_pb2.Run) -> DecisionView:
-    decision = run.decision
-    thresholds = next(
-        (each.data for each in decision.fired_rules if "approve_threshold" in each.data),
-        {"approve_threshold": "", "revise_threshold": ""},
-    )
-    origin = "with people's reviews" if run.HasField("decision_with_humans") else ""
-    if run.HasField("effective_override"):
-        origin = f"set by a person: {run.effective_override.reason}"
-    return DecisionView(
-        label=_word(decision_pb2.DecisionLabel.Name(effective_label(run)), "DECISION_LABEL_"),
-        origin=origin,
-        confidence=f"{decision.overall_weighted_confidence:.2f}",
-        revise_from=thresholds["revise_threshold"],
-        approve_from=thresholds["approve_threshold"],
-        why=tuple(each.explanation for each in decision.fired_rules),
-        dissent=tuple(
-            (each.persona_name or each.persona_id, each.blocking_summary or "; ".join(each.concerns))
-            for each in decision.minority_reports
-        ),
-        notes=decision.decision_notes,
-    )
+def _people(run: run_pb2.Run) -> Markup:
+    if not run.human_reviews:
+        return joined()
+    return section("Reviews by people", [person_review(each) for each in run.human_reviews])
 
 
-def _title(run: run_pb2.Run) -> str:
-    specification = run.specification
-    text = run.proposal.title or specification.idea or specification.document.name or run.run_id
-    line = " ".join(text.split())
-    return line if len(line) <= _TITLE_CHARACTERS else f"{line[: _TITLE_CHARACTERS - 1]}…"
+def _failure(run: run_pb2.Run) -> str:
+    failure = run.failure
+    if not run.HasField("failure"):
+        return ""
+    return f"{reason(failure.reason)} at {failure.failed_step}: {failure.message}"
 
 
 def _columns(run: run_pb2.Run) -> Iterator[Column]:
@@ -176,13 +195,13 @@ def _columns(run: run_pb2.Run) -> Iterator[Column]:
         yield Column(
             name=names.get(persona.persona_id) or persona.persona_id,
             state=_state(persona),
-            score="" if review is None else f"{review.confidence_score:.2f}",
+            score="" if review is None else text.score(review.confidence_score),
             concerns=_concerns(review),
             recommendations=() if review is None else tuple(review.recommendations[:_MOST_CONCERNS]),
             asked=persona.launch_time.ToJsonString() if persona.HasField("launch_time") else "",
             seconds=_seconds(persona),
             attempts=0 if step is None else step.attempt_count,
-            cause=_reason(persona.reason) if persona.HasField("fail_time") else "",
+            cause=reason(persona.reason) if persona.HasField("fail_time") else "",
             carried_over=review is not None and bool(review.reused_from_run_id),
         )
 
@@ -208,9 +227,5 @@ def _state(persona: run_pb2.PersonaTurnout) -> str:
     return "ASKED" if persona.HasField("launch_time") else "WAITING"
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix)
-
-
-def _reason(reason: "errors_pb2.ErrorReason.ValueType") -> str:
-    return _word(errors_pb2.ErrorReason.Name(reason), "ERROR_REASON_")
+def _state_word(run: run_pb2.Run) -> str:
+    return text.word(run_pb2.RunState, run.state, "RUN_STATE_").upper()

@@ -81,7 +81,8 @@ class Forwarded:
                 raw,
                 **options_for(credential, _seconds_left(context), ceiling_seconds=self.services.call_seconds),
             )
-            answered = await call
+            with self.services.metrics.call(self.path):
+                answered = await call
             _tell(context, await call.initial_metadata())
             return await from_binary(answered, packed.form, GetMessageClass(self.method.output_type))
         except ConsensusError as error:
@@ -102,7 +103,7 @@ class Forwarded:
             credential = self._credential(context)
             call = channel.unary_stream(self.path)(raw, **options_for(credential, _seconds_left(context)))
             is_first = True
-            async with aclosing(self.services.until_drained(call)) as messages:
+            async with aclosing(self.services.until_drained(self.path, call)) as messages:
                 async for message in messages:
                     if is_first:
                         is_first = False

@@ -12,14 +12,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus_client.options import published_config
 from consensus_door.config import DoorSettings
+from consensus_door.metrics import DoorMetrics
 from consensus_door.services.addresses import Method, Where, method_of
 from consensus_door.services.calling import Credential, options_for
 from consensus_rpc.channel.channels import ChannelOptions, ChannelTls, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import ShuttingDown, Unauthenticated
 from consensus_rpc.server.admission import Admission
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 
 _HEALTH_SECONDS = 2.0
+_HEALTH_PATH = "/grpc.health.v1.Health/Check"
 
 
 @dataclass(slots=True)
@@ -32,9 +35,10 @@ class Services:
     streams: Admission
     draining: asyncio.Event
     call_seconds: float
+    metrics: DoorMetrics
 
     @classmethod
-    def open(cls, settings: DoorSettings, draining: asyncio.Event) -> Self:
+    def open(cls, settings: DoorSettings, draining: asyncio.Event, metrics: DoorMetrics) -> Self:
         """Channels that connect when they are used.
 
         Raises:
@@ -52,6 +56,7 @@ class Services:
             streams=Admission(settings.door_max_streams),
             draining=draining,
             call_seconds=settings.door_call_seconds,
+            metrics=metrics,
         )
 
     async def close(self) -> None:
@@ -80,7 +85,7 @@ class Services:
             request_serializer=type(request).SerializeToString,
             response_deserializer=method.answer.FromString,
         )
-        with contract_errors():
+        with contract_errors(), self.metrics.call(method.path):
             return await call(request, **options_for(credential, ceiling_seconds=self.call_seconds))
 
     async def follow(self, request: Message, credential: Credential) -> AsyncGenerator[Any]:
@@ -95,7 +100,7 @@ class Services:
             request_serializer=type(request).SerializeToString,
             response_deserializer=method.answer.FromString,
         )(request, **options_for(credential))
-        async with aclosing(self.until_drained(call)) as messages:
+        async with aclosing(self.until_drained(method.path, call)) as messages:
             while True:
                 with contract_errors():
                     message = await anext(messages, None)
@@ -108,8 +113,8 @@ class Services:
         self.check(method.where, credential)
         return method
 
-    async def until_drained(self, call: Any) -> AsyncGenerator[Any]:
-        """The messages of a call that has begun, which takes a place among the streams.
+    async def until_drained(self, path: str, call: Any) -> AsyncGenerator[Any]:
+        """The messages of a call of this method that has begun, which takes a place among the streams.
 
         Raises:
             grpc.aio.AioRpcError: the call failed.
@@ -117,10 +122,18 @@ class Services:
             ShuttingDown: the door drains.
         """
         try:
-            self.streams.enter()
+            with self.metrics.refusals("streams"):
+                self.streams.enter()
         except BaseException:
             call.cancel()
             raise
+        with self.metrics.in_flight("streams_in_flight"), self.metrics.call(path):
+            async with aclosing(self._messages(call)) as messages:
+                async for message in messages:
+                    yield message
+
+    async def _messages(self, call: Any) -> AsyncGenerator[Any]:
+        """Those of a call that has its place, which it gives back."""
         stopping = asyncio.ensure_future(self.draining.wait())
         try:
             while True:
@@ -144,11 +157,12 @@ class Services:
         """What a service says of itself: `SERVING`, `NOT_SERVING`, or the code of a failed call."""
         stub: Any = health_pb2_grpc.HealthStub(self.channels[where])
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+            with self.metrics.call(_HEALTH_PATH):
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
         except grpc.aio.AioRpcError as error:
             return str(error.code().name)
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
 def _options(tls: ChannelTls | None) -> ChannelOptions:
-    return ChannelOptions(published_config=published_config(), tls=tls)
+    return ChannelOptions(published_config=published_config(), tls=tls, certificates=CertificateTelemetry())

@@ -4,6 +4,7 @@ import ssl
 
 from consensus_rpc.security.files import ServerTls, TlsFiles
 from consensus_rpc.security.watched import WatchedFiles
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from consensus_rpc.telemetry.log import get_logger
 
 _log = get_logger()
@@ -19,7 +20,7 @@ class Certificate:
             BadMaterial: they cannot be used.
         """
         self._files = tls.files
-        self._watched = WatchedFiles("DOOR_LISTEN", tls.files)
+        self._watched = WatchedFiles("DOOR_LISTEN", tls.files, CertificateTelemetry())
         self._taken = self._watched.current()
         self.context = _context(tls.files)
         self._current = self.context

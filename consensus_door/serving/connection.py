@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from consensus_door.metrics import DoorMetrics
 
 
 class Connection(H11Protocol):
@@ -16,22 +19,25 @@ class Connection(H11Protocol):
     request_seconds = 10.0
     slow_seconds = 30.0
     max_connections = 1024
+    metrics: DoorMetrics
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._headers_due = _Timer(self.loop, self._cut)
-        self._reader_due = _Timer(self.loop, self._cut)
+        self._headers_due = _Timer(self.loop, partial(self._cut, "header_time"))
+        self._reader_due = _Timer(self.loop, partial(self._cut, "unread"))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self.metrics.connected(1)
         if len(self.connections) > self.max_connections:
-            transport.abort()
+            self._cut("connections")
         else:
             self._headers_due.start(self.request_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_due.stop()
         self._reader_due.stop()
+        self.metrics.connected(-1)
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -56,7 +62,12 @@ class Connection(H11Protocol):
         cycle: Any = self.cycle  # None before the first request, whatever its type says
         return cycle is not None and not cycle.response_complete
 
-    def _cut(self) -> None:
+    def send_400_response(self, msg: str) -> None:
+        self.metrics.refused("no_http")
+        super().send_400_response(msg)
+
+    def _cut(self, reason: str) -> None:
+        self.metrics.refused(reason)
         self.transport.abort()
 
 
@@ -80,11 +91,14 @@ class _Timer:
             self._handle = None
 
 
-def bounded(*, request_seconds: float, slow_seconds: float, max_connections: int) -> type[Connection]:
-    """The class of connections with these bounds, as uvicorn takes one."""
+def bounded(
+    metrics: DoorMetrics, *, request_seconds: float, slow_seconds: float, max_connections: int
+) -> type[Connection]:
+    """The class of connections with these bounds, counted there, as uvicorn takes one."""
     own: dict[str, Any] = {
         "request_seconds": request_seconds,
         "slow_seconds": slow_seconds,
         "max_connections": max_connections,
+        "metrics": metrics,
     }
     return type("BoundedConnection", (Connection,), own)

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from consensus_door.config import DoorSettings
+from consensus_door.metrics import DoorMetrics
 from consensus_door.serving.certificate import Certificate
 from consensus_door.serving.connection import bounded
 from consensus_rpc.process.port_file import write_port_file
@@ -38,7 +39,9 @@ class DoorServer(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, settings: DoorSettings, admission: Admission, port_file: Path | None) -> None:
+async def serve(
+    app: ASGIApp, settings: DoorSettings, admission: Admission, metrics: DoorMetrics, port_file: Path | None
+) -> None:
     """Serves until SIGTERM, SIGINT or SIGHUP, then drains; a second one ends the process at once.
 
     Whoever is admitted may finish within the grace; streams end at once by themselves, since each can be gone
@@ -49,7 +52,7 @@ async def serve(app: ASGIApp, settings: DoorSettings, admission: Admission, port
     """
     certificate = _certificate(settings)
     listener = _listen(settings.door_listen)
-    server = DoorServer(_config(app, settings, certificate))
+    server = DoorServer(_config(app, settings, certificate, metrics))
     loop = asyncio.get_running_loop()
     stopping = False
 
@@ -90,10 +93,13 @@ def _certificate(settings: DoorSettings) -> Certificate | None:
         raise CannotListenError(f"cannot listen on {settings.door_listen}: {error}") from error
 
 
-def _config(app: ASGIApp, settings: DoorSettings, certificate: Certificate | None) -> uvicorn.Config:
+def _config(
+    app: ASGIApp, settings: DoorSettings, certificate: Certificate | None, metrics: DoorMetrics
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=bounded(
+            metrics,
             request_seconds=settings.door_request_seconds,
             slow_seconds=settings.slow_consumer_seconds,
             max_connections=settings.door_max_connections,

@@ -14,7 +14,7 @@ from consensus_rpc.channel.spread import SpreadChannel
 from consensus_rpc.security.files import ChannelTls
 from consensus_rpc.security.material import Material
 from consensus_rpc.security.tls import channel_credentials
-from consensus_rpc.security.watched import WatchedFiles
+from consensus_rpc.security.watched import CertificateLogger, CertificateObserver, WatchedFiles
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, current_request_id, new_request_id
 from consensus_rpc.telemetry.tracing import trace_metadata
 
@@ -44,7 +44,7 @@ class ChannelOptions:
     by gRPC on UNAVAILABLE: whether a change took effect is not known then. `published_config`, the JSON that
     a service publishes beside its contract, takes the place of both.
 
-    Without `tls` all goes in plain text.
+    Without `tls` all goes in plain text. `certificates` is told what becomes of its files.
     """
 
     retry_reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class ChannelOptions:
     keepalive_seconds: float = 20.0
     ping_timeout_seconds: float = 5.0
     tls: ChannelTls | None = None
+    certificates: CertificateObserver = field(default_factory=CertificateLogger)
 
     def service_config(self) -> str:
         """`round_robin` over all addresses of the name, and the retry policy of the reads, as JSON."""
@@ -113,7 +114,7 @@ def _opening(target: str, options: ChannelOptions) -> Callable[[], grpc.aio.Chan
     arguments = options.channel_arguments()
     if options.tls is None:
         return lambda: grpc.aio.insecure_channel(target, options=arguments)
-    watched = WatchedFiles(f"channel to {target}", options.tls.files)
+    watched = WatchedFiles(f"channel to {target}", options.tls.files, options.certificates)
 
     def secure(material: Material) -> grpc.aio.Channel:
         return grpc.aio.secure_channel(target, channel_credentials(material), options=arguments)

@@ -1,6 +1,7 @@
 """`python -m consensus_rpc.process.healthcheck host:port [service]`: exits 0 when SERVING, 1 after 3 s.
 
-With `--tls-ca` it speaks TLS, and shows a certificate where one is given.
+With `--tls-ca` it speaks TLS, and shows a certificate where one is given. With `--alive` any answer will do:
+a process that waits for another is not to be restarted for it.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from consensus_rpc.security.material import BadMaterial, read_material
 from consensus_rpc.security.tls import channel_credentials
 
 _TIMEOUT_SECONDS = 2.5
+_ANSWERS = frozenset({"SERVING", "NOT_SERVING"})
 
 
 def check(target: str, service: str = "", tls: ChannelTls | None = None) -> str:
@@ -42,10 +44,11 @@ def _channel(target: str, tls: ChannelTls | None) -> grpc.Channel:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 SERVING, 1 anything else, 2 wrong usage."""
+    """The exit code: 0 SERVING (`--alive`: or NOT_SERVING), 1 anything else, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m consensus_rpc.process.healthcheck")
     parser.add_argument("target", metavar="host:port")
     parser.add_argument("service", nargs="?", default="")
+    parser.add_argument("--alive", action="store_true", help="exit 0 when it answers, serving or not")
     parser.add_argument("--tls-ca", type=Path, help="authority (PEM) of the server's certificate")
     parser.add_argument("--tls-cert", type=Path, help="certificate (PEM) to show")
     parser.add_argument("--tls-key", type=Path, help="its key (PEM)")
@@ -60,7 +63,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{status}\n")
-    return 0 if status == "SERVING" else 1
+    wanted = _ANSWERS if given.alive else {"SERVING"}
+    return 0 if status in wanted else 1
 
 
 if __name__ == "__main__":

@@ -136,6 +136,13 @@ class ServerSettings(Settings):
     metrics_listen: HostPort | None = Field(
         None, description="Where Prometheus finds /metrics over HTTP; empty: nowhere."
     )
+    metrics_tenants: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Tenants that metrics tell apart, the first so many that are met; 0: no metric names a "
+        "tenant.",
+    )
     drain_grace_seconds: Seconds = Field(
         20.0, ge=0, le=3600, description="How long calls in flight may go on after SIGTERM."
     )

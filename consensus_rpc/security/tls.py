@@ -7,7 +7,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs know 
 
 from consensus_rpc.security.files import ServerTls
 from consensus_rpc.security.material import BadMaterial, Material
-from consensus_rpc.security.watched import WatchedFiles
+from consensus_rpc.security.watched import CertificateObserver, WatchedFiles
 
 # gRPC for Python has no setting for the least version. It has one for the suites of TLS 1.2, which has no
 # say in those of 1.3; this one needs a shared key that nobody here has, so that 1.2 finds none to speak.
@@ -28,13 +28,13 @@ def only_tls_13() -> None:
     again()
 
 
-def server_credentials(use: str, tls: ServerTls) -> grpc.ServerCredentials:
+def server_credentials(use: str, tls: ServerTls, observer: CertificateObserver) -> grpc.ServerCredentials:
     """Credentials that take new files for new connections; those that are open stay as they are.
 
     Raises:
         BadMaterial: the files cannot be used.
     """
-    watched = WatchedFiles(use, tls.files)
+    watched = WatchedFiles(use, tls.files, observer)
     given = watched.current()
 
     def renewed() -> grpc.ServerCertificateConfiguration | None:

@@ -1,19 +1,46 @@
 """Files of certificates that may be replaced while they are used."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Protocol
 
 from consensus_rpc.security.files import TlsFiles
 from consensus_rpc.security.material import BadMaterial, Material, check_material, read_raw
-from consensus_rpc.telemetry.log import get_logger
-from consensus_rpc.telemetry.metrics import certificate_expiry_days
 
-_log = get_logger()
+_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
-_DAY_SECONDS = 86_400.0
+
+
+class CertificateObserver(Protocol):
+    """Who is told what becomes of watched files; `use` says where they are used."""
+
+    def taken(self, use: str, expires: datetime | None) -> None:
+        """New files are used from now on."""
+
+    def refused(self, use: str, reason: str) -> None:
+        """New files are of no use, and the former are kept."""
+
+    def expires(self, use: str, timestamp: Callable[[], float]) -> None:
+        """The certificate in use expires; `timestamp`, in seconds since 1970, says when whenever asked."""
+
+
+class CertificateLogger:
+    """Says what went wrong to the standard library's log, where a library is to say it."""
+
+    def taken(self, use: str, expires: datetime | None) -> None:
+        """Says it to those who want to know much."""
+        _log.info("certificate_taken: %s, expires %s", use, expires or "never")
+
+    def refused(self, use: str, reason: str) -> None:
+        """Says why."""
+        _log.error("certificate_not_taken: %s, %s", use, reason)
+
+    def expires(self, use: str, timestamp: Callable[[], float]) -> None:
+        """Keeps no count."""
 
 
 class WatchedFiles:
@@ -22,14 +49,22 @@ class WatchedFiles:
     Any thread may ask, gRPC's too; the files are read at most once a second, when somebody asks.
     """
 
-    def __init__(self, use: str, files: TlsFiles, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Reads them; `use` names them in the log and the metric.
+    def __init__(
+        self,
+        use: str,
+        files: TlsFiles,
+        observer: CertificateObserver,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Reads them; `use` names them to the observer.
 
         Raises:
             BadMaterial: they cannot be used.
         """
         self._use = use
         self._files = files
+        self._observer = observer
         self._clock = clock
         self._lock = threading.Lock()
         self._raw = read_raw(files)
@@ -37,7 +72,7 @@ class WatchedFiles:
         self._material = check_material(self._raw)
         self._looked = clock()
         if self._material.expires is not None:
-            certificate_expiry_days().labels(use).set_function(self._days_left)
+            observer.expires(use, self._expiry_timestamp)
 
     def current(self) -> Material:
         """What holds now; the same object for as long as nothing has changed."""
@@ -60,12 +95,12 @@ class WatchedFiles:
             refused = raw if raw is not None else str(error)
             if refused != self._refused:
                 self._refused = refused
-                _log.error("certificate_not_taken", use=self._use, reason=str(error))
+                self._observer.refused(self._use, str(error))
             return
         self._raw, self._material, self._refused = raw, material, None
-        _log.info("certificate_taken", use=self._use, expires=str(material.expires or ""))
+        self._observer.taken(self._use, material.expires)
 
-    def _days_left(self) -> float:
+    def _expiry_timestamp(self) -> float:
         expires = self.current().expires
         assert expires is not None
-        return (expires - datetime.now(UTC)).total_seconds() / _DAY_SECONDS
+        return expires.timestamp()

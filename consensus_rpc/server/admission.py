@@ -6,6 +6,7 @@ from typing import Protocol
 
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.identity import ASSERT, Identity
+from consensus_rpc.telemetry.metrics import CALLS_IN_FLIGHT
 
 
 class Gate(Protocol):
@@ -50,7 +51,7 @@ class Admission:
             raise ShuttingDown
         if self._in_flight >= self._limit:
             raise Overloaded(
-                subject="calls in flight", limit=self._limit, retry_after_seconds=self._retry_after_seconds
+                subject=CALLS_IN_FLIGHT, limit=self._limit, retry_after_seconds=self._retry_after_seconds
             )
         self._in_flight += 1
         self._idle.clear()

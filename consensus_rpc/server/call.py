@@ -23,7 +23,7 @@ from consensus_rpc.server.quietly import found_nothing
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.server.wire_status import to_wire
 from consensus_rpc.telemetry.fault_trace import fault_trace
-from consensus_rpc.telemetry.log import bind_contextvars, get_logger
+from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_logger
 from consensus_rpc.telemetry.metrics import MethodMetrics
 from consensus_rpc.telemetry.request_id import REQUEST_ID_KEY, accepted_request_id
 from consensus_rpc.telemetry.tracing import caller_context, end_server_span, start_server_span
@@ -115,7 +115,7 @@ class Call:
         """Binds the call's ids to the task, then admits it or refuses it before any work."""
         self._method.metrics.begin()
         # gRPC runs each call in a task of its own, so what is bound here ends with the call.
-        bind_contextvars(request_id=self.request_id)
+        bind_request_id(self.request_id)
         if self._span.get_span_context().is_valid:
             trace_context.attach(trace.set_span_in_context(self._span))
         try:
@@ -180,6 +180,7 @@ class Call:
         known = self._known(error)
         _clear_frames(escaped)
         self._reason = known.reason_name
+        self._method.metrics.metrics.refusals.count(known, self.identity.tenant)
         if self._is_checked and isinstance(known, UserNotAllowed):
             self._guard.refused(self.identity, known)
         if known.run_id is not None:

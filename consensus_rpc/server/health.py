@@ -17,11 +17,17 @@ class Health:
 
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {}
+        self._apart: set[str] = set()
         self._servicer = health.aio.HealthServicer()
 
     def know(self, service_names: Iterable[str]) -> None:
         """Answers for these names too, once it is attached."""
         self._serving |= dict.fromkeys(service_names, False)
+
+    def know_apart(self, name: str) -> None:
+        """Answers for this name too, of which the empty name takes no notice."""
+        self.know([name])
+        self._apart.add(name)
 
     async def attach(self, server: grpc.aio.Server) -> None:
         """Answers on this server from now on, before any name is said to serve."""
@@ -32,6 +38,8 @@ class Health:
 
     async def set_serving(self, name: str, serving: bool) -> None:
         """Says whether a service can do its work; the empty name is SERVING while all are.
+
+        Those known apart do not count there.
 
         Raises:
             KeyError: for a name that the server was not built with.
@@ -47,4 +55,5 @@ class Health:
         await self._servicer.enter_graceful_shutdown()
 
     async def _publish_all(self) -> None:
-        await self._servicer.set("", _SERVING if all(self._serving.values()) else _NOT_SERVING)
+        together = all(serves for name, serves in self._serving.items() if name not in self._apart)
+        await self._servicer.set("", _SERVING if together else _NOT_SERVING)

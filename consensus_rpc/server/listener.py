@@ -13,6 +13,7 @@ from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.options import ServerOptions
 from consensus_rpc.server.registered import RegisteringServer
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 
 
 class CannotListenError(RuntimeError):
@@ -75,4 +76,5 @@ class Listener:
     def _bind(self) -> int:
         if self._tls is None:
             return self.grpc.add_insecure_port(self._listen)
-        return self.grpc.add_secure_port(self._listen, server_credentials(self._listen, self._tls))
+        credentials = server_credentials(self._listen, self._tls, CertificateTelemetry())
+        return self.grpc.add_secure_port(self._listen, credentials)

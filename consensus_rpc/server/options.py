@@ -34,6 +34,8 @@ class ServerOptions:
     """That of the first address; plain text without."""
     port_file: Path | None = None
     metrics_listen: str | None = None
+    metrics_tenants: int = 0
+    """Tenants that metrics tell apart; 0: none."""
     reflection: bool = True
     max_calls_in_flight: int = 10_000
     max_calls_in_flight_per_tenant: int = 0
@@ -73,6 +75,7 @@ class ServerOptions:
             tls=tls,
             port_file=None if place else port_file,
             metrics_listen=nth_address(metrics, place.index) if metrics and place else metrics,
+            metrics_tenants=settings.metrics_tenants,
             place=place,
             reflection=settings.reflection,
             max_calls_in_flight=settings.max_calls_in_flight,

@@ -12,7 +12,6 @@ import grpc
 
 from consensus_rpc.process.memory import return_large_buffers
 from consensus_rpc.process.port_file import write_port_file
-from consensus_rpc.process.settings_types import split_host_port
 from consensus_rpc.process.stop_signals import is_impatient, stop_signals
 from consensus_rpc.security.files import ServerTls
 from consensus_rpc.security.tls import only_tls_13
@@ -22,11 +21,13 @@ from consensus_rpc.server.health import Health
 from consensus_rpc.server.interceptor import RpcInterceptor
 from consensus_rpc.server.lag import EventLoopLag
 from consensus_rpc.server.listener import CannotListenError, Listener
+from consensus_rpc.server.metrics_page import open_metrics_page
 from consensus_rpc.server.options import ServerOptions, parse_server_args
 from consensus_rpc.server.unread import UnreadAnswers
 from consensus_rpc.telemetry.fault_trace import fault_trace
+from consensus_rpc.telemetry.labels import tenant_label
 from consensus_rpc.telemetry.log import get_logger
-from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics, serve_metrics
+from consensus_rpc.telemetry.metrics import MetricsPage, RpcMetrics, default_metrics
 
 __all__ = ["CannotListenError", "Listener", "Server", "ServerOptions", "parse_server_args", "run"]
 
@@ -71,6 +72,9 @@ class Server:
         self.metrics_address = ""
         self._metrics = metrics or default_metrics()
         self._lag = EventLoopLag(self._metrics.counts)
+        self._metrics.counts.calls_admitted.set_function(lambda: self._admission.in_flight)
+        self._metrics.counts.calls_limit.set(options.max_calls_in_flight)
+        tenant_label.most = options.metrics_tenants
         self._unread = UnreadAnswers(
             self._metrics.counts,
             slow_seconds=options.slow_consumer_seconds,
@@ -132,6 +136,10 @@ class Server:
             _log.warning("plain_text", addresses=plain, meaning="anybody on the way can read and change it")
         if self._options.port_file is not None:
             write_port_file(self._options.port_file, [each.address for each in self._listeners])
+
+    def answer_health_of(self, name: str) -> None:
+        """A further name for health checks, apart from the server's own health; called before `start`."""
+        self._health.know_apart(name)
 
     async def set_serving(self, name: str, serving: bool) -> None:
         """Says whether a service can do its work: what health checks of its name are answered with."""
@@ -214,11 +222,7 @@ class Server:
     def _start_metrics(self) -> None:
         if self._options.metrics_listen is None:
             return
-        try:
-            self._metrics_page = serve_metrics(*split_host_port(self._options.metrics_listen))
-        except OSError as error:
-            reason = f"cannot serve metrics on {self._options.metrics_listen}: is it in use?"
-            raise CannotListenError(reason) from error
+        self._metrics_page = open_metrics_page(self._options.metrics_listen)
         self.metrics_address = self._metrics_page.address
 
     def _on_supervisor_gone(self) -> None:

@@ -12,8 +12,16 @@ from structlog.contextvars import bind_contextvars
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from consensus_rpc.telemetry.log_stream import LogStream
+from consensus_rpc.telemetry.request_id import work_for
 
-__all__ = ["LogFormat", "bind_contextvars", "configure_logging", "escaped", "get_logger"]
+__all__ = [
+    "LogFormat",
+    "bind_contextvars",
+    "bind_request_id",
+    "configure_logging",
+    "escaped",
+    "get_logger",
+]
 
 LogFormat = Literal["auto", "json", "text"]
 
@@ -30,6 +38,12 @@ def get_logger() -> structlog.typing.FilteringBoundLogger:
     """A logger; its events are constant names, its data keywords: `log.info("step_finished", step=…)`."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def bind_request_id(request_id: str) -> None:
+    """Names the call that this task works for, in its logs and in the calls that it makes."""
+    bind_contextvars(request_id=request_id)
+    work_for(request_id)
 
 
 def configure_logging(

@@ -1,16 +1,23 @@
 """Rate, errors and duration of calls for Prometheus, and the page that shows them."""
 
+import re
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Thread
 from typing import Any
 
 import grpc
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from consensus_contract.errors import ConsensusError, ErrorReason, reason_name, reason_number
+from consensus_rpc.errors import Overloaded
+from consensus_rpc.telemetry.labels import OTHER, BoundedLabel, tenant_label
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LABELS = ("grpc_service", "grpc_method", "grpc_type")
+_MOST_SUBJECTS = 40
+CALLS_IN_FLIGHT = "calls in flight"
+_WHOSE = re.compile(r" of (tenant|caller) .*", re.DOTALL)
 
 
 class Counts:
@@ -39,6 +46,47 @@ class Counts:
             registry=registry,
             buckets=_LAG_BUCKETS,
         )
+        self.calls_admitted = Gauge(
+            "consensus_calls_admitted",
+            "Calls that were admitted and have not ended; health and reflection do not count.",
+            registry=registry,
+        )
+        self.calls_limit = Gauge(
+            "consensus_calls_admitted_limit", "Calls that may be admitted at once.", registry=registry
+        )
+
+
+class Refusals:
+    """What is counted of calls that ended with an error of the contract."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers its counters; once per registry."""
+        self._errors = Counter(
+            "consensus_rpc_errors_total",
+            "Calls that ended with an error, by its reason.",
+            ("reason", "tenant"),
+            registry=registry,
+        )
+        self._overloads = Counter(
+            "consensus_overloads_total",
+            "Calls that were refused because there was too much of something, by what that was.",
+            ("subject",),
+            registry=registry,
+        )
+        self._subject = BoundedLabel(_MOST_SUBJECTS)
+        # From the start, at 0: the first of a kind is seen as an increase too.
+        for number in ErrorReason.values():
+            if number:
+                self._errors.labels(reason_name(number), "")
+        self._overloads.labels(CALLS_IN_FLIGHT)
+
+    def count(self, error: ConsensusError, tenant: str) -> None:
+        """Counts one; a reason that another release gave is `other`."""
+        is_known = reason_number(error.reason_name) is not None
+        self._errors.labels(error.reason_name if is_known else OTHER, tenant_label(tenant)).inc()
+        if isinstance(error, Overloaded) and error.quota:
+            subject = _WHOSE.sub(r" of a \1", error.quota[0].subject)
+            self._overloads.labels(self._subject(subject)).inc()
 
 
 class RpcMetrics:
@@ -64,6 +112,7 @@ class RpcMetrics:
         )
 
         self.counts = Counts(registry)
+        self.refusals = Refusals(registry)
 
     def of_method(self, service: str, method: str, kind: str) -> "MethodMetrics":
         """The counters of one method, looked up once."""
@@ -78,16 +127,6 @@ def default_metrics() -> RpcMetrics:
     if not _default:
         _default.append(RpcMetrics())
     return _default[0]
-
-
-@cache
-def certificate_expiry_days() -> Gauge:
-    """Days that certificates are still valid, in Prometheus's default registry, made once per process."""
-    return Gauge(
-        "consensus_certificate_expiry_days",
-        "Days until a certificate in use expires, less than zero when it has.",
-        ("use",),
-    )
 
 
 @dataclass(slots=True)

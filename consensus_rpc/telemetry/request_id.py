@@ -1,13 +1,14 @@
 """The id of one call, handed from hop to hop in metadata."""
 
 import re
+from contextvars import ContextVar
 
-from structlog.contextvars import get_contextvars
 from uuid_utils.compat import uuid7
 
 REQUEST_ID_KEY = "x-request-id"
 
 _VALID = re.compile(r"[0-9A-Za-z._:-]{1,64}")
+_current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def new_request_id() -> str:
@@ -24,5 +25,9 @@ def accepted_request_id(given: object) -> str:
 
 def current_request_id() -> str | None:
     """The id of the call that this task works for, if any."""
-    found = get_contextvars().get("request_id")
-    return found if isinstance(found, str) else None
+    return _current.get()
+
+
+def work_for(request_id: str) -> None:
+    """From here on this task works for that call; servers say so to their logs too (`bind_request_id`)."""
+    _current.set(request_id)

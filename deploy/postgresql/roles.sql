@@ -11,6 +11,8 @@ CREATE ROLE consensus_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE consensus_service LOGIN NOINHERIT PASSWORD :'service_password';
 CREATE ROLE consensus_writer NOLOGIN;
 GRANT consensus_writer TO consensus_service;
+-- So that `migrate` can give that one, as itself, what its sessions begin with (DB_POOLER_MODE=transaction).
+GRANT consensus_service TO consensus_owner;
 CREATE DATABASE consensus_engine OWNER consensus_owner ENCODING 'UTF8' TEMPLATE template0;
 REVOKE ALL ON DATABASE consensus_engine FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE consensus_engine TO consensus_service, consensus_writer;

@@ -85,10 +85,14 @@ def verdict_to_proto(verdict: Verdict) -> audit_service_pb2.AuditVerdict:
         checkpoint_count=verdict.checkpoint_count,
         payload_count=verdict.payload_count,
         unchecked_payload_count=verdict.unchecked_payload_count,
+        finding_count=verdict.finding_count,
         public_key=verdict.public_key or b"",
         findings=[
             audit_service_pb2.AuditFinding(
-                stream=each.stream, sequence=each.sequence, fault=_FAULTS[each.fault]
+                stream=each.stream,
+                sequence=each.sequence,
+                fault=_FAULTS[each.fault],
+                last_sequence=each.last_sequence,
             )
             for each in verdict.findings
         ],

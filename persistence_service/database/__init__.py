@@ -11,7 +11,7 @@ Repositories take a `Connection` and never commit; servicers and the writer run 
 
 from sqlalchemy import Connection
 
-from persistence_service.database.core import Database, PoolState
+from persistence_service.database.core import Database
 from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.options import (
     ACCEPTED_URLS,
@@ -21,6 +21,7 @@ from persistence_service.database.options import (
     shown_address,
 )
 from persistence_service.database.overseer import Watch
+from persistence_service.database.pool_state import PoolState
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.units import Isolation, Unit
 from persistence_service.database.visible import EVERY_TENANT

@@ -2,30 +2,31 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, event, select
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy.exc import DBAPIError
 
-from consensus_contract.errors import DatabaseError, DatabaseUnavailable
+from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database import startup
+from persistence_service.database import pooler, startup
 from persistence_service.database.connections import Connections
-from persistence_service.database.dedicated import DedicatedConnection
+from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
-from persistence_service.database.faults import DatabaseFault, classify, code_of, first_line
+from persistence_service.database.faults import DatabaseFault, classify, first_line
 from persistence_service.database.filelock import FileLock
-from persistence_service.database.migrating import MIGRATE_COMMAND, bring_to_head
+from persistence_service.database.migrating import bring_to_head
 from persistence_service.database.options import Backend, DatabaseOptions
-from persistence_service.database.overseer import Overseer, Watch
+from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer, Watch
+from persistence_service.database.pool import Pool
+from persistence_service.database.pool_state import PoolState, show
 from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.replica import NotAnswered, Replica
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
-from persistence_service.database.threads import Threads
-from persistence_service.database.turns import Turns, kind_of
 from persistence_service.database.units import Isolation, Result, Terms, Unit, Units
 from persistence_service.database.visible import EVERY_TENANT
 from persistence_service.schema.base import CLOCK
@@ -33,20 +34,6 @@ from persistence_service.schema.sealed import Sealer, use_sealer
 
 log = get_logger()
 _CLOCK = select(CLOCK)
-
-STATEMENT_GRACE_SECONDS = 1.0
-"""PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
-INSUFFICIENT_PRIVILEGE = "42501"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """Connections of this process: kept, in use, open beyond those kept, and callers waiting for one."""
-
-    size: int
-    checked_out: int
-    overflow: int
-    waiting: int
 
 
 class Database:
@@ -66,7 +53,8 @@ class Database:
         # For those who keep a connection for themselves, outside the pool and its limit.
         own = replace(options, pool="null")
         self._own_engine = make_engine(own, self._own_connections, shows_every_tenant=True)
-        self._file = _stored_file(options, self._engine, self._own_engine)
+        self._direct_engine = make_engine(own.direct(), self._own_connections, shows_every_tenant=True)
+        self._file = _stored_file(options, self._engine, self._own_engine, self._direct_engine)
         self._availability = Availability()
         # Known to be away only by whoever writes all the time, and tries until it works again.
         self._writes = Availability(what="writes", up=True)
@@ -88,9 +76,9 @@ class Database:
             check_stored=self._file.check if self._file else lambda: None,
             writer_role=options.writer_role,
         )
-        self._threads = Threads(options.connection_limit)
-        self._turns = Turns(self._threads)
+        self._pool = Pool(self._units, self._engine.connect, self._overseer, limit=options.connection_limit)
         self._availability.on_change(self._let_go)
+        self._replica = Replica(options, options.read_url) if options.read_url is not None else None
 
     @property
     def backend(self) -> Backend:
@@ -107,10 +95,17 @@ class Database:
         """Whether the database answers, takes writes, and allows the role what it needs, as last seen."""
         return self._availability.up and self._writes.up and self._may.up
 
+    @property
+    def has_replica(self) -> bool:
+        """Whether another server answers reads that may be stale, as last seen."""
+        return self._replica is not None and self._replica.up
+
     def use_sealer(self, sealer: Sealer) -> None:
         """Says who encrypts the columns of content, on all connections."""
         for engine in (self._engine, self._own_engine):
             use_sealer(engine.dialect, sealer)
+        if self._replica is not None:
+            self._replica.use_sealer(sealer)
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
         """Calls back with `available` whenever it may have changed, from the thread that noticed."""
@@ -162,9 +157,11 @@ class Database:
         """
         try:
             self._hold_file(wait_for_file)
+            pooler.verify_lending(self.options)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
-            self._bring_to_head()
+                pooler.verify_role(connection, self.options)
+            bring_to_head(self._own_engine, self._direct_engine, migrate=self.options.auto_migrate)
             with self._own_engine.connect() as connection:
                 startup.verify_rights(connection, self._rights)
         except DBAPIError as error:
@@ -181,8 +178,10 @@ class Database:
     def close(self) -> None:
         """Ends all threads and connections; frees SQLite's file."""
         self._is_closed = True
+        if self._replica is not None:
+            self._replica.close()
         self._overseer.let_all_reads_go()
-        self._threads.close()
+        self._pool.close()
         self._overseer.stop()
         if self._probe is not None:
             self._probe.stop()
@@ -198,14 +197,14 @@ class Database:
 
     @contextmanager
     def maintenance(self, *, wait_for_file: float = 10.0) -> Iterator[Engine]:
-        """An engine for migrating or resetting instead of serving; `wait_for_file` in seconds, on SQLite.
+        """An engine for migrating or resetting instead of serving, past a pooler; `wait_for_file` in seconds.
 
         Raises:
             StartRefused: SQLite's file belongs to another process.
         """
         try:
             self._hold_file(wait_for_file)
-            yield self._own_engine
+            yield self._direct_engine
         finally:
             self.close()
 
@@ -244,6 +243,8 @@ class Database:
         resource: str = "database",
         rerun_when_lost: bool = False,
         answers_commit: bool = False,
+        may_be_stale: bool = False,
+        suffices: Callable[[Result], bool] = lambda _: True,
     ) -> Result:
         """As `unit_of_work`, in a bounded pool of threads, so that the event loop never waits.
 
@@ -252,30 +253,22 @@ class Database:
         before the caller's deadline is not begun, so that those who come after it still can; but for what
         `answers_commit`, whose caller must not be told that nothing was executed.
 
+        One that only reads and `may_be_stale` is answered by a replica, where there is one that has all that
+        was acknowledged `read_staleness` seconds ago. Its answer is taken if it `suffices`, and asked of the
+        primary otherwise, as is whatever the replica refuses.
+
         Raises:
             Overloaded: too much is waiting for the time that the caller has.
         """
         if not tenant:
             raise ValueError("a unit of work is for a tenant, or for EVERY_TENANT")
-        watch = Watch(is_read=read_only)
-        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant, watch=watch)
+        terms = Terms(isolation, read_only, resource, rerun_when_lost, tenant)
+        if may_be_stale and read_only and self._replica is not None:
+            with suppress(NotAnswered):
+                return await self._replica.run(fn, replace(terms, watch=Watch(is_read=True)), suffices)
+        terms = replace(terms, watch=Watch(is_read=read_only))
         self._check(terms)
-        turn = self._turns.take(kind_of(resource, read_only=read_only), is_due=answers_commit)
-
-        def unit() -> Result:
-            with turn.begun():
-                try:
-                    return self._units.run(fn, terms, self._engine.connect)
-                except DatabaseError as error:  # here, where the request's id is known
-                    log.error("database_refused", resource=resource, cause=str(error.__cause__))  # noqa: TRY400 - a trace quotes rows
-                    raise
-
-        try:
-            return await self._threads.run(unit)
-        except asyncio.CancelledError:
-            if read_only:
-                self._overseer.let_go(watch)
-            raise
+        return await self._pool.run(fn, terms, is_due=answers_commit)
 
     def dedicated(self) -> DedicatedConnection:
         """A connection outside the pool for one thread that writes all the time, such as the writer's."""
@@ -289,14 +282,11 @@ class Database:
 
     def pool_state(self) -> PoolState:
         """Counts of this moment."""
-        pool = self._engine.pool
-        queue = pool if isinstance(pool, QueuePool) else None
-        return PoolState(
-            size=queue.size() if queue else 0,
-            checked_out=self._connections.checked_out,
-            overflow=max(0, queue.overflow()) if queue else self._connections.checked_out,
-            waiting=self._threads.waiting,
-        )
+        return self._pool.state(self._engine, self._connections)
+
+    def show_pool(self) -> None:
+        """Has metrics show this database's pool."""
+        show(self.pool_state, self.options.connection_limit)
 
     def _hold_file(self, wait: float) -> None:
         if self._lock is not None:
@@ -311,24 +301,13 @@ class Database:
                 ) from None
             self._lock.acquire(wait)
 
-    def _bring_to_head(self) -> None:
-        try:
-            bring_to_head(self._own_engine, migrate=self.options.auto_migrate)
-        except ProgrammingError as error:
-            if code_of(error) != INSUFFICIENT_PRIVILEGE:
-                raise
-            raise StartRefused(
-                f"the role may not change the schema, or not see where it stands ({first_line(error)}). "
-                f"Migrate as a role that may CREATE in it ({MIGRATE_COMMAND}, with --service-role and "
-                "--writer-role where the service has roles of its own) and set DB_AUTO_MIGRATE=false, or "
-                "GRANT it."
-            ) from None
-
     def _ask(self) -> None:
         assert self._probe_connection is not None
-        self._probe_connection.ask()
+        self._probe_connection.ask(is_there)
         if self._file is not None:
             self._file.check()
+        if self._replica is not None:
+            self._replica.mark(self._probe_connection)
 
     def _start_probe(self) -> None:
         self._probe_connection = self.dedicated()
@@ -340,6 +319,9 @@ class Database:
             answer_timeout=self.options.answer_timeout,
         )
         self._availability.set(True)
+        if self._replica is not None:
+            self._replica.mark(self._probe_connection)
+            self._replica.start()
         self._probe.start()
 
     def _check(self, terms: Terms) -> None:
@@ -359,7 +341,7 @@ class Database:
     def _let_go(self, up: bool) -> None:
         # A thread may be stuck until libpq's own timeout; its caller is answered now.
         if not up:
-            self._threads.abandon(DatabaseUnavailable)
+            self._pool.abandon(DatabaseUnavailable)
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()

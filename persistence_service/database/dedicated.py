@@ -21,6 +21,12 @@ _TRIAL = text(
 )
 
 
+def is_there(connection: Connection) -> None:
+    """Reads something small from the database itself."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("PRAGMA schema_version" if is_sqlite else "SELECT 1").close()
+
+
 class DedicatedConnection:
     """One connection kept across units of work by one thread, and replaced when it is lost or old."""
 
@@ -69,26 +75,24 @@ class DedicatedConnection:
                 if self._engine.dialect.name == "sqlite":
                     raise
 
-    def ask(self) -> None:
-        """Reads something small from the database itself, or raises what the driver raises.
+    def ask(self, question: Unit[Result]) -> Result:
+        """What a small question is answered, without waiting for another transaction; raises what the driver
+        raises.
 
         A connection that somebody ended says nothing of the database: a new one is asked then.
         """
         try:
-            self._ask()
+            return self._ask(question)
         except DBAPIError:
             self.close()
-            self._ask()
+            return self._ask(question)
 
-    def _ask(self) -> None:
+    def _ask(self, question: Unit[Result]) -> Result:
         with self._kept() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execution_options(**{READ_ONLY: True})
-                question = "PRAGMA schema_version"
-            else:
-                question = "SELECT 1"
             with connection.begin():
-                connection.exec_driver_sql(question).close()
+                return question(connection)
 
     def close(self) -> None:
         """Closes the connection; another unit of work would open a new one."""

@@ -13,7 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
 from persistence_service.database.options import DatabaseOptions, names_several_hosts
-from persistence_service.database.visible import session_statements
+from persistence_service.database.session import session_settings
+from persistence_service.database.visible import EVERY_TENANT, session_statements, show_rows
 from persistence_service.schema.base import CLOCK, sqlite_clock
 
 READ_ONLY = "consensus_read_only"
@@ -21,9 +22,6 @@ READ_ONLY = "consensus_read_only"
 
 APPLICATION_NAME = "consensus_persistence"
 CONNECT_TIMEOUT_SECONDS = 2
-# A process that stops inside a transaction would keep its rows locked for everyone else.
-LOCK_TIMEOUT_MS = 50
-IDLE_IN_TRANSACTION_MS = 10_000
 # With three tries and the pauses between them a locked file is reported within two seconds.
 SQLITE_BUSY_TIMEOUT_MS = 500
 
@@ -88,13 +86,14 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
 def _listen(
     engine: Engine, options: DatabaseOptions, connections: Connections, *, shows_every_tenant: bool
 ) -> None:
-    more = session_statements(options.writer_role) if shows_every_tenant else []
+    role = options.writer_role
+    more = session_statements(role) if shows_every_tenant else []
 
     def connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
         connections.add(connection)  # before its first statement, which may be the one that gets no answer
         if options.backend == "sqlite":
             _prepare_sqlite(connection)
-        else:
+        elif not options.shares_sessions:  # else its role carries them
             _prepare_postgresql(connection, options.statement_timeout, more)
         log.debug("database_connected", backend=options.backend)
 
@@ -104,21 +103,18 @@ def _listen(
     event.listen(engine, "close", lambda *_: log.debug("database_disconnected", backend=options.backend))
     if options.backend == "sqlite":
         event.listen(engine, "begin", _begin_sqlite)
+    elif options.shares_sessions and shows_every_tenant:
+        event.listen(engine, "begin", lambda connection: show_rows(connection, EVERY_TENANT, role))
 
 
 def _prepare_postgresql(
     connection: psycopg2.extensions.connection, statement_timeout: float, more: Sequence[str]
 ) -> None:
     """Sets for the session what would cost every transaction a round trip."""
-    settings = {
-        "TimeZone": "UTC",
-        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MS}ms",
-        "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
-        "statement_timeout": f"{round(statement_timeout * 1000)}ms",
-    }
+    settings = session_settings(statement_timeout).items()
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("; ".join([*(f"SET {name} = '{value}'" for name, value in settings.items()), *more]))
+        cursor.execute("; ".join([*(f"SET {name} = '{value}'" for name, value in settings), *more]))
     connection.autocommit = False
 
 

@@ -13,8 +13,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.faults import code_of, first_line
+from persistence_service.database.pooler import lends_sessions
 from persistence_service.database.startup import StartRefused
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
@@ -27,17 +30,33 @@ WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.1
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 log = get_logger()
 logging.getLogger("alembic").setLevel(logging.WARNING)  # what it did is said here, once
 
 
-def bring_to_head(engine: Engine, *, migrate: bool) -> None:
-    """Makes sure that this code fits the schema, migrating where it is older and `migrate` is set.
+def bring_to_head(engine: Engine, direct: Engine, *, migrate: bool) -> None:
+    """Makes sure that this code fits the schema, migrating by `direct` where it is older and `migrate` set.
 
     Raises:
-        StartRefused: the schema is older and `migrate` is not set, or newer and not for this release.
+        StartRefused: the schema is older and `migrate` is not set, or newer and not for this release; or the
+            role may not do it.
     """
+    try:
+        _bring_to_head(engine, direct, migrate=migrate)
+    except ProgrammingError as error:
+        if code_of(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise StartRefused(
+            f"the role may not change the schema, or not see where it stands ({first_line(error)}). "
+            f"Migrate as a role that may CREATE in it ({MIGRATE_COMMAND}, with --service-role and "
+            "--writer-role where the service has roles of its own) and set DB_AUTO_MIGRATE=false, or "
+            "GRANT it."
+        ) from None
+
+
+def _bring_to_head(engine: Engine, direct: Engine, *, migrate: bool) -> None:
     with engine.connect() as connection:
         revision = current_revision(connection)
         if revision == head_revision():
@@ -50,7 +69,13 @@ def bring_to_head(engine: Engine, *, migrate: bool) -> None:
             f"the schema is at revision {revision or 'none'}, this release needs {head_revision()}, and "
             f"DB_AUTO_MIGRATE is off. Run: {MIGRATE_COMMAND}"
         )
-    upgrade(engine)
+    upgrade(direct)
+    with engine.connect() as connection:
+        if (found := current_revision(connection)) != head_revision():
+            raise StartRefused(
+                f"DATABASE_MIGRATE_URL leads to another database: that one is at revision {head_revision()} "
+                f"now, and the service's own at {found or 'none'}."
+            )
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -84,6 +109,20 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def verify_known(connection: Connection, name: str) -> str:
+    """Checks that this code can serve the database `name`, perhaps after migrating it; answers its revision.
+
+    Raises:
+        StartRefused: it has no schema of this service, or one that needs a newer release.
+    """
+    revision = current_revision(connection)
+    if revision is None:
+        raise StartRefused(f"{name} is no database of this service.")
+    if not _is_known(revision):
+        _check_newer(connection, revision)
+    return revision
+
+
 def release() -> str:
     """The version of this code."""
     return version(DISTRIBUTION)
@@ -95,10 +134,18 @@ def exclusive(engine: Engine) -> Iterator[None]:
 
     A lock that ends with a transaction ends before the next revision. It is polled: a session that waits
     in a statement would hold up CREATE INDEX CONCURRENTLY. SQLite's file has one process anyway.
+
+    Raises:
+        StartRefused: a pooler would hand the session, and the lock with it, to somebody else.
     """
     if engine.dialect.name != "postgresql":
         yield
         return
+    if lends_sessions(engine.url):
+        raise StartRefused(
+            "this address leads to a pooler that lends a session for one transaction, and who changes the "
+            "schema locks it for a session: DATABASE_MIGRATE_URL is to name PostgreSQL's own address."
+        )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         _wait_for_lock(connection)
         try:

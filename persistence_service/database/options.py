@@ -1,14 +1,15 @@
 """Which database, and how to connect to it: addresses in the accepted forms, and the options of the pool."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 Backend = Literal["postgresql", "sqlite"]
+PoolerMode = Literal["session", "transaction"]
 ACCEPTED_URLS = (
     "sqlite:///path, or postgresql://user:password@host:port/name (postgres:// too), with what is special in "
     "user and password escaped (@ as %40), commas between several hosts, and perhaps parameters such as "
@@ -37,6 +38,10 @@ class DatabaseOptions:
     """All that a `Database` needs to know; spans in seconds."""
 
     url: URL
+    migrate_url: URL | None = None
+    """PostgreSQL's own address, where `url` leads to a pooler."""
+    pooler_mode: PoolerMode = "session"
+    """For how long a connection is one session; without a pooler, as long as it is open."""
     pool: Literal["queue", "null"] = "queue"
     pool_size: int = 5
     max_overflow: int = 10
@@ -48,6 +53,9 @@ class DatabaseOptions:
     writer_role: str = ""
     probe_interval: float = 0.4
     answer_timeout: float = 1.0
+    read_url: URL | None = None
+    """A standby, or several, for reads that may be `read_staleness` seconds old."""
+    read_staleness: float = 5.0
 
     @property
     def backend(self) -> Backend:
@@ -58,6 +66,15 @@ class DatabaseOptions:
     def connection_limit(self) -> int:
         """How many connections may be open at once."""
         return self.pool_size + self.max_overflow
+
+    @property
+    def shares_sessions(self) -> bool:
+        """Whether each transaction may meet another session, in which nothing of this one is set."""
+        return self.backend == "postgresql" and self.pooler_mode == "transaction"
+
+    def direct(self) -> Self:
+        """The same database without the pooler, for what holds on to a session."""
+        return replace(self, url=self.migrate_url or self.url, migrate_url=None, pooler_mode="session")
 
     @property
     def sqlite_path(self) -> Path:

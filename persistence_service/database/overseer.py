@@ -20,6 +20,9 @@ CUT_AFTER_SECONDS = 0.2
 STUCK_AFTER_SECONDS = 0.5
 """From then to giving the unit up: neither has freed its thread."""
 
+STATEMENT_GRACE_SECONDS = 1.0
+"""PostgreSQL gives a statement up by itself at its timeout; a backend that does not is cut off this later."""
+
 STOPPED_SECONDS = 1.0
 """Nothing else takes so long from one look to the next."""
 

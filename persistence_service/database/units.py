@@ -17,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
 from consensus_rpc.backoff import Backoff, Chance
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.contention import count_lock_timeout, count_retry, waiting_for
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
@@ -82,12 +83,14 @@ class Units:
         overseer: Overseer,
         check_stored: Callable[[], None] = lambda: None,
         writer_role: str = "",
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
         chance: Chance = random,
     ) -> None:
         """`check` raises while the database is known to be away; `suspect` is told of a unit that met no
         answer; `check_stored` raises when what was committed is not where the next start would look for it.
-        `writer_role` is who sees the rows of every tenant, if not whoever has connected.
+        `writer_role` is who sees the rows of every tenant, if not whoever has connected. `attempts` are
+        those of a unit that contention breaks, all together.
         """
         self._backend = backend
         self._check = check
@@ -95,6 +98,7 @@ class Units:
         self._overseer = overseer
         self._check_stored = check_stored
         self._writer_role = writer_role
+        self._attempts = attempts
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
@@ -108,7 +112,7 @@ class Units:
             DatabaseError: the database refused a statement for another reason.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=self._pause,
             retry=retry_if_exception(lambda error: _may_run_again(error, terms)),
             sleep=self._sleep,
@@ -155,7 +159,9 @@ class Units:
         if self._backend != "sqlite" or terms.read_only:
             yield
             return
-        if not self._write_lock.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000):
+        with waiting_for(terms.resource):
+            is_ours = self._write_lock.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000)
+        if not is_ours:
             raise _WriteLockBusy
         try:
             yield
@@ -175,6 +181,7 @@ class Units:
     def _translated(self, error: Exception, terms: Terms) -> Exception:
         fault = _fault(error)
         if fault is DatabaseFault.CONTENTION:
+            count_lock_timeout(terms.resource)
             return LockTimeout(resource=terms.resource)
         if fault is DatabaseFault.UNAVAILABLE:
             if not terms.watch.is_unwanted:
@@ -212,12 +219,9 @@ def _may_run_again(error: BaseException, terms: Terms) -> bool:
 
 
 def _log_retry(error: BaseException | None, terms: Terms, attempt: int) -> None:
-    log.info(
-        "transaction_retried",
-        resource=terms.resource,
-        attempt=attempt,
-        cause=code_of(error) if isinstance(error, Exception) else "",
-    )
+    code = code_of(error) if isinstance(error, Exception) else ""
+    count_retry(_fault(error) if error is not None else None, code)
+    log.info("transaction_retried", resource=terms.resource, attempt=attempt, cause=code)
 
 
 def _cause(error: Exception) -> Exception:

@@ -17,7 +17,7 @@ _OF_EVERY_TENANT = text(f"SELECT set_config('role', :role, true), set_config('{S
 
 
 def show_rows(connection: Connection, tenant: str, role: str) -> None:
-    """To the end of a pooled transaction: this tenant's rows, or all of them, as `role` if there is one."""
+    """To the end of a transaction: this tenant's rows, or all of them, as `role` if there is one."""
     if tenant == EVERY_TENANT and role:
         connection.execute(_OF_EVERY_TENANT, {"role": role, "tenant": tenant}).close()
     else:

@@ -44,7 +44,9 @@ class DraftLists:
                 connection, tenant, request.user, after, size + 1, show_deleted=request.show_deleted
             )
 
-        rows = await self._database.run(find, tenant=tenant, read_only=True, resource="drafts")
+        rows = await self._database.run(
+            find, tenant=tenant, read_only=True, resource="drafts", may_be_stale=True
+        )
         response = draft_service_pb2.ListDraftsResponse(drafts=map(convert.short_draft, rows[:size]))
         if len(rows) > size:
             last = rows[size - 1]

@@ -73,7 +73,9 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         wanted = convert.event_filter(request.filter)
         after = _position(signer.position(binding, request.page_token)) if request.page_token else None
         events = await self._read(
-            tenant, lambda connection: repository.page(connection, tenant, wanted, after, size + 1)
+            tenant,
+            lambda connection: repository.page(connection, tenant, wanted, after, size + 1),
+            may_be_stale=True,
         )
         response = event_service_pb2.ListEventsResponse(
             events=fitting(map(convert.event_message, events), size)
@@ -88,7 +90,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     ) -> AsyncIterator[event_service_pb2.ExportEventsResponse]:
         tenant, wanted = identity_of(context).tenant, convert.event_filter(request.filter)
         after: tuple[Any, ...] | None = None
-        while events := await self._read(tenant, _next_page(tenant, wanted, after)):
+        while events := await self._read(tenant, _next_page(tenant, wanted, after), may_be_stale=True):
             for event in events:
                 yield event_service_pb2.ExportEventsResponse(event=convert.event_message(event))
             after = repository.position_of(events[-1])
@@ -167,8 +169,12 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     ) -> tuple[list[DraftEvent], datetime]:
         return await self._read(tenant, lambda connection: (find(connection), self._database.now(connection)))
 
-    async def _read(self, tenant: str, unit: Callable[[Connection], Result]) -> Result:
-        return await self._database.run(unit, tenant=tenant, read_only=True, resource=_RESOURCE)
+    async def _read(
+        self, tenant: str, unit: Callable[[Connection], Result], *, may_be_stale: bool = False
+    ) -> Result:
+        return await self._database.run(
+            unit, tenant=tenant, read_only=True, resource=_RESOURCE, may_be_stale=may_be_stale
+        )
 
 
 def _prepared(

@@ -11,11 +11,14 @@ from persistence_service.journal.append import DatabaseClock
 from persistence_service.metrics import deleting as metrics
 from persistence_service.runs.write import purging as runs
 from persistence_service.runs.write import spend_reads as spending
+from persistence_service.webhooks import repository as webhooks
 
 # A run or a draft has many rows.
 _FEW = 50
 # Of days that are over; a call that ends later finds its day not counted any more, and needs no count.
 _COUNTERS_KEPT = timedelta(days=7)
+# Webhooks that were delivered or given up, for whoever looks for one.
+_WEBHOOKS_KEPT = timedelta(days=30)
 
 EXPIRED_KEYS = Retention("idempotency_keys", timedelta(), expired_keys.purge_some, purged=expired_keys.PURGED)
 
@@ -33,6 +36,7 @@ def retentions(
         Retention("runs", in_days(run_days), partial(runs.purge_ended, clock), _FEW),
         Retention("expansions", in_days(run_days), runs.purge_expansions, _FEW),
         Retention("spend", _COUNTERS_KEPT, spending.purge_counters),
+        Retention("webhook_deliveries", _WEBHOOKS_KEPT, webhooks.purge_settled),
         Retention("events", in_days(event_days), events.purge_some),
         Retention("metrics", in_days(metric_days), partial(metrics.purge_stored, clock)),
     ]

@@ -122,6 +122,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
             lambda connection: repository.page(
                 connection, tenant, wanted, after, size + 1, show_deleted=shown
             ),
+            may_be_stale=True,
         )
         response = metric_service_pb2.ListMetricsResponse(
             metrics=fitting(map(convert.metric_message, metrics), size)
@@ -153,7 +154,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
     ) -> AsyncIterator[metric_service_pb2.ExportMetricsResponse]:
         tenant, wanted = identity_of(context).tenant, convert.metric_filter(request.filter)
         after: tuple[Any, ...] | None = None
-        while metrics := await self._read(tenant, _next_page(tenant, wanted, after)):
+        while metrics := await self._read(tenant, _next_page(tenant, wanted, after), may_be_stale=True):
             for metric in metrics:
                 yield metric_service_pb2.ExportMetricsResponse(metric=convert.metric_message(metric))
             after = repository.position_of(metrics[-1])
@@ -168,8 +169,12 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
         async with self._locks.of(tenant):
             return await self._once.change(tenant, use, effect, answer, storing.metrics_stream(tenant))
 
-    async def _read(self, tenant: str, unit: Callable[[Connection], Result]) -> Result:
-        return await self._database.run(unit, tenant=tenant, read_only=True, resource=_RESOURCE)
+    async def _read(
+        self, tenant: str, unit: Callable[[Connection], Result], *, may_be_stale: bool = False
+    ) -> Result:
+        return await self._database.run(
+            unit, tenant=tenant, read_only=True, resource=_RESOURCE, may_be_stale=may_be_stale
+        )
 
 
 def _prepared(

@@ -40,6 +40,7 @@ class RunAccess:
             database.now,
             writing.outage,
             options.caps,
+            options.tells_ends,
         )
         writer = RunWriter(
             database,

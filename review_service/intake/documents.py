@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from consensus.v1 import document_pb2, review_service_pb2
 from consensus_contract.errors import FieldViolation
+from consensus_contract.sentences import has_letter_or_digit
 from consensus_contract.sizes import INPUT_BYTES
 from consensus_documents import detect_format
-from review_service.intake.sentences import has_letter_or_digit
 
 DOCUMENT_WAY_OUT = "send its parts as documents of their own"
 

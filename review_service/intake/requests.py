@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from consensus.v1 import document_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
+from consensus_contract.sentences import count_sentences, has_letter_or_digit
 from consensus_rpc.errors import InvalidField
 from review_service.intake.documents import (
     attachment_violations,
@@ -22,7 +23,6 @@ from review_service.intake.documents import (
 )
 from review_service.intake.proposals import given_proposal_violations, trimmed_proposal
 from review_service.intake.screening import strings_of
-from review_service.intake.sentences import count_sentences, has_letter_or_digit
 from review_service.steps.prompts import context_text
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from consensus.v1 import document_pb2, proposal_pb2, review_service_pb2, run_pb2
 from consensus_contract.errors import FieldViolation
+from consensus_contract.sentences import has_letter_or_digit
 from consensus_rpc.errors import InvalidField
 from review_service.intake.documents import (
     attachment_violations,
@@ -14,7 +15,6 @@ from review_service.intake.documents import (
 )
 from review_service.intake.proposals import blank_violations, size_violations, trimmed_proposal
 from review_service.intake.requests import IntakeLimits, check_options
-from review_service.intake.sentences import has_letter_or_digit
 from review_service.steps.prompts import proposal_text
 
 _NOTHING_GIVEN = (

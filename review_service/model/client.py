@@ -136,6 +136,11 @@ class ModelClient:
         """All routes as they are known by now, the default one first."""
         return [self._ways[route.id] for route in self.routes]
 
+    def is_answering(self) -> bool:
+        """Whether the default route answers, or one of those that are asked in its place."""
+        default = self._ways[DEFAULT_ROUTE]
+        return any(self._ways[each].is_answering for each in (DEFAULT_ROUTE, *default.route.fallbacks))
+
     async def aclose(self) -> None:
         """Closes all connections."""
         for way in self.ways():
@@ -148,7 +153,7 @@ class ModelClient:
         await self._starts.turn()
         manner = way.manner(call.model)
         kept = Kept() if way.route.is_slow else None
-        with Observation(call) as observation:
+        with Observation(call, way.server) as observation:
             answer: Received | Unanswered | None = None
             try:
                 async with asyncio.timeout(timeout_seconds) as limit:

@@ -29,3 +29,11 @@ def library_base(base_url: str | None) -> str | None:
         return None
     parts = urlsplit(base_url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def server_of(base_url: str) -> tuple[str, int] | None:
+    """Host and port of an address; None where it has none."""
+    parts = urlsplit(base_url)
+    if parts.hostname is None:
+        return None
+    return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)

@@ -24,7 +24,7 @@ from review_service.model.manner import (
 )
 from review_service.model.model_call import CallFailure, ModelAnswer, ModelCall
 from review_service.model.request_body import output_cap, request_body
-from review_service.model.route_address import endpoint_url, library_base, protocol_of
+from review_service.model.route_address import endpoint_url, library_base, protocol_of, server_of
 from review_service.model.route_limits import RouteLimits
 from review_service.model.routes import DEFAULT_ROUTE, Protocol, Route
 from review_service.model.telemetry import Observation, circuit_open
@@ -55,6 +55,8 @@ _LEAST_SECRET_CHARACTERS = 8
 _CHARACTERS_PER_TOKEN = 4
 
 _OUTAGES = frozenset({errors_pb2.ERROR_REASON_LLM_UNAVAILABLE, errors_pb2.ERROR_REASON_LLM_TIMEOUT})
+# Refusals of whoever asks, whatever is asked.
+_SHUT = frozenset({errors_pb2.ERROR_REASON_LLM_AUTHENTICATION, errors_pb2.ERROR_REASON_LLM_QUOTA_EXHAUSTED})
 # Outages of this side: they say nothing of the route.
 _NOT_ITS_DOING = frozenset({"not_sent", "undecodable"})
 
@@ -63,6 +65,7 @@ class Way:
     """A route in use. `client` None: it has no key, and no call is made."""
 
     __slots__ = (
+        "_answers",
         "_circuit",
         "_first",
         "_found",
@@ -75,6 +78,7 @@ class Way:
         "limits",
         "route",
         "secrets",
+        "server",
     )
 
     def __init__(self, route: Route) -> None:
@@ -84,6 +88,7 @@ class Way:
         self.connecting = connecting_within(route.connect_timeout_seconds)
         self.limits = _limits_of(route)
         self.secrets = _secrets(route)
+        self._answers = False
         self._circuit = Circuit()
         circuit_open.labels(route.id).set(0)
         self._found = _known_protocol(route)
@@ -94,6 +99,7 @@ class Way:
         base = route.base_url or (str(self.client.base_url) if self.client else "")
         spoken: tuple[Protocol, ...] = (Protocol.RESPONSES, Protocol.CHAT_COMPLETIONS)
         self._urls = {each: endpoint_url(base, each) for each in spoken}
+        self.server = server_of(base)
 
     @property
     def protocol(self) -> Protocol:
@@ -154,6 +160,11 @@ class Way:
         """Whether its calls kept failing, and none has been answered since."""
         return self._circuit.is_tripped
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether it has given an answer, and neither refused its key or account nor kept failing since."""
+        return self._answers and not self.is_tripped
+
     def _note(self, outcome: ModelAnswer | CallFailure) -> None:
         """Keeps the circuit, and shows its changes."""
         was_tripped = self._circuit.is_tripped
@@ -163,6 +174,9 @@ class Way:
             self._circuit.note_failure(time.monotonic())
         else:
             self._circuit.note_answer()
+            self._answers = isinstance(outcome, ModelAnswer) or (
+                self._answers and outcome.reason not in _SHUT
+            )
         if self._circuit.is_tripped != was_tripped:
             circuit_open.labels(self.route.id).set(self._circuit.is_tripped)
             _log.warning("route_circuit", route=self.route.id, open=self._circuit.is_tripped)

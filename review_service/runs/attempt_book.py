@@ -6,6 +6,7 @@ from typing import Protocol
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, run_event_pb2, run_pb2
 from review_service.record.events import RecordItem
+from review_service.runs.counting import count_attempt
 from review_service.steps.attempts import first_attempt, unknown_attempt
 from review_service.steps.step import AttemptRefused
 
@@ -83,6 +84,7 @@ class AttemptBook:
             self._under_way[attempt.step] = None if attempt.attempt_number == 1 else attempt
         else:
             self._under_way.pop(attempt.step, None)
+            count_attempt(attempt)
 
     async def start(self, attempts: Sequence[attempt_pb2.Attempt], items: Sequence[RecordItem] = ()) -> None:
         """Returns once these, if any, are durable and the lease is held: the bytes of calls may leave."""

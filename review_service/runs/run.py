@@ -5,6 +5,8 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from opentelemetry import trace
+
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, proposal_pb2, run_pb2
 from consensus_contract.errors import Reason, reason_name
@@ -27,6 +29,7 @@ from review_service.runs.progress import (
     new_progress,
     recorded_progress,
 )
+from review_service.runs.tracing import observed_step, run_span, tell_decision, tell_review
 from review_service.steps.attempts import first_attempt
 from review_service.steps.expander import Expander
 from review_service.steps.reviewer import Reviewer, ReviewTask
@@ -40,10 +43,14 @@ _LATE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ModelSteps:
-    """The steps that ask the model. One per process."""
+    """The steps that ask the model. One per process.
+
+    `explains_in_traces`: traces carry what personas object to, which is content.
+    """
 
     expander: Expander
     reviewer: Reviewer
+    explains_in_traces: bool = False
 
     async def set_most_costs(
         self,
@@ -130,16 +137,21 @@ class ReviewRun:
         """
         if self._progress.is_over:
             return
+        with run_span(self._progress.run_id):
+            ending = await self._ended()
+            await self._book.record(self._book.unknown_attempts(), ending)
+        _log.info("run_ended", outcome=ending[-1].WhichOneof("item"))
+
+    async def _ended(self) -> list[RecordItem]:
+        """Works until the deadline at most; returns how the run ends."""
         limit = asyncio.timeout_at(self._progress.deadline + _LATE_SECONDS)
         try:
             async with limit:
-                ending = await self._work()
+                return await self._work()
         except RecordingEnded:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in here must end the run, not one process after another
-            ending = self._ending_after(error, is_late=limit.expired())
-        await self._book.record(self._book.unknown_attempts(), ending)
-        _log.info("run_ended", outcome=ending[-1].WhichOneof("item"))
+            return self._ending_after(error, is_late=limit.expired())
 
     def _ending_after(self, error: Exception, *, is_late: bool) -> list[RecordItem]:
         if is_late and isinstance(error, TimeoutError):
@@ -168,15 +180,19 @@ class ReviewRun:
             return items.quorum_missed(progress.persona_ids, list(progress.reviews), progress.failures)
         reviews = list(progress.reviews.values())
         suspected = progress.suspicions
-        return items.decided(decide(progress.specification, reviews, progress.reasons, suspicions=suspected))
+        decision = decide(progress.specification, reviews, progress.reasons, suspicions=suspected)
+        tell_decision(trace.get_current_span(), decision)
+        return items.decided(decision)
 
     async def _expand(self) -> GaveUp | None:
         """Expands the idea and starts the panel in the commit that records the proposal."""
         await self._start([EXPAND])
         progress = self._progress
-        outcome = await self._steps.expander.expand(
-            progress.run_id, progress.specification, progress.budget(EXPAND), self._book
-        )
+        with observed_step(progress.run_id, EXPAND) as observed:
+            outcome = await self._steps.expander.expand(
+                progress.run_id, progress.specification, progress.budget(EXPAND), self._book
+            )
+            observed.ended(outcome)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(EXPAND, outcome)
             return outcome
@@ -210,7 +226,14 @@ class ReviewRun:
 
     async def _review_one(self, task: ReviewTask, persona_id: str) -> None:
         step = review_step(persona_id)
-        outcome = await self._steps.reviewer.review(task, persona_id, self._progress.budget(step), self._book)
+        with observed_step(task.run_id, step) as observed:
+            outcome = await self._steps.reviewer.review(
+                task, persona_id, self._progress.budget(step), self._book
+            )
+            observed.ended(outcome)
+            if not isinstance(outcome, GaveUp):
+                explains = self._steps.explains_in_traces
+                tell_review(observed.span, outcome.result, self._progress.specification, explains=explains)
         if isinstance(outcome, GaveUp):
             await self._record_gave_up(step, outcome)
             self._progress.failures[persona_id] = outcome.failure

@@ -10,10 +10,11 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.telemetry.fault_trace import fault_trace
-from consensus_rpc.telemetry.log import bind_contextvars, get_logger
+from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.runs.counting import GIVEN_BACK, RUNS_IN_FLIGHT, RUNS_LEFT, RUNS_LIMIT
 from review_service.runs.run import ModelSteps, ReviewRun
 
 FollowRun = persistence_service_pb2.FollowRun
@@ -47,6 +48,7 @@ class Worker:
         self._ledger = ledger
         self._steps = steps
         self._max_runs = max_runs
+        RUNS_LIMIT.set(max_runs)
         self._claim_interval_seconds = claim_interval_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
@@ -108,11 +110,13 @@ class Worker:
     def _own(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
         def done(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
+            RUNS_IN_FLIGHT.set(len(self._tasks))
             if self._wants_more:
                 self._woken.set()
 
         task = asyncio.create_task(work)
         tasks.add(task)
+        RUNS_IN_FLIGHT.set(len(self._tasks))
         task.add_done_callback(done)
 
     async def _begin(self, execution: Execution, run: NewRun, answer_within: float | None) -> None:
@@ -138,7 +142,8 @@ class Worker:
             execution.events.stop()
 
     async def _go_on(self, claimed: persistence_service_pb2.ClaimedRun) -> None:
-        bind_contextvars(run_id=claimed.run_id, request_id=claimed.scope.request_id)
+        bind_contextvars(run_id=claimed.run_id)
+        bind_request_id(claimed.scope.request_id)
         try:
             attached = await self._ledger.attach(claimed)
             _log.info("run_attached", last_sequence=attached.recorded.run.last_sequence)
@@ -157,12 +162,15 @@ class Worker:
             if isinstance(outcome, Exception) and not isinstance(outcome, RecordingEnded):
                 _log.error("run_not_ended", trace=fault_trace(outcome))
             if ledger.lost.done():
-                _log.warning("run_left", reason=ledger.lost.result().reason_name)
+                reason = ledger.lost.result().reason_name
+                RUNS_LEFT.labels(reason).inc()
+                _log.warning("run_left", reason=reason)
             await ledger.close()
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             await ledger.release()
+            RUNS_LEFT.labels(GIVEN_BACK).inc()
             _log.info("run_given_back")
             raise
         finally:

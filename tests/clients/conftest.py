@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.access import keyed_pair, make_key
+from tests.support.leaving_out import name_left_out
 from tests.support.pair import Pair
-
-LEFT_OUT = "left out: "
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +37,4 @@ def key(pair_and_key: tuple[Pair, str]) -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Names each client that was not tried, and why."""
-    reasons = set()
-    for report in terminalreporter.stats.get("skipped", ()):
-        if isinstance(report.longrepr, tuple) and LEFT_OUT in report.longrepr[2]:
-            reasons.add(report.longrepr[2].partition(LEFT_OUT)[2])
-    for reason in sorted(reasons):
-        terminalreporter.write_line(f"{LEFT_OUT}{reason}")
+    name_left_out(terminalreporter)

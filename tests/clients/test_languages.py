@@ -11,12 +11,12 @@ from consensus.v1 import review_service_pb2, review_service_pb2_grpc
 from consensus_contract.errors import LlmTimeout
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from offline_model.script import Rule
-from tests.clients.conftest import LEFT_OUT
 from tests.clients.languages import EXAMPLES, LANGUAGES, Language
 from tests.clients.running import run, running
 from tests.clients.scripted_service import RUN_ID, ScriptedService
 from tests.support.access import bearer
 from tests.support.fault_proxy import FaultProxy
+from tests.support.leaving_out import leave_out
 from tests.support.pair import Pair
 from tests.support.tls import Pki
 
@@ -34,7 +34,7 @@ def language(request: pytest.FixtureRequest) -> Language:
     """A client, built; skipped with the reason where its tools are not here."""
     chosen: Language = request.param
     if reason := chosen.left_out():
-        pytest.skip(f"{LEFT_OUT}{chosen.name}: {reason}")
+        leave_out(f"{chosen.name}: {reason}")
     if failure := chosen.make():
         pytest.fail(failure)
     return chosen

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import LEFT_OUT
+from tests.support.leaving_out import leave_out
 from tests.support.pair import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example with exactly the packages of its lock file."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
-        pytest.skip(f"{LEFT_OUT}Node: {' and '.join(missing)} not found")
+        leave_out(f"Node: {' and '.join(missing)} not found")
     copy = tmp_path_factory.mktemp("node") / "example"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("node_modules"))
     done = subprocess.run(

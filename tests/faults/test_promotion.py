@@ -118,7 +118,7 @@ class Kept:
         )
         *findings, verdict = said.splitlines()
         assert verdict.startswith("NOT whole")
-        return dict(each.split(" ", 1) for each in findings)
+        return {each.split(" ", 1)[0]: each.rpartition(": ")[2] for each in findings}
 
     def audit(self, stack: Stack, *arguments: str, code: int = 0) -> str:
         environment = clean_environment(CONSENSUS_PERSISTENCE=stack.persistences[0].address)
@@ -211,6 +211,6 @@ async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
                     await case.run(run_id)
             assert (await case.run(whole)).decision.label
             assert await asyncio.to_thread(kept.found_missing, stack) == {
-                f"runs/{shortened.run_id}": "entry 1: recomputed",
-                **{f"runs/{run_id}": "entry 1: cut off" for run_id in lost},
+                f"runs/{shortened.run_id}": "recomputed",
+                **{f"runs/{run_id}": "cut off" for run_id in lost},
             }

@@ -32,9 +32,14 @@ class Tab:
 
     socket: aiohttp.ClientWebSocketResponse
     complaints: list[str] = field(default_factory=list)
-    hosts: set[str] = field(default_factory=set)
-    """Where it has asked for anything; empty text for what a page holds itself."""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    """What it has asked for, as CDP's `Network.Request`."""
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def hosts(self) -> set[str]:
+        """Where it has asked for anything; empty text for what a page holds itself."""
+        return {urlsplit(each["url"]).netloc for each in self.requests}
 
     async def say(self, method: str, **parameters: Any) -> Any:
         """A command, and its result."""
@@ -48,11 +53,17 @@ class Tab:
             if told["method"] in _COMPLAINTS:
                 self.complaints.append(json.dumps(told["params"])[:500])
             elif told["method"] == "Network.requestWillBeSent":
-                self.hosts.add(urlsplit(told["params"]["request"]["url"]).netloc)
+                self.requests.append(told["params"]["request"])
 
     async def run(self, script: str) -> Any:
         """What a script of the page says; None while one page makes way for the next."""
         told = await self.say("Runtime.evaluate", expression=script, returnByValue=True)
+        return told["result"].get("value")
+
+    async def settled(self, script: str) -> Any:
+        """What a promise of the page comes to."""
+        told = await self.say("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
     async def until(self, script: str) -> Any:
@@ -67,10 +78,12 @@ class Tab:
         await self.say("Page.navigate", url=url)
         await self.until(f"document.readyState == 'complete' && location.href == {json.dumps(url)}")
 
-    async def width(self, pixels: int) -> None:
-        """As wide as a window, or a phone."""
+    async def look(self, pixels: int, scheme: str = "light", height: int = 900) -> None:
+        """Makes the window as wide as on a desk, or a phone; its owner likes `light` or `dark`."""
+        size = {"width": pixels, "height": height, "deviceScaleFactor": 1}
+        await self.say("Emulation.setDeviceMetricsOverride", **size, mobile=False)
         await self.say(
-            "Emulation.setDeviceMetricsOverride", width=pixels, height=900, deviceScaleFactor=1, mobile=False
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
 
 

@@ -4,12 +4,15 @@ import json
 
 import pytest
 
-from offline_model.control_client import ControlClient
-from offline_model.script import Rule
-from tests.integration.door.conftest import Door
 from tests.page.browser import Tab
+from tests.page.runs import begun, ended, held
+from tests.support.door import Door
+from tests.support.fault_proxy import FaultProxy
+from tests.support.pair import until
 
 SEES_NO_COOKIE = "document.cookie === ''"
+RETURNED = "document.querySelectorAll('.panel > li.returned').length"
+IS_COMPLETED = "document.querySelector('.state').textContent == 'COMPLETED'"
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -24,16 +27,14 @@ async def start(tab: Tab, door: Door, idea: str) -> None:
 async def test_a_review_is_started_and_fills_while_it_is_looked_at(
     tab: Tab, door: Door, idea: str, mark: str, pixels: int
 ) -> None:
-    await tab.width(pixels)
-    async with ControlClient(door.pair.model_url) as model:
-        await model.script(Rule(persona="critic", contains=mark, hold=mark))
+    await tab.look(pixels)
+    async with held(door, "critic", mark):
         await start(tab, door, idea)
         await tab.run("window.isTheSamePage = true")
-        await tab.until("document.querySelectorAll('.panel > li.returned').length == 4")
+        await tab.until(f"{RETURNED} == 4")
         assert await tab.run("document.querySelectorAll('.panel > li.asked').length") == 1
-        await model.release(mark)
-    await tab.until("document.querySelector('.state').textContent == 'COMPLETED'")
-    assert await tab.run("document.querySelectorAll('.panel > li.returned').length") == 5
+    await tab.until(IS_COMPLETED)
+    assert await tab.run(RETURNED) == 5
     assert await tab.run("window.isTheSamePage")
     assert await tab.run(SEES_NO_COOKIE)
     for path in ("", "/attempts"):
@@ -57,3 +58,32 @@ async def test_a_link_from_elsewhere_leads_to_a_page_whose_forms_are_taken(
     await tab.run("document.querySelector('main button').click()")
     await tab.until("document.querySelectorAll('.panel > li').length == 5")
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("pixels", "scheme"), [(1280, "light"), (400, "dark")])
+async def test_a_page_that_is_cut_while_it_fills_goes_on_behind_what_it_has(
+    tab: Tab, door: Door, idea: str, mark: str, pixels: int, scheme: str
+) -> None:
+    await tab.look(pixels, scheme)
+    async with FaultProxy.start(door.address) as proxy:
+        async with held(door, "critic", mark):
+            run_id = await begun(door, idea)
+            await tab.open(f"http://{proxy.address}/runs/{run_id}")
+            await tab.run("window.isTheSamePage = true")
+            await tab.until(f"{RETURNED} == 4")
+            proxy.refuse()
+        # What is left of the run happens while nobody can see it.
+        await until(lambda: ended(door, run_id), 60)
+        assert await tab.run(RETURNED) == 4
+        proxy.heal()
+        await tab.until(IS_COMPLETED)
+    assert await tab.run(RETURNED) == 5
+    assert await tab.run("window.isTheSamePage")
+    assert await tab.run(FITS)
+    assert int(followed_from(tab)[-1]) > int(followed_from(tab)[0] or 0)
+
+
+def followed_from(tab: Tab) -> list[str]:
+    """Behind which event the page has asked to follow its run, each time it did."""
+    asked = [each for each in tab.requests if "/live" in each["url"]]
+    return [each["headers"].get("Last-Event-ID", "") for each in asked]

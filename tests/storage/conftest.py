@@ -1,8 +1,11 @@
 """Storage tests run twice: on SQLite and on a real PostgreSQL, each test in a database of its own.
 
-The schema is made once per test process and copied: a file on SQLite, a template on PostgreSQL.
+The schema is made once per test process and copied: a file on SQLite, a template on PostgreSQL. With
+`TEST_POOLED=1` (`make test-pooled`) services reach PostgreSQL through PgBouncer in transaction mode; what a
+test itself looks at it sees directly.
 """
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,16 +17,37 @@ from persistence_service.database import Database, DatabaseOptions, normalise_ur
 from persistence_service.runs.form.options import RunOptions
 from tests.support import postgres
 from tests.support.deciding import decision_stub, policy_stub
+from tests.support.pgbouncer import Poolers
 from tests.support.records import Service
 
+IS_POOLED = os.environ.get("TEST_POOLED") == "1"
+_poolers = Poolers()
 
-def options_for(url: str) -> DatabaseOptions:
+
+def direct_options(url: str, **changed: Any) -> DatabaseOptions:
     """As the service would have it, with a probe that asks often and bears a machine that stalls."""
-    return DatabaseOptions(url=normalise_url(url), probe_interval=0.05, answer_timeout=20.0)
+    patient: dict[str, Any] = {"probe_interval": 0.05, "answer_timeout": 20.0}
+    return DatabaseOptions(url=normalise_url(url), **(patient | changed))
+
+
+def options_for(url: str, **changed: Any) -> DatabaseOptions:
+    """The same, through the pooler where there is one."""
+    direct = direct_options(url, **changed)
+    if not IS_POOLED or direct.backend == "sqlite":
+        return direct
+    assert direct.url.port is not None
+    return _poolers.before(direct.url.port).options(direct)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def poolers() -> Iterator[None]:
+    """No pooler outlives its test process."""
+    yield
+    _poolers.close()
 
 
 def make_schema(url: str) -> None:
-    database = Database(options_for(url))
+    database = Database(direct_options(url))  # a pooler would keep the template open
     try:
         database.open()
     finally:

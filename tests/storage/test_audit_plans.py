@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql
 
 from persistence_service.audit.filter import EntryFilter
 from persistence_service.audit.repository import Position, page_statement
-from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.database import Database
+from tests.storage.conftest import options_for
 from tests.support import postgres
 
 ROWS, ENTRIES = 33_333, 99_999
@@ -41,7 +42,7 @@ FILTERS = {
 @pytest.fixture(scope="module")
 def full(postgres_server: postgres.Server, postgres_template: str) -> Iterator[Database]:
     with postgres_server.database(postgres_template) as url:
-        database = Database(DatabaseOptions(url=normalise_url(url), statement_timeout=60))
+        database = Database(options_for(url, statement_timeout=60))
         database.open()
         database.unit_of_work(lambda connection: connection.execute(text(FILL)))
         yield database

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from consensus_contract.errors import LockTimeout
 from persistence_service.database import Connection, Database, DatabaseOptions, normalise_url
 from persistence_service.database.units import ATTEMPTS
+from tests.storage.conftest import options_for
 from tests.support.postgres import showing_all
 
 ROWS = "INSERT INTO signing_keys (purpose, secret, create_time) VALUES ('a', '', now()), ('b', '', now())"
@@ -24,7 +25,7 @@ def on_postgresql(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database on PostgreSQL with two rows."""
     server = request.getfixturevalue("postgres_server")
     with server.database(request.getfixturevalue("postgres_template")) as url:
-        database = Database(DatabaseOptions(url=normalise_url(url)))
+        database = Database(options_for(url))
         database.open()
         database.unit_of_work(lambda connection: connection.execute(text(ROWS)))
         yield database
@@ -33,7 +34,7 @@ def on_postgresql(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @contextmanager
 def second_session(database: Database) -> Iterator[psycopg2.extensions.cursor]:
-    dsn = database.options.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    dsn = database.options.direct().url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg2.connect(showing_all(dsn))) as connection, connection.cursor() as cursor:
         yield cursor
 

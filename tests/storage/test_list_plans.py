@@ -8,12 +8,13 @@ import psycopg2
 import pytest
 from sqlalchemy import Connection, event, text
 
-from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.database import Database
 from persistence_service.events import repository as events
 from persistence_service.events.event import EventFilter
 from persistence_service.metrics import repository as metrics
 from persistence_service.metrics.metric import MetricFilter
 from persistence_service.schema.scalars import EPOCH, MICROSECOND
+from tests.storage.conftest import options_for
 from tests.support import postgres
 
 ROWS = 100_000
@@ -45,7 +46,7 @@ def full(postgres_server: postgres.Server, postgres_template: str) -> Iterator[D
         ):
             cursor.execute("ALTER FUNCTION jsonb_contains(jsonb, jsonb) LEAKPROOF")  # docs/operations.md
             connection.commit()
-        database = Database(DatabaseOptions(url=normalise_url(url), statement_timeout=60))
+        database = Database(options_for(url, statement_timeout=60))
         database.open()
         database.unit_of_work(lambda connection: connection.execute(text(FILL)))
         yield database

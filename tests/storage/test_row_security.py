@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from persistence_service.database import EVERY_TENANT, Connection, Database, Sta
 from persistence_service.database.roles import grant_rights
 from persistence_service.diagnostics.repository import size_bytes
 from persistence_service.tables import REMOVED, RIGHTS, metadata
+from persistence_service.webhooks import repository as webhooks
 from tests.storage.conftest import QUICK, options_for
 from tests.storage.test_purging import purge
 from tests.support import postgres
@@ -207,7 +209,8 @@ async def test_the_service_works_with_roles_that_own_nothing(
         database = served(roles)
         database.open()
         try:
-            async with Service(database, QUICK) as service, Drafts(database) as drafts:
+            telling = replace(QUICK, tells_ends=True)
+            async with Service(database, telling) as service, Drafts(database) as drafts:
                 run_id, draft = await finished(service), await drafts.create(first_segment="words")
                 assert await listed(service) == [run_id]
                 await drafts.add(draft.draft_id, "ben")
@@ -220,12 +223,23 @@ async def test_the_service_works_with_roles_that_own_nothing(
                     scope=scope(), expansion_id=new_id(), attempts=[attempt("expand")]
                 )
                 await service.stub.RecordExpansion(expanded)
+                await give_up(database)
                 gone = await purge(database, 31, run_days=30)
-                assert gone == {"runs": 1, "drafts": 1, "expansions": 1}
+                assert gone == {"runs": 1, "drafts": 1, "expansions": 1, "webhook_deliveries": 1}
                 size = await database.run(size_bytes, tenant=EVERY_TENANT, read_only=True)
                 assert size > 0
         finally:
             database.close()
+
+
+async def give_up(database: Database) -> None:
+    """All webhooks that wait, with an entry in the audit trail for each."""
+
+    def unit(connection: Connection) -> None:
+        held = webhooks.hold_due(connection, database.now, timedelta(minutes=1), 8)
+        webhooks.settle(connection, database.now, [webhooks.Settlement(each, "status 410") for each in held])
+
+    await database.run(unit, tenant=EVERY_TENANT, isolation="READ COMMITTED")
 
 
 def served(roles: Roles, **changed: Any) -> Database:

@@ -8,11 +8,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, Select, text
 
 from consensus.v1 import decision_pb2, run_pb2
-from persistence_service.database import Database, DatabaseOptions, normalise_url
+from persistence_service.database import Database
 from persistence_service.runs.read.listing import newest_first
+from persistence_service.runs.read.open_runs import COUNT_OPEN, MOST_COUNTED
 from persistence_service.runs.read.repository import RUNS_WITH_SPECIFICATION
 from persistence_service.runs.write.mass_deletion import LOCK_OF_DELETION, LOCK_OF_USER
 from persistence_service.runs.write.purging import LOCK_DELETED_BEFORE, LOCK_ENDED_BEFORE
+from tests.storage.conftest import options_for
 from tests.support import postgres
 from tests.support.many_runs import FILL_RUNS, FIRST_RUN, ROWS
 
@@ -48,7 +50,7 @@ FILTERS: dict[str, run_pb2.RunFilter] = {
 def full(postgres_server: postgres.Server, postgres_template: str) -> Iterator[Database]:
     """A PostgreSQL database with many runs."""
     with postgres_server.database(postgres_template) as url:
-        database = Database(DatabaseOptions(url=normalise_url(url), statement_timeout=60))
+        database = Database(options_for(url, statement_timeout=60))
         database.open()
         database.unit_of_work(lambda connection: connection.execute(text(FILL_RUNS)))
         yield database
@@ -87,6 +89,12 @@ def test_no_list_of_runs_reads_a_table_from_end_to_end(
 def test_a_page_costs_what_it_shows_and_not_what_is_there(full: Database, name: str) -> None:
     plan = plan_of(full, newest_first(RUNS_WITH_SPECIFICATION.visible, "default", FILTERS[name], LATER, 31))
     assert plan["Total Cost"] < 500
+
+
+def test_open_runs_are_counted_by_their_index(full: Database) -> None:
+    plan = plan_of(full, COUNT_OPEN.params(most=MOST_COUNTED))
+    (scan,) = [node for node in nodes(plan) if node.get("Relation Name") == "runs"]
+    assert scan["Index Name"] == "ix_runs_open"
 
 
 DELETION = {

@@ -12,7 +12,7 @@ import pytest
 
 from consensus_contract.errors import LockTimeout
 from persistence_service.database import Database
-from persistence_service.database.engine import LOCK_TIMEOUT_MS
+from persistence_service.database.session import LOCK_TIMEOUT_MS
 from persistence_service.runs.form.specification import specification_row
 from persistence_service.runs.write.committer import DEFERRAL_SECONDS
 from tests.support import postgres
@@ -52,7 +52,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_and_not_repeated(
 @pytest.fixture
 async def other_session(database: Database) -> AsyncIterator[psycopg2.extensions.cursor]:
     """A second session that can stand in the way."""
-    dsn = database.options.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    dsn = database.options.direct().url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg2.connect(showing_all(dsn))) as connection, connection.cursor() as cursor:
         yield cursor
 

@@ -1,6 +1,7 @@
 """Words that may not get out, where they are looked for, and a provider that repeats what it was sent."""
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -23,6 +24,9 @@ PASSWORD = "canary-password-1d77a2"
 PROVIDER_KEY = "sk-offline-canary-0f4be2c9d1"
 GUESS = "canaryGuess" + "A" * 32
 """The secret of a key that never was."""
+HOOK = "canary-hook-7ac31e"
+"""A part of an address that only its receiver knows."""
+HOOK_SECRET = base64.b64encode(b"canary-hook-secret-5e20b8").decode()
 CONTENT: Mapping[str, str] = {"idea": IDEA, "prompt": PROMPT}
 
 _SILENCE_SECONDS = 6.0

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -23,6 +24,7 @@ from tests.support.ports import HeldPorts
 
 StopMode = Literal["smart", "fast", "immediate"]
 NOBODY = 65534
+WAIT_SECONDS = 60.0
 OWNER = "consensus_owner"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -71,22 +73,22 @@ class Server:
         """Return the address of a new database, a copy of `template` (which nobody may be using)."""
         self._make_owner()
         name = f"test_{uuid.uuid4().hex}"
-        self._execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, OWNER)
+        self.execute("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, OWNER)
         return self.url(name)
 
     def _make_owner(self) -> None:
         if not self._has_owner:
             with suppress(psycopg2.errors.DuplicateObject, psycopg2.errors.UniqueViolation):
-                self._execute("CREATE ROLE {} LOGIN", OWNER)
+                self.execute("CREATE ROLE {} LOGIN", OWNER)
                 # For tests that change what triggers keep from being changed.
-                self._execute("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER)
+                self.execute("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER)
             if password := urlsplit(self.admin_url).password:
-                self._execute(f"ALTER ROLE {{}} PASSWORD '{password}'", OWNER)
+                self.execute(f"ALTER ROLE {{}} PASSWORD '{password}'", OWNER)
             self._has_owner = True
 
     def drop_database(self, url: str) -> None:
         """Drop the database at `url` together with the connections to it."""
-        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", urlsplit(url).path.lstrip("/"))
+        self.execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", urlsplit(url).path.lstrip("/"))
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
@@ -99,14 +101,38 @@ class Server:
 
     def make_log_segments(self, count: int) -> None:
         """Have so many segments of the write-ahead log ready for use, as a server has that ran for long."""
-        self._execute("ALTER SYSTEM SET min_wal_size = '1GB'")
-        self._execute("SELECT pg_reload_conf()")
+        self.execute("ALTER SYSTEM SET min_wal_size = '1GB'")
+        self.execute("SELECT pg_reload_conf()")
         for _ in range(count):
-            self._execute("SELECT pg_logical_emit_message(false, '', '')")
-            self._execute("SELECT pg_switch_wal()")
-        self._execute("CHECKPOINT")
+            self.execute("SELECT pg_logical_emit_message(false, '', '')")
+            self.execute("SELECT pg_switch_wal()")
+        self.execute("CHECKPOINT")
 
-    def _execute(self, statement: str, *names: str) -> None:
+    def wait_for(self, question: str) -> None:
+        """Wait until the superuser is answered true.
+
+        Raises:
+            TimeoutError: not in time.
+        """
+        ends = time.monotonic() + WAIT_SECONDS
+        while self.ask(question) is not True:
+            if time.monotonic() > ends:
+                raise TimeoutError(question)
+            time.sleep(0.1)
+
+    def now(self) -> str:
+        """The server's clock."""
+        return str(self.ask("SELECT clock_timestamp()::text"))
+
+    def ask(self, question: str) -> object:
+        """The one value that the superuser is answered."""
+        with closing(psycopg2.connect(self.admin_url)) as connection, connection.cursor() as cursor:
+            cursor.execute(question)
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    def execute(self, statement: str, *names: str) -> None:
+        """Run a statement as the superuser, with `names` quoted in the places of its braces."""
         with closing(psycopg2.connect(self.admin_url)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -130,7 +156,7 @@ class Cluster(Server):
         self.folder = Path(tempfile.mkdtemp(prefix="consensus-pg-"))
         self.data = self.folder / "data"
         self._settings = SETTINGS | settings
-        self._prefix, self._user = _way_to_run(self.folder)
+        self._prefix, self.user = _way_to_run(self.folder)
         self._watchdog = subprocess.Popen(
             ["/bin/sh", "-c", WATCHDOG, str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )
@@ -187,18 +213,18 @@ class Cluster(Server):
 
     def require_standby(self) -> None:
         """From now on a commit is acknowledged once a standby has it on disk as well."""
-        self._execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        self._execute("SELECT pg_reload_conf()")
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
 
     def require_no_standby(self) -> None:
         """From now on a commit waits for this server's own disk alone."""
-        self._execute("ALTER SYSTEM RESET synchronous_standby_names")
-        self._execute("SELECT pg_reload_conf()")
+        self.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self.execute("SELECT pg_reload_conf()")
 
     def follow(self, primary: "Cluster | None") -> None:
         """From now on a standby receives from that server, or from none."""
-        self._execute(f"ALTER SYSTEM SET primary_conninfo = '{primary.admin_url if primary else ''}'")
-        self._execute("SELECT pg_reload_conf()")
+        self.execute(f"ALTER SYSTEM SET primary_conninfo = '{primary.admin_url if primary else ''}'")
+        self.execute("SELECT pg_reload_conf()")
 
     def promote(self) -> None:
         """Make a standby a primary of its own."""
@@ -218,7 +244,7 @@ class Cluster(Server):
     def _run(self, command: str, *arguments: str) -> None:
         done = subprocess.run(
             [*self._prefix, str(binaries() / command), f"--pgdata={self.data}", *arguments],
-            check=False, cwd=self.folder, user=self._user, group=self._user, start_new_session=True,
+            check=False, cwd=self.folder, user=self.user, group=self.user, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"TZ": "UTC", "LC_ALL": "C"},
         )  # fmt: skip

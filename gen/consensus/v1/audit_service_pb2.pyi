@@ -487,6 +487,7 @@ class AuditVerdict(_message.Message):
     PAYLOAD_COUNT_FIELD_NUMBER: _builtins.int
     UNCHECKED_PAYLOAD_COUNT_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    FINDING_COUNT_FIELD_NUMBER: _builtins.int
     stream_count: _builtins.int
     """Streams checked; 0 when the tenant has none, or not the one that was asked for."""
     entry_count: _builtins.int
@@ -505,6 +506,8 @@ class AuditVerdict(_message.Message):
     """The Ed25519 key that every checkpoint had to be signed with: the service's own. Empty
     where it has none; then the first checkpoint's own key was believed, if there is one.
     """
+    finding_count: _builtins.int
+    """Streams and checkpoints with a fault, those beyond the 100 that `findings` names included."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditFinding]:
         """The first fault of each stream that has one, at most 100, in order of streams; empty
@@ -521,10 +524,11 @@ class AuditVerdict(_message.Message):
         payload_count: _builtins.int = ...,
         unchecked_payload_count: _builtins.int = ...,
         public_key: _builtins.bytes = ...,
+        finding_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "entry_count", b"entry_count", "findings", b"findings", "payload_count", b"payload_count", "public_key", b"public_key", "stream_count", b"stream_count", "unchecked_payload_count", b"unchecked_payload_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "entry_count", b"entry_count", "finding_count", b"finding_count", "findings", b"findings", "payload_count", b"payload_count", "public_key", b"public_key", "stream_count", b"stream_count", "unchecked_payload_count", b"unchecked_payload_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -539,22 +543,28 @@ class AuditFinding(_message.Message):
     STREAM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     stream: _builtins.str
     """The stream; empty for a fault of a checkpoint."""
     sequence: _builtins.int
     """The first entry at fault, or the number of the checkpoint."""
     fault: Global___AuditFault.ValueType
     """Kind of the fault; what comes after it in the stream was not judged."""
+    last_sequence: _builtins.int
+    """Of AUDIT_FAULT_CUT_OFF: the newest entry that the stream is known to have had, from its
+    head or from a checkpoint; those from `sequence` to it are missing. 0 of other faults.
+    """
     def __init__(
         self,
         *,
         stream: _builtins.str = ...,
         sequence: _builtins.int = ...,
         fault: Global___AuditFault.ValueType = ...,
+        last_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "sequence", b"sequence", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "last_sequence", b"last_sequence", "sequence", b"sequence", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,6 +23,8 @@ class RunOptions:
     caps: Caps | None = None
     retention_days: int = 30
     """How long a deleted run can be restored; 0: for ever."""
+    tells_ends: bool = False
+    """Whether ends of runs are written down as webhooks."""
     max_records_in_flight: int = 64
     """Records of one stream that wait for their commit; more stay with gRPC's flow control."""
 

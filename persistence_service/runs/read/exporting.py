@@ -60,7 +60,7 @@ async def export_runs(
                     break
             return found, len(found) < len(rows) or len(rows) == RUNS_PER_READ
 
-        found, may_have_more = await reader.read(tenant, find, "runs")
+        found, may_have_more = await reader.read(tenant, find, "runs", may_be_stale=True)
         while found:
             position, run = found.popleft()
             yield persistence_service_pb2.ExportRunsResponse(

@@ -57,7 +57,7 @@ async def list_runs(
         decided = [row for row in rows[:size] if row["decision_label"] is not None]
         return rows, entries, find_labels(connection, tenant, decided, show_deleted=shown)
 
-    rows, entries, labels = await reader.read(tenant, find, "runs")
+    rows, entries, labels = await reader.read(tenant, find, "runs", may_be_stale=True)
     runs = (
         labels.told(listed_run(row, entries[row["run_id"]], reader.options.retention)) for row in rows[:size]
     )

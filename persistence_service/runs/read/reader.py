@@ -28,12 +28,30 @@ class RunReader:
         self._database = database
         self.options = options
 
+    @property
+    def has_replica(self) -> bool:
+        """Whether what may be stale is read elsewhere than what may not."""
+        return self._database.has_replica
+
     async def read(
-        self, tenant: str, fn: Callable[[Connection], Result], resource: str, *, answers_commit: bool = False
+        self,
+        tenant: str,
+        fn: Callable[[Connection], Result],
+        resource: str,
+        *,
+        answers_commit: bool = False,
+        may_be_stale: bool = False,
+        suffices: Callable[[Result], bool] = lambda _: True,
     ) -> Result:
-        """What `fn` reads of a tenant, from one snapshot; one that `answers_commit` is always begun."""
+        """What `fn` reads of a tenant, from one snapshot; the rest is as `Database.run` has it."""
         return await self._database.run(
-            fn, tenant=tenant, read_only=True, resource=resource, answers_commit=answers_commit
+            fn,
+            tenant=tenant,
+            read_only=True,
+            resource=resource,
+            answers_commit=answers_commit,
+            may_be_stale=may_be_stale,
+            suffices=suffices,
         )
 
     async def has_key(self, use: KeyUse | None) -> bool:

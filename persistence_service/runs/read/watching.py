@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -52,19 +53,40 @@ class RunWatch:
         await following.run(self._notifier, key, after)
 
     async def _read(self, key: RunKey, after: int) -> EventPage[run_event_pb2.RunEvent]:
-        def find(connection: Connection) -> EventPage[run_event_pb2.RunEvent]:
-            shown = self._show_deleted
-            heads = repository.find_heads(connection, [key], show_deleted=shown)
+        """The next page; where it ends, and whether it may be seen, is what the primary says.
+
+        The events of a run that is over, and a page of which more follow, may come from a replica, if it has
+        all of them: they never change.
+        """
+
+        def find(connection: Connection) -> tuple[EventPage[run_event_pb2.RunEvent], int]:
+            heads = repository.find_heads(connection, [key], show_deleted=self._show_deleted)
             if not heads:
                 raise RunNotFound(run_id=key[1])
             last, is_over = heads[0].last_sequence, heads[0].state not in names.OPEN
             if is_over and after > last:
                 raise SequenceOutOfRange(after_sequence=after, last_sequence=last, run_id=key[1])
-            stored = repository.find_events(connection, *key, after, PAGE, show_deleted=shown)
-            events = [run_event(key[1], event) for event in stored]
-            return EventPage(events, last, is_over=is_over)
+            left = min(PAGE, last - after)
+            if self._reader.has_replica and left > 0 and (is_over or left == PAGE):
+                return EventPage((), last, is_over=is_over), left
+            return EventPage(self._find(connection, key, after), last, is_over=is_over), 0
 
-        return await self._reader.read(key[0], find, f"runs/{key[1]}")
+        page, elsewhere = await self._reader.read(key[0], find, f"runs/{key[1]}")
+        if not elsewhere:
+            return page
+        events = await self._reader.read(
+            key[0],
+            lambda connection: self._find(connection, key, after),
+            f"runs/{key[1]}",
+            may_be_stale=True,
+            suffices=lambda found: len(found) >= elsewhere,
+        )
+        return replace(page, events=events)
+
+    def _find(self, connection: Connection, key: RunKey, after: int) -> list[run_event_pb2.RunEvent]:
+        # What was deleted and restored may be deleted still where this is read.
+        stored = repository.find_events(connection, *key, after, PAGE, show_deleted=True)
+        return [run_event(key[1], event) for event in stored]
 
 
 def _events(events: Sequence[run_event_pb2.RunEvent]) -> persistence_service_pb2.WatchRunResponse:

@@ -20,7 +20,9 @@ from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.write import claiming, interventions, repository, statements
 from persistence_service.runs.write.batch_reads import BatchReads
 from persistence_service.runs.write.carrying import check_carried
+from persistence_service.runs.write.counting import change_of
 from persistence_service.runs.write.creation import has_parent_text, parent_key
+from persistence_service.runs.write.ends import deliveries
 from persistence_service.runs.write.fold import Fold, Rules
 from persistence_service.runs.write.locked_run import Changes, Tracked
 from persistence_service.runs.write.operations import (
@@ -70,6 +72,8 @@ class BatchTerms:
     clock: DatabaseClock
     outage: Callable[[datetime, timedelta], Outage | None] = lambda _now, _lease: None
     caps: Caps | None = None
+    tells_ends: bool = False
+    """Whether ends of runs are written down as webhooks."""
 
 
 def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
@@ -103,9 +107,12 @@ class _Batch:
         reads.find_proposals()
         answers = [self._answer(operation) for operation in self._operations]
         tracked = list(self._runs.values())
+        if terms.tells_ends:
+            self._changes.deliveries = deliveries(self._runs, self._changes.entries)
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
-        return BatchResult(answers, [each.run.head for each in tracked if each.is_changed])
+        changed = [each for each in tracked if each.is_changed]
+        return BatchResult(answers, [each.run.head for each in changed], list(map(change_of, changed)))
 
     def _opened(self, now: datetime) -> Changes:
         """No changes yet; with the counters of what is limited, under their locks."""

@@ -11,7 +11,6 @@ from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
-from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
 from consensus_contract.errors import (
@@ -24,24 +23,14 @@ from consensus_contract.errors import (
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import DedicatedConnection, Watch
+from persistence_service.database.contention import count_lock_timeout, waited_for
 from persistence_service.database.faults import code_of
 from persistence_service.runs.form.entries import OverBudget
+from persistence_service.runs.write.counting import SPLITS, count_commit
 from persistence_service.runs.write.operations import Append, EndRefused, Operation, RunOperation
 from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
 
 log = get_logger()
-
-BATCH_SIZE = Histogram(
-    "consensus_writer_batch_operations",
-    "Operations that were committed together.",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-)
-COMMIT_SECONDS = Histogram(
-    "consensus_writer_commit_seconds",
-    "Time from taking a batch to its commit.",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-)
-SPLITS = Counter("consensus_writer_splits", "Batches that were split because an operation failed.")
 
 MAX_RERUNS = 3
 # Rows that others hold are free again within milliseconds; after this long somebody is stuck on one.
@@ -62,7 +51,7 @@ class HandedIn:
     answer: asyncio.Future[Any]
     deadline: float
     loop: asyncio.AbstractEventLoop = field(repr=False)
-    deferred_until: float = 0.0
+    deferred_since: float = 0.0
 
 
 class Committer:
@@ -121,8 +110,7 @@ class Committer:
             watch=Watch(lambda: self._stuck("the writer's thread is stuck")),
         )
         self._worked()
-        COMMIT_SECONDS.observe(monotonic() - started)
-        BATCH_SIZE.observe(len(batch))
+        count_commit(operations, result, monotonic() - started)
         self._on_commit(result)
         for each, answer in zip(batch, result.answers, strict=True):
             if isinstance(answer, OverBudget) and isinstance(each.operation, Append):
@@ -136,11 +124,14 @@ class Committer:
         """The answer, once it is one: a deferred operation is kept for the next batch, for a while."""
         if isinstance(answer, Deferred):
             now = monotonic()
-            handed_in.deferred_until = handed_in.deferred_until or now + DEFERRAL_SECONDS
-            if now < handed_in.deferred_until:
+            handed_in.deferred_since = handed_in.deferred_since or now
+            if now < handed_in.deferred_since + DEFERRAL_SECONDS:
                 self._deferred.append(handed_in)
                 return answer
+            count_lock_timeout(answer.resource)
             answer = LockTimeout(resource=answer.resource)
+        if handed_in.deferred_since:
+            waited_for("runs", monotonic() - handed_in.deferred_since)
         stream = handed_in.operation.stream
         if isinstance(answer, ConsensusError) and stream is not None:
             stream.error = stream.error or answer
@@ -191,7 +182,7 @@ class Committer:
     def _end_run(self, connection: DedicatedConnection, refused: Append, error: Exception) -> None:
         reason = error if isinstance(error, ConsensusError) else InternalError()
         for abandons in (True, False):  # without touching the attempts, if that is what is refused
-            end = EndRefused.of(refused, reason, abandons=abandons)
+            end, started = EndRefused.of(refused, reason, abandons=abandons), monotonic()
             try:
                 result = connection.unit_of_work(
                     partial(self._run_batch, operations=[end]),
@@ -201,6 +192,7 @@ class Committer:
             except (ConsensusError, Conflicted) as again:
                 log.warning("run_not_ended", run_id=refused.run_id, cause=str(again.__cause__ or again))
             else:
+                count_commit([end], result, monotonic() - started)
                 self._on_commit(result)
                 return
 

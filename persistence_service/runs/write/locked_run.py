@@ -206,6 +206,8 @@ class Changes:
     """Who asked for them; they may be there already."""
     abandoned: dict[RunKey, datetime] = field(default_factory=dict)
     """Runs whose attempts in flight become UNKNOWN."""
+    deliveries: list[Columns] = field(default_factory=list)
+    """Webhooks that wait: the ends of runs among the entries."""
 
     def journal(
         self, tracked: Tracked, entry: NewEntry, scope: RunScope, now: datetime, record_id: int | None = None

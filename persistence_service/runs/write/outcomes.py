@@ -125,8 +125,27 @@ Answer: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class RunChange:
+    """What a batch made of a run; spans in seconds.
+
+    `former_state` is None for a new one. `take_overs` counts those of this batch; `was_released`: the lease
+    before had been given back. `queue_seconds` is there when work on the run began, `work_seconds` when it
+    ended.
+    """
+
+    tenant: str
+    former_state: str | None
+    state: str
+    take_overs: int = 0
+    was_released: bool = False
+    queue_seconds: float | None = None
+    work_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResult:
     """What a committed batch answers, in the order of its operations, and which runs it changed."""
 
     answers: Sequence[Answer]
     heads: Sequence[RunHead]
+    changes: Sequence[RunChange] = ()

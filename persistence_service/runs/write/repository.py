@@ -143,6 +143,7 @@ def _insertions(runs: Sequence[Tracked], changes: Changes) -> Iterator[Work]:
     yield statements.INSERT_MATERIALS, changes.materials
     yield statements.INSERT_ESCALATIONS, changes.escalations
     yield statements.INSERT_EXPANSIONS, [changes.expansions[key] for key in sorted(changes.expansions)]
+    yield statements.INSERT_DELIVERIES, changes.deliveries
     yield statements.INSERT_JOURNAL, pack(changes.entries)
     for event_type, rows in changes.payloads.items():
         yield statements.INSERT_PAYLOAD[event_type], rows

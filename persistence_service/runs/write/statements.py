@@ -38,6 +38,7 @@ from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLU
 from persistence_service.schema.base import CLOCK, core_table
 from persistence_service.schema.span import Later
 from persistence_service.schema.visibility import both, everything, visible
+from persistence_service.webhooks.tables import DELIVERIES
 
 JOURNAL = core_table(JournalRow)
 HEADS = core_table(StreamHeadRow)
@@ -140,6 +141,7 @@ INSERT_SPECIFICATIONS = ForRows(insert(SPECIFICATIONS))
 INSERT_REVISIONS = ForRows(insert(REVISIONS))
 INSERT_MATERIALS = ForRows(insert(MATERIALS))
 INSERT_ESCALATIONS = ForRows(insert(ESCALATIONS))
+INSERT_DELIVERIES = ForRows(insert(DELIVERIES))
 INSERT_JOURNAL = ForRows(insert(JOURNAL))
 INSERT_HEADS = ForRows(insert(HEADS))
 INSERT_EXPANSIONS = ForRows(

@@ -23,6 +23,7 @@ from consensus_rpc.backoff import Backoff
 from consensus_rpc.errors import Overloaded, ShuttingDown
 from persistence_service.database import Database, DedicatedConnection
 from persistence_service.runs.write.committer import Committer, HandedIn, RunBatch, fail
+from persistence_service.runs.write.counting import WAITING
 from persistence_service.runs.write.operations import Operation
 from persistence_service.runs.write.outcomes import BatchResult
 from persistence_service.runs.write.writing import Writing
@@ -95,6 +96,7 @@ class RunWriter:
         """Starts the thread."""
         self._database.on_suspicion(self._suspect)
         self._database.on_change(lambda _available: self._suspect())
+        WAITING.set_function(self._waiting.qsize)
         self._thread.start()
 
     async def close(self) -> None:

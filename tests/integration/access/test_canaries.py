@@ -26,7 +26,7 @@ from consensus.v1 import (
 from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from tests.support import canaries
 from tests.support.access import bearer, make_key
-from tests.support.canaries import CONTENT, GUESS, PASSWORD, PROVIDER_KEY, Heard
+from tests.support.canaries import CONTENT, GUESS, HOOK, HOOK_SECRET, PASSWORD, PROVIDER_KEY, Heard
 from tests.support.fault_proxy import FaultProxy
 from tests.support.hostile_provider import HostileProvider
 from tests.support.issuer import Issuer
@@ -41,7 +41,7 @@ GET_RUN, LIST_RUNS, EXPORT_RUNS = (f"/{REVIEW}/{each}" for each in ("GetRun", "L
 STORE_METRICS = "/consensus.v1.MetricService/StoreMetrics"
 LIST_ENTRIES = "/consensus.v1.AuditService/ListAuditEntries"
 MAY_BE_EMPTY = ("usage", "spend", "expansions")
-NEITHER = ("journal", "audit_log", "stream_heads", "access_keys", *MAY_BE_EMPTY)
+NEITHER = ("journal", "audit_log", "stream_heads", "access_keys", "webhook_deliveries", *MAY_BE_EMPTY)
 """Tables in which content has no place."""
 
 PROVIDED = {
@@ -129,7 +129,11 @@ async def told(folder: Path, server: Server) -> AsyncIterator[Told]:
                 "PERSISTENCE_KEY": keys["service"],
                 "MAX_RETRIES_PER_PERSONA": "1",
             },
-            of_persistence | shared | {"METRICS_LISTEN": metrics["persistence"]},
+            of_persistence | shared | {
+                "METRICS_LISTEN": metrics["persistence"],
+                "WEBHOOK_URL": f"http://127.0.0.1:9/{HOOK}",  # nobody is there
+                "WEBHOOK_SECRET": f"whsec_{HOOK_SECRET}",
+            },
             tls=pki.channel_tls(pki.client("tests")),
         )  # fmt: skip
         # In a thread, as all that needs the proxy or the collector, which this loop serves.
@@ -276,6 +280,7 @@ async def test_no_canary_stands_where_it_has_no_business(
     assert all(text for place, text in said.items() if place not in MAY_BE_EMPTY)
     assert canaries.found({"answers": b"".join(answered)}, CONTENT)  # they were all told
     secrets = {name: key.split("_", 2)[2] for name, key in there.keys.items()}
+    secrets |= {"hook": HOOK, "hook's secret": HOOK_SECRET}
     secrets |= {"guess": GUESS, "password": PASSWORD, "provider key": PROVIDER_KEY, "token": there.token}
     assert canaries.found(said, {**CONTENT, **secrets}) == []
     assert canaries.found(stored | {"answers": b"".join(answered)}, secrets) == []

@@ -73,6 +73,9 @@ async def test_the_page_is_signed_in_to_and_out_of(http: aiohttp.ClientSession, 
     assert await status() == 401
     assert await sign("/sign-in", key=keys["viewer"], back="//evil.example") == (303, "/runs")
     assert await status() == 200
+    async with http.get("/runs/r-1/journal") as answer:
+        assert answer.status == 403
+        assert "may not read the journal" in await answer.text()
     async with http.get("/v1/runs") as answer:
         assert answer.status == 401  # of the cookie the page alone takes notice
     assert (await sign("/sign-out"))[0] == 303

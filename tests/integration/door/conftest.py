@@ -1,41 +1,14 @@
 """A door before a pair of this folder's own, on SQLite; and callers that speak plain HTTP to it."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.support.door import Door, start_door
 from tests.support.pair import Pair, running_pair
-from tests.support.processes import Process, clean_environment, start_process, wait_started
 
-
-@dataclass(slots=True)
-class Door:
-    """A running door, and the pair behind it."""
-
-    pair: Pair
-    process: Process
-    address: str
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
-
-
-def start_door(pair: Pair, folder: Path, name: str = "consensus_door", **settings: str) -> Door:
-    environment = clean_environment(
-        **{
-            "DOOR_LISTEN": "127.0.0.1:0",
-            "DOOR_REVIEW_ADDRESS": pair.review_address,
-            "DOOR_PERSISTENCE_ADDRESS": pair.persistence_address,
-            "LOG_FORMAT": "json",
-        }
-        | settings
-    )
-    process = start_process("consensus_door", folder, environment, name=name)
-    return Door(pair, process, wait_started(process))
+__all__ = ["Door", "start_door"]
 
 
 @pytest.fixture(scope="session")

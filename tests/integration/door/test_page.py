@@ -71,7 +71,54 @@ async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
     assert await sent(browser, action, hidden(page, action) | {"notes": "Asked again."}) == (303, path)
     assert "Asked again." in await shown(browser, path)
     assert path in await shown(browser, "/runs?state=COMPLETED&user=ann&create_time_from=2020-01-01")
+    assert path in await shown(browser, f"/runs?search={mark}")
+    assert path not in await shown(browser, f"/runs?search={mark}+not+there")
     assert "review_critic" in await shown(browser, f"{path}/attempts")
+
+
+async def ended(browser: aiohttp.ClientSession, path: str) -> None:
+    async with browser.get(f"{path}/live") as answer, asyncio.timeout(60):
+        await answer.content.read()
+
+
+async def test_a_revision_and_what_it_revises_lead_to_one_another_and_to_what_changed(
+    browser: aiohttp.ClientSession, idea: str
+) -> None:
+    parent = await start(browser, idea)
+    await ended(browser, parent)
+    form = hidden(await shown(browser, parent), f"{parent}/revise") | {"notes": "Say who pays <b>for it</b>."}
+    status, revision = await sent(browser, f"{parent}/revise", form)
+    assert status == 303
+    await ended(browser, revision)
+    for page, other in ((parent, revision), (revision, parent)):
+        told = await shown(browser, page)
+        assert f'href="{other}"' in told
+        assert f'href="{revision}/changes"' in told
+    changes = await shown(browser, f"{revision}/changes")
+    for each in (
+        "Say who pays &lt;b&gt;for it&lt;/b&gt;.",
+        f'href="{parent}"',
+        '<th scope="row">Architect</th>',
+    ):
+        assert each in changes
+    assert '<span class="line added">+' in changes
+    assert "This run revises none." in await shown(browser, f"{parent}/changes")
+
+
+async def test_a_runs_journal_is_shown_and_verified(browser: aiohttp.ClientSession, idea: str) -> None:
+    path = await start(browser, idea)
+    await ended(browser, path)
+    page = await shown(browser, f"{path}/journal")
+    count = int(re.findall(r'<li value="(\d+)">', page)[0])  # the newest comes first
+    assert page.count("<li value=") == count
+    assert {"run.created", "decision.recorded"} <= set(re.findall(r"<summary><code>([\w.]+)</code>", page))
+    form = hidden(page, f"{path}/journal")
+    async with browser.post(f"{path}/journal", data=form) as answer:
+        assert answer.status == 200
+        verified = await answer.text()
+    assert f"verified up to entry {count}." in verified
+    assert re.search(r"Its digest: <code>[0-9a-f]{64}</code>", verified)
+    assert (await sent(browser, f"{path}/journal", form | {"token": "0" * 64}))[0] == 403
 
 
 async def test_a_run_is_cancelled(door: Door, browser: aiohttp.ClientSession, idea: str, mark: str) -> None:

@@ -1,9 +1,10 @@
 """The job as plain HTTP: reviews, runs, their events, health, metrics, and what describes them."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import aiohttp
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from tests.integration.door.conftest import Door
+from tests.support.fault_proxy import FaultProxy
 
 ASYNC = {"prefer": "respond-async"}
 
@@ -25,22 +27,40 @@ class ServerSent:
     data: Any
 
 
-async def events(
-    http: aiohttp.ClientSession, run_id: str, last: int | None = None
-) -> AsyncGenerator[ServerSent]:
-    """The events behind the last one that the caller has, heartbeats left out."""
-    headers = {} if last is None else {"last-event-id": str(last)}
-    async with http.get(f"/v1/runs/{run_id}/events", headers=headers) as answer:
+async def frames(lines: AsyncIterable[bytes]) -> AsyncGenerator[ServerSent]:
+    """The events of a stream, heartbeats left out."""
+    frame: dict[str, str] = {}
+    async for raw in lines:
+        name, _, value = raw.decode().rstrip("\n").partition(": ")
+        if name:
+            frame[name] = value
+        elif "data" in frame:
+            yield ServerSent(frame.get("id", ""), frame["event"], json.loads(frame["data"]))
+            frame = {}
+
+
+async def events(http: aiohttp.ClientSession, run_id: str) -> AsyncGenerator[ServerSent]:
+    """All events of a run."""
+    async with http.get(f"/v1/runs/{run_id}/events") as answer:
         assert answer.status == 200, await answer.text()
         assert answer.content_type == "text/event-stream"
-        frame: dict[str, str] = {}
-        async for raw in answer.content:
-            name, _, value = raw.decode().rstrip("\n").partition(": ")
-            if name:
-                frame[name] = value
-            elif "data" in frame:
-                yield ServerSent(frame.get("id", ""), frame["event"], json.loads(frame["data"]))
-                frame = {}
+        async for each in frames(answer.content):
+            yield each
+
+
+async def curl(*arguments: str) -> AsyncGenerator[bytes]:
+    """The lines that curl prints, to its end."""
+    process = await asyncio.create_subprocess_exec(
+        "curl", "--silent", "--no-buffer", "--noproxy", "*", *arguments, stdout=PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            yield line
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def begin(http: aiohttp.ClientSession, idea: str, **headers: str) -> str:
@@ -52,21 +72,24 @@ async def begin(http: aiohttp.ClientSession, idea: str, **headers: str) -> str:
         return run_id
 
 
-async def test_a_review_is_followed_is_cut_and_each_event_comes_once(
+async def test_curl_follows_a_review_is_cut_and_gets_each_event_once(
     door: Door, http: aiohttp.ClientSession, idea: str, mark: str
 ) -> None:
-    rule = Rule(persona="critic", contains=mark, hold=mark)
-    async with ControlClient(door.pair.model_url) as model:
-        await model.script(rule)
-        run_id = await begin(http, idea)
-        seen: list[ServerSent] = []
-        async with aclosing(events(http, run_id)) as stream:
-            async for each in stream:
-                seen.append(each)
-                if each.event == "persona_review_ready":
-                    break  # the connection ends here, in the middle of the run
+    body = ("-H", "content-type: application/json", "-d", json.dumps({"idea": idea}))
+    async with FaultProxy.start(door.address) as proxy, ControlClient(door.pair.model_url) as model:
+        await model.script(Rule(persona="critic", contains=mark, hold=mark))
+        url = f"http://{proxy.address}/v1"
+        said = [line async for line in curl("-H", "prefer: respond-async", *body, f"{url}/full-review")]
+        run_id = json.loads(b"".join(said))["runId"]
+        stream, seen = f"{url}/runs/{run_id}/events", []
+        async for each in frames(curl(stream)):
+            seen.append(each)
+            if each.event == "persona_review_ready":
+                proxy.reset()  # in the middle of the run
+        assert seen[-1].event != "end"
         await model.release(mark)
-        seen += [each async for each in events(http, run_id, int(seen[-1].id))]
+        last = f"last-event-id: {seen[-1].id}"
+        seen += [each async for each in frames(curl("-H", last, stream))]
     *recorded, end = seen
     assert [int(each.id) for each in recorded] == list(range(1, len(recorded) + 1))
     assert [each.data["sequence"] for each in recorded] == [int(each.id) for each in recorded]

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.launching import Launcher, free_addresses
 from tests.support.processes import run_command
 
 
@@ -40,3 +41,17 @@ def command() -> Command:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    """Starts what starts services, in a folder of its own."""
+    with Launcher(tmp_path) as launcher:
+        yield launcher
+
+
+@pytest.fixture
+def free_listens() -> Iterator[dict[str, str]]:
+    """Addresses for both services and the door that stay theirs while the test runs."""
+    with free_addresses() as addresses:
+        yield addresses

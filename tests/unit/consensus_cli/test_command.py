@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from consensus.v1 import decision_pb2, errors_pb2, review_service_pb2
+from consensus_cli.arguments.inputs import page_address
 from consensus_cli.execution import exits
 from consensus_cli.execution.session import PERSISTENCE, CommandSession
 from consensus_contract.errors import (
@@ -172,6 +174,34 @@ async def test_options_of_review_reach_the_service(command: Command) -> None:
     assert (options.expand_model, options.review_model, options.review_temperature) == ("e", "m", 0.25)
     assert (options.max_retries_per_persona, options.quorum.min_personas) == (2, 4)
     assert sent.review.context.object["budget"] == 3
+
+
+async def test_a_run_is_linked_to_where_the_page_is(command: Command) -> None:
+    async with serving(ScriptedService()) as address:
+        by_option = await command("--door", "http://door:8080/", "review", "An idea.", "--server", address)
+        door = {"CONSENSUS_DOOR": "https://door/consensus", "CONSENSUS_SERVER": address}
+        started = await command("review", "An idea.", "--detach", **door)
+        without = await command("review", "An idea.", "--server", address)
+    assert f"http://door:8080/runs/{samples.RUN}" in by_option.out.splitlines()
+    assert started.err.splitlines()[-1] == f"see it: https://door/consensus/runs/{samples.RUN}"
+    assert "/runs/" not in without.out + without.err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "door:8080",
+        "ftp://door",
+        "http://",
+        "http://door:x",
+        "http://ann:pw@door",
+        "http://door?a=b",
+        "http://a b",
+    ],
+)
+def test_what_is_no_address_of_a_door_is_refused(given: str) -> None:
+    with pytest.raises(typer.BadParameter, match="no address of a door"):
+        page_address(given)
 
 
 async def test_detach_prints_the_run_and_says_how_to_watch_it(command: Command) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from consensus_cli.app import app
 
 COMMANDS = (
-    "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
+    "up", "review", "watch", "resume", "revise", "diff", "show", "runs", "attempts", "personas", "info",
     "report", "cancel", "annotate", "expand", "delete", "undelete", "delete-user-data", "explain",
     "scorecard", "override", "usage", "doctor", "draft", "outcome", "escalation", "human-review", "panel",
     "policy", "bench", "event", "metric", "audit", "keys", "token",
@@ -69,6 +69,7 @@ def test_help_lists_every_command_with_a_whole_sentence() -> None:
 
 
 WRONG = {
+    "up with a folder that is not named": (["up", "--data"], "requires an argument"),
     "key without a role": (["token", "create", "billing"], "Missing option '--role'"),
     "content keys of nowhere": (["keys", "list", "--persistence", "nowhere"], "host:port"),
     "human review of a run that is not named": (["human-review", "submit"], "Missing argument"),

@@ -87,7 +87,7 @@ def test_a_whole_export_verifies() -> None:
 def test_a_tail_cut_off_with_its_head_is_found_by_a_checkpoint() -> None:
     entries = chain(6)
     found = finding_of(entries[:3], checkpoints_at(entries, 2, 5))
-    assert found == [StreamFinding(STREAM, 4, Fault.CUT_OFF)]
+    assert found == [StreamFinding(STREAM, 4, Fault.CUT_OFF, 5)]
 
 
 def test_a_chain_computed_anew_is_found_by_a_checkpoint() -> None:
@@ -110,7 +110,7 @@ def test_entries_swapped_in_an_export_are_named() -> None:
 
 def test_a_stream_that_is_gone_is_found_by_a_checkpoint() -> None:
     verdict = verdict_of([], None, checkpoints_at(chain(3), 3))
-    assert verdict.findings == (StreamFinding(STREAM, 1, Fault.CUT_OFF),)
+    assert verdict.findings == (StreamFinding(STREAM, 1, Fault.CUT_OFF, 3),)
 
 
 def test_entries_without_a_head_are_inserted() -> None:

@@ -59,7 +59,7 @@ def test_a_deleted_entry_is_named(sequence: int) -> None:
 
 def test_a_cut_off_tail_is_found_by_the_head() -> None:
     entries, head = stream(5)
-    assert verify_stream(entries[:3], head) == ChainFinding(4, Fault.CUT_OFF)
+    assert verify_stream(entries[:3], head) == ChainFinding(4, Fault.CUT_OFF, head.sequence)
 
 
 def test_an_added_tail_is_found_by_the_head() -> None:

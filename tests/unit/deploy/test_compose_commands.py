@@ -2,11 +2,11 @@
 
 import os
 import signal
+import ssl
 import subprocess
-import sys
-import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +14,38 @@ import pytest
 import yaml
 
 from tests.support import postgres
+from tests.support.deployed import KEY, ROOT, Described, Loopback
 from tests.support.ports import HeldPorts
 
-ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
-KEY = ["python", "-m", "persistence_service", "key"]
-PORTS = ("50051", "50052", "50053", "8080")
 
 
-class Loopback:
-    """What compose gives its containers, on this machine: a database, secrets, ports."""
+class Compose(Loopback):
+    """What compose gives its containers: secrets, a volume of certificates, a prepared database."""
 
-    def __init__(self, folder: Path, cluster: postgres.Cluster, ports: HeldPorts) -> None:
-        self.folder = folder
-        self.cluster = cluster
-        self.moved = {port: ports.listen().rpartition(":")[2] for port in PORTS}
+    def prepare(self) -> None:
         for name in ("db_admin_password", "db_owner_password", "db_service_password", "openai_api_key"):
-            (folder / name).write_text("not-a-real-secret-but-long-enough", encoding="utf-8")
+            (self.folder / name).write_text("not-a-real-secret-but-long-enough", encoding="utf-8")
+        self._prepare_volume()
+        for _ in range(2):  # whenever compose comes up
+            certified = self.once(SERVICES["certs"]["command"], self.service("certs"))
+            assert certified.returncode == 0, certified.stderr
 
-    def command(self, words: list[str]) -> list[str]:
-        assert words[0] == "python"
-        return [sys.executable, *(self.move(word) for word in words[1:])]
+    def service(self, name: str) -> Described:
+        given: dict[str, str] = SERVICES[name].get("environment", {})
+        environment = {each: value.replace("${OPENAI_BASE_URL:-}", "") for each, value in given.items()}
+        mounts = {"/srv/certs": self.folder / "certs", "/run/secrets": self.folder}
+        return Described(name, SERVICES[name]["command"], environment, mounts)
 
-    def environment(self, service: str) -> dict[str, str]:
-        given = {name: self.move(value) for name, value in SERVICES[service].get("environment", {}).items()}
-        if "DB_HOST" in given:
-            given |= {"DB_HOST": "127.0.0.1", "DB_PORT": str(self.cluster.port)}
-        return {"PATH": os.environ["PATH"], **given}
-
-    def move(self, value: str) -> str:
-        for port, free in self.moved.items():
-            value = value.replace(f":{port}", f":{free}")
-        for name, here in {
-            "0.0.0.0:": "127.0.0.1:",
-            "persistence:": "localhost:",
-            "review:": "localhost:",
-        }.items():
-            value = value.replace(name, here)
-        value = value.replace("/srv/certs", f"{self.folder}/certs")
-        return value.replace("/run/secrets/", f"{self.folder}/").replace("${OPENAI_BASE_URL:-}", "")
-
-    def prepare_database(self) -> None:
+    def _prepare_volume(self) -> None:
         """As PostgreSQL's image does with an empty volume: it runs the scripts that are mounted for it."""
         mounted = [each for each in SERVICES["postgres"]["volumes"] if "initdb.d" in each]
         for script in mounted:
             text = (ROOT / script.partition(":")[0]).read_text(encoding="utf-8")
-            text = self.move(text).replace("/srv/roles.sql", str(ROOT / "deploy/postgresql/roles.sql"))
+            text = text.replace("/run/secrets/", f"{self.folder}/")
+            text = text.replace("/srv/roles.sql", str(ROOT / "deploy/postgresql/roles.sql"))
             subprocess.run(
                 ["/bin/sh", "-c", text], check=True,
                 env={
@@ -72,80 +56,60 @@ class Loopback:
             )  # fmt: skip
         assert mounted
 
-    def once(self, words: list[str], service: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(words), cwd=self.folder, check=False, capture_output=True, text=True,
-            env=self.environment(service), timeout=60,
-        )  # fmt: skip
+    def check(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self.once(SERVICES[name]["healthcheck"]["test"][1:], self.service(name))
 
-    @contextmanager
-    def running(self, service: str) -> Iterator[subprocess.Popen[str]]:
-        log = self.folder / f"{service}.log"
-        with log.open("w", encoding="utf-8") as out:
-            command = self.command(SERVICES[service]["command"])
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment(service), stdout=out, stderr=out, text=True
-            )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+    def is_healthy(self, name: str) -> bool:
+        return self.check(name).returncode == 0
 
-    def is_healthy(self, service: str) -> bool:
-        return self.once(SERVICES[service]["healthcheck"]["test"][1:], service).returncode == 0
+    def started(self, name: str, stack: ExitStack) -> subprocess.Popen[str]:
+        """One that is healthy, and runs until the stack ends."""
+        process = stack.enter_context(self.running(self.service(name)))
+        self.wait_until(lambda: self.is_healthy(name), self.service(name), process)
+        return process
 
-    def wait_until_healthy(self, service: str, process: subprocess.Popen[str]) -> None:
-        limit = time.monotonic() + 90
-        while not self.is_healthy(service):
-            said = (self.folder / f"{service}.log").read_text(encoding="utf-8")
-            assert process.poll() is None, f"{service} ended: {said}"
-            assert time.monotonic() < limit, f"{service} is not healthy: {said}"
+    def page(self) -> str:
+        """The door's page, over TLS, by whoever believes the authority in the volume."""
+        context = ssl.create_default_context(cafile=self.folder / "certs" / "authority.pem")
+        address = f"https://localhost:{self.port('8080')}/runs"
+        with urllib.request.urlopen(address, timeout=30, context=context) as answer:
+            return str(answer.read(), "utf-8")
 
 
 @pytest.fixture
-def loopback(tmp_path: Path) -> Iterator[Loopback]:
+def compose(tmp_path: Path) -> Iterator[Compose]:
     with HeldPorts() as ports, postgres.Cluster() as cluster:
-        made = Loopback(tmp_path, cluster, ports)
-        made.prepare_database()
-        for _ in range(2):  # whenever compose comes up
-            certified = made.once(SERVICES["certs"]["command"], "certs")
-            assert certified.returncode == 0, certified.stderr
+        made = Compose(tmp_path, cluster, ports)
+        made.prepare()
         yield made
 
 
-def test_the_commands_bring_the_pair_up_and_drain_it(loopback: Loopback) -> None:
-    migrated = loopback.once(SERVICES["migrate"]["command"], "migrate")
+def test_the_commands_bring_all_up_over_tls_and_drain_it(compose: Compose) -> None:
+    migrated = compose.once(SERVICES["migrate"]["command"], compose.service("migrate"))
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr
     with ExitStack() as stack:
-        persistence = stack.enter_context(loopback.running("persistence"))
-        loopback.wait_until_healthy("persistence", persistence)
-        key = loopback.once([*KEY, "create", "--subject", "me", "--role", "admin"], "persistence")
+        persistence = compose.started("persistence", stack)
+        there = compose.service("persistence")
+        key = compose.once([*KEY, "create", "--subject", "me", "--role", "admin"], there)
         assert key.returncode == 0, key.stderr
-        ended = loopback.once([*KEY, "revoke", key.stdout.split("_")[1]], "persistence")
+        ended = compose.once([*KEY, "revoke", key.stdout.split("_")[1]], there)
         assert ended.returncode == 0, ended.stderr
-        review = stack.enter_context(loopback.running("review"))
-        loopback.wait_until_healthy("review", review)
-        door = stack.enter_context(loopback.running("door"))
-        loopback.wait_until_healthy("door", door)
+        review, door = compose.started("review", stack), compose.started("door", stack)
+        assert "<html" in compose.page()
         for process in (door, review, persistence):
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=90) == 0
 
 
-def test_persistence_is_not_healthy_before_the_migration(loopback: Loopback) -> None:
-    with loopback.running("persistence") as process:
+def test_persistence_is_not_healthy_before_the_migration(compose: Compose) -> None:
+    with compose.running(compose.service("persistence")) as process:
         assert process.wait(timeout=90) != 0
-        assert not loopback.is_healthy("persistence")
-    assert "migrate" in (loopback.folder / "persistence.log").read_text(encoding="utf-8")
+        assert not compose.is_healthy("persistence")
+    assert "migrate" in compose.said(compose.service("persistence"))
 
 
-def test_review_is_not_healthy_without_persistence(loopback: Loopback) -> None:
-    with loopback.running("review") as process:
-        limit = time.monotonic() + 90
-        while (
-            "NOT_SERVING" not in loopback.once(SERVICES["review"]["healthcheck"]["test"][1:], "review").stdout
-        ):
-            assert process.poll() is None
-            assert time.monotonic() < limit
-        assert not loopback.is_healthy("review")
+def test_review_is_not_healthy_without_persistence(compose: Compose) -> None:
+    review = compose.service("review")
+    with compose.running(review) as process:
+        compose.wait_until(lambda: "NOT_SERVING" in compose.check("review").stdout, review, process)
+        assert not compose.is_healthy("review")

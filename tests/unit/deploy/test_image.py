@@ -14,20 +14,30 @@ INSTRUCTIONS = [
     for line in re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8")).splitlines()
     if line and not line.startswith("#")
 ]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+
+def build_settings(folder: str) -> dict[str, Any]:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = project["tool"]["hatch"]["build"]
+    return found
+
+
+PACKAGES: list[str] = [
+    *build_settings("packages/client")["hooks"]["custom"]["rooms"],
+    *build_settings(".")["targets"]["wheel"]["packages"],
+]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel as the image's build stage makes it."""
+def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What both wheels hold, as the image's build stage makes them."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
-    (path,) = folder.iterdir()
-    return path
+    for package in (ROOT / "packages" / "client", ROOT):
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+            cwd=package, check=True, capture_output=True,
+        )  # fmt: skip
+    return [name for path in folder.iterdir() for name in zipfile.ZipFile(path).namelist()]
 
 
 def values(instruction: str) -> list[str]:
@@ -59,20 +69,17 @@ def test_the_command_is_a_process_and_not_a_shell() -> None:
 
 def test_the_builder_sees_what_the_wheel_is_made_of() -> None:
     allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    needed = {package.split("/")[0] for package in PACKAGES} | {"pyproject.toml", "README.md", "LICENSE"}
+    ours = {"packages", "pyproject.toml", "README.md", "LICENSE"}
+    needed = ours | {package.split("/")[0] for package in PACKAGES}
     assert [name for name in sorted(needed) if f"!{name}" not in allowed] == []
 
 
-def test_the_wheel_holds_every_package(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
+def test_the_wheels_hold_every_package(names: list[str]) -> None:
     packages = {package.rpartition("/")[2] for package in PACKAGES}
     assert packages - {name.split("/")[0] for name in names} == set()
 
 
-def test_the_wheel_holds_personas_migrations_and_the_service_config(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
+def test_the_wheels_hold_personas_migrations_and_the_service_config(names: list[str]) -> None:
     assert len([name for name in names if re.fullmatch(r"consensus_panels/default/\w+\.md", name)]) >= 5
     assert {"migrations/env.py", "consensus/v1/service_config.json"} <= set(names)
     assert [name for name in names if re.fullmatch(r"migrations/versions/\w+\.py", name)]

@@ -6,6 +6,7 @@ import pytest
 
 from consensus_rpc.process.settings import SettingsError
 from persistence_service.config import PersistenceSettings
+from persistence_service.database import normalise_url
 
 PARTS = {
     "DB_HOST": "db.example",
@@ -61,6 +62,26 @@ def test_an_address_beside_a_part_is_refused_and_both_are_named(
     with pytest.raises(SettingsError, match=f"DATABASE_URL: given beside {name}") as refusal:
         load(monkeypatch, DATABASE_URL="sqlite:///x.db", **{name: PARTS[name]})
     assert "p@ss" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "read_url"),
+    [("sqlite:///x.db", "postgres://h/n"), ("postgres://h/n", "sqlite:///x.db"), ("", "postgres://h/n")],
+)
+def test_only_postgresql_has_a_standby_to_read_from(
+    monkeypatch: pytest.MonkeyPatch, url: str, read_url: str
+) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_READ_URL: given, but only PostgreSQL has standbys"):
+        load(monkeypatch, DATABASE_URL=url, DATABASE_READ_URL=read_url)
+
+
+def test_a_standby_of_an_address_in_parts_reaches_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_url, seconds = "postgres://u:sesame@one,two/n", "2.5"
+    settings = load(monkeypatch, DB_HOST="h", DATABASE_READ_URL=read_url, DB_READ_STALENESS_SECONDS=seconds)
+    options = settings.database_options()
+    assert options.read_url == normalise_url(read_url)
+    assert options.read_staleness == 2.5
+    assert "sesame" not in str(settings.masked())
 
 
 def test_an_empty_part_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +145,21 @@ def test_settings_of_the_pool_reach_the_database(monkeypatch: pytest.MonkeyPatch
         monkeypatch, DB_POOL="null", DB_POOL_SIZE="7", DB_MAX_OVERFLOW="3", DB_AUTO_MIGRATE="false"
     ).database_options()
     assert (options.pool, options.connection_limit, options.auto_migrate) == ("null", 10, False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DB_POOLER_MODE": "transaction"}, "SQLite has neither pooler"),
+        ({"DATABASE_MIGRATE_URL": "postgresql://u@h/n"}, "SQLite has neither pooler"),
+        (
+            {"DB_POOLER_MODE": "transaction", "DATABASE_URL": "postgresql://u@h/n?options=-c%20a.b%3Dc"},
+            "its options are a session's",
+        ),
+    ],
+)
+def test_what_a_pooler_would_lose_is_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(monkeypatch, **environment)

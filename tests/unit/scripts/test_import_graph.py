@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = """
-[tool.hatch.build.targets.wheel]
-packages = ["house", "gen/stubs"]
+[tool.importlinter]
+root_packages = ["house", "stubs"]
 
 [[tool.importlinter.contracts]]
 name = "floors"

@@ -13,12 +13,14 @@ LOCKS = (
 PEERS = "requirements-peers.lock"
 MODEL = "requirements-model.lock"
 AUDIT = "requirements-audit.lock"
+DEPLOY = "requirements-deploy.lock"
+PROJECTS = ("pyproject.toml", "packages/client/pyproject.toml")
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in (*LOCKS, PEERS, MODEL, AUDIT, "pyproject.toml", "scripts/make_lock.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (*LOCKS, PEERS, MODEL, AUDIT, DEPLOY, *PROJECTS, "scripts/make_lock.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -40,8 +42,9 @@ def test_the_locks_are_in_step_with_the_dependencies(tree: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_a_new_dependency_puts_every_lock_out_of_step(tree: Path) -> None:
-    project = tree / "pyproject.toml"
+@pytest.mark.parametrize("name", PROJECTS)
+def test_a_new_dependency_puts_every_lock_out_of_step(tree: Path, name: str) -> None:
+    project = tree / name
     text = project.read_text(encoding="utf-8")
     project.write_text(
         text.replace("dependencies = [\n", 'dependencies = [\n    "left>=1",\n', 1), encoding="utf-8"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 BEGIN = "<!-- settings: made by `make docs` from the code, never edited -->"
 END = "<!-- end of settings -->"
-PAGES = ("docs/errors.md", "README.md", ".env.example")
+PAGES = ("docs/errors.md", "docs/metrics.md", "README.md", ".env.example")
 CONFIG = """
 from pydantic import Field, SecretStr
 from consensus_rpc.process.settings import Settings
@@ -35,6 +35,9 @@ def tree(tmp_path: Path) -> Path:
         (tmp_path / service / "__init__.py").touch()
         config = CONFIG.format(name=name, shared=shared, own=own)
         (tmp_path / service / "config.py").write_text(config, encoding="utf-8")
+    (tmp_path / "review_service" / "__main__.py").touch()
+    counted = 'from prometheus_client import Counter\nHORSES = Counter("horses", "Horses.", ["colour"])\n'
+    (tmp_path / "persistence_service" / "serving.py").write_text(counted, encoding="utf-8")
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     return tmp_path
 
@@ -65,6 +68,12 @@ def test_a_reason_without_a_status_code_is_refused(tree: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("// UNAUTHENTICATED: no", "// No")
     path.write_text(text, encoding="utf-8")
     assert "the comment of UNAUTHENTICATED must begin with its status code" in run(tree).stderr
+
+
+def test_every_metric_has_a_row_with_its_labels_and_who_shows_it(tree: Path) -> None:
+    lines = made(tree, "docs/metrics.md").splitlines()
+    assert "| `horses_total` | counter | `colour` | persistence | Horses. |" in lines
+    assert any(line.startswith("| `grpc_server_handled_total` | counter |") for line in lines)
 
 
 def test_the_settings_stand_between_their_marks_and_nothing_else_changes(tree: Path) -> None:

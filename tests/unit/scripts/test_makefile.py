@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[3]
 def tree(tmp_path: Path) -> Path:
     """A set-up tree whose Python prints its arguments instead of running them."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("requirements.lock", "pyproject.toml", "scripts/setup.sh", ".venv/bin/python"):
+    for name in (
+        "requirements.lock", "pyproject.toml", "packages/client/pyproject.toml", "scripts/setup.sh",
+        ".venv/bin/python",
+    ):  # fmt: skip
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('#!/bin/sh\nprintf "[%s]" "$@"\n', encoding="utf-8")
@@ -40,7 +43,7 @@ def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_an_idea_arrives_as_it_was_typed(tree: Path, text: str) -> None:
     done = make(tree, "review", f"IDEA={text}")
-    assert done.stdout == f"[-m][consensus_cli.local.demo][--idea={text}]"
+    assert done.stdout == f"[-m][consensus_cli.demo][--idea={text}]"
     assert not (tree / "PWNED").exists()
 
 

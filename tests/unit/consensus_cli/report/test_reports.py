@@ -8,15 +8,8 @@ import pytest
 from consensus.v1 import decision_pb2, run_pb2, suspicion_pb2
 from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import escape, markdown_report
-from consensus_cli.report.markup import Markup, element, render
-from tests.unit.consensus_cli.comparisons import comparison, revision
 from tests.unit.consensus_client import samples
-
-
-def test_text_in_an_element_is_escaped_and_markup_is_not() -> None:
-    made = element("p", "<b>&\"'", element("i", "x"), None, title='"><script>')
-    assert render(made) == ('<p title="&quot;&gt;&lt;script&gt;">&lt;b&gt;&amp;&quot;&#x27;<i>x</i></p>')
-    assert isinstance(made, Markup)
+from tests.unit.consensus_report.comparisons import comparison, revision
 
 
 def test_the_html_report_is_one_file_without_scripts_or_anything_from_elsewhere() -> None:
@@ -92,7 +85,7 @@ def test_the_reports_of_a_failed_run_say_why_and_what_resumes_it() -> None:
 
 
 def test_a_failed_run_has_another_badge_than_a_rejection() -> None:
-    style = (files("consensus_cli.report") / "report.css").read_text(encoding="utf-8")
+    style = (files("consensus_report.html") / "fragments.css").read_text(encoding="utf-8")
     (rejected,) = (line for line in style.splitlines() if ".verdict.reject" in line)
     (failed,) = (line for line in style.splitlines() if ".verdict.failed" in line)
     assert "failed" not in rejected
@@ -118,8 +111,8 @@ def lowered() -> run_pb2.Run:
 
 def test_the_scale_shows_a_veto_and_what_it_took_of_the_confidence() -> None:
     page = html_report(lowered(), [])
-    assert '<b style="width:75.00%" class="fill middle"></b>' in page
-    assert '<b style="width:15.00%" class="fill barred middle"></b>' in page
+    assert '<rect width="75.00%" class="fill middle"></rect>' in page
+    assert '<line y1="50%" y2="50%" class="barred" x1="75.00%" x2="90.00%"></line>' in page
     words = "APPROVE by the confidence alone; REVISE because of a veto (SecurityGuardian)."
     assert words in page
     assert words in markdown_report(lowered(), [])

@@ -1,7 +1,7 @@
-"""What speaks against a proposal, merged where personas say the same."""
+"""What speaks against a proposal, as a terminal is told it: the few that matter most."""
 
 from consensus.v1 import panel_pb2, run_pb2
-from consensus_cli.view.findings import blocking_findings, findings_blocks
+from consensus_cli.view.findings import findings_blocks
 
 
 def review(name: str, score: float, *blocking: str, critical: bool = False) -> panel_pb2.PersonaReview:
@@ -13,19 +13,6 @@ def review(name: str, score: float, *blocking: str, critical: bool = False) -> p
 
 def lines(*reviews: panel_pb2.PersonaReview) -> list[str]:
     return [each.text for each in findings_blocks(run_pb2.Run(persona_reviews=reviews), "consensus show r1")]
-
-
-def test_what_several_say_stands_once_with_all_their_names() -> None:
-    found = blocking_findings(
-        [
-            review("Critic", 0.2, "Passwords are stored in plain text.", "Nobody asked for it."),
-            review("Guardian", 0.1, "passwords are stored as plain text", critical=True),
-        ]
-    )
-    assert [each.line() for each in found] == [
-        "Passwords are stored in plain text. (Critic, Guardian; security-critical)",
-        "Nobody asked for it. (Critic)",
-    ]
 
 
 def test_what_is_not_in_the_text_blocks_nothing() -> None:

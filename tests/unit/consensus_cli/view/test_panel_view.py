@@ -2,7 +2,7 @@
 
 from consensus.v1 import run_event_pb2
 from consensus_cli.view.panel_view import PanelView
-from consensus_cli.view.turnout import turnout_words
+from consensus_report.turnout import turnout_words
 from tests.unit.consensus_client import samples
 
 Event = run_event_pb2.RunEvent

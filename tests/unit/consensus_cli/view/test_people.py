@@ -8,9 +8,10 @@ from consensus_cli.report.html import html_report
 from consensus_cli.report.markdown import markdown_report
 from consensus_cli.view.decisions import explanation_lines, what_if_lines
 from consensus_cli.view.lists import run_lines
-from consensus_cli.view.people import NOT_COUNTED, human_review_lines
+from consensus_cli.view.people import human_review_lines
 from consensus_cli.view.run import run_blocks
 from consensus_client import effective_label
+from consensus_report.people import NOT_COUNTED
 from tests.unit.consensus_client import samples
 
 APPROVE, REVISE = decision_pb2.DECISION_LABEL_APPROVE, decision_pb2.DECISION_LABEL_REVISE

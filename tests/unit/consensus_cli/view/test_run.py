@@ -1,8 +1,8 @@
 """A run as blocks of text: nothing twice, and what blocks told apart from what is called blocking."""
 
 from consensus.v1 import panel_pb2
-from consensus_cli.view.quotations import Places
 from consensus_cli.view.run import review_sections, run_blocks
+from consensus_report.quotations import Places
 from tests.unit.consensus_client import samples
 
 

@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consensus_door.gate.body import Bodies
 from consensus_door.gate.gate import Gate
 from consensus_door.gate.origins import Origins
+from consensus_door.metrics import DoorMetrics
 from consensus_rpc.server.admission import Admission
 
 HOST = (b"host", b"door.example")
@@ -32,6 +34,7 @@ def gate(app: ASGIApp = served, *, most_calls: int = 1) -> Gate:
         admission=Admission(most_calls),
         bodies=Bodies(1000, 5),
         max_header_bytes=1024,
+        metrics=DoorMetrics(CollectorRegistry()),
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
 from consensus_door.page.rendering import Rendering
-from consensus_door.page.view import run_view
+from consensus_door.page.revisions import RevisionList
+from consensus_door.page.view import run_row, run_view
 
 EVIL = '"><script>alert(1)</script>\u202e{{ 7 * 7 }}'
 ME: dict[str, Any] = {"token": "t0ken", "key": "k", "is_signed_in": False, "may_act": True}
@@ -49,8 +50,14 @@ def hostile_run() -> run_pb2.Run:
     return run
 
 
+def page_values() -> dict[str, Any]:
+    row = run_pb2.Run(run_id="run-2", specification=run_pb2.RunSpecification(idea=EVIL))
+    revisions = RevisionList((run_row(row),), is_whole=False)
+    return {"run": run_view(hostile_run()), "revisions": revisions, "me": ME}
+
+
 def test_what_a_run_holds_is_text_and_its_invisible_characters_are_seen(rendering: Rendering) -> None:
-    page = bytes(rendering.page("run.html", {"run": run_view(hostile_run()), "me": ME}).body).decode()
+    page = bytes(rendering.page("run.html", page_values()).body).decode()
     assert "<script>alert" not in page
     assert page.count("&lt;script&gt;alert(1)") >= 10
     assert "\u202e" not in page
@@ -59,7 +66,7 @@ def test_what_a_run_holds_is_text_and_its_invisible_characters_are_seen(renderin
 
 
 def test_no_page_brings_scripts_or_styles_of_its_own_or_from_elsewhere(rendering: Rendering) -> None:
-    response = rendering.page("run.html", {"run": run_view(hostile_run()), "me": ME})
+    response = rendering.page("run.html", page_values())
     page = bytes(response.body).decode()
     assert not re.search(r"<script>|<style|\son\w+=|\sstyle=|(?:src|href|action)=\"(?:https?:)?//", page)
     policy = response.headers["content-security-policy"]
@@ -72,8 +79,9 @@ def test_the_label_that_holds_is_shown_and_whose_it_is(rendering: Rendering) -> 
     run.effective_override.label = decision_pb2.DECISION_LABEL_APPROVE
     run.effective_override.reason = "the board has read it"
     shown = rendering.fragment("_run.html", {"run": run_view(run), "me": ME})
-    assert '<strong class="label approve">APPROVE</strong>' in shown
-    assert "set by a person: the board has read it" in shown
+    holds, _, panels = shown.partition("instead of the panel&#x27;s decision: the board has read it")
+    assert '<span class="verdict approve">APPROVE</span>' in holds
+    assert '<span class="verdict revise">REVISE</span>' in panels
 
 
 def acts(rendering: Rendering, run: run_pb2.Run, **me: Any) -> set[str]:

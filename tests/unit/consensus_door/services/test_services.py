@@ -7,9 +7,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from consensus.v1 import review_service_pb2
 from consensus_door.config import DoorSettings
+from consensus_door.metrics import DoorMetrics
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 from consensus_rpc.errors import (
@@ -83,7 +85,7 @@ async def services_at(
     settings = DoorSettings.load(
         _env_file=None, door_review_address=address, door_persistence_address=address, **more
     )
-    services = Services.open(settings, (draining or Admission(1)).draining)
+    services = Services.open(settings, (draining or Admission(1)).draining, DoorMetrics(CollectorRegistry()))
     try:
         yield services
     finally:

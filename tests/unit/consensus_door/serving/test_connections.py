@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consensus_door.config import DoorSettings
+from consensus_door.metrics import DoorMetrics
 from consensus_door.serving import server as serving
 from consensus_rpc.security import watched
 from consensus_rpc.server.listener import CannotListenError
@@ -43,7 +45,8 @@ class Endless:
 async def serving_at(app: ASGIApp, **settings: object) -> AsyncIterator[int]:
     """The port of a server with these settings."""
     read = DoorSettings.load(_env_file=None, **settings)
-    server = serving.DoorServer(serving._config(app, read, serving._certificate(read)))
+    metrics = DoorMetrics(CollectorRegistry())
+    server = serving.DoorServer(serving._config(app, read, serving._certificate(read), metrics))
     listener = serving._listen("127.0.0.1:0")
     running = asyncio.create_task(server.serve([listener]))
     try:

@@ -1,17 +1,18 @@
 import asyncio
 import contextlib
 import json
+from contextvars import copy_context
 from typing import Any
 
 import grpc
 import pytest
-from structlog.contextvars import bound_contextvars
 
 from consensus_contract import errors as nouns
 from consensus_rpc import errors
 from consensus_rpc.channel.channels import ChannelOptions, call_options, open_channel
 from consensus_rpc.channel.deadline import hop_timeout
 from consensus_rpc.channel.status import contract_errors
+from consensus_rpc.telemetry.request_id import work_for
 from tests.support.fault_proxy import FaultProxy
 from tests.support.name_server import name_server
 from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Request, Response, Running, serving
@@ -89,10 +90,10 @@ async def test_a_callers_deadline_reaches_the_next_hop_shortened() -> None:
 
 
 def test_a_call_outside_a_request_has_an_id_of_its_own() -> None:
-    with bound_contextvars(request_id="bound"):
-        bound = dict(call_options()["metadata"])["x-request-id"]
+    context = copy_context()
+    context.run(work_for, "bound")
 
-    assert bound == "bound"
+    assert dict(context.run(call_options)["metadata"])["x-request-id"] == "bound"
     assert (
         dict(call_options()["metadata"])["x-request-id"] != dict(call_options()["metadata"])["x-request-id"]
     )

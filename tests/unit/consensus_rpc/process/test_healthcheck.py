@@ -25,6 +25,11 @@ async def test_serving_is_zero_and_anything_else_is_one(running: Running) -> Non
     assert await exit_code(running.server.address) == 0
 
 
+async def test_whoever_asks_only_whether_it_is_alive_takes_any_answer(running: Running) -> None:
+    assert await exit_code("--alive", running.server.address) == 0
+    assert await exit_code("--alive", "127.0.0.1:1") == 1
+
+
 async def test_an_unknown_service_is_one(running: Running) -> None:
     assert await exit_code(running.server.address, "no.such.Service") == 1
 

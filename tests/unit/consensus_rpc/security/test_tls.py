@@ -24,6 +24,7 @@ from consensus_rpc.security.files import ChannelTls, ServerTls
 from consensus_rpc.security.peer import PeerIdentity, peer_identity
 from consensus_rpc.security.tls import only_tls_13
 from consensus_rpc.server.server import CannotListenError
+from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from tests.support.tls import EXPIRED, Pki, files
 from tests.unit.consensus_rpc.conftest import SERVICE, Probe, Request, Response, Running, serving
 
@@ -273,8 +274,19 @@ async def test_broken_files_are_not_taken(pki: Pki) -> None:
     assert told == ["the certificate holds no certificate"] * 2 + ["the key is not the certificate's"]
 
 
-def test_the_days_that_a_certificate_has_are_shown(pki: Pki) -> None:
-    watched.WatchedFiles("a test", files(pki.server(), None), clock=time.monotonic)
-    days = REGISTRY.get_sample_value("consensus_certificate_expiry_days", {"use": "a test"})
-    assert days is not None
-    assert 364 < days < 365
+@pytest.mark.usefixtures("at_once")
+def test_a_library_says_it_in_the_log_of_whoever_uses_it(pki: Pki, caplog: pytest.LogCaptureFixture) -> None:
+    certificate = pki.server()
+    found = watched.WatchedFiles("a channel", files(certificate, None), watched.CertificateLogger())
+    certificate.write_bytes(b"")
+    found.current()
+    (record,) = caplog.records
+    assert record.getMessage() == "certificate_not_taken: a channel, the certificate holds no certificate"
+
+
+def test_when_a_certificate_expires_is_shown(pki: Pki) -> None:
+    watched.WatchedFiles("a test", files(pki.server(), None), CertificateTelemetry(), clock=time.monotonic)
+    name = "consensus_certificate_expiry_timestamp_seconds"
+    expiry = REGISTRY.get_sample_value(name, {"use": "a test"})
+    assert expiry is not None
+    assert 364 < (expiry - time.time()) / 86_400 < 365

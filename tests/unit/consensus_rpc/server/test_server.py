@@ -24,19 +24,35 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-async def health_of(running: Running, service: str) -> int:
-    stub: Any = health_pb2_grpc.HealthStub(running.channel)
+async def health_of(channel: grpc.aio.Channel, service: str) -> int:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     return int((await stub.Check(health_pb2.HealthCheckRequest(service=service))).status)
 
 
 async def test_a_service_is_not_serving_until_it_says_so(running: Running) -> None:
-    assert [await health_of(running, name) for name in (SERVICE, "")] == [NOT_SERVING, NOT_SERVING]
+    assert [await health_of(running.channel, name) for name in (SERVICE, "")] == [NOT_SERVING, NOT_SERVING]
 
     await running.server.set_serving(SERVICE, True)
-    assert [await health_of(running, name) for name in (SERVICE, "")] == [SERVING, SERVING]
+    assert [await health_of(running.channel, name) for name in (SERVICE, "")] == [SERVING, SERVING]
 
     await running.server.set_serving(SERVICE, False)
-    assert [await health_of(running, name) for name in (SERVICE, "")] == [NOT_SERVING, NOT_SERVING]
+    assert [await health_of(running.channel, name) for name in (SERVICE, "")] == [NOT_SERVING, NOT_SERVING]
+
+
+async def test_what_is_known_apart_has_health_of_its_own() -> None:
+    server = Server(ServerOptions(listen="127.0.0.1:0", tune_gc=False), service_names=[SERVICE])
+    server.answer_health_of("of/another")
+    await server.start()
+    serve = asyncio.create_task(server.serve())
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        await server.set_serving(SERVICE, True)
+        assert [await health_of(channel, name) for name in ("", "of/another")] == [SERVING, NOT_SERVING]
+
+        await server.set_serving("of/another", True)
+        await server.set_serving(SERVICE, False)
+        assert [await health_of(channel, name) for name in ("", "of/another")] == [NOT_SERVING, SERVING]
+    server.request_stop()
+    await serve
 
 
 async def test_a_watcher_of_health_hears_of_a_change(running: Running) -> None:
@@ -144,8 +160,8 @@ async def draining(grace_seconds: float, **hooks: Any) -> AsyncIterator[Draining
 
 async def test_health_goes_down_at_once_when_the_drain_begins() -> None:
     async with draining(5) as (running, _, _serve):
-        assert await health_of(running, SERVICE) == NOT_SERVING
-        assert await health_of(running, "") == NOT_SERVING
+        assert await health_of(running.channel, SERVICE) == NOT_SERVING
+        assert await health_of(running.channel, "") == NOT_SERVING
 
 
 async def test_new_calls_are_told_that_the_server_shuts_down() -> None:

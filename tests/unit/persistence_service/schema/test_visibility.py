@@ -53,6 +53,7 @@ NEVER_DELETED = {
     "spend",
     "stream_heads",
     "usage",
+    "webhook_deliveries",
 }
 DECIDE = {"visible", "everything", "both"}
 MAKE = {"select", "update", "delete", "exists"}

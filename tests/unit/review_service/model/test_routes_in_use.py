@@ -369,3 +369,44 @@ async def test_calls_that_keep_failing_open_the_circuit_and_an_answer_closes_it(
         closed = client.is_open("")
 
     assert (states, opened, closed) == ([False] * 5, True, False)
+
+
+def always(reply: Reply) -> list[Habit]:
+    """The habits of a provider that answers so; with an answer, it has none."""
+    return [] if reply.status == 200 else [lambda _: reply]
+
+
+async def test_a_route_answers_once_it_has_and_until_it_is_refused_or_keeps_failing() -> None:
+    said: list[bool] = []
+
+    async def ask(client: ModelClient, provider: Provider, *replies: Reply) -> None:
+        for reply in replies:
+            provider.habits[:] = always(reply)
+            await client.call(model_call(), 10)
+        said.append(client.is_answering())
+
+    async with asking() as (client, provider):
+        said.append(client.is_answering())
+        await ask(client, provider, Reply("", 503))
+        await ask(client, provider, Reply(""))
+        await ask(client, provider, *[Reply("", 503)] * 4)  # one fewer than open its circuit
+        await ask(client, provider, Reply("", 503))
+        await ask(client, provider, Reply(""))
+        await ask(client, provider, refusal(400, "no such model"))  # of what was asked, not of whoever asks
+        await ask(client, provider, refusal(401, "no such key"))
+        await ask(client, provider, refusal(400, "no such model"))
+        await ask(client, provider, Reply(""))
+
+    assert said == [False, False, True, True, False, True, True, False, False, True]
+
+
+async def test_a_fallback_that_answers_is_the_models_answer() -> None:
+    async with Provider().serving() as provider:
+        routes = [
+            Route("default", base_url="http://127.0.0.1:1/v1", key=KEY, fallbacks=("other",)),
+            Route("other", base_url=provider.base_url, key=KEY),
+        ]
+        client = ModelClient(ModelOptions(routes=Routes(routes)))
+        await client.call(replace(model_call(), route="other"), 10)
+        assert client.is_answering()
+        await client.aclose()
