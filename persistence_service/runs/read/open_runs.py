@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 from prometheus_client import Gauge
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Integer, bindparam, func, literal_column, select
 
 from consensus_contract.errors import ConsensusError
 from persistence_service.database import EVERY_TENANT, Database
@@ -31,7 +31,7 @@ _SOME_OPEN = (
     visible(select(RUNS.c.state, RUNS.c.create_time))
     .where(RUNS.c.state.in_([literal_column("'QUEUED'"), literal_column("'RUNNING'")]))
     .order_by(RUNS.c.create_time)
-    .limit(bindparam("most"))
+    .limit(bindparam("most", type_=Integer))
     .subquery()
 )
 COUNT_OPEN = select(_SOME_OPEN.c.state, func.count(), func.min(_SOME_OPEN.c.create_time)).group_by(
