@@ -16,12 +16,11 @@ from offline_model.script import Rule
 from persistence_service.audit.checkpoints import new_signing_key
 from persistence_service.database import normalise_url
 from persistence_service.journal.tables import AUDIT_LOG
-from tests.backup.places import Place
+from tests.backup.places import PAGE, Place
 from tests.faults.case import Case, running_case
 from tests.faults.checker.snapshot import open_runs
 from tests.faults.load import Load
 from tests.faults.stack import Stack, running_stack
-from tests.support.page_commands import run_block
 from tests.support.pair import until
 from tests.support.postgres import showing_all
 from tests.support.processes import clean_environment, run_command
@@ -113,7 +112,7 @@ def _verified(stack: Stack, folder: Path) -> tuple[set[str], list[str]]:
     """With persistence alone: the streams that kept checkpoints name as cut off, and any other finding."""
     stack.restart(*stack.persistences)
     first = (folder / "kept.jsonl").read_text(encoding="utf-8").splitlines()[0]
-    done = run_block(
+    done = PAGE.run(
         "verify", folder, CONSENSUS_PERSISTENCE=stack.persistences[0].address,
         PUBLIC_KEY=json.loads(first)["checkpoint"]["public_key"],
     )  # fmt: skip

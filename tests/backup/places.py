@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from tests.support.page_commands import succeed
+from tests.support.page_commands import Page
 from tests.support.postgres import Cluster
 
+PAGE = Page("backup.md")
 _ARCHIVE_SECONDS = 2
 
 
@@ -46,14 +47,14 @@ class SqlitePlace:
         self._data.mkdir()
 
     def backup(self) -> None:
-        succeed("sqlite backup", self._elsewhere, DATABASE_URL=self.url)
+        PAGE.succeed("sqlite backup", self._elsewhere, DATABASE_URL=self.url)
 
     def destroy(self) -> None:
         shutil.rmtree(self._data)
 
     def restore(self) -> None:
         self._data.mkdir()
-        succeed("sqlite restore", self._elsewhere, DATABASE_URL=self.url)
+        PAGE.succeed("sqlite restore", self._elsewhere, DATABASE_URL=self.url)
 
 
 class PostgresPlace:
@@ -101,7 +102,7 @@ class PostgresPlace:
             os.chown(path, self._cluster.user, self._cluster.user)
 
     def _run(self, block: str, **variables: str) -> None:
-        succeed(
+        PAGE.succeed(
             block, self._cluster.folder, user=self._cluster.user, PGDATA=str(self._cluster.data),
             ARCHIVE=str(self._archive), BACKUP=str(self._backup), ADMIN_URL=self._cluster.admin_url,
             **variables,

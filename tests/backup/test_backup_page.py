@@ -9,12 +9,10 @@ from sqlalchemy import NullPool, create_engine
 
 from persistence_service.database import Database, normalise_url
 from persistence_service.tables import RIGHTS, metadata
-from tests.backup.places import PostgresPlace, renamed
+from tests.backup.places import PAGE, PostgresPlace, renamed
 from tests.storage.conftest import QUICK, direct_options
 from tests.support.deletion import finished
-from tests.support.page_commands import page_commands, succeed
 from tests.support.postgres import Cluster, showing_all
-from tests.support.processes import ROOT
 from tests.support.records import Service
 
 pytestmark = pytest.mark.timeout(240)
@@ -57,9 +55,9 @@ async def test_a_dump_is_restored_with_every_row(cluster: Cluster, tmp_path: Pat
     url = cluster.create_database()
     await write_runs(url, 2)
     restored = renamed(url, "consensus_restored")
-    dumped = succeed("dump", tmp_path, DATABASE_URL=url)
+    dumped = PAGE.succeed("dump", tmp_path, DATABASE_URL=url)
     assert re.search(r"^COPY public\.schema_compatibility .*\n\S", dumped.stdout, re.MULTILINE)
-    succeed("restore dump", tmp_path, ADMIN_URL=cluster.admin_url, RESTORED_URL=restored)
+    PAGE.succeed("restore dump", tmp_path, ADMIN_URL=cluster.admin_url, RESTORED_URL=restored)
     assert contents(restored) == contents(url)
     assert contents(url)["runs"].startswith("2 ")
     opened(restored).close()
@@ -84,7 +82,4 @@ async def test_a_base_backup_and_the_archived_log_come_to_a_point_in_time(cluste
 
 
 def test_every_command_of_the_page_is_run() -> None:
-    page = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
-    runners = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
-    assert page.count("```sh") == len(page_commands())
-    assert [name for name in page_commands() if f'"{name}"' not in runners] == []
+    assert PAGE.not_run_by(Path(__file__).parent) == []
