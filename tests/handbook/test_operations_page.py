@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,9 @@ class Machine:
 
     def do(self, block: str, **variables: str) -> str:
         """Paste a block; return what it printed."""
-        given = {"ADMIN_URL": self.cluster.admin_url, "OPENAI_API_KEY": "sk-obvious-fake"}
-        return self.page.succeed(block, self.folder, **given, **self.caller(), **variables).stdout
+        given: dict[str, Any] = {"ADMIN_URL": self.cluster.admin_url, "OPENAI_API_KEY": "sk-obvious-fake"}
+        given |= self.caller() | variables
+        return self.page.succeed(block, self.folder, **given).stdout
 
     def caller(self) -> dict[str, str]:
         """What the first review has exported in the operator's shell."""
