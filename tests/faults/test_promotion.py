@@ -7,90 +7,34 @@ checkpoints kept elsewhere name what that was.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg2
 import pytest
 
-from consensus_cli.local.processes import reserve_port
 from consensus_contract.errors import RunNotFound
 from consensus_rpc.channel.status import contract_errors
 from persistence_service.audit.checkpoints import new_signing_key, signing_key
 from tests.faults.case import Case, Follower, running_case
-from tests.faults.conftest import with_password
 from tests.faults.stack import Stack
+from tests.faults.standby import Servers
 from tests.support.pair import kinds, until
 from tests.support.postgres import Cluster
 from tests.support.processes import clean_environment, run_command
 
 _RUNS = 100
-_AWAY_SECONDS = 2.0
 _WAIT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A primary and its standby."""
-
-    primary: Cluster
-    standby: Cluster
-
-    def in_step(self) -> bool:
-        """Whether the standby streams, and commits wait for it."""
-        return bool(
-            _told(
-                self.primary,
-                "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'",
-            )
-        )
-
-    def has(self, position: str) -> bool:
-        """Whether the standby shows all that the primary had written there."""
-        return bool(_told(self.standby, f"SELECT pg_last_wal_replay_lsn() >= '{position}'"))
-
-    def is_cut(self) -> bool:
-        """Whether the standby receives nothing."""
-        return not _told(self.standby, "SELECT count(*) FROM pg_stat_wal_receiver")
-
-    @asynccontextmanager
-    async def stack(self, folder: Path, **settings: str) -> AsyncIterator[Stack]:
-        """Services that know both servers' addresses."""
-        url = with_password(await asyncio.to_thread(self.primary.create_database))
-        both = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
-        stack = Stack(
-            folder, url, persistence_count=2, served_url=_elsewhere(url, both), persistence_settings=settings
-        )
-        try:
-            await asyncio.to_thread(stack.start)
-            yield stack
-        finally:
-            await asyncio.to_thread(stack.stop)
-
-    @asynccontextmanager
-    async def promoted(self, stack: Stack) -> AsyncIterator[None]:
-        """The standby takes the place of the primary, whose machine is gone: nothing refuses for it."""
-        await asyncio.to_thread(self.primary.kill)
-        with reserve_port(port=self.primary.port) as silent:
-            silent.listen()
-            await asyncio.sleep(_AWAY_SECONDS)
-            await asyncio.to_thread(self.standby.promote)
-            stack.database_url = _elsewhere(stack.database_url, f"127.0.0.1:{self.standby.port}")
-            yield
-
-
 @pytest.fixture
-def pair() -> Iterator[Pair]:
+def pair() -> Iterator[Servers]:
     with Cluster() as primary, Cluster(primary) as standby:
-        yield Pair(primary, standby)
+        yield Servers(primary, standby)
 
 
 @pytest.fixture
-async def own_case(pair: Pair, tmp_path: Path, mark: str) -> AsyncIterator[Case]:
+async def own_case(pair: Servers, tmp_path: Path, mark: str) -> AsyncIterator[Case]:
     """A case on a primary whose commits wait for its standby."""
     pair.primary.require_standby()
     await _until(pair.in_step)
@@ -127,25 +71,12 @@ class Kept:
         return answer.stdout
 
 
-def _told(server: Cluster, question: str) -> Any:
-    with closing(psycopg2.connect(server.admin_url)) as connection, connection.cursor() as cursor:
-        cursor.execute(question)
-        return next(iter(cursor.fetchone() or ()), None)
-
-
 async def _until(condition: Callable[[], bool]) -> None:
     await until(lambda: asyncio.to_thread(condition), _WAIT_SECONDS)
 
 
-def _elsewhere(url: str, address: str) -> str:
-    """The same database at another `host:port`, or at several."""
-    parts = urlsplit(url)
-    credentials = parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{credentials}@{address}"))
-
-
 @pytest.mark.slow_fault
-async def test_the_primary_is_killed_and_the_standby_promoted(own_case: Case, pair: Pair) -> None:
+async def test_the_primary_is_killed_and_the_standby_promoted(own_case: Case, pair: Servers) -> None:
     case = own_case
     await case.hold("critic", "optimist")
     callers = [await case.stream(case.stack.reviews[n % 2]) for n in range(_RUNS)]
@@ -177,7 +108,7 @@ async def _asked(case: Case, callers: list[Follower]) -> dict[tuple[str, str], i
 @pytest.mark.slow_fault
 @pytest.mark.timeout(300)  # two servers and five processes, on whatever machine
 async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
-    pair: Pair, tmp_path: Path, mark: str
+    pair: Servers, tmp_path: Path, mark: str
 ) -> None:
     kept = Kept(tmp_path)
     async with (
@@ -189,7 +120,7 @@ async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
         await case.hold("critic")
         shortened = await case.stream(stack.reviews[1])
         await shortened.until("persona_review_ready", 4)
-        await _until(partial(pair.has, _told(pair.primary, "SELECT pg_current_wal_lsn()")))
+        await _until(partial(pair.has, pair.primary.ask("SELECT pg_current_wal_lsn()")))
         await asyncio.to_thread(pair.standby.follow, None)
         await _until(pair.is_cut)
 
