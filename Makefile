@@ -68,6 +68,10 @@ drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md say
 soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then the checker; ARGS=--output=FILE
 	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
 
+.PHONY: rehearse
+rehearse: $(READY) ## A day at the rate of 1 million reviews in MINUTES=20, with all that may happen; ARGS=--output=FILE
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.rehearsal --minutes=$(or $(MINUTES),20) $(ARGS)
+
 .PHONY: hostile
 hostile: $(READY) ## Hostile callers, with and without keys, and a hostile model, on both databases (5 minutes); ARGS=--quick
 	@$(PY) -m tests.hostile $(ARGS)

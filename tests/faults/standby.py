@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from consensus_cli.local.processes import reserve_port
 from tests.faults.conftest import with_password
-from tests.faults.stack import Stack
+from tests.faults.stack import Settings, Stack
 from tests.support.postgres import Cluster
 
 _AWAY_SECONDS = 2.0
@@ -39,12 +39,19 @@ class Servers:
         return not self.standby.ask("SELECT count(*) FROM pg_stat_wal_receiver")
 
     @asynccontextmanager
-    async def stack(self, folder: Path, **settings: str) -> AsyncIterator[Stack]:
-        """Services that know both servers' addresses."""
+    async def stack(
+        self, folder: Path, persistence: Settings | None = None, review: Settings | None = None
+    ) -> AsyncIterator[Stack]:
+        """Services that know both servers' addresses, with these settings."""
         url = with_password(await asyncio.to_thread(self.primary.create_database))
         both = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
         stack = Stack(
-            folder, url, persistence_count=2, served_url=_elsewhere(url, both), persistence_settings=settings
+            folder,
+            url,
+            persistence_count=2,
+            served_url=_elsewhere(url, both),
+            review_settings=review or {},
+            persistence_settings=persistence or {},
         )
         try:
             await asyncio.to_thread(stack.start)

@@ -112,7 +112,7 @@ async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
 ) -> None:
     kept = Kept(tmp_path)
     async with (
-        pair.stack(tmp_path, **kept.settings) as stack,
+        pair.stack(tmp_path, kept.settings) as stack,
         running_case(stack, mark, is_checked=False) as case,  # for once, what was acknowledged is not there
     ):
         whole = await case.start(stack.reviews[0])
@@ -120,7 +120,7 @@ async def test_what_an_asynchronous_standby_lacks_is_named_by_checkpoints(
         await case.hold("critic")
         shortened = await case.stream(stack.reviews[1])
         await shortened.until("persona_review_ready", 4)
-        await _until(partial(pair.has, pair.primary.ask("SELECT pg_current_wal_lsn()")))
+        await _until(partial(pair.has, str(pair.primary.ask("SELECT pg_current_wal_lsn()"))))
         await asyncio.to_thread(pair.standby.follow, None)
         await _until(pair.is_cut)
 
