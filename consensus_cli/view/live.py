@@ -67,12 +67,12 @@ class LiveTable:
     def _heading(self) -> RenderResult:
         progress = self._progress
         turnout = progress.panel.turnout()
-        panel = panel_words(turnout, progress.decision or decision_pb2.Decision())
+        is_panel_told = turnout.expected_count and progress.decision is None  # below, once there is one
         for words, style in (
             (f"run {progress.run_id}" if progress.run_id else "", "dim"),
             (self._so_far(), "dim"),
             (progress.title, "bold"),
-            (panel if turnout.expected_count else "", "dim"),
+            (panel_words(turnout, decision_pb2.Decision()) if is_panel_told else "", "dim"),
             (suspicion_words(progress.suspicions), "bold red"),
         ):
             if words:
