@@ -136,9 +136,8 @@ class Dispatcher:
         return waiting.due is not None and waiting.due <= waiting.now
 
     async def _attempt(self, delivery: Delivery) -> Settlement:
-        sent_id = message_id(delivery.run_id, delivery.sequence)
         body = body_of(delivery.message, delivery.run_id, self._options.door_url)
-        answer = await self._receiver.send(sent_id, body)
+        answer = await self._receiver.send(message_id(delivery.message), body)
         if answer.failure is None or answer.is_final:
             return Settlement(delivery, answer.failure)
         wait = timedelta(seconds=self._options.backoff.seconds(delivery.attempt, self._chance()))

@@ -11,6 +11,7 @@ from persistence_service.schema.scalars import from_microseconds
 
 # Not its message, which may quote what was written.
 _OF_FAILURE = ("reason", "failed_step", "resumable")
+_HASH_DIGITS = 12
 
 
 def delivery_row(entry: Entry, decision: Columns) -> Columns:
@@ -32,9 +33,14 @@ def delivery_row(entry: Entry, decision: Columns) -> Columns:
     }
 
 
-def message_id(run_id: str, sequence: int) -> str:
-    """The same for every attempt to tell of one end, and of no other."""
-    return f"{run_id}_{sequence}"
+def message_id(message: dict[str, Any]) -> str:
+    """The same for every attempt to tell of one end, and of no other.
+
+    A database that was restored, or a standby that was promoted, may end a run anew, at the same sequence and
+    otherwise: by its hash the entry is another.
+    """
+    data = message["data"]
+    return f"{data['run_id']}_{data['journal']['sequence']}_{data['journal']['hash'][:_HASH_DIGITS]}"
 
 
 def body_of(message: dict[str, Any], run_id: str, door_url: str) -> bytes:
