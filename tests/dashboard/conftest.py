@@ -100,7 +100,7 @@ def process(command: list[str], folder: Path, name: str, **environment: str) -> 
 def started(folder: Path, metrics: tuple[int, int], listens: list[int]) -> Iterator[str]:
     """All that `make up` starts; the address of the review service."""
     review, persistence, internal, door = (f"127.0.0.1:{port}" for port in listens)
-    command = [sys.executable, "-m", "consensus_cli.local.demo", "--up"]
+    command = [sys.executable, "-m", "consensus_cli", "up", f"--data={folder}"]
     settings = {
         "REVIEW_LISTEN": review,
         "PERSISTENCE_LISTEN": persistence,
