@@ -21,6 +21,7 @@ No label has more values than a number that the code sets. Names from outside ar
 `other` beyond: 30 models, 200 routes, 40 subjects of an overload. `tenant` is empty, which is no label to
 Prometheus, unless `METRICS_TENANTS` says how many tenants to tell apart.
 [operations.md](operations.md#alerts) says what is worth an alert; `deploy/grafana/` has a dashboard.
+[door.md](door.md#watching-it) has the door's metrics.
 
 | metric | kind | labels | shown by | meaning |
 | --- | --- | --- | --- | --- |"""
@@ -33,11 +34,17 @@ def metrics_page() -> str:
         import_module(module)
     default_metrics()
     certificate_expiry()
-    # The library has no public word for what is registered, or for the names of labels.
-    found = [each for each in REGISTRY._collector_to_names if isinstance(each, MetricWrapperBase)]
     parts = ["both", *PROCESSES.values()]
-    rows = sorted((parts.index(part), row(each, part)) for each in found for part in [shown_by(each)])
+    rows = sorted((parts.index(part), row(each, part)) for each in known() for part in [shown_by(each)])
     return "\n".join([HEAD, *(text for _, text in rows), ""])
+
+
+def known() -> set[MetricWrapperBase]:
+    """Return what is registered, and what the services' modules hold to register it when there is a need."""
+    held = (vars(module) for name, module in sys.modules.items() if name.partition(".")[0] in PROCESSES)
+    # The library has no public word for what is registered, or for the names of labels.
+    found = (*REGISTRY._collector_to_names, *(value for names in held for value in names.values()))
+    return {each for each in found if isinstance(each, MetricWrapperBase)}
 
 
 def shown_by(metric: MetricWrapperBase) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from time import monotonic
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import REGISTRY, Counter, Gauge
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +32,16 @@ from persistence_service.schema.sealed import Sealer, use_sealer
 
 READS = Counter(
     "consensus_database_reads", "Reads that a replica may answer, by where they were answered.", ["where"]
+)
+_PRIMARY, _REPLICA = "primary", "replica"
+# From the start, at 0.
+for _where in (_PRIMARY, _REPLICA):
+    READS.labels(_where)
+# Not registered before there is a replica: without one nothing is stale.
+STALENESS = Gauge(
+    "consensus_replica_staleness_seconds",
+    "How old, at most, is what the replica had when last asked; only where there is one.",
+    registry=None,
 )
 
 
@@ -89,7 +99,8 @@ class Replica:
 
     def start(self) -> None:
         """Begins to look at it; answers at once, whether it is there or not."""
-        _staleness().set_function(self._seconds_old)
+        _show_staleness()
+        STALENESS.set_function(self._seconds_old)
         self._overseer.start()
         self._probe.start()
 
@@ -124,12 +135,12 @@ class Replica:
             self._availability.check()
             answer = await self._pool.run(fn, replace(terms, resource=f"{terms.resource} (replica)"))
         except (ConsensusError, ReplicaUnfit) as error:
-            READS.labels("primary").inc()
+            READS.labels(_PRIMARY).inc()
             raise NotAnswered from error
         if not suffices(answer):
-            READS.labels("primary").inc()
+            READS.labels(_PRIMARY).inc()
             raise NotAnswered
-        READS.labels("replica").inc()
+        READS.labels(_REPLICA).inc()
         return answer
 
     @contextmanager
@@ -165,8 +176,6 @@ class Replica:
 
 
 @cache
-def _staleness() -> Gauge:
-    """In Prometheus's default registry, made once per process, where there is a replica."""
-    return Gauge(
-        "consensus_replica_staleness_seconds", "How old, at most, is what the replica had when last asked."
-    )
+def _show_staleness() -> None:
+    """In Prometheus's default registry, once per process."""
+    REGISTRY.register(STALENESS)

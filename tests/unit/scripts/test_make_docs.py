@@ -19,6 +19,12 @@ class {name}(Settings):
     {shared}: int = Field(3, ge=1, le=10, description="Read by both | alike.")
     {own}: SecretStr | None = Field(None, description="Read by one.")
 """
+COUNTED = """
+from prometheus_client import Counter, Gauge
+
+HORSES = Counter("horses", "Horses.", ["colour"])
+STABLES = Gauge("stables", "Stables, where there are any.", registry=None)
+"""
 
 
 @pytest.fixture
@@ -36,8 +42,7 @@ def tree(tmp_path: Path) -> Path:
         config = CONFIG.format(name=name, shared=shared, own=own)
         (tmp_path / service / "config.py").write_text(config, encoding="utf-8")
     (tmp_path / "review_service" / "__main__.py").touch()
-    counted = 'from prometheus_client import Counter\nHORSES = Counter("horses", "Horses.", ["colour"])\n'
-    (tmp_path / "persistence_service" / "serving.py").write_text(counted, encoding="utf-8")
+    (tmp_path / "persistence_service" / "serving.py").write_text(COUNTED, encoding="utf-8")
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     return tmp_path
 
@@ -73,6 +78,7 @@ def test_a_reason_without_a_status_code_is_refused(tree: Path) -> None:
 def test_every_metric_has_a_row_with_its_labels_and_who_shows_it(tree: Path) -> None:
     lines = made(tree, "docs/metrics.md").splitlines()
     assert "| `horses_total` | counter | `colour` | persistence | Horses. |" in lines
+    assert "| `stables` | gauge |  | persistence | Stables, where there are any. |" in lines
     assert any(line.startswith("| `grpc_server_handled_total` | counter |") for line in lines)
 
 
