@@ -41,6 +41,11 @@ def count_retry(fault: DatabaseFault | None, code: str) -> None:
     _RETRIES.labels(of_contention if fault is DatabaseFault.CONTENTION else _NO_ANSWER).inc()
 
 
+def show_lock_timeouts(resource: str) -> None:
+    """Has metrics show it, at 0 as long as nobody gave it up: the first is seen as an increase too."""
+    _LOCK_TIMEOUTS.labels(_kind(resource))
+
+
 def count_lock_timeout(resource: str) -> None:
     """Counts a unit of work that was given up; `runs/7` counts as `runs`."""
     _LOCK_TIMEOUTS.labels(_kind(resource)).inc()

@@ -77,6 +77,7 @@ class Replica:
             overseer=self._overseer,
             writer_role=options.writer_role,
             attempts=1,
+            counts_timeouts=False,
         )
         self._pool = Pool(units, self._young, self._overseer, limit=options.connection_limit)
         self._asking = DedicatedConnection(self._kept_engine, units, options.pool_recycle)

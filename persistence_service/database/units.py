@@ -17,7 +17,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
 from consensus_rpc.backoff import Backoff, Chance
 from consensus_rpc.telemetry.log import get_logger
-from persistence_service.database.contention import count_lock_timeout, count_retry, waiting_for
+from persistence_service.database.contention import (
+    count_lock_timeout,
+    count_retry,
+    show_lock_timeouts,
+    waiting_for,
+)
 from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_MS
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
@@ -84,13 +89,15 @@ class Units:
         check_stored: Callable[[], None] = lambda: None,
         writer_role: str = "",
         attempts: int = ATTEMPTS,
+        counts_timeouts: bool = True,
         sleep: Callable[[float], None] = time.sleep,
         chance: Chance = random,
     ) -> None:
         """`check` raises while the database is known to be away; `suspect` is told of a unit that met no
         answer; `check_stored` raises when what was committed is not where the next start would look for it.
         `writer_role` is who sees the rows of every tenant, if not whoever has connected. `attempts` are
-        those of a unit that contention breaks, all together.
+        those of a unit that contention breaks, all together; `counts_timeouts`: whoever asked is told of
+        what was given up then, and nobody else is asked in its place.
         """
         self._backend = backend
         self._check = check
@@ -99,6 +106,7 @@ class Units:
         self._check_stored = check_stored
         self._writer_role = writer_role
         self._attempts = attempts
+        self._counts_timeouts = counts_timeouts
         self._sleep = sleep
         self._chance = chance
         self._write_lock = threading.Lock()
@@ -119,6 +127,8 @@ class Units:
             before_sleep=lambda state: self._note_retry(state, terms),
             reraise=True,
         )
+        if self._counts_timeouts:
+            show_lock_timeouts(terms.resource)
         self._overseer.add(terms.watch)
         try:
             result: Result = retrying(self._attempt, fn, terms, connect)
@@ -181,7 +191,8 @@ class Units:
     def _translated(self, error: Exception, terms: Terms) -> Exception:
         fault = _fault(error)
         if fault is DatabaseFault.CONTENTION:
-            count_lock_timeout(terms.resource)
+            if self._counts_timeouts:
+                count_lock_timeout(terms.resource)
             return LockTimeout(resource=terms.resource)
         if fault is DatabaseFault.UNAVAILABLE:
             if not terms.watch.is_unwanted:

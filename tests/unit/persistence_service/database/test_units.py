@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -45,10 +46,12 @@ class Bench:
     pauses: list[float] = field(default_factory=list)
     suspected: int = 0
 
-    def run(self, resource: str = "runs/7", *, rerun_when_lost: bool = False) -> str:
+    def run(
+        self, resource: str = "runs/7", *, rerun_when_lost: bool = False, counts_timeouts: bool = True
+    ) -> str:
         units = Units(
             "sqlite", check=lambda _: None, suspect=self._suspect, overseer=Overseer((), 1.0),
-            sleep=self.pauses.append, chance=lambda: self.chance,
+            counts_timeouts=counts_timeouts, sleep=self.pauses.append, chance=lambda: self.chance,
         )  # fmt: skip
         return units.run(self._unit, Terms(resource=resource, rerun_when_lost=rerun_when_lost), self._connect)
 
@@ -99,6 +102,28 @@ def test_contention_through_three_attempts_names_the_resource(bench: Bench) -> N
         bench.run("runs/7")
     assert (bench.attempts, refusal.value.metadata["resource"]) == (3, "runs/7")
     assert refusal.value.retry_after_seconds is not None
+
+
+def lock_timeouts(resource: str) -> float | None:
+    return REGISTRY.get_sample_value("consensus_lock_timeouts_total", {"resource": resource})
+
+
+def test_lock_timeouts_are_counted_from_0_on_by_what_was_wanted(bench: Bench) -> None:
+    """The first is seen as an increase only if the series was there before."""
+    assert lock_timeouts("wanted") is None
+    bench.run("wanted/7")
+    assert lock_timeouts("wanted") == 0
+    bench.script = [failure("55P03")] * 3
+    with pytest.raises(LockTimeout):
+        bench.run("wanted/8")
+    assert lock_timeouts("wanted") == 1
+
+
+def test_what_is_asked_elsewhere_in_its_place_is_no_lock_timeout(bench: Bench) -> None:
+    bench.script = [failure("40001")] * 3
+    with pytest.raises(LockTimeout):
+        bench.run("wanted of a replica", counts_timeouts=False)
+    assert lock_timeouts("wanted of a replica") is None
 
 
 def test_a_lost_connection_is_not_run_again_since_its_commit_may_have_happened(bench: Bench) -> None:
