@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from consensus.v1 import errors_pb2
 from consensus_contract.errors import ConsensusError, ErrorReason, reason_name, reason_number
 from consensus_rpc.errors import Overloaded
 from consensus_rpc.telemetry.labels import OTHER, BoundedLabel, tenant_label
@@ -15,6 +16,15 @@ from consensus_rpc.telemetry.labels import OTHER, BoundedLabel, tenant_label
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LABELS = ("grpc_service", "grpc_method", "grpc_type")
+# Faults on this side, whoever calls: what alerts on the first of them needs a series that was there before.
+_FAULTS = frozenset(
+    reason_name(each)
+    for each in (
+        errors_pb2.ERROR_REASON_INTERNAL,
+        errors_pb2.ERROR_REASON_DATABASE_ERROR,
+        errors_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
+    )
+)
 _MOST_SUBJECTS = 40
 CALLS_IN_FLIGHT = "calls in flight"
 _WHOSE = re.compile(r" of (tenant|caller) .*", re.DOTALL)
@@ -63,7 +73,7 @@ class Refusals:
         """Registers its counters; once per registry."""
         self._errors = Counter(
             "consensus_rpc_errors_total",
-            "Calls that ended with an error, by its reason.",
+            "Calls that ended with an error, by its reason; faults of the service itself name no tenant.",
             ("reason", "tenant"),
             registry=registry,
         )
@@ -82,8 +92,8 @@ class Refusals:
 
     def count(self, error: ConsensusError, tenant: str) -> None:
         """Counts one; a reason that another release gave is `other`."""
-        is_known = reason_number(error.reason_name) is not None
-        self._errors.labels(error.reason_name if is_known else OTHER, tenant_label(tenant)).inc()
+        name = error.reason_name if reason_number(error.reason_name) is not None else OTHER
+        self._errors.labels(name, "" if name in _FAULTS else tenant_label(tenant)).inc()
         if isinstance(error, Overloaded) and error.quota:
             subject = _WHOSE.sub(r" of a \1", error.quota[0].subject)
             self._overloads.labels(self._subject(subject)).inc()

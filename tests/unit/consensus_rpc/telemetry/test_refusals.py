@@ -3,7 +3,13 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consensus_contract.errors import RunNotFound
+from consensus_contract.errors import (
+    ConsensusError,
+    DatabaseError,
+    DatabaseUnavailable,
+    InternalError,
+    RunNotFound,
+)
 from consensus_rpc.errors import Overloaded
 from consensus_rpc.telemetry import metrics
 from consensus_rpc.telemetry.labels import BoundedLabel
@@ -48,6 +54,21 @@ def test_tenants_are_named_only_as_far_as_it_was_said(
         for each in ("acme", "other", "globex")
     ]
     assert found == [1, 2, None]
+
+
+@pytest.mark.parametrize("fault", [InternalError(), DatabaseError(), DatabaseUnavailable()])
+def test_a_fault_is_counted_where_its_series_was_before_it(
+    registry: CollectorRegistry,
+    counted: RpcMetrics,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: ConsensusError,
+) -> None:
+    """Whatever tenants are told apart: alerts ask for an increase, and a new series has none."""
+    monkeypatch.setattr(metrics, "tenant_label", BoundedLabel(1))
+    labels = {"reason": fault.reason_name, "tenant": ""}
+    assert registry.get_sample_value(ERRORS, labels) == 0
+    counted.refusals.count(fault, "acme")
+    assert registry.get_sample_value(ERRORS, labels) == 1
 
 
 def test_an_overload_names_what_was_too_much_and_nobody(
