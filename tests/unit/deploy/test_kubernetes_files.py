@@ -140,12 +140,12 @@ def test_whoever_has_a_database_reaches_it_and_nobody_else_does() -> None:
         assert [port for port in ports if port == 5432] == database
 
 
-def test_only_monitoring_reaches_metrics() -> None:
+def test_only_monitoring_reaches_the_metrics_that_every_server_shows() -> None:
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     for name in SERVERS:
         rules = BASE.named("NetworkPolicy")[name]["spec"]["ingress"]
-        who = [peer for peer, port in peers(rules, "from") if port == 9464]
-        assert who == [monitoring] * ("METRICS_LISTEN" in SETTINGS[name])
+        [listen] = [value for each, value in SETTINGS[name].items() if each.endswith("METRICS_LISTEN")]
+        assert [peer for peer, port in peers(rules, "from") if port == port_of(listen)] == [monitoring]
 
 
 def test_nothing_passes_but_what_a_policy_names() -> None:
