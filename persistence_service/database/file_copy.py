@@ -49,8 +49,8 @@ def put_in_place(copy: Path, path: Path, *, progress: Progress) -> int:
     """
     with _made(path) as partial:
         size = _copy(copy, partial, progress)
-        # The log of the one that goes would be taken for that of the one that comes.
-        for suffix in ("-wal", "-shm"):
+        # The log of the one that goes, or its journal, would be taken for that of the one that comes.
+        for suffix in ("-journal", "-wal", "-shm"):
             path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
         _flush(path.parent)
         partial.replace(path)

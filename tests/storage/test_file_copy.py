@@ -27,6 +27,15 @@ connection.execute(sys.argv[2], ("lost", 1))
 connection.commit()
 os._exit(9)
 """
+KILLED_WITH_A_JOURNAL = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode = DELETE")
+connection.execute("PRAGMA cache_size = 5")
+connection.execute("BEGIN")
+connection.execute("UPDATE signing_keys SET secret = randomblob(length(secret))")
+os._exit(9)
+"""
 LARGE = 20_000_000  # bytes: several steps
 
 
@@ -84,6 +93,18 @@ def test_what_was_backed_up_is_restored_over_a_log_that_was_left(path: Path) -> 
     assert command(path, "restore", "kept.db", "--force").returncode == 0
     assert names(path) == ["first"]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_journal_that_was_left_is_not_taken_for_the_restored_databases(path: Path) -> None:
+    """SQLite would write what is in it over the pages of whatever stands beside it."""
+    assert command(path, "backup", "kept.db").returncode == 0
+    write(path, "large", LARGE)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WITH_A_JOURNAL, str(path)], check=False)
+    assert killed.returncode == 9
+    assert path.with_name("consensus.db-journal").stat().st_size > 0
+    assert command(path, "restore", "kept.db", "--force").returncode == 0
+    assert not path.with_name("consensus.db-journal").exists()
+    assert names(path) == ["first"]
 
 
 def test_a_backup_is_not_overwritten_unless_told_so(path: Path) -> None:
