@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -24,6 +25,8 @@ from tests.support.records import Service
 PATIENT, STRICT = 600.0, 1.0
 """Seconds that a read may be old: more than any test takes, and as few as the setting allows."""
 WAIT = 60.0
+SILENT = 5.0
+"""Seconds after which a server that says nothing is away; the primary of a machine that stalls is not."""
 CONFLICT = "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$"
 """As when what is replayed removes rows that a query still needs."""
 
@@ -48,13 +51,12 @@ class Pair:
         return urlsplit(self.url)._replace(netloc=f"{postgres.OWNER}@127.0.0.1:{self.standby.port}").geturl()
 
     @asynccontextmanager
-    async def opened(self, staleness: float = PATIENT) -> AsyncIterator[Database]:
+    async def opened(self, staleness: float = PATIENT, **changed: Any) -> AsyncIterator[Database]:
         """The database, once the standby answers reads that may be so old."""
-        options = replace(
-            options_for(self.served_url), read_url=normalise_url(self.standby_url), read_staleness=staleness
+        options = options_for(self.served_url, **changed)
+        database = Database(
+            replace(options, read_url=normalise_url(self.standby_url), read_staleness=staleness)
         )
-        # Whoever waits for a standby that says nothing is not freed by a statement's own time.
-        database = Database(replace(options, answer_timeout=1.0, statement_timeout=10 * WAIT))
         await database.start()
         try:
             await until(lambda: is_read_there(database), WAIT)
@@ -203,7 +205,9 @@ async def test_a_standby_that_dies_is_missed_by_nobody(pair: Pair) -> None:
 
 
 async def test_a_standby_that_hangs_is_given_up_in_time_and_asked_again_later(pair: Pair) -> None:
-    async with pair.opened() as database, pair.opened() as closing_database:
+    # Whoever waits for a standby that says nothing is not freed by a statement's own time.
+    times = {"answer_timeout": SILENT, "statement_timeout": 10 * WAIT}
+    async with pair.opened(**times) as database, pair.opened(**times) as closing_database:
         with pair.stopped():
             reads = [is_read_here(each) for each in (database, closing_database) for _ in range(20)]
             assert all(await asyncio.gather(*reads))
