@@ -18,7 +18,7 @@ from persistence_service.database.faults import code_of
 from persistence_service.database.units import Result
 from persistence_service.webhooks import repository
 from persistence_service.webhooks.message import body_of, message_id
-from persistence_service.webhooks.receiver import Receiver
+from persistence_service.webhooks.receiver import Answer, Receiver
 from persistence_service.webhooks.repository import Delivery, Settlement
 
 log = get_logger()
@@ -141,13 +141,20 @@ class Dispatcher:
         return waiting.due is not None and waiting.due <= waiting.now
 
     async def _attempt(self, delivery: Delivery) -> Settlement:
-        body = body_of(delivery.message, delivery.run_id, self._options.door_url)
-        answer = await self._receiver.send(message_id(delivery.message), body)
+        answer = await self._answer(delivery)
         if answer.failure is None or answer.is_final:
             return Settlement(delivery, answer.failure)
         wait = timedelta(seconds=self._options.backoff.seconds(delivery.attempt, self._chance()))
         is_too_late = delivery.age + wait > self._options.retry_for
         return Settlement(delivery, answer.failure, None if is_too_late else wait)
+
+    async def _answer(self, delivery: Delivery) -> Answer:
+        try:
+            body = body_of(delivery.message, delivery.run_id, self._options.door_url)
+            return await self._receiver.send(message_id(delivery.message), body)
+        except Exception as error:  # noqa: BLE001 - those that are sent beside it are settled
+            log.error("webhook_failed_unexpectedly", run_id=delivery.run_id, trace=fault_trace(error))  # noqa: TRY400 - its text may quote rows
+            return Answer(type(error).__name__)
 
     async def _change(self, unit: Unit[Result]) -> Result:
         return await self._database.run(

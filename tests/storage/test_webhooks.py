@@ -196,6 +196,25 @@ async def test_it_is_tried_until_it_is_taken_and_no_more(told_service: Service) 
     assert (row.outcome, row.attempt_count, row.last_failure) == ("DELIVERED", 3, "status 429")
 
 
+async def test_one_that_cannot_be_sent_keeps_none_of_the_others(told_service: Service) -> None:
+    """It is tried again, and given up in the end, as one that nobody takes."""
+    database = told_service.database
+    (run_id,) = await waiting_runs(told_service, 1)
+    (told,) = rows(database)
+    broken = {**told._asdict(), "run_id": "r-0", "message": {"type": "run.completed"}}
+    await change(database, lambda connection: connection.execute(DELIVERIES.insert(), [broken]).close())
+    async with (
+        WebhookReceiver().serving() as receiver,
+        dispatching(database, receiver.url) as dispatcher,
+    ):
+        await dispatcher.deliver_some()
+    assert [sent.verified()["data"]["run_id"] for sent in receiver.sent] == [run_id]
+    assert {row.run_id: (row.outcome, row.last_failure) for row in rows(database)} == {
+        run_id: ("DELIVERED", None),
+        "r-0": (None, "KeyError"),
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "retry_for"), [(410, timedelta(days=1)), (500, timedelta())], ids=["gone", "for too long"]
 )
