@@ -27,6 +27,7 @@ from consensus_rpc.access.policy import load_policy
 from consensus_rpc.access.who_am_i import IDENTITY_SERVICE, IdentityServicer
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
+from consensus_rpc.server.background import in_background
 from consensus_rpc.server.server import Server, ServerOptions
 from consensus_rpc.telemetry.log import get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
@@ -184,7 +185,7 @@ async def serve_until_stopped(
     readiness = asyncio.create_task(follow_database(database, report, once_there=keyring.open_file))
     readiness.add_done_callback(lambda _: server.request_stop())
     work = [keyring.follow(), denials.run(), *_work(settings, database, checkpointer)]
-    background = [asyncio.create_task(each) for each in work]
+    background = [in_background(each) for each in work]
     for each in webhooks:
         each.start()
     try:

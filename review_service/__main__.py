@@ -19,6 +19,7 @@ from consensus_rpc.channel.channels import ChannelOptions, open_channel
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.process.workers import supervise
+from consensus_rpc.server.background import in_background
 from consensus_rpc.server.server import Server, ServerOptions, run
 from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from consensus_rpc.telemetry.log import configure_logging, get_logger
@@ -127,11 +128,9 @@ async def main(
     async def drain() -> None:
         await worker.drain(max(0.0, settings.drain_grace_seconds - _RELEASE_SECONDS))
 
-    health = asyncio.create_task(follow_health(channel, report))
-    model_health = asyncio.create_task(
-        follow_model(model.is_answering, partial(server.set_serving, MODEL_HEALTH))
-    )
-    telling = asyncio.create_task(denials.run())
+    health = in_background(follow_health(channel, report))
+    model_health = in_background(follow_model(model.is_answering, partial(server.set_serving, MODEL_HEALTH)))
+    telling = in_background(denials.run())
     try:
         await server.start()
         server.announce()

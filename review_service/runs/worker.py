@@ -9,6 +9,7 @@ from typing import Any
 from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import Overloaded, ShuttingDown
+from consensus_rpc.server.background import in_background
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_logger
 from review_service.record.ledger import Begun, Ledger, NewRun
@@ -75,7 +76,7 @@ class Worker:
 
     def start_claiming(self) -> None:
         """Begins to look for queued and abandoned runs."""
-        self._claiming = asyncio.create_task(self._claim_forever())
+        self._claiming = in_background(self._claim_forever())
 
     def wake(self) -> None:
         """Looks for work now: there is some."""
