@@ -71,6 +71,7 @@ async def test_a_receiver_that_hangs_delays_nobody_and_a_kill_loses_nothing(
     await until(each_was_taken, 60)
 
 
+@pytest.mark.timeout(300)  # a second process starts, on a machine that may be busy with another's tests
 async def test_two_processes_tell_of_each_run_once(
     start_pair: StartPair, receiver: WebhookReceiver, idea: str
 ) -> None:
