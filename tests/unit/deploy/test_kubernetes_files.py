@@ -145,7 +145,9 @@ def test_only_monitoring_reaches_metrics() -> None:
     for name in SERVERS:
         rules = BASE.named("NetworkPolicy")[name]["spec"]["ingress"]
         who = [peer for peer, port in peers(rules, "from") if port == 9464]
-        assert who == [monitoring] * ("METRICS_LISTEN" in SETTINGS[name])
+        assert who == [monitoring], name
+        setting = "DOOR_METRICS_LISTEN" if name == "door" else "METRICS_LISTEN"
+        assert SETTINGS[name][setting] == "0.0.0.0:9464"
 
 
 def test_nothing_passes_but_what_a_policy_names() -> None:
