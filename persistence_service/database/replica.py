@@ -30,6 +30,7 @@ from persistence_service.database.standing import Mark, Marks, Standing, standin
 from persistence_service.database.units import Result, Terms, Unit, Units
 from persistence_service.schema.sealed import Sealer, use_sealer
 
+_REPLICA, _PRIMARY = "replica", "primary"
 READS = Counter(
     "consensus_database_reads", "Reads that a replica may answer, by where they were answered.", ["where"]
 )
@@ -54,7 +55,8 @@ class Replica:
         self._connections = Connections()
         self._engine = make_engine(own, self._connections)
         self._kept_engine = make_engine(replace(own, pool="null"), self._connections)
-        self._marks = Marks(options.read_staleness)
+        self._limit = options.read_staleness
+        self._marks = Marks(self._limit)
         self._unmarked = "the primary has not said of late where it stands"
         self._had_all_at = -math.inf
         self._availability = Availability(what="replica", up=True)
@@ -89,7 +91,10 @@ class Replica:
 
     def start(self) -> None:
         """Begins to look at it; answers at once, whether it is there or not."""
-        _staleness().set_function(self._seconds_old)
+        for where in (_REPLICA, _PRIMARY):
+            READS.labels(where)
+        replica_staleness().set_function(self._seconds_old)
+        replica_staleness_limit().set(self._limit)
         self._overseer.start()
         self._probe.start()
 
@@ -124,12 +129,12 @@ class Replica:
             self._availability.check()
             answer = await self._pool.run(fn, replace(terms, resource=f"{terms.resource} (replica)"))
         except (ConsensusError, ReplicaUnfit) as error:
-            READS.labels("primary").inc()
+            READS.labels(_PRIMARY).inc()
             raise NotAnswered from error
         if not suffices(answer):
-            READS.labels("primary").inc()
+            READS.labels(_PRIMARY).inc()
             raise NotAnswered
-        READS.labels("replica").inc()
+        READS.labels(_REPLICA).inc()
         return answer
 
     @contextmanager
@@ -165,8 +170,18 @@ class Replica:
 
 
 @cache
-def _staleness() -> Gauge:
+def replica_staleness() -> Gauge:
     """In Prometheus's default registry, made once per process, where there is a replica."""
     return Gauge(
-        "consensus_replica_staleness_seconds", "How old, at most, is what the replica had when last asked."
+        "consensus_replica_staleness_seconds",
+        "How old, at most, is what the replica had when last asked; only where there is one.",
+    )
+
+
+@cache
+def replica_staleness_limit() -> Gauge:
+    """Likewise."""
+    return Gauge(
+        "consensus_replica_staleness_limit_seconds",
+        "How old it may be to be read from; only where there is a replica.",
     )

@@ -30,6 +30,10 @@ OLDEST = Gauge(
     "consensus_webhook_oldest_waiting_seconds", "How long the oldest undelivered webhook has waited."
 )
 
+_DELIVERED, _FAILED, _GIVEN_UP = "delivered", "failed", "given_up"
+for _outcome in (_DELIVERED, _FAILED, _GIVEN_UP):  # so that the first of a kind is an increase
+    ATTEMPTS.labels(_outcome)
+
 MAX_IN_FLIGHT = 8
 _SETTLING = timedelta(seconds=5)
 
@@ -160,11 +164,11 @@ def _tell(settled: Sequence[Settlement]) -> None:
     for each in settled:
         about = {"run_id": each.delivery.run_id, "attempt": each.delivery.attempt}
         if each.failure is None:
-            ATTEMPTS.labels("delivered").inc()
+            ATTEMPTS.labels(_DELIVERED).inc()
             log.debug("webhook_delivered", **about)
         elif each.is_given_up:
-            ATTEMPTS.labels("given_up").inc()
+            ATTEMPTS.labels(_GIVEN_UP).inc()
             log.error("webhook_given_up", failure=each.failure, **about)
         else:
-            ATTEMPTS.labels("failed").inc()
+            ATTEMPTS.labels(_FAILED).inc()
             log.info("webhook_failed", failure=each.failure, **about)
