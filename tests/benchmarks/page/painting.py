@@ -17,6 +17,8 @@ _TIMES = """(page => [
     page.responseEnd,
 ])(performance.getEntriesByType('navigation')[0])"""
 _BLANK = "about:blank"
+# The browser ends the process of the page before and begins one for the next: people leave it the time.
+_REST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ async def _load(tab: Tab, visit: Visit) -> Load:
     await tab.say("Network.setCacheDisabled", cacheDisabled=visit.is_cold)
     curled = await _curl(visit.url)
     await tab.open(visit.before)
+    await asyncio.sleep(_REST_SECONDS)
     await tab.open(visit.url)
     await tab.until(_PAINTED)
     painted, asked, answered, received = await tab.run(_TIMES)
