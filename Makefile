@@ -157,7 +157,7 @@ bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page
 	@$(PY) -m tests.benchmarks.lists
 
 .PHONY: bench-page
-bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (a minute; needs Chromium)
+bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (< 5 minutes; needs Chromium)
 	@$(PY) -m tests.benchmarks.page $(ARGS)
 
 .PHONY: bench-documents

@@ -6,6 +6,7 @@ from importlib import import_module
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from consensus_door.metrics import DoorMetrics
 from consensus_rpc.telemetry.certificates import certificate_expiry
 from consensus_rpc.telemetry.metrics import default_metrics
 
@@ -13,19 +14,18 @@ HEAD = """\
 <!-- Made by `make docs` from the code; never edited. -->
 # Metrics
 
-Each process shows its own at `/metrics`, where `METRICS_LISTEN` says; a worker has a port of its own. Beside
-these stand `process_…` and `python_…`, which the library adds. A histogram has `_bucket` (with the label
-`le`), `_sum` and `_count`.
+Each process shows its own at `/metrics`, where `METRICS_LISTEN` says, the door where `DOOR_METRICS_LISTEN`
+does; a worker has a port of its own. `both` are the two services. Beside these stand `process_…` and
+`python_…`, which the library adds. A histogram has `_bucket` (with the label `le`), `_sum` and `_count`.
 
 No label has more values than a number that the code sets. Names from outside are told apart up to it and are
 `other` beyond: 30 models, 200 routes, 40 subjects of an overload. `tenant` is empty, which is no label to
 Prometheus, unless `METRICS_TENANTS` says how many tenants to tell apart.
 [operations.md](operations.md#alerts) says what is worth an alert; `deploy/grafana/` has a dashboard.
-[door.md](door.md#watching-it) has the door's metrics.
 
 | metric | kind | labels | shown by | meaning |
 | --- | --- | --- | --- | --- |"""
-PROCESSES = {"review_service": "review", "persistence_service": "persistence", "consensus_door": "door"}
+PROCESSES = {"review_service": "review", "persistence_service": "persistence"}
 
 
 def metrics_page() -> str:
@@ -34,8 +34,11 @@ def metrics_page() -> str:
         import_module(module)
     default_metrics()
     certificate_expiry()
-    parts = ["both", *PROCESSES.values()]
-    rows = sorted((parts.index(part), row(each, part)) for each in known() for part in [shown_by(each)])
+    of_services = known()
+    DoorMetrics()
+    shown = {each: shown_by(each) for each in of_services} | dict.fromkeys(known() - of_services, "door")
+    parts = ["both", *PROCESSES.values(), "door"]
+    rows = sorted((parts.index(part), row(each, part)) for each, part in shown.items())
     return "\n".join([HEAD, *(text for _, text in rows), ""])
 
 

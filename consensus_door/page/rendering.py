@@ -1,24 +1,32 @@
 """Templates into pages, and what browsers are told that a page may do."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from consensus_contract.characters import written_out
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'sha256-{style}'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_MEDIA_TYPES = {"js": "text/javascript", "svg": "image/svg+xml"}
+_STYLES = (("consensus_report.html", "fragments.css"), ("consensus_door.page", "door.css"))
 _REMEMBERED = "public, max-age=3600"
 
 
 class Rendering:
-    """The templates of the page, read at start."""
+    """The templates of the page, read at start.
+
+    The style stands within each page, and the policy names it by its digest: nothing is painted before the
+    style is there, and a file of its own would be asked for only once the page has come.
+    """
 
     def __init__(self) -> None:
         self._environment = Environment(
@@ -29,16 +37,20 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._environment.filters["shown"] = _shown
+        style = "".join((files(package) / name).read_text(encoding="utf-8") for package, name in _STYLES)
+        self._environment.globals["style"] = Markup(style)  # noqa: S704 - our own files
+        self._policy = _POLICY.format(style=b64encode(sha256(style.encode()).digest()).decode())
         self._static = {
             each.name: each.read_bytes()
-            for folder in (files("consensus_door.page") / "static", files("consensus_report.html"))
-            for each in folder.iterdir()
+            for each in (files("consensus_door.page") / "static").iterdir()
             if each.name.rpartition(".")[2] in _MEDIA_TYPES
         }
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A whole page."""
-        return HTMLResponse(self.fragment(template, values), status, {"content-security-policy": _POLICY})
+        return HTMLResponse(
+            self.fragment(template, values), status, {"content-security-policy": self._policy}
+        )
 
     def fragment(self, template: str, values: Mapping[str, Any]) -> str:
         """Part of one."""

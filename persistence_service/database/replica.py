@@ -30,6 +30,7 @@ from persistence_service.database.standing import Mark, Marks, Standing, standin
 from persistence_service.database.units import Result, Terms, Unit, Units
 from persistence_service.schema.sealed import Sealer, use_sealer
 
+_REPLICA, _PRIMARY = "replica", "primary"
 READS = Counter(
     "consensus_database_reads", "Reads that a replica may answer, by where they were answered.", ["where"]
 )
@@ -41,6 +42,11 @@ for _where in (_PRIMARY, _REPLICA):
 STALENESS = Gauge(
     "consensus_replica_staleness_seconds",
     "How old, at most, is what the replica had when last asked; only where there is one.",
+    registry=None,
+)
+STALENESS_LIMIT = Gauge(
+    "consensus_replica_staleness_limit_seconds",
+    "How old it may be to be read from; only where there is a replica.",
     registry=None,
 )
 
@@ -64,7 +70,8 @@ class Replica:
         self._connections = Connections()
         self._engine = make_engine(own, self._connections)
         self._kept_engine = make_engine(replace(own, pool="null"), self._connections)
-        self._marks = Marks(options.read_staleness)
+        self._limit = options.read_staleness
+        self._marks = Marks(self._limit)
         self._unmarked = "the primary has not said of late where it stands"
         self._had_all_at = -math.inf
         self._availability = Availability(what="replica", up=True)
@@ -102,6 +109,7 @@ class Replica:
         """Begins to look at it; answers at once, whether it is there or not."""
         _show_staleness()
         STALENESS.set_function(self._seconds_old)
+        STALENESS_LIMIT.set(self._limit)
         self._overseer.start()
         self._probe.start()
 
@@ -180,3 +188,4 @@ class Replica:
 def _show_staleness() -> None:
     """In Prometheus's default registry, once per process."""
     REGISTRY.register(STALENESS)
+    REGISTRY.register(STALENESS_LIMIT)

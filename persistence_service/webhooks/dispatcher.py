@@ -31,8 +31,7 @@ OLDEST = Gauge(
 )
 
 _DELIVERED, _FAILED, _GIVEN_UP = "delivered", "failed", "given_up"
-# From the start, at 0.
-for _outcome in (_DELIVERED, _FAILED, _GIVEN_UP):
+for _outcome in (_DELIVERED, _FAILED, _GIVEN_UP):  # so that the first of a kind is an increase
     ATTEMPTS.labels(_outcome)
 
 MAX_IN_FLIGHT = 8

@@ -97,7 +97,7 @@ def process(command: list[str], folder: Path, name: str, **environment: str) -> 
 
 
 @contextmanager
-def started(folder: Path, metrics: tuple[int, int], listens: list[int]) -> Iterator[str]:
+def started(folder: Path, metrics: tuple[int, int, int], listens: list[int]) -> Iterator[str]:
     """All that `make up` starts; the address of the review service."""
     review, persistence, internal, door = (f"127.0.0.1:{port}" for port in listens)
     command = [sys.executable, "-m", "consensus_cli", "up", f"--data={folder}"]
@@ -107,6 +107,7 @@ def started(folder: Path, metrics: tuple[int, int], listens: list[int]) -> Itera
         "PERSISTENCE_INTERNAL_LISTEN": internal,
         "DOOR_LISTEN": door,
         "METRICS_LISTEN": f"127.0.0.1:{metrics[0]}",
+        "DOOR_METRICS_LISTEN": f"127.0.0.1:{metrics[2]}",
     }
     with process(command, folder, "up", **settings) as up:
         until(lambda: up.has_said("try:"), "the services did not start")
@@ -114,7 +115,7 @@ def started(folder: Path, metrics: tuple[int, int], listens: list[int]) -> Itera
 
 
 @contextmanager
-def scraping(folder: Path, metrics: tuple[int, int], port: int) -> Iterator[Prometheus]:
+def scraping(folder: Path, metrics: tuple[int, int, int], port: int) -> Iterator[Prometheus]:
     """A Prometheus with the example's configuration, but for addresses and a shorter interval."""
     shutil.copy(DEPLOY / "prometheus" / "alerts.yaml", folder)
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8"))
@@ -130,23 +131,23 @@ def scraping(folder: Path, metrics: tuple[int, int], port: int) -> Iterator[Prom
     ]
     with process(command, folder, "prometheus"):
         server = Prometheus(f"127.0.0.1:{port}")
-        until(lambda: _scrapes(server), "Prometheus does not reach both services")
+        until(lambda: _scrapes(server), "Prometheus does not reach all processes")
         yield server
 
 
 def _scrapes(server: Prometheus) -> bool:
     try:
-        return len(server.series("up == 1")) == 2
+        return len(server.series("up == 1")) == 3
     except OSError:  # it is not up itself
         return False
 
 
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """What scrapes both services, after ten reviews."""
+    """What scrapes both services and the door, after ten reviews."""
     folder = tmp_path_factory.mktemp("dashboard")
-    *listens, port, first, second = free_ports(7)
-    metrics = (first, second)
+    *listens, port, third, first, second = free_ports(8)
+    metrics = (first, second, third)
     with started(folder, metrics, listens) as review, scraping(folder, metrics, port) as server:
         for number in range(10):
             idea = f"Idea {number}: nurses hand over a shift on one page, in under five minutes."

@@ -20,6 +20,11 @@ from tests.support.probes import succeeds
 from tests.support.processes import clean_environment, run_command, start_process, wait_started
 
 MODEL_HEALTH = "consensus.v1.ReviewService/model"
+OWN_METRICS = {
+    "review": "consensus_runs_in_flight",
+    "persistence": "consensus_writer_operations_waiting",
+    "door": "consensus_door_requests_in_flight",
+}
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -117,8 +122,8 @@ def test_what_pods_run_comes_up_reviews_and_drains(cluster: Cluster) -> None:
         assert not model_answers(cluster), "nobody has asked it yet"
         review_once(cluster)
         cluster.wait_until(lambda: model_answers(cluster), cluster.pod("review"), review)
-        for name in ("review", "persistence"):
-            assert "grpc_server_handled_total" in metrics(cluster, name)
+        for name, metric in OWN_METRICS.items():
+            assert f"\n{metric} " in metrics(cluster, name)
 
         for process in processes.values():
             process.send_signal(signal.SIGTERM)

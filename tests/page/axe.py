@@ -3,17 +3,25 @@
 It is evaluated over the browser's own protocol, so the page's Content-Security-Policy stands as it is.
 """
 
+import asyncio
 import json
-from typing import Any
 
 from tests.page.browser import Tab
 from tests.support.processes import ROOT
 
 _AXE = ROOT / "build" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-# Of what a narrow window scrolls out of sight no background is known; a wide one shows it.
+_SECONDS = 60.0
+# Of what a narrow window scrolls out of sight no background is known; a wide one shows it. Of a page that has
+# changed meanwhile nothing is told: axe asks about elements that are gone.
 _RUN = """
-axe.run({runOnly: %s}).then(found => {
+(async () => {
+    let hasChanged = false;
+    const changes = new MutationObserver(() => { hasChanged = true; });
+    changes.observe(document.body, {childList: true, subtree: true});
+    const found = await axe.run({runOnly: %s});
+    changes.disconnect();
+    if (hasChanged) return null;
     const isOutOfSight = node => node.any.some(each => each.data?.messageKey == "elmPartiallyObscured");
     const told = (each, nodes) => nodes.map(node => `${each.id}: ${node.html}: ${node.failureSummary}`);
     return {
@@ -23,15 +31,17 @@ axe.run({runOnly: %s}).then(found => {
             ...found.incomplete.flatMap(each => told(each, each.nodes.filter(node => !isOutOfSight(node)))),
         ],
     };
-})
+})()
 """
 
 
 async def faults(tab: Tab) -> list[str]:
-    """What axe finds on the page that is open, what it cannot tell included."""
+    """What axe finds on the page that is open, what it cannot tell included, once the page stands still."""
     assert _AXE.exists(), "axe is not here: make build/page/.ready"
     await tab.run(_AXE.read_text(encoding="utf-8"))
-    told: dict[str, Any] = await tab.settled(_RUN % json.dumps(_RULES))
+    async with asyncio.timeout(_SECONDS):
+        while (told := await tab.settled(_RUN % json.dumps(_RULES))) is None:
+            pass
     assert told["passed"], "axe has looked at nothing"
     found: list[str] = told["faults"]
     return found

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = ("python", "-m", "persistence_service", "key")
 _SECONDS = 120.0
 _ROLES = ROOT / "deploy" / "postgresql" / "roles.sql"
-_METRICS = ("9464", "9465")
-_PORT = re.compile(r":(5005[123]|8080|946[45])\b")
+_METRICS = ("9464", "9465", "9466")
+_PORT = re.compile(r":(5005[123]|8080|946[456])\b")
 _HOSTS = {"0.0.0.0:": "127.0.0.1:", "persistence:": "localhost:", "review:": "localhost:"}
 
 

@@ -1,61 +1,88 @@
-"""How soon a browser paints the list of runs, beside how soon the door answers the same request."""
+"""How soon a browser that runs already paints the list of runs, beside how soon the door answers by curl."""
 
 import asyncio
 import statistics
 from asyncio.subprocess import PIPE
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.page.browser import Tab, browsing
 
 _PAINTED = "performance.getEntriesByName('first-contentful-paint').length == 1"
-_TIMES = """[
+_TIMES = """(page => [
     performance.getEntriesByName('first-contentful-paint')[0].startTime,
-    performance.getEntriesByType('navigation')[0].responseEnd,
-]"""
+    page.requestStart,
+    page.responseStart,
+    page.responseEnd,
+])(performance.getEntriesByType('navigation')[0])"""
+_BLANK = "about:blank"
+# The browser ends the process of the page before and begins one for the next: people leave it the time.
+_REST_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A way to open a page."""
+
+    url: str
+    before: str = _BLANK
+    """What the tab showed: the browser takes a new process of its own for a page of another site."""
+    is_cold: bool = False
+    """Whether it keeps no file of an earlier visit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load of a page, in milliseconds."""
+    """One load of a page, in milliseconds from the start of the navigation, as the browser says."""
 
     painted: float
-    """Until the browser showed the first of it."""
-    received: float
-    """Until the browser had its last byte."""
+    """Until it showed the first of it."""
+    asked: float
+    """Until it asked the door."""
     answered: float
-    """The whole request by curl, a connection of its own included."""
+    """Until the first byte of the page."""
+    received: float
+    """Until the last."""
+    curled: float
+    """The whole request by curl just before, a connection of its own included."""
 
 
-async def loads(urls: Sequence[str], count: int, folder: Path) -> list[list[Load]]:
-    """So many of each, taking turns; the browser keeps no file from one to the next."""
-    measured: list[list[Load]] = [[] for _ in urls]
+async def loads(visits: Mapping[str, Visit], count: int, folder: Path) -> dict[str, list[Load]]:
+    """So many of each, taking turns, in one tab of one browser."""
+    measured: dict[str, list[Load]] = {name: [] for name in visits}
     async with browsing(folder) as tab:
-        await tab.say("Network.setCacheDisabled", cacheDisabled=True)
-        await _load(tab, urls[0])  # the browser's own first page
-        for _ in range(count):
-            for url, own in zip(urls, measured, strict=True):
-                own.append(await _load(tab, url))
+        for number in range(count + 1):
+            for name, visit in visits.items():
+                load = await _load(tab, visit)
+                if number:  # else it is the browser's own first page of its kind
+                    measured[name].append(load)
     return measured
 
 
-def medians(measured: Sequence[Load]) -> Load:
-    """Each figure's."""
-    return Load(
-        painted=statistics.median(each.painted for each in measured),
-        received=statistics.median(each.received for each in measured),
-        answered=statistics.median(each.answered for each in measured),
-    )
+def median(measured: Sequence[Load], figure: str) -> float:
+    """Of one figure."""
+    return statistics.median(_figures(measured, figure))
 
 
-async def _load(tab: Tab, url: str) -> Load:
-    answered = await _curl(url)
-    await tab.open("about:blank")
-    await tab.open(url)
+def p95(measured: Sequence[Load], figure: str) -> float:
+    """What one load in twenty takes longer than."""
+    return statistics.quantiles(_figures(measured, figure), n=20, method="inclusive")[-1]
+
+
+def _figures(measured: Sequence[Load], figure: str) -> list[float]:
+    return [getattr(each, figure) for each in measured]
+
+
+async def _load(tab: Tab, visit: Visit) -> Load:
+    await tab.say("Network.setCacheDisabled", cacheDisabled=visit.is_cold)
+    curled = await _curl(visit.url)
+    await tab.open(visit.before)
+    await asyncio.sleep(_REST_SECONDS)
+    await tab.open(visit.url)
     await tab.until(_PAINTED)
-    painted, received = await tab.run(_TIMES)
-    return Load(painted, received, answered)
+    painted, asked, answered, received = await tab.run(_TIMES)
+    return Load(painted, asked, answered, received, curled)
 
 
 async def _curl(url: str) -> float:

@@ -25,6 +25,13 @@ from prometheus_client import Counter, Gauge
 HORSES = Counter("horses", "Horses.", ["colour"])
 STABLES = Gauge("stables", "Stables, where there are any.", registry=None)
 """
+OF_DOOR = """
+from prometheus_client import Counter
+
+class DoorMetrics:
+    def __init__(self):
+        Counter("knocks", "Knocks.")
+"""
 
 
 @pytest.fixture
@@ -43,6 +50,7 @@ def tree(tmp_path: Path) -> Path:
         (tmp_path / service / "config.py").write_text(config, encoding="utf-8")
     (tmp_path / "review_service" / "__main__.py").touch()
     (tmp_path / "persistence_service" / "serving.py").write_text(COUNTED, encoding="utf-8")
+    (tmp_path / "consensus_door" / "metrics.py").write_text(OF_DOOR, encoding="utf-8")
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     return tmp_path
 
@@ -79,6 +87,7 @@ def test_every_metric_has_a_row_with_its_labels_and_who_shows_it(tree: Path) -> 
     lines = made(tree, "docs/metrics.md").splitlines()
     assert "| `horses_total` | counter | `colour` | persistence | Horses. |" in lines
     assert "| `stables` | gauge |  | persistence | Stables, where there are any. |" in lines
+    assert "| `knocks_total` | counter |  | door | Knocks. |" in lines
     assert any(line.startswith("| `grpc_server_handled_total` | counter |") for line in lines)
 
 

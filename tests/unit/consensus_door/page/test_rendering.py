@@ -1,6 +1,8 @@
 """Pages: what strangers wrote stays text, what is shown holds, and nothing comes from elsewhere."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
 from consensus_door.page.rendering import Rendering
 from consensus_door.page.revisions import RevisionList
+from consensus_door.page.run_list import CHOICES
 from consensus_door.page.view import run_row, run_view
 
 EVIL = '"><script>alert(1)</script>\u202e{{ 7 * 7 }}'
@@ -65,13 +68,26 @@ def test_what_a_run_holds_is_text_and_its_invisible_characters_are_seen(renderin
     assert "after 1.5 s" in page
 
 
-def test_no_page_brings_scripts_or_styles_of_its_own_or_from_elsewhere(rendering: Rendering) -> None:
+def test_no_page_brings_scripts_of_its_own_or_anything_from_elsewhere(rendering: Rendering) -> None:
     response = rendering.page("run.html", page_values())
     page = bytes(response.body).decode()
-    assert not re.search(r"<script>|<style|\son\w+=|\sstyle=|(?:src|href|action)=\"(?:https?:)?//", page)
+    assert not re.search(r"<script>|\son\w+=|\sstyle=|(?:src|href|action)=\"(?:https?:)?//", page)
     policy = response.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'sha256-")
     assert "unsafe" not in policy
+
+
+def test_a_page_has_one_style_which_is_the_only_one_that_its_policy_allows(rendering: Rendering) -> None:
+    response = rendering.page("run.html", page_values())
+    (style,) = re.findall(r"<style>(.*?)</style>", bytes(response.body).decode(), re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"; style-src 'sha256-{digest}'; " in response.headers["content-security-policy"]
+
+
+def test_nothing_but_the_page_itself_is_waited_for_before_it_is_painted(rendering: Rendering) -> None:
+    values = {"me": ME, "runs": [], "looked_at": 0, "next": "", "chosen": dict.fromkeys(CHOICES, "")}
+    page = bytes(rendering.page("runs.html", values).body).decode()
+    assert not re.search(r"<script|rel=\"stylesheet\"|@import|@font-face|url\(", page)
 
 
 def test_the_label_that_holds_is_shown_and_whose_it_is(rendering: Rendering) -> None:
