@@ -8,6 +8,7 @@ import aiohttp
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from tests.support.door import Door
+from tests.support.pair import until
 
 
 async def reviewed(door: Door, idea: str, user: str = "") -> str:
@@ -19,6 +20,16 @@ async def reviewed(door: Door, idea: str, user: str = "") -> str:
         told = await answer.json()
         run_id: str = told["runId" if answer.status == 200 else "run_id"]
         return run_id
+
+
+async def revised(door: Door, run_id: str) -> str:
+    """The id of a revision of this run, which has ended."""
+    wanted = {"parentRunId": run_id, "editNotes": "Say who pays."}
+    path = "/consensus.v1.ReviewService/ReviseRun"
+    async with aiohttp.ClientSession(base_url=door.url) as http, http.post(path, json=wanted) as answer:
+        revision: str = (await answer.json())["run"]["runId"]
+    await until(lambda: ended(door, revision), 60)
+    return revision
 
 
 async def begun(door: Door, idea: str, user: str = "") -> str:

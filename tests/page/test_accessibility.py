@@ -6,7 +6,7 @@ from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from tests.page.axe import faults
 from tests.page.browser import Tab
-from tests.page.runs import begun, held, reviewed
+from tests.page.runs import begun, held, reviewed, revised
 from tests.support.door import Door
 
 
@@ -17,6 +17,7 @@ async def test_axe_finds_nothing_on_any_page(
 ) -> None:
     await tab.look(pixels, scheme)
     finished = await reviewed(door, f"{idea} It is the first.", "ann")
+    revision = await revised(door, finished)
     async with ControlClient(door.pair.model_url) as model:
         await model.script(Rule(persona="critic", contains=mark, status=401))
         failed = await reviewed(door, f"{idea} It is the second.")
@@ -27,6 +28,7 @@ async def test_axe_finds_nothing_on_any_page(
         found = {"live": await faults(tab)}
         for path in (
             "/runs", "/runs?user=nobody-at-all", f"/runs/{finished}", f"/runs/{finished}/attempts",
+            f"/runs/{finished}/journal", f"/runs/{finished}/changes", f"/runs/{revision}/changes",
             f"/runs/{failed}", "/runs/new", "/sign-in", "/v1/openapi", "/runs/none",
         ):  # fmt: skip
             await tab.open(door.url + path)
