@@ -10,11 +10,11 @@ from consensus_contract.errors import ConsensusError
 from consensus_rpc.errors import CallDeadlineExceeded, MessageTooLarge, ShuttingDown
 
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+CALLER_LEFT = 499
+"""As nginx writes of callers who left before they were answered."""
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 _UNKNOWN = "unknown"
-# As nginx writes of callers who left before they were answered.
-_CALLER_LEFT = 499
 _BANDS = {1: "1", 10: "2-10", 100: "11-100"}
 
 
@@ -75,7 +75,7 @@ class DoorMetrics:
     def finished(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request has ended; without a route, or an answer, where there was none."""
         route, method = route or _UNKNOWN, method if method in METHODS else _UNKNOWN
-        self._requests.labels(route, method, status or _CALLER_LEFT).inc()
+        self._requests.labels(route, method, status or CALLER_LEFT).inc()
         self._seconds.labels(route, method).observe(seconds)
 
     def refused(self, reason: str) -> None:

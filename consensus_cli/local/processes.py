@@ -206,7 +206,7 @@ def reserve_port(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     Raises:
         OSError: when the port is taken.
     """
-    held = socket.socket()
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind((host, port))

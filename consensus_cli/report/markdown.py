@@ -139,10 +139,10 @@ def _change(run: run_pb2.Run, change: review_service_pb2.DiffRunsResponse) -> It
         "| --- | ---: | ---: | ---: | ---: | --- |",
     )
     for name, *numbers, notes in persona_rows(change):
-        yield f"| {' | '.join((escape(name), *numbers, notes))} |"
+        yield f"| {' | '.join((escape(name), *numbers, escape(notes)))} |"
     for name, became, lines in changed_sections(change):
         # Indented, so that no line of a run's text can end the block.
-        yield from ("", f"### {name} ({became})", "", *(f"    {line}" for line in lines))
+        yield from ("", f"### {escape(name)} ({became})", "", *(f"    {line}" for line in lines))
 
 
 def _scores(run: run_pb2.Run) -> Iterator[str]:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from consensus.v1 import review_service_pb2, run_pb2
+from consensus_client.reconnecting import is_cut
 from consensus_contract.errors import ConsensusError
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
@@ -22,7 +23,12 @@ from consensus_door.page.view import RunView, attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
 from consensus_door.plain.requests import after_sequence
+from consensus_door.problems import told_of
 from consensus_door.rpc.packed import turned
+
+# Of an event alone, and not of a stream that only ends, htmx learns when to come again: else after half a
+# second each time, since an answer of 200 starts its waits anew.
+_LATER = "event: cut\nretry: 3000\ndata: later\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +130,21 @@ class Page:
         )
 
     async def _fragments(self, run_id: str, after: int, session: Session) -> AsyncIterator[str]:
-        """Fragments to the run's end; whoever asks again after a cut goes on behind the last."""
+        """Fragments to the run's end; whoever asks again after a cut goes on behind the last.
+
+        What asking again does not mend takes the run's place, and is the end, else it is asked for ever.
+        """
         try:
             with self.watching.of(run_id, session.credential) as watched:
                 async with aclosing(watched.views(after)) as views:
                     async for run in views:
                         yield ": heartbeat\n\n" if run is None else await self._fragment(run, session)
         except ConsensusError as error:
-            if error.run_state is None:
+            if is_cut(error):
+                yield _LATER
                 return
+            if error.run_state is None:
+                yield _event(None, self.desk.rendering.fragment("_problem.html", {"told": told_of(error)}))
         yield "event: end\ndata: over\n\n"
 
     async def _fragment(self, run: RunView, session: Session) -> str:
@@ -141,7 +153,7 @@ class Page:
         return _event(run.last_sequence, text)
 
 
-def _event(sequence: int, text: str) -> str:
-    """A server-sent event without a name, which htmx swaps in."""
+def _event(sequence: int | None, text: str) -> str:
+    """A server-sent event without a name, which htmx swaps in; the last id stays where it has none."""
     lines = "".join(f"data: {line}\n" for line in text.splitlines())
-    return f"id: {sequence}\n{lines}\n"
+    return f"{lines}\n" if sequence is None else f"id: {sequence}\n{lines}\n"

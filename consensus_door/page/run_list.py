@@ -16,7 +16,7 @@ from consensus_rpc.errors import InvalidField
 CHOICES = ("search", "state", "decision", "user", "min_confidence", "create_time_from", "create_time_to")
 
 _DATE_CHARACTERS = len("2026-01-31")
-_ENDS_OF_A_DAY = {"create_time_from": "T00:00:00Z", "create_time_to": "T23:59:59Z"}
+_ENDS_OF_A_DAY = {"create_time_from": "T00:00:00Z", "create_time_to": "T23:59:59.999999Z"}
 _MOST_WORDS_CHARACTERS = 200
 _ENOUGH_RUNS = 30
 _MOST_PAGES = 10

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consensus_contract.errors import ConsensusError
+from consensus_door.metrics import CALLER_LEFT
 from consensus_door.problems import problem
 from consensus_door.rpc.packed import read_json, turned
 from consensus_rpc.errors import InvalidField
@@ -30,7 +31,7 @@ def with_problems(handler: Handler) -> Handler:
 
 
 async def _while_there(request: Request, handler: Handler) -> Response:
-    """The handler's answer; an empty one that nobody reads where the caller leaves before it is there.
+    """The handler's answer; where the caller leaves before, one that the log alone is told of.
 
     Else a review that is waited for would keep its place for minutes after its caller is gone.
     """
@@ -39,7 +40,7 @@ async def _while_there(request: Request, handler: Handler) -> Response:
     leaving = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait({handling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return handling.result() if handling.done() else Response()
+        return handling.result() if handling.done() else Response(status_code=CALLER_LEFT)
     finally:
         for task in (handling, leaving):
             task.cancel()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -213,6 +214,16 @@ def test_a_request_to_merge_is_gated_and_told_why(
         assert "docs/rfcs/careful.md" in forge.body()
         assert "REJECT" in forge.body().upper()
         assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
+def test_a_recipe_installs_the_package_that_the_command_comes_with(name: str) -> None:
+    # Of what pipx installs it offers the commands of the named package alone, not of those that this needs.
+    client = tomllib.loads((ROOT / "packages" / "client" / "pyproject.toml").read_text(encoding="utf-8"))
+    project = client["project"]
+    assert "consensus" in project["scripts"]
+    recipe = (RECIPES / name).read_text(encoding="utf-8")
+    assert f"CONSENSUS_PACKAGE: {project['name']}=={project['version']} #" in recipe
 
 
 def test_the_recipe_for_github_asks_for_no_more_than_it_needs() -> None:

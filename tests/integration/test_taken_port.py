@@ -10,10 +10,12 @@ import pytest
 
 from tests.support.processes import clean_environment
 
+SERVICES = ("persistence_service", "review_service", "consensus_door")
+
 
 @pytest.mark.parametrize(
     ("service", "what"),
-    [("persistence_service", "port"), ("review_service", "port"), ("persistence_service", "metrics")],
+    [(service, what) for service in SERVICES for what in ("port", "metrics")],
 )
 def test_a_taken_port_is_said_in_one_line(service: str, what: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
@@ -27,6 +29,7 @@ def test_a_taken_port_is_said_in_one_line(service: str, what: str, tmp_path: Pat
                 LOG_FORMAT="json",
                 DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}",
                 METRICS_LISTEN=address if what == "metrics" else "",
+                DOOR_METRICS_LISTEN=address if what == "metrics" else "",
                 PERSISTENCE_INTERNAL_LISTEN="127.0.0.1:0",
             ),
             capture_output=True,

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from offline_model.control_client import ControlClient
+from offline_model.script import Rule
 from tests.page.browser import Tab
 from tests.page.runs import begun, ended, held
 from tests.support.door import Door
@@ -81,6 +83,23 @@ async def test_a_page_that_is_cut_while_it_fills_goes_on_behind_what_it_has(
     assert await tab.run("window.isTheSamePage")
     assert await tab.run(FITS)
     assert int(followed_from(tab)[-1]) > int(followed_from(tab)[0] or 0)
+
+
+async def test_who_is_about_to_cancel_by_keys_stays_there_while_the_page_fills(
+    tab: Tab, door: Door, idea: str, mark: str
+) -> None:
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(
+            *(Rule(persona=each, contains=mark, hold=f"{mark} {each}") for each in ("critic", "optimist"))
+        )
+        await start(tab, door, idea)
+        await tab.until(f"{RETURNED} == 3")
+        await tab.run("document.querySelector('form[action$=cancel] button').focus()")
+        await model.release(f"{mark} optimist")
+        await tab.until(f"{RETURNED} == 4")
+        assert await tab.run("document.activeElement.textContent") == "Cancel"
+        await model.release(f"{mark} critic")
+        await tab.until(IS_COMPLETED)
 
 
 def followed_from(tab: Tab) -> list[str]:

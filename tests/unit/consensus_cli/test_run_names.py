@@ -39,3 +39,22 @@ async def test_a_whole_id_is_asked_for_as_it_is(command: Command) -> None:
     async with serving(service) as address:
         await command("cancel", samples.RUN, "--server", address)
     assert service.names() == ["CancelRunRequest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "last", "offered"),
+    [("consensus rev", 1, ["review", "revise"]), ("consensus show last --js", 3, ["--json"])],
+)
+async def test_a_shell_completes_commands_and_options_and_asks_no_service_for_it(
+    command: Command, words: str, last: int, offered: list[str]
+) -> None:
+    service = ScriptedService()
+    async with serving(service) as address:
+        ended = await command(
+            _CONSENSUS_COMPLETE="complete_bash",
+            COMP_WORDS=words,
+            COMP_CWORD=str(last),
+            CONSENSUS_SERVER=address,
+        )
+    assert (ended.out.split(), ended.err) == (offered, "")
+    assert service.requests == []

@@ -45,3 +45,21 @@ def test_after_much_was_compared_the_rest_differs_as_a_whole() -> None:
     line = "one {} two three four {} five"
     shown = [marked(line.format("x", "y"), line.format("v", "w"), diffs)[0] for _ in range(2)]
     assert shown == ["one [x] two three four [y] five", "one [x two three four y] five"]
+
+
+@pytest.mark.parametrize(("count", "marks"), [(100, 100), (1000, 1)])
+def test_of_two_lines_with_many_differences_no_more_is_compared_than_is_bounded(
+    count: int, marks: int
+) -> None:
+    before = " ".join(f"same{number} old{number}" for number in range(count))
+    diffs = WordDiffs(steps_left=1_000_000)
+    old, new = marked(before, before.replace("old", "new"), diffs)
+    assert old.count("[") == new.count("[") == marks
+    assert diffs.steps_left >= 900_000
+
+
+def test_after_many_searches_the_rest_differs_as_a_whole() -> None:
+    assert marked("one x two y three", "one v two w three", WordDiffs(steps_left=3)) == (
+        "one [x two y] three",
+        "one [v two w] three",
+    )

@@ -43,3 +43,12 @@ def test_a_reserved_port_is_kept_from_others_until_a_server_takes_it() -> None:
             other.bind(("127.0.0.1", port))
         with socket.create_server(("127.0.0.1", port)):
             pass
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_a_port_of_ipv6_is_free_until_it_is_taken() -> None:
+    with reserve_port("::1") as held:
+        port = held.getsockname()[1]
+        held.listen()
+        with pytest.raises(OSError, match="in use"):
+            reserve_port("::1", port)

@@ -171,6 +171,14 @@ def test_the_markdown_report_shows_what_changed_and_nothing_of_it_is_markup() ->
     assert not [line for line in lines if line.lstrip().startswith("<script>")]
 
 
+def test_headings_of_a_document_are_no_markup_of_the_markdown_report() -> None:
+    change = comparison()
+    change.sections[0].section = change.personas[1].stale_sections[0] = "A | <b>bold</b>"
+    report = markdown_report(revision(), [], change)
+    assert r"### A \| \<b\>bold\</b\> (modified)" in report.splitlines()
+    assert "<b>" not in report.replace(r"\<b\>", "")
+
+
 def test_a_first_runs_report_has_nothing_of_it() -> None:
     assert "What changed" not in html_report(samples.completed_run(), [])
     assert "What changed" not in markdown_report(samples.completed_run(), [])

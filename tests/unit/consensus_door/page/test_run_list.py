@@ -59,6 +59,14 @@ async def test_without_words_the_services_page_is_the_pages() -> None:
     assert await found(Pages([["one"], ["two"]])) == (["one"], "1", 0)
 
 
+async def test_a_day_is_meant_from_its_first_moment_to_its_last() -> None:
+    services = Pages([[]])
+    await found(services, create_time_from="2026-01-30", create_time_to="2026-01-31")
+    asked = services.asked[0].filter
+    assert asked.create_time_from.ToJsonString() == "2026-01-30T00:00:00Z"
+    assert asked.create_time_to.ToJsonString() == "2026-01-31T23:59:59.999999Z"
+
+
 async def test_what_is_no_condition_is_refused() -> None:
     for query in ({"search": "x" * 201}, {"words": "x"}):
         with pytest.raises(InvalidField):

@@ -33,8 +33,10 @@ async def test_who_leaves_ends_what_is_done_for_them() -> None:
             ended.set()
         raise AssertionError
 
-    await asyncio.wait_for(with_problems(waiting)(request_of(WHOLE, {"type": "http.disconnect"})), 10)
+    request = request_of(WHOLE, {"type": "http.disconnect"})
+    answer = await asyncio.wait_for(with_problems(waiting)(request), 10)
     assert ended.is_set()
+    assert answer.status_code == 499  # for the log and the metrics alone
 
 
 async def test_who_stays_is_answered_from_the_body_that_came() -> None:
