@@ -47,7 +47,7 @@ class Page:
         return [
             Route("/", self.home),
             Route("/runs", shown(self.desk, self.runs)),
-            Route("/runs/new", shown(self.desk, self.new)),
+            *([Route("/runs/new", shown(self.desk, self.new))] if self.desk.may_act else []),
             Route("/runs/{run_id}", shown(self.desk, self.run)),
             Route("/runs/{run_id}/attempts", shown(self.desk, self.attempts)),
             Route("/runs/{run_id}/live", self.live),

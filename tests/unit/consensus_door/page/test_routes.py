@@ -66,3 +66,11 @@ async def test_while_a_service_is_away_an_open_page_asks_seldom() -> None:
     told = await live(ServerUnreachable("away"))
     assert "retry: 3000\n" in told
     assert "event: end" not in told
+
+
+def test_where_nothing_may_be_changed_there_is_no_form_to_start_a_review() -> None:
+    offered = [
+        {route.path for route in page(RunNotFound(run_id="1"), may_act=each).routes()}
+        for each in (True, False)
+    ]
+    assert offered[0] - offered[1] == {"/runs/new"}
