@@ -1,6 +1,7 @@
 """The commands, in the order in which help lists them."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -30,6 +31,7 @@ from consensus_cli.commands import (
     up,
     usage,
 )
+from consensus_cli.execution.session import TYPED
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -78,6 +80,14 @@ def _identify(context: typer.Context, key_file: str | None) -> None:
         environment_bearer()
     except CredentialError as error:
         raise typer.BadParameter(str(error), context) from None
+
+
+def _typed(context: typer.Context, *names: str) -> Iterator[str]:
+    """Of these options those that were typed: what the environment says the next command finds there too."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            yield from (f"--{name.replace('_', '-')}", str(context.params[name]))
 
 
 @app.callback()
@@ -148,6 +158,7 @@ def consensus(
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
     service, which draft (except submit), panel, usage, audit and doctor ask.
     """
+    TYPED.set(tuple(_typed(context, "tls_ca", "tls_cert", "tls_key", "tls_name", "key_file")))
     if door:
         os.environ["CONSENSUS_DOOR"] = inputs.page_address(door)
     _identify(context, key_file)

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,9 @@ from consensus_client.options import DEFAULT_PERSISTENCE, DEFAULT_SERVER
 from consensus_contract.errors import ConsensusError
 
 Client = TypeVar("Client")
+
+TYPED: ContextVar[tuple[str, ...]] = ContextVar("TYPED", default=())
+"""Options before the command without which another reaches nothing: the key, and what TLS needs."""
 
 
 def program() -> str:
@@ -80,7 +84,8 @@ class CommandSession:
         """A command as the user would type it to reach the same service."""
         known = os.environ.get(self._service.variable) or self._service.default
         is_known = self.server == known or not self._service.is_asked_by(*words)
-        return shlex.join((program(), *words, *(() if is_known else (self._service.option, self.server))))
+        where = () if is_known else (self._service.option, self.server)
+        return shlex.join((program(), *TYPED.get(), *words, *where))
 
     def link(self, run_id: str) -> str:
         """Where the page shows a run; empty where nobody said where the page is."""

@@ -1,6 +1,7 @@
 """What the page changes, by forms with their session's token: who is signed in, what becomes of runs."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.routing import Route
 
 from consensus.v1 import identity_service_pb2, review_service_pb2
 from consensus_contract.errors import ConsensusError
+from consensus_door.leaving import while_there
 from consensus_door.page.desk import Desk, form_of, is_secure, local, seen
 from consensus_door.page.handlers import Form, foreign, of_own_form
 from consensus_door.page.sessions import MOST_CREDENTIAL_CHARACTERS, Session
@@ -27,7 +29,7 @@ class Acts:
         """All of it; where the page only shows, signing in and out alone."""
         signing = [
             Route("/sign-in", self.sign_in_page),
-            Route("/sign-in", self.sign_in, methods=["POST"]),
+            Route("/sign-in", partial(while_there, handler=self.sign_in), methods=["POST"]),
             Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
         if not self.desk.may_act:

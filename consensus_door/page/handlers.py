@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consensus_contract.errors import ConsensusError
+from consensus_door.leaving import Handler, while_there
 from consensus_door.page.desk import Desk, form_of
 from consensus_door.page.sessions import COOKIE
 from consensus_door.services.calling import Credential
 
-Handler = Callable[[Request], Awaitable[Response]]
 Form = Mapping[str, str]
 Act = Callable[[Request, Form, Credential], Awaitable[Response]]
 
@@ -35,7 +35,7 @@ def shown(desk: Desk, handler: Handler) -> Handler:
         if is_from_elsewhere and COOKIE not in request.cookies:
             return desk.rendering.page("again.html", {})
         try:
-            return await handler(request)
+            return await while_there(request, handler)
         except ConsensusError as error:
             return desk.problem(request, error)
 
@@ -45,13 +45,16 @@ def shown(desk: Desk, handler: Handler) -> Handler:
 def of_own_form(desk: Desk, act: Act) -> Handler:
     """The act, for forms of the session's own alone."""
 
+    async def taken(request: Request) -> Response:
+        form = await form_of(request)
+        session = desk.sessions.of(request)
+        if session is None or not desk.sessions.is_token(session, form.get("token", "")):
+            return foreign(desk, request)
+        return await act(request, form, session.credential)
+
     async def answer(request: Request) -> Response:
         try:
-            form = await form_of(request)
-            session = desk.sessions.of(request)
-            if session is None or not desk.sessions.is_token(session, form.get("token", "")):
-                return foreign(desk, request)
-            return await act(request, form, session.credential)
+            return await while_there(request, taken)
         except ConsensusError as error:
             return desk.problem(request, error)
 

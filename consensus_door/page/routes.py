@@ -1,19 +1,20 @@
 """The routes of the page: runs, one of them while it goes on, and its attempts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_client.reconnecting import is_cut
 from consensus_contract.errors import ConsensusError
+from consensus_door.event_streams import event_stream
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
 from consensus_door.page.revisions import RevisionList, Revisions
@@ -26,9 +27,8 @@ from consensus_door.plain.requests import after_sequence
 from consensus_door.problems import told_of
 from consensus_door.rpc.packed import turned
 
-# Of an event alone, and not of a stream that only ends, htmx learns when to come again: else after half a
-# second each time, since an answer of 200 starts its waits anew.
-_LATER = "event: cut\nretry: 3000\ndata: later\n\n"
+# A page asks again after half a second where nobody tells it otherwise: too often while a service is away.
+_AGAIN = "event: again\nretry: 3000\ndata: later\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Page:
         return [
             Route("/", self.home),
             Route("/runs", shown(self.desk, self.runs)),
-            Route("/runs/new", shown(self.desk, self.new)),
+            *([Route("/runs/new", shown(self.desk, self.new))] if self.desk.may_act else []),
             Route("/runs/{run_id}", shown(self.desk, self.run)),
             Route("/runs/{run_id}/attempts", shown(self.desk, self.attempts)),
             Route("/runs/{run_id}/live", self.live),
@@ -123,16 +123,13 @@ class Page:
             after = after_sequence(request.headers, request.query_params)
         except ConsensusError as error:
             return self.desk.problem(request, error)
-        return StreamingResponse(
-            self._fragments(request.path_params["run_id"], after, session),
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-            media_type="text/event-stream",
-        )
+        return await event_stream(request, self._fragments(request.path_params["run_id"], after, session))
 
-    async def _fragments(self, run_id: str, after: int, session: Session) -> AsyncIterator[str]:
+    async def _fragments(self, run_id: str, after: int, session: Session) -> AsyncGenerator[str]:
         """Fragments to the run's end; whoever asks again after a cut goes on behind the last.
 
-        What asking again does not mend takes the run's place, and is the end, else it is asked for ever.
+        Where it cannot be followed on, such as by a credential that has ended, that is said, and the page
+        asks no more: else it would for ever, since it takes whatever ends without an `end` for a cut.
         """
         try:
             with self.watching.of(run_id, session.credential) as watched:
@@ -141,19 +138,20 @@ class Page:
                         yield ": heartbeat\n\n" if run is None else await self._fragment(run, session)
         except ConsensusError as error:
             if is_cut(error):
-                yield _LATER
+                yield _AGAIN
                 return
             if error.run_state is None:
-                yield _event(None, self.desk.rendering.fragment("_problem.html", {"told": told_of(error)}))
+                values = {"told": told_of(error), "run_id": run_id}
+                yield _event("", self.desk.rendering.fragment("_left.html", values))
         yield "event: end\ndata: over\n\n"
 
     async def _fragment(self, run: RunView, session: Session) -> str:
         values = {"run": run, "me": self.desk.me(session)}
         text = await turned(run.size, self.desk.rendering.fragment, "_run.html", values)
-        return _event(run.last_sequence, text)
+        return _event(str(run.last_sequence), text)
 
 
-def _event(sequence: int | None, text: str) -> str:
-    """A server-sent event without a name, which htmx swaps in; the last id stays where it has none."""
+def _event(number: str, text: str) -> str:
+    """A server-sent event without a name, which htmx swaps in."""
     lines = "".join(f"data: {line}\n" for line in text.splitlines())
-    return f"{lines}\n" if sequence is None else f"id: {sequence}\n{lines}\n"
+    return (f"id: {number}\n" if number else "") + f"{lines}\n"

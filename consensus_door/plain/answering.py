@@ -1,7 +1,6 @@
 """How a handler of plain HTTP is answered for: its errors as problems, its messages as JSON."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
@@ -10,12 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consensus_contract.errors import ConsensusError
-from consensus_door.metrics import CALLER_LEFT
+from consensus_door.leaving import Handler, while_there
 from consensus_door.problems import problem
 from consensus_door.rpc.packed import read_json, turned
 from consensus_rpc.errors import InvalidField
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def with_problems(handler: Handler) -> Handler:
@@ -23,28 +20,11 @@ def with_problems(handler: Handler) -> Handler:
 
     async def answer(request: Request) -> Response:
         try:
-            return await _while_there(request, handler)
+            return await while_there(request, handler)
         except ConsensusError as error:
             return problem(error)
 
     return answer
-
-
-async def _while_there(request: Request, handler: Handler) -> Response:
-    """The handler's answer; where the caller leaves before, one that the log alone is told of.
-
-    Else a review that is waited for would keep its place for minutes after its caller is gone.
-    """
-    await request.body()  # held already; behind it only the end of the connection comes
-    handling = asyncio.ensure_future(handler(request))
-    leaving = asyncio.ensure_future(request.receive())
-    try:
-        await asyncio.wait({handling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return handling.result() if handling.done() else Response(status_code=CALLER_LEFT)
-    finally:
-        for task in (handling, leaving):
-            task.cancel()
-        await asyncio.gather(handling, leaving, return_exceptions=True)
 
 
 async def message_of(request: Request, kind: type[Message]) -> Any:

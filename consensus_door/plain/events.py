@@ -1,19 +1,20 @@
 """A run's events as server-sent events: `id` is the sequence, so that `Last-Event-ID` goes on behind it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from consensus.v1 import run_event_pb2
 from consensus_client.cursors import RunCursor
 from consensus_client.reconnecting import is_cut
 from consensus_contract.errors import ConsensusError
+from consensus_door.event_streams import event_stream
 from consensus_door.plain.answering import as_json
 from consensus_door.plain.requests import after_sequence
 from consensus_door.problems import told_of
@@ -21,7 +22,6 @@ from consensus_door.rpc.packed import turned
 from consensus_door.services.calling import Credential
 from consensus_door.services.services import Services
 
-MEDIA_TYPE = "text/event-stream"
 _RETRY = b"retry: 1000\n\n"
 _HEARTBEAT = b": heartbeat\n\n"
 # A stream that has something to say, or nothing, does so at once. One that waits for the next event begins
@@ -54,14 +54,13 @@ class Events:
             await asyncio.wait({first}, timeout=_FIRST_SECONDS)
             if first.done() and _has_nothing(first):
                 return Response(None, 204)
+            if request.method == "HEAD":
+                await _end(first)
+                await messages.aclose()
         except BaseException:
             await _end(first)
             raise
-        return StreamingResponse(
-            _frames(first, messages, cursor),
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-            media_type=MEDIA_TYPE,
-        )
+        return await event_stream(request, _frames(first, messages, cursor))
 
 
 def _has_nothing(first: "asyncio.Future[Any]") -> bool:
@@ -78,7 +77,7 @@ def _has_nothing(first: "asyncio.Future[Any]") -> bool:
 
 async def _frames(
     first: "asyncio.Future[Any]", messages: AsyncGenerator[Any], cursor: RunCursor
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Frames to the end of the run, of the stream, or of the door: whoever asks again goes on behind them."""
     async with aclosing(messages):
         try:

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import Descriptor
 
 from consensus.internal.v1 import diagnostics_service_pb2
 from consensus.v1 import metric_service_pb2, review_service_pb2, run_pb2
-from consensus_door.plain.answering import Handler
+from consensus_door.leaving import Handler
 from consensus_door.plain.events import Events
 from consensus_door.plain.records import Records
 from consensus_door.plain.requests import LIST_PARAMETERS

@@ -132,6 +132,21 @@ async def test_a_run_is_cancelled(door: Door, browser: aiohttp.ClientSession, id
     assert "CANCELLED" in await shown(browser, path)
 
 
+async def test_asking_for_the_head_of_a_stream_alone_holds_none_open(
+    door: Door, browser: aiohttp.ClientSession, idea: str, mark: str
+) -> None:
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(Rule(contains=mark, hold=mark))
+        path = await start(browser, idea)
+        try:
+            for each in (f"{path}/live", f"/v1{path}/events"):
+                async with asyncio.timeout(60), browser.head(each) as answer:
+                    assert (answer.status, answer.content_type) == (200, "text/event-stream")
+                    assert await answer.read() == b""
+        finally:
+            await model.release(mark)
+
+
 async def test_a_form_of_anybody_else_changes_nothing(browser: aiohttp.ClientSession, idea: str) -> None:
     form = hidden(await shown(browser, "/runs/new"), "/runs") | {"idea": idea}
     assert (await sent(browser, "/runs", form | {"token": "0" * 64}))[0] == 403

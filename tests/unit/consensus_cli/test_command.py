@@ -297,6 +297,18 @@ def test_a_hint_gives_a_command_only_options_that_it_has() -> None:
     assert CommandSession("127.0.0.1:1").command("runs").endswith("runs --server 127.0.0.1:1")
 
 
+async def test_what_was_typed_before_a_command_stands_in_those_that_are_named_next(
+    command: Command, tmp_path: Path
+) -> None:
+    key = tmp_path / "caller.key"
+    key.write_text("ck_caller_secret\n")
+    async with serving(ScriptedService(events=samples.completed_events(REJECT))) as address:
+        given = await command("--key-file", str(key), "review", "An idea.", CONSENSUS_SERVER=address)
+        known = await command("review", "An idea.", CONSENSUS_SERVER=address, CONSENSUS_KEY_FILE=str(key))
+    assert f"consensus --key-file {key} revise {samples.RUN} --notes" in given.out
+    assert f"consensus revise {samples.RUN} --notes" in known.out
+
+
 async def test_interrupting_says_how_to_watch_the_run_again() -> None:
     service = ScriptedService(hold_after=4)
     async with serving(service) as address:
