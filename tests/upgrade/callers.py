@@ -10,6 +10,7 @@ from consensus.v1 import run_event_pb2
 from consensus_client import ReviewClient
 from consensus_client.async_transport import open_channel
 from consensus_client.options import ClientOptions
+from consensus_client.reconnecting import is_cut
 from consensus_contract.errors import ConsensusError
 from tests.faults.case import Case
 from tests.faults.checker.witness import SeenStream
@@ -72,7 +73,7 @@ class Callers:
                 if is_streamed:
                     return await self._streamed(client, key, seen)
                 return await self._watched(client, key, seen)
-            except ConsensusError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for this caller in vain
                 self._note(error)
                 await asyncio.sleep(_PAUSE_SECONDS)
         return None
@@ -94,9 +95,10 @@ class Callers:
             self.case.witness.saw(seen, last, key)
         return last
 
-    def _note(self, error: ConsensusError) -> None:
-        self.case.witness.texts.append(f"{error} {error.metadata}")
-        if error.retryable and error.run_state is None:
+    def _note(self, error: Exception) -> None:
+        told = f"{error} {error.metadata}" if isinstance(error, ConsensusError) else str(error)
+        self.case.witness.texts.append(told)
+        if isinstance(error, ConsensusError) and is_cut(error):
             self.repeated[error.reason_name or type(error).__name__] += 1
         else:
-            self.refused.append(f"{type(error).__name__}: {error} {error.metadata}")
+            self.refused.append(f"{type(error).__name__}: {told}")
