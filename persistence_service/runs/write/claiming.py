@@ -18,7 +18,7 @@ def policy_versions(claims: Sequence[ClaimWork]) -> Columns:
     """Parameters of the statement that looks for work: what those who ask can decide, between them."""
     return {
         "any_version": any(not each.policy_versions for each in claims),
-        "versions": sorted({version for each in claims for version in each.policy_versions}),
+        "versions": sorted({"", *(version for each in claims for version in each.policy_versions)}),
     }
 
 

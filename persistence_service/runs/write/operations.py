@@ -189,8 +189,8 @@ class ClaimWork:
     """Under which of them it can decide; none named, under all."""
 
     def can_decide(self, policy_version: str) -> bool:
-        """Whether a run that names this version is anything for it."""
-        return not self.policy_versions or policy_version in self.policy_versions
+        """Whether a run that names this version, or with an empty text none, is anything for it."""
+        return not (self.policy_versions and policy_version) or policy_version in self.policy_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

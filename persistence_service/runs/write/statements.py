@@ -81,7 +81,7 @@ def _instant(name: str) -> ColumnElement[Any]:
 
 
 _POLICY_VERSION = (
-    select(SETTINGS.c.settings["policy_version"].as_string())
+    select(func.coalesce(SETTINGS.c.settings["policy_version"].as_string(), ""))
     .select_from(SPECIFICATIONS)
     .join(SETTINGS, SPECIFIED_SETTINGS)
     .where(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
