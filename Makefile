@@ -60,6 +60,10 @@ test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in tra
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
 
+.PHONY: upgrade-test
+upgrade-test: $(READY) ## The release before and this one side by side under load, in both orders and back (needs its commit)
+	@$(PY) scripts/release_before.py >/dev/null && $(PY) -m pytest tests/upgrade -m slow_fault $(ARGS)
+
 .PHONY: drill
 drill: $(READY) ## Load, back up, lose everything, restore as docs/backup.md says, on both databases
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.backup

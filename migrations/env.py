@@ -1,5 +1,9 @@
 """Alembic's environment: the models to compare with, and one process at a time on a database.
 
+A revision only adds to what the release before uses, and what that one no longer names may be removed
+(docs/operations.md, "Upgrading and rolling back"). `make upgrade-test` runs the release that the file RELEASE
+names on the new schema.
+
 The database is the one of the settings, unless `persistence_service.database.migrating` hands an engine over.
 """
 

@@ -112,7 +112,11 @@ class RunServicer(persistence_service_pb2_grpc.PersistenceServiceServicer):
     ) -> persistence_service_pb2.ClaimRunsResponse:
         started = monotonic()
         claimed = await self._runs.writer.write(
-            ClaimWork(lease_owner=lease_holder(context, request.lease_owner), max_count=request.max_count)
+            ClaimWork(
+                lease_owner=lease_holder(context, request.lease_owner),
+                max_count=request.max_count,
+                policy_versions=frozenset(request.policy_versions),
+            )
         )
         elapsed = monotonic() - started
         if not claimed.runs:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, panel_pb2, policy_pb2, review_service_pb2, run_pb2
+from consensus_decision.policies import POLICY_VERSIONS
 from consensus_rpc.channel.bearer import Bearer
 from consensus_rpc.channel.channels import call_metadata, call_options
 from consensus_rpc.channel.deadline import TimeLeft
@@ -260,8 +261,10 @@ class PersistenceGateway:
     async def claim_runs(
         self, lease_owner: str, max_count: int, seconds: float
     ) -> list[persistence_service_pb2.ClaimedRun]:
-        """Queued and abandoned runs, granted to this owner."""
-        request = persistence_service_pb2.ClaimRunsRequest(lease_owner=lease_owner, max_count=max_count)
+        """Queued and abandoned runs that this release can decide, granted to this owner."""
+        request = persistence_service_pb2.ClaimRunsRequest(
+            lease_owner=lease_owner, max_count=max_count, policy_versions=POLICY_VERSIONS
+        )
         return list((await self._asked(self._stub.ClaimRuns, request, seconds)).runs)
 
     def record_run(self) -> RecordStream:

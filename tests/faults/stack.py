@@ -62,6 +62,8 @@ class Stack:
     model_url: str = ""
     served_url: str = ""
     """Where the services find the database, when that is not `database_url`, such as through a proxy."""
+    checkouts: dict[str, Path | None] = field(default_factory=dict)
+    """By name, where the code of processes stands that run another release's."""
     ports: HeldPorts = field(default_factory=HeldPorts)
 
     def start(self) -> None:
@@ -99,6 +101,12 @@ class Stack:
                 self.reviews[self.reviews.index(process)] = again
             wait_started(again)
 
+    def run_from(self, checkout: Path | None, *names: str) -> None:
+        """From their next start on these processes, or all, run the release that stands there; or this."""
+        every = [f"persistence{index}" for index in range(self.persistence_count)]
+        every += [f"review{index}" for index in range(self.review_count)]
+        self.checkouts |= dict.fromkeys(names or every, checkout)
+
     def adopt(self, review: Process) -> None:
         """Wait until a review service that was spawned serves."""
         wait_started(review)
@@ -135,7 +143,9 @@ class Stack:
             | self.review_settings
             | settings
         )
-        return start_process("review_service", self.folder, environment, name=name)
+        return start_process(
+            "review_service", self.folder, environment, name=name, checkout=self.checkouts.get(name)
+        )
 
     def _spawn_persistence(self, index: int, listen: str = "", internal_listen: str = "") -> Process:
         environment = clean_environment(
@@ -149,7 +159,10 @@ class Stack:
             }
             | self.persistence_settings
         )
-        return start_process("persistence_service", self.folder, environment, name=f"persistence{index}")
+        name = f"persistence{index}"
+        return start_process(
+            "persistence_service", self.folder, environment, name=name, checkout=self.checkouts.get(name)
+        )
 
     def stop(self) -> None:
         """Stop what runs, callers first."""

@@ -281,6 +281,26 @@ async def test_a_decision_under_a_policy_that_persistence_does_not_know_waits_fo
         assert (await journal(service, run.run_id))[-1] == (3, "expand")
 
 
+async def test_a_run_of_a_newer_policy_is_left_where_it_is(service: Any) -> None:
+    newer, unnamed = [await _queued(service, each) for each in ("9.0.0", "")]
+    claimed = {each.run_id for each in await Ledger(PersistenceGateway(service), "tester").claim(100)}
+    assert unnamed in claimed
+    assert newer not in claimed
+
+
+async def _queued(service: Any, policy_version: str) -> str:
+    specification = run_pb2.RunSpecification(
+        idea="A rota.",
+        personas=load_panel().personas,
+        run_timeout=duration(60),
+        policy_version=policy_version,
+    )
+    request = persistence_service_pb2.CreateRunRequest(
+        scope=SCOPE, run_id=str(uuid7()), specification=specification
+    )
+    return str((await service.CreateRun(request)).run.run_id)
+
+
 async def test_what_is_given_to_a_ledger_that_has_ended_is_refused(run: Run) -> None:
     await run.ledger.abandon()
 

@@ -20,6 +20,7 @@ from tests.support.records import (
     scope,
 )
 
+VERSIONS = ("1.0.0", "9.0.0")
 FAILED, RUNNING = run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_RUNNING
 
 
@@ -47,6 +48,36 @@ async def test_a_run_that_is_worked_on_is_not_granted(service: Service) -> None:
 async def test_the_oldest_runs_are_granted_first_and_no_more_than_asked_for(service: Service) -> None:
     runs = [(await service.queued()).run_id for _ in range(4)]
     assert [claimed.run_id for claimed in await service.claim(max_count=3)] == runs[:3]
+
+
+async def test_a_run_of_a_newer_policy_is_left_to_those_who_know_it(service: Service) -> None:
+    newer, older = [(await service.queued(policy_version=each)).run_id for each in ("9.0.0", "1.0.0")]
+    assert [each.run_id for each in await service.claim(max_count=1, policy_versions=["1.0.0"])] == [older]
+    assert await service.claim(policy_versions=["1.0.0"]) == []
+    (claimed,) = await service.claim(policy_versions=["1.0.0", "9.0.0"])
+    assert claimed.run_id == newer
+
+
+async def test_processes_of_two_releases_that_ask_at_once_are_granted_what_each_knows(
+    service: Service,
+) -> None:
+    runs = {each: [(await service.queued(policy_version=each)).run_id for _ in range(3)] for each in VERSIONS}
+    asked = [(version, n) for n in range(4) for version in VERSIONS]
+    granted = await asyncio.gather(
+        *(service.claim(f"{version}-{n}", 2, policy_versions=[version]) for version, n in asked)
+    )
+    for version in VERSIONS:
+        claims = [claim for (of, _), claim in zip(asked, granted, strict=True) if of == version]
+        got = [each.run_id for claim in claims for each in claim]
+        assert sorted(got) == sorted(runs[version])
+
+
+async def test_a_run_of_a_newer_policy_ends_at_its_deadline_whoever_asks(service: Service) -> None:
+    run = await service.queued(policy_version="9.0.0")
+    await service.claim()
+    await service.set_run(run.run_id, expire_time=LONG_AGO, lease_expire_time=LONG_AGO)
+    assert await service.claim(policy_versions=["1.0.0"]) == []
+    assert (await service.run(run.run_id)).state == FAILED
 
 
 async def test_a_run_is_granted_once_however_many_ask(service: Service, second_service: Service) -> None:

@@ -40,13 +40,17 @@ def clean_environment(**settings: str) -> dict[str, str]:
     A persistence service that is not told otherwise takes a free port for review services.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    paths = os.pathsep.join((str(ROOT), str(ROOT / "gen")))
-    own = {
-        "PYTHONPATH": paths,
-        "PYTHONUNBUFFERED": "1",
-        "PERSISTENCE_INTERNAL_LISTEN": "127.0.0.1:0",
-    }
-    return kept | own | settings
+    own = {"PYTHONUNBUFFERED": "1", "PERSISTENCE_INTERNAL_LISTEN": "127.0.0.1:0"}
+    return kept | _paths(ROOT) | own | settings
+
+
+def python_of(checkout: Path | None) -> str:
+    """The interpreter of a checkout's own environment; without one, of this."""
+    return sys.executable if checkout is None else str(checkout / ".venv" / "bin" / "python")
+
+
+def _paths(checkout: Path) -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join((str(checkout), str(checkout / "gen")))}
 
 
 @dataclass(slots=True)
@@ -117,21 +121,25 @@ def start_process(
     *,
     name: str = "",
     arguments: Sequence[str] = (),
+    checkout: Path | None = None,
 ) -> Process:
-    """Start `python -m module`; `wait_started` then says where it listens."""
+    """Start `python -m module`; `wait_started` then says where it listens.
+
+    With a `checkout`, the code that stands there, in the environment that was made for it.
+    """
     name = name or module
     port_file = _port_file(folder, name)
     port_file.unlink(missing_ok=True)
     log = folder / f"{name}.log"
     arguments = [*arguments, "--port-file", str(port_file)]
-    if server := _fork_server("libraries", *LIBRARIES):
+    if checkout is None and (server := _fork_server("libraries", *LIBRARIES)):
         child = server.start(module, folder, environment, arguments, output=log)
         return Process(name, log, child)
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python_of(checkout), "-m", module, *arguments],
             cwd=folder,
-            env=dict(environment),
+            env={**environment, **(_paths(checkout) if checkout else {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -314,23 +314,27 @@ class Service:
         return events
 
     async def queued(
-        self, run_id: str | None = None, key: persistence_service_pb2.IdempotencyClaim | None = None
+        self,
+        run_id: str | None = None,
+        key: persistence_service_pb2.IdempotencyClaim | None = None,
+        **changes: object,
     ) -> run_pb2.Run:
-        """A run that waits."""
+        """A run that waits; `changes` are of its specification."""
         request = persistence_service_pb2.CreateRunRequest(
-            scope=scope(), run_id=run_id or new_id(), specification=specification(), idempotency=key
+            scope=scope(), run_id=run_id or new_id(), specification=specification(**changes), idempotency=key
         )
         with contract_errors():
             return (await self.stub.CreateRun(request)).run
 
     async def claim(
-        self, owner: str = "other", max_count: int = 100
+        self, owner: str = "other", max_count: int = 100, policy_versions: Sequence[str] = ()
     ) -> list[persistence_service_pb2.ClaimedRun]:
         """Runs granted to another process."""
+        request = persistence_service_pb2.ClaimRunsRequest(
+            lease_owner=owner, max_count=max_count, policy_versions=policy_versions
+        )
         with contract_errors():
-            answer = await self.stub.ClaimRuns(
-                persistence_service_pb2.ClaimRunsRequest(lease_owner=owner, max_count=max_count)
-            )
+            answer = await self.stub.ClaimRuns(request)
         return list(answer.runs)
 
     async def set_run(self, run_id: str, **columns: object) -> None:

@@ -94,6 +94,7 @@ class _Batch:
         self._runs = self._reads.runs
         self._broken: dict[int, ConsensusError] = {}
         self._work: list[Tracked] = []
+        self._versions: dict[RunKey, str] = {}
 
     def run(self) -> BatchResult:
         reads, terms = self._reads, self._terms
@@ -125,24 +126,29 @@ class _Batch:
     # Before the fold: work.
 
     def _find_work(self, now: datetime) -> None:
-        wanted = sum(op.max_count for op in self._operations if isinstance(op, ClaimWork))
-        if not wanted:
+        claims = [op for op in self._operations if isinstance(op, ClaimWork)]
+        if not claims:
             return
+        wanted = sum(op.max_count for op in claims)
         # Runs that this batch has locked already may be changed by it: left for the next claim.
         parameters: Columns = {"now": now, "max_count": wanted + len(self._runs)}
+        parameters |= claiming.policy_versions(claims)
         statement = statements.LOCK_CLAIMABLE
         if (outage := self._terms.outage(now, self._terms.rules.lease)) is not None:
             statement = statements.LOCK_CLAIMABLE_AFTER_OUTAGE
             parameters |= {"began": outage.began, "ended": outage.ended}
         for row in self._connection.execute(statement, parameters).mappings().all():
-            if (row["tenant"], row["run_id"]) not in self._runs:
-                self._work.append(self._reads.track(dict(row)))
+            columns = dict(row)
+            version, key = columns.pop("policy_version"), (row["tenant"], row["run_id"])
+            if key not in self._runs:
+                self._versions[key] = version
+                self._work.append(self._reads.track(columns))
         overdue = [each for each in self._work if claiming.overdue(self._fold, each.run)]
         if overdue:
             unfinished = unfinished_work(self._connection, [each.run.key for each in overdue])
             for each in overdue:
                 claiming.give_up(self._fold, each, unfinished[each.run.key])
-        self._work = [each for each in self._work if each.run.state in names.OPEN][:wanted]
+        self._work = [each for each in self._work if each.run.state in names.OPEN]
 
     # The fold.
 
@@ -256,8 +262,10 @@ class _Batch:
             check_carried(operation, repository.find_parent(self._connection, parent))
 
     def _claim_work(self, operation: ClaimWork) -> Claimed:
-        granted, self._work = self._work[: operation.max_count], self._work[operation.max_count :]
-        return Claimed(tuple(claiming.claim(self._fold, tracked, operation) for tracked in granted))
+        fitting = [each for each in self._work if operation.can_decide(self._versions[each.run.key])]
+        granted = {each.run.key: each for each in fitting[: operation.max_count]}
+        self._work = [each for each in self._work if each.run.key not in granted]
+        return Claimed(tuple(claiming.claim(self._fold, each, operation) for each in granted.values()))
 
     def _expansion(self, operation: RecordExpansion) -> Done:
         key = (operation.scope.tenant, operation.expansion_id)

@@ -1,6 +1,9 @@
 """Work for those who have room: runs that nobody works on are granted, or given up. Pure."""
 
+from collections.abc import Sequence
+
 from consensus.v1 import errors_pb2, run_pb2
+from persistence_service.journal.entries import Columns
 from persistence_service.runs.form import entries, names
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.write.fold import Fold
@@ -9,6 +12,14 @@ from persistence_service.runs.write.locked_run import LockedRun, Tracked
 from persistence_service.runs.write.operations import ClaimWork
 from persistence_service.runs.write.outcomes import ClaimedRun
 from persistence_service.runs.write.unfinished import UnfinishedWork
+
+
+def policy_versions(claims: Sequence[ClaimWork]) -> Columns:
+    """Parameters of the statement that looks for work: what those who ask can decide, between them."""
+    return {
+        "any_version": any(not each.policy_versions for each in claims),
+        "versions": sorted({"", *(version for each in claims for version in each.policy_versions)}),
+    }
 
 
 def overdue(fold: Fold, run: LockedRun) -> bool:

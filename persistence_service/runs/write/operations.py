@@ -185,6 +185,12 @@ class ClaimWork:
 
     lease_owner: str
     max_count: int
+    policy_versions: frozenset[str] = frozenset()
+    """Under which of them it can decide; none named, under all."""
+
+    def can_decide(self, policy_version: str) -> bool:
+        """Whether a run that names this version, or with an empty text none, is anything for it."""
+        return not (self.policy_versions and policy_version) or policy_version in self.policy_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Select,
     Table,
@@ -32,6 +33,7 @@ from persistence_service.runs.form.tables import (
     RUNS,
     SETTINGS,
     SPECIFICATIONS,
+    SPECIFIED_SETTINGS,
 )
 from persistence_service.runs.form.usage_tables import EXPANSIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
@@ -78,7 +80,25 @@ def _instant(name: str) -> ColumnElement[Any]:
     return bindparam(name, type_=RUNS.c.create_time.type)
 
 
-_CLAIMABLE = WHOLE_RUNS.visible.where(claimable(_instant("now")))
+_POLICY_VERSION = (
+    select(func.coalesce(SETTINGS.c.settings["policy_version"].as_string(), ""))
+    .select_from(SPECIFICATIONS)
+    .join(SETTINGS, SPECIFIED_SETTINGS)
+    .where(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
+    .scalar_subquery()
+)
+# What none of those who ask can decide is left where it is, until its time is over.
+_CLAIMABLE = (
+    WHOLE_RUNS.visible.add_columns(_POLICY_VERSION.label("policy_version"))
+    .where(claimable(_instant("now")))
+    .where(
+        or_(
+            bindparam("any_version", type_=Boolean),
+            _POLICY_VERSION.in_(bindparam("versions", expanding=True)),
+            RUNS.c.expire_time <= _instant("now"),
+        )
+    )
+)
 
 
 def _oldest_first(statement: Select[Any]) -> Select[Any]:

@@ -817,21 +817,29 @@ class ClaimRunsRequest(_message.Message):
 
     LEASE_OWNER_FIELD_NUMBER: _builtins.int
     MAX_COUNT_FIELD_NUMBER: _builtins.int
+    POLICY_VERSIONS_FIELD_NUMBER: _builtins.int
     lease_owner: _builtins.str
     """Name of the process, which no other has, 1 to 255 characters: whoever attaches to one
     of the runs must name it.
     """
     max_count: _builtins.int
     """How many at most, 1 to 100."""
+    @_builtins.property
+    def policy_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The versions of policies under which the process can decide, at most 100; runs that
+        name another are left to others. Empty: all.
+        """
+
     def __init__(
         self,
         *,
         lease_owner: _builtins.str = ...,
         max_count: _builtins.int = ...,
+        policy_versions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_owner", b"lease_owner", "max_count", b"max_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_owner", b"lease_owner", "max_count", b"max_count", "policy_versions", b"policy_versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
