@@ -81,6 +81,11 @@ class DatabaseSettings(Settings):
         description="On PostgreSQL, the role that sees the rows of every tenant, for what is written "
         "together, claimed or purged; the user must be allowed to take it on. Empty: the user itself.",
     )
+    db_distributed: bool = Field(
+        False,
+        description="Whether PostgreSQL is distributed by tenant over several servers, as "
+        "`deploy/citus/distribute.sql` does it: each statement that locks or writes then names one tenant.",
+    )
     db_batch_timeout_seconds: Seconds = Field(
         2.0,
         ge=0.5,
@@ -114,6 +119,12 @@ class DatabaseSettings(Settings):
         read_url = _url(self.database_read_url)
         if read_url and "sqlite" in (self.url().get_backend_name(), read_url.get_backend_name()):
             raise ValueError("DATABASE_READ_URL: given, but only PostgreSQL has standbys")
+        return self
+
+    @model_validator(mode="after")
+    def _distributed_postgresql(self) -> Self:
+        if self.db_distributed and self.url().get_backend_name() == "sqlite":
+            raise ValueError("DB_DISTRIBUTED: set, but SQLite is one file")
         return self
 
     def _given_parts(self) -> list[str]:
@@ -152,6 +163,7 @@ class DatabaseSettings(Settings):
             writer_role=self.db_writer_role,
             read_url=_url(self.database_read_url),
             read_staleness=self.db_read_staleness_seconds,
+            distributed=self.db_distributed,
         )
 
 

@@ -22,8 +22,10 @@ from persistence_service.schema.base import metadata
 from persistence_service.webhooks import tables as webhooks
 
 __all__ = [
+    "DISTRIBUTED_TABLES",
     "REMOVED",
     "RIGHTS",
+    "WHOLE_ON_EACH_SERVER",
     "access",
     "attempts",
     "content",
@@ -74,6 +76,19 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     if name != "schema_compatibility"
 }
 """By table, what the service's role must be allowed; what only purging deletes is `REMOVED`."""
+
+WHOLE_ON_EACH_SERVER = frozenset(
+    {
+        # Written seldom, and read with nearly every call or run.
+        *("panels", "panel_revisions", "policies", "policy_revisions"),
+        "access_keys",  # found by its id alone, which is unique among those of all tenants
+        *("content_keys", "signing_keys"),  # of no tenant
+    }
+)
+"""The tables that each server of a distributed database has a copy of."""
+
+DISTRIBUTED_TABLES = frozenset(metadata.tables) - WHOLE_ON_EACH_SERVER - {"schema_compatibility"}
+"""The tables of which each such server has the rows of some tenants: what grows with the work."""
 
 REMOVED = frozenset(
     {

@@ -1,5 +1,5 @@
-"""Make docs/errors.md from the contract, docs/metrics.md from what services register, and from the settings'
-code the table in README.md and .env.example.
+"""Make docs/errors.md from the contract, docs/metrics.md from what services register, from the tables
+deploy/citus/distribute.sql, and from the settings' code the table in README.md and .env.example.
 
 With `--check` nothing is written: what is there is compared.
 """
@@ -19,6 +19,7 @@ from consensus_rpc.process.settings import Settings
 from consensus_rpc.process.settings_text import SettingDoc
 from persistence_service.config import PersistenceSettings
 from review_service.config import ReviewSettings
+from scripts.distribute_sql import distribute_sql
 from scripts.metrics_page import metrics_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,6 +166,7 @@ def main() -> int:
     pages = {
         "docs/errors.md": errors_page,
         "docs/metrics.md": metrics_page,
+        "deploy/citus/distribute.sql": distribute_sql,
         "README.md": readme,
         ".env.example": env_example,
     }
@@ -176,7 +178,7 @@ def main() -> int:
         stale = True
         print(f"  {name} {'is out of step: run `make docs`' if check else 'made'}")
         if not check:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     return 1 if check and stale else 0
 

@@ -14,6 +14,7 @@ from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
 from persistence_service.database.options import DatabaseOptions, names_several_hosts
 from persistence_service.database.session import session_settings
+from persistence_service.database.tenants import DISTRIBUTED
 from persistence_service.database.visible import EVERY_TENANT, session_statements, show_rows
 from persistence_service.schema.base import CLOCK, sqlite_clock
 
@@ -44,6 +45,8 @@ def make_engine(
     if options.backend == "postgresql":
         # Many updates go in one round trip, as many inserts do.
         pool["executemany_mode"] = "values_plus_batch"
+    if options.distributed:
+        pool["execution_options"] = {DISTRIBUTED: True}
     engine = create_engine(
         options.url,
         connect_args=_connect_arguments(options),
@@ -103,7 +106,7 @@ def _listen(
     event.listen(engine, "close", lambda *_: log.debug("database_disconnected", backend=options.backend))
     if options.backend == "sqlite":
         event.listen(engine, "begin", _begin_sqlite)
-    elif options.shares_sessions and shows_every_tenant:
+    elif options.sets_in_transactions and shows_every_tenant:
         event.listen(engine, "begin", lambda connection: show_rows(connection, EVERY_TENANT, role))
 
 

@@ -5,11 +5,15 @@ FROM json_to_recordset(…)`, and `UPDATE … FROM (… json_to_recordset(…) �
 driver seven times and the server half as much again: every value is quoted, parsed and planned by itself.
 Updates lock in no order of their own, so the rows must be locked already. SQLite prepares once and runs per
 row, which is cheap where there is no round trip.
+
+Where the database is distributed there is one for each tenant's rows, still in one round trip; an update
+names the tenant beside its rows, since whoever plans it does not look into these.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -18,6 +22,7 @@ from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
+from persistence_service.database.tenants import by_tenant, is_distributed
 from persistence_service.schema.sealed import ContentColumn
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
@@ -48,18 +53,19 @@ class Shape:
 class ForRows:
     """A statement to be executed for many rows.
 
-    An INSERT of whole rows, or an UPDATE or an INSERT from a SELECT by bound parameters. Its shape is taken
-    from the text that SQLAlchemy makes of it: a text of another form is refused here, when the module that
-    holds the statement is imported, and not in a batch.
+    An INSERT of whole rows, or an UPDATE by bound parameters. Its shape is taken from the text that
+    SQLAlchemy makes of it: a text of another form is refused here, when the module that holds the statement
+    is imported, and not in a batch.
     """
 
-    __slots__ = ("_content", "shape", "statement", "table")
+    __slots__ = ("_content", "shape", "statement", "table", "tenant")
 
-    def __init__(self, statement: Insert | Update) -> None:
-        """Raises ValueError for a statement that is none of these."""
+    def __init__(self, statement: Insert | Update, tenant: str = "tenant") -> None:
+        """`tenant` is the parameter that has a row's tenant. Raises ValueError for any other statement."""
         assert isinstance(statement.table, Table)
         self.statement = statement
         self.table = statement.table
+        self.tenant = tenant
         self.shape = shape_of(statement, _POSTGRESQL)
         self._content = content_of(statement, _POSTGRESQL)
 
@@ -69,8 +75,30 @@ class ForRows:
             rows = [{**row, name: column.process_bind_param(row[name], dialect)} for row in rows]
         return self.shape.parameters(rows)
 
+    def text_for(self, tenant: str | None) -> str:
+        """What PostgreSQL's driver is given: for all rows, or for those of a tenant."""
+        is_named = tenant is not None and self.shape.is_joined
+        return f"{self.shape.text} AND {self.table.name}.tenant = %s" if is_named else self.shape.text
+
 
 Work = tuple[ForRows, Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A statement with the rows of all tenants, or of one."""
+
+    statement: ForRows
+    rows: Rows
+    tenant: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.statement.text_for(self.tenant)
+
+    def parameters(self, dialect: Dialect) -> tuple[Any, ...]:
+        given = self.statement.parameters(self.rows, dialect)
+        return (*given, self.tenant) if self.tenant and self.statement.shape.is_joined else given
 
 
 class RowsRefused(Exception):  # noqa: N818 - it says what happened
@@ -93,7 +121,9 @@ def execute_all(connection: Connection, work: Sequence[Work]) -> int:
     """
     work = [(statement, rows) for statement, rows in work if rows]
     if connection.dialect.name == "postgresql":
-        return _execute_together(connection, work)
+        if is_distributed(connection):
+            return _execute_apart(connection, work)
+        return _execute_together(connection, [_Part(statement, rows) for statement, rows in work])
     count = 0
     for statement, rows in work:
         try:
@@ -103,19 +133,35 @@ def execute_all(connection: Connection, work: Sequence[Work]) -> int:
     return count
 
 
-def _execute_together(connection: Connection, work: Sequence[Work]) -> int:
-    if not work:
+def _execute_apart(connection: Connection, work: Sequence[Work]) -> int:
+    """As `execute_all`. The driver tells a count of the newest statement alone: those of one for several
+    tenants, if it is the last, go in a round trip each.
+    """
+    parts = [list(_by_tenant(statement, rows)) for statement, rows in work]
+    last = parts.pop() if parts else []
+    first = [each for several in parts for each in several]
+    count = _execute_together(connection, [*first, *last[:1]])
+    return count + sum(_execute_together(connection, [each]) for each in last[1:])
+
+
+def _by_tenant(statement: ForRows, rows: Rows) -> Iterator[_Part]:
+    for tenant, some in by_tenant(rows, itemgetter(statement.tenant)):
+        yield _Part(statement, some, tenant)
+
+
+def _execute_together(connection: Connection, parts: Sequence[_Part]) -> int:
+    if not parts:
         return 0
-    text = "; ".join(statement.shape.text for statement, _ in work)
+    text = "; ".join(each.text for each in parts)
     dialect = connection.dialect
-    parameters = tuple(value for statement, rows in work for value in statement.parameters(rows, dialect))
+    parameters = tuple(value for each in parts for value in each.parameters(dialect))
     try:
         return connection.exec_driver_sql(text, parameters).rowcount
     except IntegrityError as error:
         refused = _table_of(error)
-        for statement, _ in work:
-            if statement.table.name == refused:
-                raise RowsRefused(statement, error) from error
+        for each in parts:
+            if each.statement.table.name == refused:
+                raise RowsRefused(each.statement, error) from error
         raise
 
 
@@ -139,7 +185,7 @@ def shape_of(statement: Insert | Update, dialect: Dialect) -> Shape:
         ValueError: its text has none of the two forms that are known.
     """
     compiled: Any = statement.compile(dialect=dialect)
-    is_joined = isinstance(statement, Update) or statement.select is not None
+    is_joined = isinstance(statement, Update)
     if is_joined:
         before, names, after = _around_condition(compiled.string)
         # PostgreSQL takes a function to give a hundred rows, for which it reads tables of some thousand rows
@@ -172,9 +218,7 @@ def _around_values(text: str) -> tuple[str, list[str], str]:
 
 
 def _around_condition(text: str) -> tuple[str, list[str], str]:
-    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from what is `given`; as well
-    `INSERT INTO t (a) SELECT %(x)s WHERE …`.
-    """
+    """`UPDATE t SET a=%(x)s WHERE t.b = %(y)s` as one that takes x and y from what is `given`."""
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
     parts = _WHERE.split(_PLACEHOLDER.sub(r"given.\1", text), maxsplit=1)
     if len(parts) == 1:

@@ -56,6 +56,8 @@ class DatabaseOptions:
     read_url: URL | None = None
     """A standby, or several, for reads that may be `read_staleness` seconds old."""
     read_staleness: float = 5.0
+    distributed: bool = False
+    """Whether rows are distributed by tenant over several servers."""
 
     @property
     def backend(self) -> Backend:
@@ -71,6 +73,13 @@ class DatabaseOptions:
     def shares_sessions(self) -> bool:
         """Whether each transaction may meet another session, in which nothing of this one is set."""
         return self.backend == "postgresql" and self.pooler_mode == "transaction"
+
+    @property
+    def sets_in_transactions(self) -> bool:
+        """Whether each transaction is told which rows to show: its session may be lost, or not the one that
+        reads.
+        """
+        return self.backend == "postgresql" and (self.shares_sessions or self.distributed)
 
     def direct(self) -> Self:
         """The same database without the pooler, for what holds on to a session."""

@@ -7,6 +7,8 @@ names its tenant by itself.
 
 from sqlalchemy import Connection, text
 
+from persistence_service.database.tenants import is_distributed
+
 EVERY_TENANT = "*"
 """No tenant's name; for what serves all of them, and for tables that belong to none."""
 
@@ -16,9 +18,17 @@ _OF_TENANT = text(f"SELECT set_config('{SETTING}', :tenant, true)")
 _OF_EVERY_TENANT = text(f"SELECT set_config('role', :role, true), set_config('{SETTING}', :tenant, true)")
 
 
+# What a function sets stays with the server that was asked; this goes to all that have rows.
+_OF_TENANT_EVERYWHERE = text(f"SET LOCAL {SETTING} = :tenant")
+
+
 def show_rows(connection: Connection, tenant: str, role: str) -> None:
     """To the end of a transaction: this tenant's rows, or all of them, as `role` if there is one."""
-    if tenant == EVERY_TENANT and role:
+    if is_distributed(connection):
+        if tenant == EVERY_TENANT and role:
+            connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"').close()
+        connection.execute(_OF_TENANT_EVERYWHERE, {"tenant": tenant}).close()
+    elif tenant == EVERY_TENANT and role:
         connection.execute(_OF_EVERY_TENANT, {"role": role, "tenant": tenant}).close()
     else:
         connection.execute(_OF_TENANT, {"tenant": tenant}).close()

@@ -67,13 +67,12 @@ def undelete_deletion(
 
 def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes drafts that were deleted before an instant; how many. An entry for each stays."""
-    parameters = {"before": before, "max_count": max_count}
-    rows = connection.execute(statements.LOCK_DELETED_LONG_AGO, parameters).all()
+    rows = statements.LOCK_DELETED_LONG_AGO.rows(connection, max_count, before=before)
     keys = sorted((row.tenant, row.draft_id) for row in rows)
     if not keys:
         return 0
     for removed in statements.PURGE:
-        connection.execute(removed, {"keys": keys})
+        removed.count(connection, keys)
     for tenant, draft_id in keys:
         entry = NewEntry("draft.purged", {"because": "deleted"})
         append(connection, tenant, draft_stream(draft_id), [entry], NOBODY, clock)

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, Table, and_, bindparam, delete, select, tuple_, update
 
+from persistence_service.database.tenants import ForKeys, OldestLocked
 from persistence_service.drafts.tables import (
     DraftInvitationRow,
     DraftMemberRow,
@@ -173,17 +174,14 @@ LOCK_DRAFTS_OF_DELETION = (
     .with_for_update()
 )
 _PURGED = "removes what was deleted long ago"
-LOCK_DELETED_LONG_AGO = (
-    everything(select(DRAFTS.c.tenant, DRAFTS.c.draft_id), _PURGED)
-    .where(DRAFTS.c.delete_time < bindparam("before", type_=DRAFTS.c.delete_time.type))
-    .order_by(DRAFTS.c.delete_time)
-    .limit(bindparam("max_count"))
-    .with_for_update(skip_locked=True)
+LOCK_DELETED_LONG_AGO = OldestLocked(
+    everything(select(DRAFTS.c.tenant, DRAFTS.c.draft_id), _PURGED).where(
+        DRAFTS.c.delete_time < bindparam("before", type_=DRAFTS.c.delete_time.type)
+    ),
+    [DRAFTS.c.delete_time],
+    [DRAFTS.c.tenant, DRAFTS.c.draft_id],
 )
 # The draft goes first: what belongs to it stays as long as it stands.
 PURGE = tuple(
-    everything(delete(of), _PURGED).where(
-        tuple_(of.c.tenant, of.c.draft_id).in_(bindparam("keys", expanding=True))
-    )
-    for of in (DRAFTS, *CHILDREN)
+    ForKeys(everything(delete(of), _PURGED).where, of.c.tenant, of.c.draft_id) for of in (DRAFTS, *CHILDREN)
 )

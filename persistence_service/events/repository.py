@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
+from persistence_service.database.tenants import OldestRemoved
 from persistence_service.events.analytics import (
     DRAFT_COMPLETED,
     DRAFT_CREATED,
@@ -18,7 +19,7 @@ from persistence_service.events.convert import PLACES
 from persistence_service.events.event import EventFilter, NewEvent, StoredEvent
 from persistence_service.events.tables import EventRow
 from persistence_service.paging.keyset import beyond
-from persistence_service.schema.base import insert
+from persistence_service.schema.base import core_table, insert
 from persistence_service.schema.containment import JsonContains
 from persistence_service.schema.scalars import microseconds
 from persistence_service.schema.time_bucket import TimeBucket
@@ -48,15 +49,7 @@ _RING_TYPES = (DRAFT_CREATED, RING_PASSED, DRAFT_COMPLETED)
 _BOARD_TYPES = (DRAFT_CREATED, SEGMENT_ADDED, RING_PASSED)
 _FETCHED_AT_ONCE = 2000
 
-_KEY = tuple_(_EVENTS.tenant, *_IDENTITY)
-_PURGE = delete(EventRow).where(
-    _KEY.in_(
-        select(_EVENTS.tenant, *_IDENTITY)
-        .where(_EVENTS.position < bindparam("before"))
-        .order_by(_EVENTS.position)
-        .limit(bindparam("max_count"))
-    )
-)
+_PURGE = OldestRemoved(core_table(EventRow), _EVENTS.position, _EVENTS.position < bindparam("before"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +174,7 @@ def created_before(connection: Connection, tenant: str, wanted: EventFilter) -> 
 
 def purge_some(connection: Connection, before: datetime, max_count: int) -> int:
     """Deletes events that were stored before an instant; how many."""
-    parameters = {"before": microseconds(before) * PLACES, "max_count": max_count}
-    return connection.execute(_PURGE, parameters).rowcount
+    return _PURGE.count(connection, max_count, before=microseconds(before) * PLACES)
 
 
 def position_of(event: StoredEvent) -> tuple[Any, ...]:

@@ -6,11 +6,13 @@ all of this needs READ COMMITTED.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
-from sqlalchemy import Connection, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from consensus_contract.errors import IdempotencyKeyReused
 from consensus_journal import digest
+from persistence_service.database.tenants import ForKeys, per_statement
 from persistence_service.idempotency.keys import BareKey, KeyScope, KeyUse, Sighting
 from persistence_service.idempotency.tables import IdempotencyKeyRow
 from persistence_service.schema.base import core_table, insert
@@ -22,12 +24,11 @@ KEYS = core_table(IdempotencyKeyRow)
 _SCOPE = tuple(KEYS.c[name] for name in KeyScope._fields)
 _OF_SCOPE = tuple(f"of_{name}" for name in KeyScope._fields)
 _IS_SCOPE = tuple(column == bindparam(name) for column, name in zip(_SCOPE, _OF_SCOPE, strict=True))
-_IS_ONE_OF = tuple_(*_SCOPE).in_(bindparam("scopes", expanding=True))
 
 # Many at once.
 _INSERT = insert(KEYS).on_conflict_do_nothing(index_elements=list(KeyScope._fields)).returning(*_SCOPE)
-_FIND_SOME = select(*_SCOPE, KEYS.c.fingerprint, KEYS.c.run_id).where(_IS_ONE_OF)
-_DELETE = KEYS.delete().where(_IS_ONE_OF)
+_FIND_SOME = ForKeys(select(*_SCOPE, KEYS.c.fingerprint, KEYS.c.run_id).where, *_SCOPE)
+_DELETE = ForKeys(KEYS.delete().where, *_SCOPE)
 
 # One that has expired and was not purged yet is taken anew by the statement that takes a new one.
 _NEW = insert(KEYS)
@@ -76,13 +77,18 @@ def insert_new(
         }
         for use in uses
     ]
-    return {KeyScope(*row) for row in connection.execute(_INSERT, rows)}
+    return {
+        KeyScope(*row)
+        for some in per_statement(connection, rows, itemgetter("tenant"))
+        for row in connection.execute(_INSERT, some)
+    }
 
 
 def find_holders(connection: Connection, scopes: Sequence[KeyScope]) -> dict[KeyScope, KeyUse]:
     """What these keys were used for, where they were."""
     found: dict[KeyScope, KeyUse] = {}
-    for *columns, fingerprint, run_id in connection.execute(_FIND_SOME, {"scopes": scopes}):
+    for row in _FIND_SOME.rows(connection, scopes):
+        *columns, fingerprint, run_id = tuple(row)
         scope = KeyScope(*columns)
         found[scope] = KeyUse(scope, bytes(fingerprint), run_id or "")
     return found
@@ -90,7 +96,7 @@ def find_holders(connection: Connection, scopes: Sequence[KeyScope]) -> dict[Key
 
 def remove(connection: Connection, scopes: Sequence[KeyScope]) -> None:
     """Frees these keys."""
-    connection.execute(_DELETE, {"scopes": scopes})
+    _DELETE.count(connection, scopes)
 
 
 def take_or_answer(connection: Connection, use: KeyUse, now: datetime, expire_time: datetime) -> bytes | None:

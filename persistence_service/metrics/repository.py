@@ -15,11 +15,11 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    tuple_,
     update,
 )
 
 from consensus_journal import canonical_json, digest
+from persistence_service.database.tenants import ForKeys, OldestLocked
 from persistence_service.metrics.metric import MetricFilter, NewMetric, StoredMetric
 from persistence_service.metrics.tables import MetricRow
 from persistence_service.paging.keyset import beyond
@@ -85,16 +85,16 @@ _MARK = (
 )
 _REMOVED = "removes what is old, deleted or not"
 _LOCK_OLD = {
-    instant.key: everything(select(_METRICS.tenant, _METRICS.metric_id), _REMOVED)
-    .where(instant < bindparam("before", type_=instant.type))
-    .order_by(instant)
-    .limit(bindparam("max_count"))
-    .with_for_update(skip_locked=True)
+    instant.key: OldestLocked(
+        everything(select(_METRICS.tenant, _METRICS.metric_id), _REMOVED).where(
+            instant < bindparam("before", type_=instant.type)
+        ),
+        [instant],
+        [_METRICS.tenant, _METRICS.metric_id],
+    )
     for instant in (_METRICS.update_time, _METRICS.delete_time)
 }
-_REMOVE = everything(delete(MetricRow), _REMOVED).where(
-    tuple_(_METRICS.tenant, _METRICS.metric_id).in_(bindparam("keys", expanding=True))
-)
+_REMOVE = ForKeys(everything(delete(MetricRow), _REMOVED).where, _METRICS.tenant, _METRICS.metric_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +207,10 @@ def remove_old(
     connection: Connection, instant: Literal["update_time", "delete_time"], before: datetime, max_count: int
 ) -> list[tuple[str, str]]:
     """Removes metrics whose instant lies before another; tenant and id of each, in order."""
-    rows = connection.execute(_LOCK_OLD[instant], {"before": before, "max_count": max_count}).all()
+    rows = _LOCK_OLD[instant].rows(connection, max_count, before=before)
     keys = sorted((row.tenant, row.metric_id) for row in rows)
     if keys:
-        connection.execute(_REMOVE, {"keys": keys})
+        _REMOVE.count(connection, keys)
     return keys
 
 

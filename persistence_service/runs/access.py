@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Self
 
 from sqlalchemy import Connection
@@ -44,7 +45,7 @@ class RunAccess:
         )
         writer = RunWriter(
             database,
-            lambda connection, operations: run_batch(connection, operations, terms),
+            partial(run_batch, terms=terms),
             on_commit=lambda result: notifier.wake_from_thread(result.heads),
             limits=WriterLimits(
                 timeout_seconds=options.write_timeout_seconds, batch_seconds=options.batch_timeout_seconds

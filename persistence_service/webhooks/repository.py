@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
+from persistence_service.database.tenants import OldestLocked, OldestRemoved
 from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import NOBODY, EntrySeverity, NewEntry
 from persistence_service.webhooks.tables import (
@@ -19,22 +20,18 @@ from persistence_service.webhooks.tables import (
 WEBHOOK_GIVEN_UP = "webhook.given_up"
 
 _WAITS = DELIVERIES.c.settle_time.is_(None)
-_KEY = tuple_(*DELIVERIES.primary_key)
 _NOW = bindparam("now", type_=DELIVERIES.c.create_time.type)
-_MOST: BindParameter[int] = bindparam("max_count")
 
 _WAITING = select(
     select(func.min(DELIVERIES.c.create_time)).where(_WAITS).scalar_subquery().label("oldest"),
     select(func.min(DELIVERIES.c.next_attempt_time)).where(_WAITS).scalar_subquery().label("due"),
 )
-_LOCK_DUE = (
+_LOCK_DUE = OldestLocked(
     select(
         *DELIVERIES.primary_key, DELIVERIES.c.message, DELIVERIES.c.create_time, DELIVERIES.c.attempt_count
-    )
-    .where(_WAITS, DELIVERIES.c.next_attempt_time <= _NOW)
-    .order_by(DELIVERIES.c.next_attempt_time)
-    .limit(_MOST)
-    .with_for_update(skip_locked=True)
+    ).where(_WAITS, DELIVERIES.c.next_attempt_time <= _NOW),
+    [DELIVERIES.c.next_attempt_time],
+    [*DELIVERIES.primary_key],
 )
 _ONE = tuple(column == bindparam(f"of_{column.name}") for column in DELIVERIES.primary_key)
 _HOLD = (
@@ -57,13 +54,11 @@ _SETTLE = (
         last_failure=func.coalesce(bindparam("failed"), DELIVERIES.c.last_failure),
     )
 )
-_OLD = (
-    select(*DELIVERIES.primary_key)
-    .where(DELIVERIES.c.settle_time < bindparam("before", type_=DELIVERIES.c.create_time.type))
-    .order_by(DELIVERIES.c.settle_time)
-    .limit(_MOST)
+_PURGE = OldestRemoved(
+    DELIVERIES,
+    DELIVERIES.c.settle_time,
+    DELIVERIES.c.settle_time < bindparam("before", type_=DELIVERIES.c.create_time.type),
 )
-_PURGE = delete(DELIVERIES).where(_KEY.in_(_OLD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +108,7 @@ def hold_due(connection: Connection, clock: DatabaseClock, hold: timedelta, max_
     Needs READ COMMITTED.
     """
     now = clock(connection)
-    rows = connection.execute(_LOCK_DUE, {"now": now, "max_count": max_count}).all()
+    rows = _LOCK_DUE.rows(connection, max_count, now=now)
     if rows:
         connection.execute(
             _HOLD, [{**_of(row.tenant, row.run_id, row.sequence), "until": now + hold} for row in rows]
@@ -138,7 +133,7 @@ def settle(connection: Connection, clock: DatabaseClock, settlements: Iterable[S
 
 def purge_settled(connection: Connection, before: datetime, max_count: int) -> int:
     """Removes some that were delivered or given up before an instant; how many."""
-    return connection.execute(_PURGE, {"before": before, "max_count": max_count}).rowcount
+    return _PURGE.count(connection, max_count, before=before)
 
 
 def webhook_stream(tenant: str) -> str:

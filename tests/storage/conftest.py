@@ -2,7 +2,8 @@
 
 The schema is made once per test process and copied: a file on SQLite, a template on PostgreSQL. With
 `TEST_POOLED=1` (`make test-pooled`) services reach PostgreSQL through PgBouncer in transaction mode; what a
-test itself looks at it sees directly.
+test itself looks at it sees directly. With `TEST_DISTRIBUTED=1` (`make test-distributed`) they take
+PostgreSQL for distributed by tenant, and every statement of theirs is held against the rule for that.
 """
 
 import os
@@ -17,16 +18,18 @@ from persistence_service.database import Database, DatabaseOptions, normalise_ur
 from persistence_service.runs.form.options import RunOptions
 from tests.support import postgres
 from tests.support.deciding import decision_stub, policy_stub
+from tests.support.one_tenant import Watched, watched
 from tests.support.pgbouncer import Poolers
 from tests.support.records import Service
 
 IS_POOLED = os.environ.get("TEST_POOLED") == "1"
+IS_DISTRIBUTED = os.environ.get("TEST_DISTRIBUTED") == "1"
 _poolers = Poolers()
 
 
 def direct_options(url: str, **changed: Any) -> DatabaseOptions:
     """As the service would have it, with a probe that asks often and bears a machine that stalls."""
-    patient: dict[str, Any] = {"probe_interval": 0.05, "answer_timeout": 20.0}
+    patient: dict[str, Any] = {"probe_interval": 0.05, "answer_timeout": 20.0, "distributed": IS_DISTRIBUTED}
     return DatabaseOptions(url=normalise_url(url), **(patient | changed))
 
 
@@ -44,6 +47,14 @@ def poolers() -> Iterator[None]:
     """No pooler outlives its test process."""
     yield
     _poolers.close()
+
+
+@pytest.fixture(autouse=IS_DISTRIBUTED)
+def one_tenant_a_statement() -> Iterator[Watched]:
+    """What the service sends to a distributed database while a test runs: nothing against the rule."""
+    with watched() as found:
+        yield found
+    assert found.faults == []
 
 
 def make_schema(url: str) -> None:

@@ -5,6 +5,7 @@ import asyncio
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2
 from consensus_rpc.channel.status import contract_errors
+from persistence_service.runs.write.counting import SPLITS
 from tests.support.records import Service, Worker, attempt, new_id, record, scope
 
 STARTED, FAILED = attempt_pb2.ATTEMPT_STATE_STARTED, attempt_pb2.ATTEMPT_STATE_FAILED
@@ -181,7 +182,9 @@ async def test_a_repeated_start_harms_no_neighbour(service: Service) -> None:
             )
             return worker.run_id
 
+    before = SPLITS._value.get()
     runs = await asyncio.gather(*(work() for _ in range(20)))
+    assert SPLITS._value.get() == before
     assert [await states(service, run_id) for run_id in runs] == [{1: STARTED, 2: SUCCEEDED}] * 20
 
 

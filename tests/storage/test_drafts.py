@@ -325,7 +325,9 @@ async def test_a_draft_takes_four_queries_and_a_list_one(drafts: Drafts, databas
     seen: list[str] = []
 
     def count(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("SELECT set_config", "BEGIN")):  # of the transaction, whatever is asked
+        if not statement.startswith(
+            ("SELECT set_config", "SET LOCAL", "BEGIN")
+        ):  # of the transaction, whatever is asked
             seen.append(statement)
 
     event.listen(database.engine, "before_cursor_execute", count)

@@ -23,7 +23,8 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOVE = ForRows(
     update(HEADS)
     .where(HEADS.c.tenant == bindparam("of_tenant"), HEADS.c.stream == bindparam("of_stream"))
-    .values(sequence=bindparam("to_sequence"), hash=bindparam("to_hash", type_=HEADS.c.hash.type))
+    .values(sequence=bindparam("to_sequence"), hash=bindparam("to_hash", type_=HEADS.c.hash.type)),
+    "of_tenant",
 )
 
 
@@ -144,7 +145,7 @@ def test_statements_are_shaped_at_start_as_the_database_s_own_dialect_would(data
 @pytest.mark.parametrize(
     ("statement", "because"),
     [
-        (insert(HEADS).from_select(["tenant"], select(bindparam("new_tenant"))), "no condition"),
+        (insert(HEADS).from_select(["tenant"], select(bindparam("new_tenant"))), "no row of values"),
         (update(HEADS).values(sequence=bindparam("to_sequence")), "no condition"),
         (insert(HEADS).values({**head("a"), "sequence": func.abs(bindparam("n"))}), "no row of values"),
     ],

@@ -100,8 +100,10 @@ def test_open_runs_are_counted_by_their_index(full: Database) -> None:
 DELETION = {
     "of a user, to delete": LOCK_OF_USER.params(tenant="default", user="u-77"),
     "of a deletion": LOCK_OF_DELETION.params(tenant="default", deletion="d-1"),
-    "deleted long ago": LOCK_DELETED_BEFORE.limit(50).params(before=FIRST_RUN),
-    "ended long ago": LOCK_ENDED_BEFORE.limit(50).params(before=FIRST_RUN),
+    "deleted long ago": LOCK_DELETED_BEFORE.together.limit(50).params(before=FIRST_RUN),
+    "ended long ago": LOCK_ENDED_BEFORE.together.limit(50).params(before=FIRST_RUN),
+    "deleted long ago, picked": LOCK_DELETED_BEFORE.candidates.limit(50).params(before=FIRST_RUN),
+    "ended long ago, picked": LOCK_ENDED_BEFORE.candidates.limit(50).params(before=FIRST_RUN),
 }
 
 

@@ -39,7 +39,13 @@ class Book:
 
     batches: list[list[str]] = field(default_factory=list)
 
-    def run(self, connection: Connection, operations: Sequence[Operation]) -> BatchResult:
+    def run(
+        self,
+        connection: Connection,
+        operations: Sequence[Operation],
+        *,
+        attempts_may_be_there: bool = False,
+    ) -> BatchResult:
         notes = [each for each in operations if isinstance(each, Note)]
         self.batches.append([each.run_id for each in notes])
         answers: list[Any] = []

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
@@ -317,7 +317,7 @@ class Service:
         self,
         run_id: str | None = None,
         key: persistence_service_pb2.IdempotencyClaim | None = None,
-        **changes: object,
+        **changes: Any,
     ) -> run_pb2.Run:
         """A run that waits; `changes` are of its specification."""
         request = persistence_service_pb2.CreateRunRequest(

@@ -76,13 +76,21 @@ class BatchTerms:
     """Whether ends of runs are written down as webhooks."""
 
 
-def run_batch(connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> BatchResult:
+def run_batch(
+    connection: Connection,
+    operations: Sequence[Operation],
+    terms: BatchTerms,
+    *,
+    attempts_may_be_there: bool = False,
+) -> BatchResult:
     """Runs the operations in their order, and answers each.
 
     Raises:
         Conflicted: an operation broke a rule that only the database knows; the batch is to be split.
+        AttemptsThere: attempts that begin are recorded already, of which nobody has said that they may be.
     """
-    return _Batch(connection, operations, terms).run()
+    batch = _Batch(connection, operations, terms)
+    return batch.run(attempts_may_be_there=attempts_may_be_there)
 
 
 class _Batch:
@@ -96,12 +104,13 @@ class _Batch:
         self._work: list[Tracked] = []
         self._versions: dict[RunKey, str] = {}
 
-    def run(self) -> BatchResult:
+    def run(self, *, attempts_may_be_there: bool) -> BatchResult:
         reads, terms = self._reads, self._terms
         self._keys = reads.take_keys(terms.clock, terms.key_ttl)
         reads.lock_runs()
         now = reads.now(terms.clock)
         self._changes = self._opened(now)
+        self._changes.attempts_may_be_there = attempts_may_be_there
         self._fold = Fold(terms.rules, now, self._changes, reads.recorded())
         self._find_work(now)
         reads.find_repeated()
@@ -131,15 +140,14 @@ class _Batch:
             return
         wanted = sum(op.max_count for op in claims)
         # Runs that this batch has locked already may be changed by it: left for the next claim.
-        parameters: Columns = {"now": now, "max_count": wanted + len(self._runs)}
-        parameters |= claiming.policy_versions(claims)
-        statement = statements.LOCK_CLAIMABLE
+        parameters: Columns = {"now": now} | claiming.policy_versions(claims)
+        claimable = statements.LOCK_CLAIMABLE
         if (outage := self._terms.outage(now, self._terms.rules.lease)) is not None:
-            statement = statements.LOCK_CLAIMABLE_AFTER_OUTAGE
+            claimable = statements.LOCK_CLAIMABLE_AFTER_OUTAGE
             parameters |= {"began": outage.began, "ended": outage.ended}
-        for row in self._connection.execute(statement, parameters).mappings().all():
-            columns = dict(row)
-            version, key = columns.pop("policy_version"), (row["tenant"], row["run_id"])
+        for row in claimable.rows(self._connection, wanted + len(self._runs), **parameters):
+            columns = dict(row._mapping)
+            version, key = columns.pop("policy_version"), (row.tenant, row.run_id)
             if key not in self._runs:
                 self._versions[key] = version
                 self._work.append(self._reads.track(columns))
@@ -250,7 +258,7 @@ class _Batch:
         """A run that is revised is COMPLETED, and stays so: its state is read, its row not locked."""
         if (parent := parent_key(operation)) is None:
             return
-        rows = self._connection.execute(statements.RUN_STATES, {"keys": [parent]}).all()
+        rows = statements.RUN_STATES.rows(self._connection, [parent])
         if not rows:
             raise RunNotFound(run_id=parent[1])
         state = rows[0].state

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from persistence_service.database.tenants import is_distributed
 from persistence_service.idempotency.keys import KeyTable
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns
@@ -38,7 +39,7 @@ class BatchReads:
         now = self._now = clock(self._connection)
         keys = repository.take_keys(self._connection, uses, now, now + ttl)
         if keys.followed:
-            rows = self._connection.execute(statements.RUN_STATES, {"keys": sorted(keys.followed)})
+            rows = statements.RUN_STATES.rows(self._connection, sorted(keys.followed))
             self.followed_states = {(row.tenant, row.run_id): row.state for row in rows}
         return keys
 
@@ -47,13 +48,16 @@ class BatchReads:
         keys = sorted({op.key for op in self._operations if isinstance(op, RunOperation)})
         if not keys:
             return
-        for row in self._connection.execute(statements.LOCK_RUNS, {"keys": keys}).mappings():
-            columns = dict(row)
-            self._now = columns.pop("now")
+        # The servers of a distributed database have a clock each, of which one alone says when leases end.
+        has_one_clock = not is_distributed(self._connection)
+        for row in statements.LOCK_RUNS.rows(self._connection, keys):
+            columns = dict(row._mapping)
+            now = columns.pop("now")
+            self._now = now if has_one_clock else None
             self.track(columns)
         new = {op.key for op in self._operations if isinstance(op, Create)}
         if missing := sorted(set(keys) - self.runs.keys() - new):
-            rows = self._connection.execute(statements.RUNS_THERE, {"keys": missing})
+            rows = statements.RUNS_THERE.rows(self._connection, missing)
             self.held_elsewhere = {(row.tenant, row.run_id) for row in rows}
 
     def now(self, clock: DatabaseClock) -> datetime:
@@ -106,5 +110,5 @@ class BatchReads:
         reviewed = {op.key for op in self._operations if isinstance(op, Append) and op.record.has_review}
         unknown = sorted(key for key in reviewed & self.runs.keys() if not self.runs[key].run.is_expanded)
         if unknown:
-            for row in self._connection.execute(statements.PROPOSALS_THERE, {"keys": unknown}):
+            for row in statements.PROPOSALS_THERE.rows(self._connection, unknown):
                 self.runs[row.tenant, row.run_id].run.is_expanded = True

@@ -28,7 +28,13 @@ from persistence_service.database.faults import code_of
 from persistence_service.runs.form.entries import OverBudget
 from persistence_service.runs.write.counting import SPLITS, count_commit
 from persistence_service.runs.write.operations import Append, EndRefused, Operation, RunOperation
-from persistence_service.runs.write.outcomes import Answer, BatchResult, Conflicted, Deferred
+from persistence_service.runs.write.outcomes import (
+    Answer,
+    AttemptsThere,
+    BatchResult,
+    Conflicted,
+    Deferred,
+)
 
 log = get_logger()
 
@@ -40,7 +46,14 @@ DEFERRAL_SECONDS = 0.5
 class RunBatch(Protocol):
     """Runs operations in a transaction and answers each; it may be run again."""
 
-    def __call__(self, connection: Connection, /, operations: Sequence[Operation]) -> BatchResult: ...
+    def __call__(
+        self,
+        connection: Connection,
+        /,
+        operations: Sequence[Operation],
+        *,
+        attempts_may_be_there: bool = False,
+    ) -> BatchResult: ...
 
 
 @dataclass(slots=True)
@@ -102,13 +115,10 @@ class Committer:
     def _commit_together(self, connection: DedicatedConnection, batch: Sequence[HandedIn]) -> None:
         operations = [each.operation for each in batch]
         started = monotonic()
-        result = connection.unit_of_work(
-            lambda transaction: self._run_batch(transaction, operations),
-            resource="runs",
-            rerun_when_lost=True,
-            within_seconds=self._batch_seconds,
-            watch=Watch(lambda: self._stuck("the writer's thread is stuck")),
-        )
+        try:
+            result = self._in_one_transaction(connection, operations)
+        except AttemptsThere:  # which harms no neighbour
+            result = self._in_one_transaction(connection, operations, attempts_may_be_there=True)
         self._worked()
         count_commit(operations, result, monotonic() - started)
         self._on_commit(result)
@@ -119,6 +129,21 @@ class Committer:
             (each, self._final(each, answer)) for each, answer in zip(batch, result.answers, strict=True)
         ]
         _deliver([(each, answer) for each, answer in answered if not isinstance(answer, Deferred)])
+
+    def _in_one_transaction(
+        self,
+        connection: DedicatedConnection,
+        operations: Sequence[Operation],
+        *,
+        attempts_may_be_there: bool = False,
+    ) -> BatchResult:
+        return connection.unit_of_work(
+            partial(self._run_batch, operations=operations, attempts_may_be_there=attempts_may_be_there),
+            resource="runs",
+            rerun_when_lost=True,
+            within_seconds=self._batch_seconds,
+            watch=Watch(lambda: self._stuck("the writer's thread is stuck")),
+        )
 
     def _final(self, handed_in: HandedIn, answer: Answer) -> Answer:
         """The answer, once it is one: a deferred operation is kept for the next batch, for a while."""

@@ -202,6 +202,8 @@ class Changes:
     payloads: dict[str, list[Columns]] = field(default_factory=dict)
     """By event type."""
     attempts: dict[tuple[str, str, str, int], Columns] = field(default_factory=dict)
+    attempts_may_be_there: bool = False
+    """Whether some that begin may be recorded already, and then stay as they are."""
     expansions: dict[RunKey, Columns] = field(default_factory=dict)
     """Who asked for them; they may be there already."""
     abandoned: dict[RunKey, datetime] = field(default_factory=dict)
@@ -271,12 +273,11 @@ class Changes:
         }  # fmt: skip
 
     def attempt_rows(self) -> tuple[list[Columns], list[Columns]]:
-        """What their statements take: the attempts that are in flight, and those that have ended."""
+        """The attempts that are in flight, and those that have ended."""
         begun: list[Columns] = []
         ended: list[Columns] = []
         for columns in self.attempts.values():
-            rows = begun if columns["state"] == names.STARTED else ended
-            rows.append({f"new_{name}": value for name, value in columns.items()})
+            (begun if columns["state"] == names.STARTED else ended).append(columns)
         return begun, ended
 
     def abandon(self, key: RunKey, now: datetime) -> None:

@@ -25,6 +25,10 @@ class Conflicted(Exception):  # noqa: N818 - it says what happened
         self.refusal = refusal
 
 
+class AttemptsThere(Exception):  # noqa: N818 - it says what happened
+    """Attempts of the batch are recorded already: it is to be run again, and told that some may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An attempt that must not begin: which cap does not allow it, in words, and when it begins anew."""

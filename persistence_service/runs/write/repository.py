@@ -19,7 +19,7 @@ from persistence_service.runs.form.revisions import revision_message
 from persistence_service.runs.write import statements
 from persistence_service.runs.write.locked_run import Changes, LockedRun, Tracked
 from persistence_service.runs.write.operations import PreparedRecord
-from persistence_service.runs.write.outcomes import Ack, Conflicted
+from persistence_service.runs.write.outcomes import Ack, AttemptsThere, Conflicted
 from persistence_service.runs.write.recomputing import Recorded, Row, second_review
 from persistence_service.runs.write.spend_reads import UPDATE_COUNTERS
 
@@ -49,7 +49,7 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
     wanted = [(key[0], run_stream(key[1]), record_id) for key, record_id in records]
     by_stream = {(key[0], run_stream(key[1])): key for key, _ in records}
     acks: dict[tuple[RunKey, int], Ack] = {}
-    for row in connection.execute(statements.FIND_ACKS, {"records": wanted}):
+    for row in statements.FIND_ACKS.rows(connection, wanted):
         key = by_stream[(row.tenant, row.stream)]
         acks[(key, row.record_id)] = Ack(row.record_id, row.first_sequence, row.last_sequence, row.event_time)
     return acks
@@ -58,23 +58,23 @@ def find_acks(connection: Connection, records: Iterable[tuple[RunKey, int]]) -> 
 def find_recorded(connection: Connection, parents: Mapping[RunKey, str]) -> dict[RunKey, Recorded]:
     """What decisions are computed from, of runs that are locked; each with the run that it revises."""
     reviews: dict[RunKey, list[Row]] = {key: [] for key in parents}
-    for row in connection.execute(statements.VERDICTS, {"keys": list(parents)}).mappings():
-        reviews[(row["tenant"], row["run_id"])].append(row)
+    for row in statements.VERDICTS.rows(connection, list(parents)):
+        reviews[(row.tenant, row.run_id)].append(row._mapping)
     found = {key: Recorded(rows) for key, rows in reviews.items()}
     carried = [key for key, rows in reviews.items() if any(row["reused_from_run_id"] for row in rows)]
     if carried:
-        for row in connection.execute(statements.REVISED, {"keys": carried}).mappings():
-            key = (row["tenant"], row["run_id"])
-            revised = run_pb2.RunSpecification(revision=revision_message(parents[key], row))
-            found[key] = _recorded(reviews[key], row, revised)
+        for row in statements.REVISED.rows(connection, carried):
+            key = (row.tenant, row.run_id)
+            revised = run_pb2.RunSpecification(revision=revision_message(parents[key], row._mapping))
+            found[key] = _recorded(reviews[key], row._mapping, revised)
     return found
 
 
 def find_parent(connection: Connection, key: RunKey) -> Recorded:
     """What a revision takes over is held against: a completed run's reviews and its text."""
-    reviews = connection.execute(statements.VERDICTS, {"keys": [key]}).mappings().all()
-    texts = connection.execute(statements.TEXTS, {"keys": [key]}).mappings().one()
-    return _recorded(reviews, texts, run_pb2.RunSpecification())
+    reviews = [row._mapping for row in statements.VERDICTS.rows(connection, [key])]
+    (texts,) = statements.TEXTS.rows(connection, [key])
+    return _recorded(reviews, texts._mapping, run_pb2.RunSpecification())
 
 
 def _recorded(reviews: Sequence[Row], texts: Row, specification: run_pb2.RunSpecification) -> Recorded:
@@ -94,7 +94,7 @@ def find_silent_acks(
         for key, record in records
         for attempt in record.attempts
     ]
-    rows = connection.execute(statements.FIND_ATTEMPTS, {"attempts": wanted}) if wanted else ()
+    rows = statements.FIND_ATTEMPTS.rows(connection, wanted) if wanted else ()
     there = {tuple(row) for row in rows}
     return {
         (key, record.record_id): Ack(record.record_id)
@@ -108,8 +108,8 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, tab
 
     Raises:
         Conflicted: a run's id, or a payload that may exist once only, was there before; or a key is to be
-            another operation's than the one that it was inserted for; or somebody else has just recorded an
-            attempt of the same expansion.
+            another operation's than the one that it was inserted for.
+        AttemptsThere: an attempt was there before, and the changes do not say that some may be.
     """
     if table.replaced:
         raise Conflicted(None)
@@ -117,12 +117,13 @@ def write(connection: Connection, runs: Sequence[Tracked], changes: Changes, tab
     work = [*_insertions(runs, changes), *_updates(runs)]
     if changes.spend is not None:
         work.append((UPDATE_COUNTERS, changes.spend.changed()))
-    work += [(statements.INSERT_ATTEMPTS, begun), (statements.UPDATE_ATTEMPTS, ended)]
+    begin = statements.ADD_ATTEMPTS if changes.attempts_may_be_there else statements.INSERT_ATTEMPTS
+    work += [(begin, begun), (statements.UPDATE_ATTEMPTS, [_attempt_update(each) for each in ended])]
     changed = _execute(connection, work, changes)
     if ended and changed < len(ended):  # some had not begun, or begin and end in this batch
-        _execute(connection, [(statements.INSERT_ATTEMPTS, ended)], changes)
+        _execute(connection, [(statements.ADD_ATTEMPTS, ended)], changes)
     if changes.abandoned:
-        connection.execute(statements.ABANDON_ATTEMPTS, {"keys": sorted(changes.abandoned)})
+        statements.ABANDON_ATTEMPTS.count(connection, sorted(changes.abandoned))
     if stale := table.stale:
         keys.remove(connection, stale)
 
@@ -171,7 +172,9 @@ def _execute(connection: Connection, work: Sequence[Work], changes: Changes) -> 
                     raise Conflicted(second_review(run_id, personas)) from refused
                 refusal = IllegalState(run_id=run_id, state=names.RUNNING, operation=event_type)
                 raise Conflicted(refusal) from refused
-        if refused.statement in (statements.INSERT_RUNS, statements.INSERT_ATTEMPTS):
+        if refused.statement is statements.INSERT_ATTEMPTS:
+            raise AttemptsThere from refused
+        if refused.statement is statements.INSERT_RUNS:
             raise Conflicted(None) from refused
         raise refused.error from None
 
@@ -185,6 +188,10 @@ def _head_row(tracked: Tracked) -> Columns:
         "hash": end.hash,
         "update_time": tracked.run.update_time,
     }
+
+
+def _attempt_update(columns: Columns) -> Columns:
+    return {f"new_{name}": value for name, value in columns.items()}
 
 
 def _run_update(run: LockedRun, columns: Sequence[str]) -> Columns:

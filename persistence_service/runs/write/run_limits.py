@@ -17,7 +17,7 @@ from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.runs.write.locked_run import Tracked
 from persistence_service.runs.write.operations import Create, Operation
-from persistence_service.runs.write.spend_reads import ADD_COUNTERS, LOCK_COUNTERS
+from persistence_service.runs.write.spend_reads import LOCK_COUNTERS, add_counters
 from persistence_service.schema.scalars import EPOCH
 from persistence_service.schema.visibility import visible
 
@@ -80,7 +80,7 @@ def open_limits(
     if not limited:
         return RunLimits({}, {})
     locks = [ScopeKey(tenant, _LOCK, "", EPOCH) for tenant in limited]
-    connection.execute(ADD_COUNTERS, [{**lock._asdict(), "caps_version": "", "micros": 0} for lock in locks])
-    connection.execute(LOCK_COUNTERS, {"scopes": locks}).all()
+    add_counters(connection, locks)
+    LOCK_COUNTERS.rows(connection, locks)
     rows = connection.execute(COUNT_OPEN, {"tenants": list(limited)})
     return RunLimits(limited, {(row.tenant, row.caller, row.state): row.count for row in rows})  # type: ignore[misc]  # its name

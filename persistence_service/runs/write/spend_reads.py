@@ -6,6 +6,7 @@ sets aside in its transaction must be known before more is.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -18,11 +19,11 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    tuple_,
     update,
 )
 
 from persistence_service.database.many import ForRows
+from persistence_service.database.tenants import ForKeys, OldestLocked, per_statement
 from persistence_service.journal.entries import Columns
 from persistence_service.runs import spent
 from persistence_service.runs.form import names
@@ -49,11 +50,8 @@ _DAY: Final = timedelta(days=1)
 _SCOPE: Final = tuple(SPEND.c[name] for name in ScopeKey._fields)
 _ATTEMPT: Final = (ATTEMPTS.c.tenant, ATTEMPTS.c.run_id, ATTEMPTS.c.step, ATTEMPTS.c.attempt_number)
 ADD_COUNTERS: Final = insert(SPEND).on_conflict_do_nothing(index_elements=list(ScopeKey._fields))
-LOCK_COUNTERS: Final = (
-    select(*_SCOPE, SPEND.c.caps_version, SPEND.c.micros)
-    .where(tuple_(*_SCOPE).in_(bindparam("scopes", expanding=True)))
-    .order_by(*_SCOPE)
-    .with_for_update()
+LOCK_COUNTERS: Final = ForKeys(
+    select(*_SCOPE, SPEND.c.caps_version, SPEND.c.micros).order_by(*_SCOPE).with_for_update().where, *_SCOPE
 )
 UPDATE_COUNTERS: Final = ForRows(
     update(SPEND)
@@ -61,7 +59,8 @@ UPDATE_COUNTERS: Final = ForRows(
     .values(
         micros=bindparam("new_micros", type_=SPEND.c.micros.type),
         caps_version=bindparam("new_caps_version", type_=SPEND.c.caps_version.type),
-    )
+    ),
+    "of_tenant",
 )
 _OPEN_RUN: Final = everything(
     select(literal_column("1")).where(
@@ -69,29 +68,30 @@ _OPEN_RUN: Final = everything(
     ),
     "a run that is open is not deleted",
 ).exists()
-OVER: Final = (
-    select(*_SCOPE)
-    .where(
+OVER: Final = OldestLocked(
+    select(*_SCOPE).where(
         SPEND.c.day < bindparam("before", type_=SPEND.c.day.type),
         or_(SPEND.c.kind.in_([CALLER_DAY, TENANT_DAY]), and_(SPEND.c.kind == RUN, not_(_OPEN_RUN))),
-    )
-    .order_by(*_SCOPE)
-    .limit(bindparam("max_count"))
-    .with_for_update(skip_locked=True)
+    ),
+    _SCOPE,
+    _SCOPE,
 )
-REMOVE_COUNTERS: Final = delete(SPEND).where(tuple_(*_SCOPE).in_(bindparam("scopes", expanding=True)))
-KNOWN_ATTEMPTS: Final = everything(
-    select(
-        *_ATTEMPT,
-        ATTEMPTS.c.start_time,
-        ATTEMPTS.c.reason,
-        ATTEMPTS.c.message,
-        ATTEMPTS.c.evidence,
-        spent.CURRENCY.label("counted_currency"),
-        spent.CHARGED.label("charged"),
-        ATTEMPTS.c.most_micros,
-    ).where(tuple_(*_ATTEMPT).in_(bindparam("attempts", expanding=True))),
-    "their runs are locked, and were judged",
+REMOVE_COUNTERS: Final = ForKeys(delete(SPEND).where, *_SCOPE)
+KNOWN_ATTEMPTS: Final = ForKeys(
+    everything(
+        select(
+            *_ATTEMPT,
+            ATTEMPTS.c.start_time,
+            ATTEMPTS.c.reason,
+            ATTEMPTS.c.message,
+            ATTEMPTS.c.evidence,
+            spent.CURRENCY.label("counted_currency"),
+            spent.CHARGED.label("charged"),
+            ATTEMPTS.c.most_micros,
+        ),
+        "their runs are locked, and were judged",
+    ).where,
+    *_ATTEMPT,
 )
 
 
@@ -140,8 +140,9 @@ def known_attempts(
     connection: Connection, wanted: Sequence[AttemptKey], currency: str
 ) -> dict[AttemptKey, Known]:
     """Attempts as they are recorded, and what they count for in a currency."""
-    rows = connection.execute(KNOWN_ATTEMPTS, {"attempts": sorted(set(wanted))}).mappings() if wanted else ()
-    return {tuple(row[column.name] for column in _ATTEMPT): _known(row, currency) for row in rows}
+    rows = KNOWN_ATTEMPTS.rows(connection, sorted(set(wanted))) if wanted else ()
+    found = [row._mapping for row in rows]
+    return {tuple(row[column.name] for column in _ATTEMPT): _known(row, currency) for row in found}
 
 
 def _known(row: Mapping[Any, Any], currency: str) -> Known:
@@ -185,27 +186,32 @@ def _locked(
     if not begun and not ended:
         return {}
     if begun:
-        rows = [{**scope._asdict(), "caps_version": "", "micros": 0} for scope in sorted(begun)]
-        connection.execute(ADD_COUNTERS, rows)
+        add_counters(connection, sorted(begun))
     counters: dict[ScopeKey, Counter] = {}
-    wanted = sorted(begun | ended)
-    for row in connection.execute(LOCK_COUNTERS, {"scopes": wanted}).mappings().all():
-        scope = ScopeKey(*(row[name] for name in ScopeKey._fields))
-        is_current = row["caps_version"] == caps.version
-        micros = row["micros"] if is_current else _counted(connection, caps.currency, scope)
+    for row in LOCK_COUNTERS.rows(connection, sorted(begun | ended)):
+        scope = ScopeKey(*(row._mapping[name] for name in ScopeKey._fields))
+        is_current = row.caps_version == caps.version
+        micros = row.micros if is_current else _counted(connection, caps.currency, scope)
         counters[scope] = Counter(micros, is_changed=not is_current)
     if not begun <= counters.keys():
         raise Conflicted(None)  # one was purged meanwhile: it is counted anew
     return counters
 
 
+def add_counters(connection: Connection, scopes: Sequence[ScopeKey]) -> None:
+    """Inserts those that are not there, in their order; they count nothing yet."""
+    rows = [{**scope._asdict(), "caps_version": "", "micros": 0} for scope in scopes]
+    for some in per_statement(connection, rows, itemgetter("tenant")):
+        connection.execute(ADD_COUNTERS, some)
+
+
 def purge_counters(connection: Connection, before: datetime, max_count: int) -> int:
     """Removes counters of days before an instant, and of runs that are over; how many. Who needs one counts
     it anew.
     """
-    scopes = [tuple(row) for row in connection.execute(OVER, {"before": before, "max_count": max_count})]
+    scopes = [tuple(row) for row in OVER.rows(connection, max_count, before=before)]
     if scopes:
-        connection.execute(REMOVE_COUNTERS, {"scopes": scopes})
+        REMOVE_COUNTERS.count(connection, scopes)
     return len(scopes)
 
 

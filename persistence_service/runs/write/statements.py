@@ -6,21 +6,19 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    Select,
     Table,
     and_,
     bindparam,
     func,
-    literal_column,
     not_,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
 from persistence_service.database.many import ForRows
+from persistence_service.database.tenants import ForKeys, OldestLocked
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
 from persistence_service.runs.form import event_types, names
 from persistence_service.runs.form.attempt_tables import ATTEMPTS
@@ -39,7 +37,7 @@ from persistence_service.runs.form.usage_tables import EXPANSIONS
 from persistence_service.runs.write.locked_run import CHANGING_COLUMNS, RUN_COLUMNS
 from persistence_service.schema.base import CLOCK, core_table
 from persistence_service.schema.span import Later
-from persistence_service.schema.visibility import both, everything, visible
+from persistence_service.schema.visibility import both, everything
 from persistence_service.webhooks.tables import DELIVERIES
 
 JOURNAL = core_table(JournalRow)
@@ -51,11 +49,13 @@ HEADS = core_table(StreamHeadRow)
 WHOLE_RUNS = both(select(*(RUNS.c[name] for name in RUN_COLUMNS)))
 # Of deleted runs too: what may be done to one is judged once it is locked. The clock is read on the way:
 # nobody waits for a lock here, so that it is as good as read afterwards.
-LOCK_RUNS = (
+_RUN = (RUNS.c.tenant, RUNS.c.run_id)
+LOCK_RUNS = ForKeys(
     WHOLE_RUNS.everything.add_columns(CLOCK.label("now"))
-    .where(tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True)))
-    .order_by(RUNS.c.tenant, RUNS.c.run_id)
+    .order_by(*_RUN)
     .with_for_update(skip_locked=True)
+    .where,
+    *_RUN,
 )
 
 
@@ -101,54 +101,47 @@ _CLAIMABLE = (
 )
 
 
-def _oldest_first(statement: Select[Any]) -> Select[Any]:
-    return (
-        statement.order_by(RUNS.c.create_time).limit(bindparam("max_count")).with_for_update(skip_locked=True)
-    )
-
-
-LOCK_CLAIMABLE = _oldest_first(_CLAIMABLE)
+LOCK_CLAIMABLE = OldestLocked(_CLAIMABLE, [RUNS.c.create_time], _RUN)
 # But for those whose workers may be on their way back.
-LOCK_CLAIMABLE_AFTER_OUTAGE = _oldest_first(
-    _CLAIMABLE.where(not_(_ended_between(_instant("began"), _instant("ended"))))
+LOCK_CLAIMABLE_AFTER_OUTAGE = OldestLocked(
+    _CLAIMABLE.where(not_(_ended_between(_instant("began"), _instant("ended")))), [RUNS.c.create_time], _RUN
 )
-RUNS_THERE = everything(
-    select(RUNS.c.tenant, RUNS.c.run_id, RUNS.c.state).where(
-        tuple_(RUNS.c.tenant, RUNS.c.run_id).in_(bindparam("keys", expanding=True))
-    ),
-    "a deleted run that somebody has locked is waited for like any other",
-)
-RUN_STATES = visible(RUNS_THERE)
+_STATES = both(select(*_RUN, RUNS.c.state))
+# A deleted run that somebody has locked is waited for like any other.
+RUNS_THERE = ForKeys(_STATES.everything.where, *_RUN)
+RUN_STATES = ForKeys(_STATES.visible.where, *_RUN)
 _PROPOSALS = PAYLOADS[event_types.PROPOSAL]
-PROPOSALS_THERE = everything(
-    select(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).where(
-        tuple_(_PROPOSALS.c.tenant, _PROPOSALS.c.run_id).in_(bindparam("keys", expanding=True))
-    ),
-    "their runs are locked, and are judged",
+_PROPOSAL = (_PROPOSALS.c.tenant, _PROPOSALS.c.run_id)
+PROPOSALS_THERE = ForKeys(
+    everything(select(*_PROPOSAL), "their runs are locked, and are judged").where, *_PROPOSAL
 )
 
 _REVIEWS = PAYLOADS[event_types.REVIEW]
-VERDICTS = everything(
-    select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, *(_REVIEWS.c[name] for name in VERDICT_COLUMNS)).where(
-        tuple_(_REVIEWS.c.tenant, _REVIEWS.c.run_id).in_(bindparam("keys", expanding=True))
-    ),
-    "their runs are locked, and were judged",
+_REVIEWED = (_REVIEWS.c.tenant, _REVIEWS.c.run_id)
+VERDICTS = ForKeys(
+    everything(
+        select(*_REVIEWED, *(_REVIEWS.c[name] for name in VERDICT_COLUMNS)),
+        "their runs are locked, and were judged",
+    ).where,
+    *_REVIEWED,
 )
 
 
-def _with_texts(table: Table, *columns: ColumnElement[Any] | Table, because: str) -> Select[Any]:
+def _with_texts(table: Table, *columns: ColumnElement[Any] | Table, because: str) -> ForKeys:
     """These columns, and of each run of the table its proposal and its document, where it has one."""
     proposal = (_PROPOSALS.c[name] for name in PROPOSAL_COLUMNS)
-    return everything(
+    statement = everything(
         select(*columns, *proposal, MATERIALS.c.about, MATERIALS.c.document)
         .select_from(table)
         .outerjoin(
             _PROPOSALS, (_PROPOSALS.c.tenant == table.c.tenant) & (_PROPOSALS.c.run_id == table.c.run_id)
         )
-        .outerjoin(MATERIALS, (MATERIALS.c.tenant == table.c.tenant) & (MATERIALS.c.run_id == table.c.run_id))
-        .where(tuple_(table.c.tenant, table.c.run_id).in_(bindparam("keys", expanding=True))),
+        .outerjoin(
+            MATERIALS, (MATERIALS.c.tenant == table.c.tenant) & (MATERIALS.c.run_id == table.c.run_id)
+        ),
         because,
     )
+    return ForKeys(statement.where, table.c.tenant, table.c.run_id)
 
 
 REVISED = _with_texts(REVISIONS, REVISIONS, because="their runs are locked, and were judged")
@@ -181,28 +174,21 @@ def update_runs(columns: tuple[str, ...]) -> ForRows:
             .where(RUNS.c.tenant == bindparam("of_tenant"), RUNS.c.run_id == bindparam("of_run_id"))
             .values({name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in columns}),
             "the run is locked, and the change may be that it is deleted or restored",
-        )
+        ),
+        "of_tenant",
     )
 
 
 update_runs(CHANGING_COLUMNS)  # so that one that cannot be shaped is found out at start, like those above
 
 
-# An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing. Both
-# take rows of the same parameters. No ON CONFLICT, which writes two more records into PostgreSQL's WAL for
-# every attempt: its run is locked, so that nobody else adds it meanwhile, and where two processes record the
-# same expansion the later breaks the primary key and is run again.
+# An attempt's later state replaces the earlier; a STARTED that comes late, or again, replaces nothing. Hardly
+# any does: it is inserted as a new one, and where it was none the batch is run again with ON CONFLICT, which
+# writes two more records into PostgreSQL's WAL for every attempt.
+INSERT_ATTEMPTS = ForRows(insert(ATTEMPTS))
+ADD_ATTEMPTS = ForRows(insert(ATTEMPTS).on_conflict_do_nothing())
 _GIVEN = {name: bindparam(f"new_{name}", type_=column.type) for name, column in ATTEMPTS.columns.items()}
 _IS_GIVEN = tuple(column == _GIVEN[column.name] for column in ATTEMPTS.primary_key)
-# A value, which is looked up row by row; NOT EXISTS becomes a join, which costs twice as much to plan.
-_THERE: Select[Any] = everything(
-    select(literal_column("1")).where(*_IS_GIVEN), "also a deleted run's attempt is there"
-)
-INSERT_ATTEMPTS = ForRows(
-    insert(ATTEMPTS).from_select(
-        list(_GIVEN), select(*_GIVEN.values()).where(_THERE.scalar_subquery().is_(None))
-    )
-)
 _KEPT = {column.name for column in ATTEMPTS.primary_key} | {"start_time"}
 # What an end does not say again: the worker that goes away knows of its first calls only that they began.
 _KEPT_UNLESS_GIVEN = {"currency", "most_micros", "price_version"}
@@ -218,36 +204,31 @@ UPDATE_ATTEMPTS = ForRows(
             }
         ),
         "their runs are locked, and were judged",
-    )
+    ),
+    "new_tenant",
 )
 _ATTEMPT = (ATTEMPTS.c.tenant, ATTEMPTS.c.run_id, ATTEMPTS.c.step, ATTEMPTS.c.attempt_number)
-FIND_ATTEMPTS = everything(
-    select(*_ATTEMPT).where(tuple_(*_ATTEMPT).in_(bindparam("attempts", expanding=True))),
-    "their runs are locked, and were judged",
+FIND_ATTEMPTS = ForKeys(
+    everything(select(*_ATTEMPT), "their runs are locked, and were judged").where, *_ATTEMPT
 )
-ABANDON_ATTEMPTS = everything(
-    update(ATTEMPTS)
-    .where(
-        tuple_(ATTEMPTS.c.tenant, ATTEMPTS.c.run_id).in_(bindparam("keys", expanding=True)),
-        ATTEMPTS.c.state == names.STARTED,
-    )
-    .values(state=names.UNKNOWN),
-    "their runs are locked, and were judged",
+ABANDON_ATTEMPTS = ForKeys(
+    everything(update(ATTEMPTS), "their runs are locked, and were judged")
+    .where(ATTEMPTS.c.state == names.STARTED)
+    .values(state=names.UNKNOWN)
+    .where,
+    ATTEMPTS.c.tenant,
+    ATTEMPTS.c.run_id,
 )
 
-FIND_ACKS = (
+_RECORD = (AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.record_id)
+FIND_ACKS = ForKeys(
     select(
-        AUDIT_LOG.c.tenant,
-        AUDIT_LOG.c.stream,
-        AUDIT_LOG.c.record_id,
+        *_RECORD,
         func.min(AUDIT_LOG.c.sequence).label("first_sequence"),
         func.max(AUDIT_LOG.c.sequence).label("last_sequence"),
         func.min(AUDIT_LOG.c.event_time).label("event_time"),
     )
-    .where(
-        tuple_(AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.record_id).in_(
-            bindparam("records", expanding=True)
-        )
-    )
-    .group_by(AUDIT_LOG.c.tenant, AUDIT_LOG.c.stream, AUDIT_LOG.c.record_id)
+    .group_by(*_RECORD)
+    .where,
+    *_RECORD,
 )

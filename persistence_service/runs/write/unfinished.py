@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, select
 
 from consensus_contract.steps import AGGREGATE, EXPAND, review_step
+from persistence_service.database.tenants import ForKeys
 from persistence_service.runs.form import event_types
 from persistence_service.runs.form.keys import RunKey
 from persistence_service.runs.form.materials import needs_no_proposal
@@ -38,11 +39,11 @@ _PANELS = visible(
         (_PROPOSALS.c.tenant == SPECIFICATIONS.c.tenant) & (_PROPOSALS.c.run_id == SPECIFICATIONS.c.run_id),
     )
 )
-PANELS = _PANELS.where(
-    tuple_(SPECIFICATIONS.c.tenant, SPECIFICATIONS.c.run_id).in_(bindparam("keys", expanding=True))
-)
-FINISHED = visible(select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, _REVIEWS.c.persona_id)).where(
-    tuple_(_REVIEWS.c.tenant, _REVIEWS.c.run_id).in_(bindparam("keys", expanding=True))
+PANELS = ForKeys(_PANELS.where, SPECIFICATIONS.c.tenant, SPECIFICATIONS.c.run_id)
+FINISHED = ForKeys(
+    visible(select(_REVIEWS.c.tenant, _REVIEWS.c.run_id, _REVIEWS.c.persona_id)).where,
+    _REVIEWS.c.tenant,
+    _REVIEWS.c.run_id,
 )
 
 
@@ -57,10 +58,10 @@ class UnfinishedWork:
 def unfinished_work(connection: Connection, keys: Sequence[RunKey]) -> dict[RunKey, UnfinishedWork]:
     """The finished personas of each run, and the first step that is not done."""
     finished: dict[RunKey, set[str]] = {key: set() for key in keys}
-    for review in connection.execute(FINISHED, {"keys": keys}):
+    for review in FINISHED.rows(connection, keys):
         finished[(review.tenant, review.run_id)].add(review.persona_id)
     found: dict[RunKey, UnfinishedWork] = {}
-    for row in connection.execute(PANELS, {"keys": keys}):
+    for row in PANELS.rows(connection, keys):
         key = (row.tenant, row.run_id)
         panel = [persona["persona_id"] for persona in row.settings["personas"]]
         is_expanded = row.proposal_sequence is not None or needs_no_proposal(row.about)

@@ -151,6 +151,7 @@ def test_settings_of_the_pool_reach_the_database(monkeypatch: pytest.MonkeyPatch
     ("environment", "said"),
     [
         ({"DB_POOLER_MODE": "transaction"}, "SQLite has neither pooler"),
+        ({"DB_DISTRIBUTED": "true"}, "SQLite is one file"),
         ({"DATABASE_MIGRATE_URL": "postgresql://u@h/n"}, "SQLite has neither pooler"),
         (
             {"DB_POOLER_MODE": "transaction", "DATABASE_URL": "postgresql://u@h/n?options=-c%20a.b%3Dc"},

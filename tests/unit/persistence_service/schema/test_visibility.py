@@ -21,6 +21,7 @@ from sqlalchemy.sql.visitors import ExternallyTraversible
 import persistence_service
 from persistence_service import tables
 from persistence_service.database.many import ForRows
+from persistence_service.database.tenants import ForKeys, OldestLocked, OldestRemoved
 from persistence_service.runs.form.tables import RunRow, RunSpecificationRow
 from persistence_service.schema.base import Base
 from persistence_service.schema.visibility import (
@@ -82,6 +83,8 @@ def statements_in(value: Any) -> Iterator[Statement]:
         yield value
     elif isinstance(value, ForRows):
         yield from statements_in(value.statement)
+    elif isinstance(value, ForKeys | OldestLocked | OldestRemoved):
+        yield from statements_in(vars(value))
     elif isinstance(value, dict):
         for each in value.values():
             yield from statements_in(each)
