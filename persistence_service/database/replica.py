@@ -115,8 +115,8 @@ class Replica:
 
     def close(self) -> None:
         """Ends all threads and connections."""
-        self._overseer.let_all_reads_go()
         self._availability.set(False)
+        self._connections.cut()  # what connects from now on sees that it is away
         self._pool.close()
         self._overseer.stop()
         self._probe.stop()
@@ -156,6 +156,7 @@ class Replica:
     def _young(self) -> Iterator[Connection]:
         """A connection to a server that was young enough before anything is read on it."""
         with self._engine.connect() as connection:
+            self._availability.check()  # it may have taken a while to connect
             # Over before the unit begins: a snapshot may be older than what is said in its transaction.
             connection.execution_options(isolation_level="AUTOCOMMIT")
             with connection.begin():
@@ -179,9 +180,11 @@ class Replica:
         return monotonic() - self._had_all_at
 
     def _let_go(self, up: bool) -> None:
-        # A thread may be stuck until libpq's own timeout; its caller asks the primary now.
+        # Callers ask the primary now. Threads that wait for an answer are freed: the probe's own question may
+        # have failed by itself, such as for want of a connection, and then nobody else frees them.
         if not up:
             self._pool.abandon(DatabaseUnavailable)
+            self._connections.cut()
 
 
 @cache

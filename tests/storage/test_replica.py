@@ -217,6 +217,21 @@ async def test_a_standby_that_hangs_is_given_up_in_time_and_asked_again_later(pa
         await until(lambda: is_read_there(database), WAIT)
 
 
+async def test_reads_that_hang_are_given_up_where_the_question_of_its_state_fails_by_itself(
+    pair: Pair,
+) -> None:
+    times = {"answer_timeout": SILENT, "statement_timeout": 10 * WAIT}
+    async with pair.opened(**times) as database:
+        reads = [is_read_there(database) for _ in range(5)]
+        assert any(await asyncio.gather(*reads)), "there are connections that reads wait on"
+        assert database._replica is not None
+        database._replica._asking._recycle_seconds = 0  # as when it was lost: it connects anew, in vain
+        with pair.stopped():
+            assert all(await asyncio.gather(*(is_read_here(database) for _ in range(20))))
+            async with asyncio.timeout(WAIT):
+                await asyncio.to_thread(database.close)
+
+
 async def test_no_row_of_another_tenant_is_seen_there_either(pair: Pair) -> None:
     def count(connection: Connection) -> tuple[bool, int]:
         runs = int(connection.execute(text("SELECT count(*) FROM runs")).scalar_one())
