@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _PATIENCE_SECONDS = 5.0
+# From accepting a connection to `served`: one that was accepted at the very end is on its way there.
+_HAND_OVERS = 10
 
 
 @contextlib.asynccontextmanager
@@ -33,6 +35,8 @@ async def listening(handle: Handle, *, tls: ssl.SSLContext | None = None) -> Asy
 
     async with await asyncio.start_server(served, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1]
+    for _ in range(_HAND_OVERS):
+        await asyncio.sleep(0)
     if connections:
         _, pending = await asyncio.wait(connections, timeout=_PATIENCE_SECONDS)
         for each in pending:

@@ -12,6 +12,7 @@ from offline_model.control_client import ControlClient
 from offline_model.script import Rule
 from review_service.model.client import ModelClient, ModelOptions
 from tests.support.engine import model_call
+from tests.support.loopback import listening
 
 IN_FLIGHT = 20
 GONE = (
@@ -73,12 +74,9 @@ async def talked(
             if answers:
                 counted["answered"] += 1
                 writer.write(ANSWER)
-        writer.close()
-        await writer.wait_closed()
         ended.release()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         model = ModelClient(ModelOptions(api_key="sk-offline", base_url=f"http://127.0.0.1:{port}/v1"))
         await talk(model)
         await model.aclose()
