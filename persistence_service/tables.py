@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from persistence_service.access import tables as access
 from persistence_service.content import tables as content
+from persistence_service.database import tables as moves
 from persistence_service.diagnostics import tables as diagnostics
 from persistence_service.drafts import tables as drafts
 from persistence_service.events import tables as events
@@ -35,6 +36,7 @@ __all__ = [
     "journal",
     "metadata",
     "metrics",
+    "moves",
     "outcomes",
     "paging",
     "panels",

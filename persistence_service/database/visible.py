@@ -5,23 +5,26 @@ where it has set `EVERY_TENANT`, and none where it has set nothing. They are the
 names its tenant by itself.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 EVERY_TENANT = "*"
 """No tenant's name; for what serves all of them, and for tables that belong to none."""
 
 SETTING = "consensus.tenant"
 
-_OF_TENANT = text(f"SELECT set_config('{SETTING}', :tenant, true)")
-_OF_EVERY_TENANT = text(f"SELECT set_config('role', :role, true), set_config('{SETTING}', :tenant, true)")
+_OF_TENANT = f"SELECT set_config('{SETTING}', %(tenant)s, true)"
+_OF_EVERY_TENANT = f"SELECT set_config('role', %(role)s, true), set_config('{SETTING}', %(tenant)s, true)"
 
 
 def show_rows(connection: Connection, tenant: str, role: str) -> None:
     """To the end of a transaction: this tenant's rows, or all of them, as `role` if there is one."""
-    if tenant == EVERY_TENANT and role:
-        connection.execute(_OF_EVERY_TENANT, {"role": role, "tenant": tenant}).close()
-    else:
-        connection.execute(_OF_TENANT, {"tenant": tenant}).close()
+    statement = show_rows_statement(tenant, role)
+    connection.exec_driver_sql(statement, {"role": role, "tenant": tenant}).close()
+
+
+def show_rows_statement(tenant: str, role: str) -> str:
+    """What does that, with the parameters `tenant` and `role`."""
+    return _OF_EVERY_TENANT if tenant == EVERY_TENANT and role else _OF_TENANT
 
 
 def session_statements(role: str) -> list[str]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, select, tuple_, update
 
+from persistence_service.database.admission import CLOSED, closed_tenants
 from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import NOBODY, EntrySeverity, NewEntry
 from persistence_service.webhooks.tables import (
@@ -18,7 +19,9 @@ from persistence_service.webhooks.tables import (
 
 WEBHOOK_GIVEN_UP = "webhook.given_up"
 
-_WAITS = DELIVERIES.c.settle_time.is_(None)
+# Those of a tenant that is on the move wait until it has arrived.
+_STAYS = DELIVERIES.c.tenant.not_in(CLOSED)
+_WAITS = and_(DELIVERIES.c.settle_time.is_(None), _STAYS)
 _KEY = tuple_(*DELIVERIES.primary_key)
 _NOW = bindparam("now", type_=DELIVERIES.c.create_time.type)
 _MOST: BindParameter[int] = bindparam("max_count")
@@ -112,6 +115,7 @@ def hold_due(connection: Connection, clock: DatabaseClock, hold: timedelta, max_
 
     Needs READ COMMITTED.
     """
+    closed_tenants(connection)
     now = clock(connection)
     rows = connection.execute(_LOCK_DUE, {"now": now, "max_count": max_count}).all()
     if rows:
@@ -127,7 +131,12 @@ def hold_due(connection: Connection, clock: DatabaseClock, hold: timedelta, max_
 
 
 def settle(connection: Connection, clock: DatabaseClock, settlements: Iterable[Settlement]) -> None:
-    """Writes down what became of attempts, and enters into the audit trail what is given up."""
+    """Writes down what became of attempts, and enters into the audit trail what is given up.
+
+    What became of one whose tenant was frozen meanwhile is not: it is tried again where the tenant arrives.
+    Needs READ COMMITTED.
+    """
+    closed_tenants(connection)
     now, given_up = clock(connection), []
     for each in settlements:
         there = connection.execute(_SETTLE, _settled(each, now)).rowcount

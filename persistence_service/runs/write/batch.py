@@ -3,7 +3,7 @@
 The transaction may be run again as a whole, so nothing outside it is changed before it is committed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
 from consensus_rpc.errors import InvalidField
+from persistence_service.database.admission import closed_tenants, refusal_of
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.stream import all_entries
@@ -88,9 +89,13 @@ def run_batch(connection: Connection, operations: Sequence[Operation], terms: Ba
 class _Batch:
     def __init__(self, connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> None:
         self._connection = connection
-        self._operations = operations
+        self._closed = closed_tenants(connection)
+        self._refused = _refusals(operations, self._closed)
+        self._operations = [
+            operation for index, operation in enumerate(operations) if index not in self._refused
+        ]
         self._terms = terms
-        self._reads = BatchReads(connection, operations)
+        self._reads = BatchReads(connection, self._operations)
         self._runs = self._reads.runs
         self._broken: dict[int, ConsensusError] = {}
         self._work: list[Tracked] = []
@@ -111,6 +116,8 @@ class _Batch:
             self._changes.deliveries = deliveries(self._runs, self._changes.entries)
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
+        for index, refusal in self._refused.items():  # in rising order: each finds its place
+            answers.insert(index, refusal)
         changed = [each for each in tracked if each.is_changed]
         return BatchResult(answers, [each.run.head for each in changed], list(map(change_of, changed)))
 
@@ -129,7 +136,11 @@ class _Batch:
         if not wanted:
             return
         # Runs that this batch has locked already may be changed by it: left for the next claim.
-        parameters: Columns = {"now": now, "max_count": wanted + len(self._runs)}
+        parameters: Columns = {
+            "now": now,
+            "max_count": wanted + len(self._runs),
+            "closed": sorted(self._closed),
+        }
         statement = statements.LOCK_CLAIMABLE
         if (outage := self._terms.outage(now, self._terms.rules.lease)) is not None:
             statement = statements.LOCK_CLAIMABLE_AFTER_OUTAGE
@@ -282,6 +293,19 @@ class _Batch:
                     attempts = operation.first_record.attempts
                     ack = replace(ack, refused=refusals_of(self._connection, answer.key, attempts))
                 answers[index] = ack if answer.granted is None else Created(answer.granted, ack)
+
+
+def _refusals(operations: Sequence[Operation], closed: Mapping[str, str]) -> dict[int, ConsensusError]:
+    """By their places, why operations are not done: their tenants are on the move."""
+    if not closed:
+        return {}
+    states = {
+        index: closed.get(operation.scope.tenant)
+        for index, operation in enumerate(operations)
+        if not isinstance(operation, ClaimWork)
+    }
+    refusals = {index: refusal_of(state) for index, state in states.items()}
+    return {index: refusal for index, refusal in refusals.items() if refusal is not None}
 
 
 def _apply_to(fold: Fold, tracked: Tracked, operation: RunOperation) -> Answer:

@@ -78,7 +78,10 @@ def _instant(name: str) -> ColumnElement[Any]:
     return bindparam(name, type_=RUNS.c.create_time.type)
 
 
-_CLAIMABLE = WHOLE_RUNS.visible.where(claimable(_instant("now")))
+# A tenant that is on the move is worked for where it arrives.
+_CLAIMABLE = WHOLE_RUNS.visible.where(
+    claimable(_instant("now")), RUNS.c.tenant.not_in(bindparam("closed", expanding=True))
+)
 
 
 def _oldest_first(statement: Select[Any]) -> Select[Any]:
