@@ -1,4 +1,4 @@
-"""The commands of docs/backup.md, to be run as they stand there."""
+"""The commands of a page, docs/backup.md unless it is another, to be run as they stand there."""
 
 import os
 import re
@@ -11,33 +11,34 @@ from tests.support.postgres import binaries
 from tests.support.processes import ROOT, clean_environment
 
 _SECONDS = 100.0
-_BLOCK = re.compile(r"^<!-- run: ([\w ]+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *<!-- run: ([\w ]+) -->\n *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+BACKUP = "backup.md"
 
 
-def page_commands() -> dict[str, str]:
+def page_commands(page: str = BACKUP) -> dict[str, str]:
     """By name, what stands between the fences of a page's block."""
-    return dict(_BLOCK.findall((ROOT / "docs" / "backup.md").read_text(encoding="utf-8")))
+    return dict(_BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")))
 
 
 def run_block(
-    name: str, folder: Path, *, user: int | None = None, **variables: str
+    name: str, folder: Path, *, user: int | None = None, page: str = BACKUP, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run one block in a folder, as this user or whoever runs the tests."""
     return subprocess.run(
-        ["/bin/sh", "-ec", page_commands()[name]], cwd=folder, env=_environment(variables), user=user,
+        ["/bin/sh", "-ec", page_commands(page)[name]], cwd=folder, env=_environment(variables), user=user,
         group=user, check=False, capture_output=True, text=True, timeout=_SECONDS,
     )  # fmt: skip
 
 
 def succeed(
-    name: str, folder: Path, *, user: int | None = None, **variables: str
+    name: str, folder: Path, *, user: int | None = None, page: str = BACKUP, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """As `run_block`, which must end well.
 
     Raises:
         AssertionError: it does not; carries what it said.
     """
-    done = run_block(name, folder, user=user, **variables)
+    done = run_block(name, folder, user=user, page=page, **variables)
     assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     return done
 
