@@ -38,7 +38,7 @@ from tests.storage.test_content_keys import write_keys
 from tests.support.deletion import delete, finished, listed
 from tests.support.pair import until
 from tests.support.processes import clean_environment
-from tests.support.records import Service, attempt, claim, new_id, record, scope
+from tests.support.records import LONG_AGO, Service, attempt, claim, new_id, record, scope
 from tests.support.rows import any_row
 
 TENANT, OTHER = "default", "globex"
@@ -355,6 +355,7 @@ async def test_a_refused_import_leaves_nothing(here: Place, there: Place, harm: 
     assert there.take(lines).digest
 
 
+@pytest.mark.timeout(300)
 async def test_an_import_killed_half_way_leaves_no_row_and_is_begun_again(here: Place, there: Place) -> None:
     async with served(here) as service:
         await finished(service)
@@ -373,7 +374,7 @@ async def test_an_import_killed_half_way_leaves_no_row_and_is_begun_again(here: 
     async def is_expected() -> bool:
         return await asyncio.to_thread(there.state) == "ARRIVED"
 
-    await until(is_expected, 90)
+    await until(is_expected, 240)
     importing.kill()
     await importing.wait()
     assert there.counts() == {}
@@ -464,7 +465,7 @@ async def test_a_key_is_good_where_its_tenant_is_and_nowhere_else(here: Place, t
 
 
 async def test_nothing_is_purged_while_a_tenant_is_frozen(here: Place) -> None:
-    add_one(here, "idempotency_keys")
+    add_one(here, "idempotency_keys", expire_time=LONG_AGO)
     here.freeze()
     assert await purge_all(here.database, EXPIRED_KEYS) == 0
     here.thaw()

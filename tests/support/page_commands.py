@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.postgres import binaries
 from tests.support.processes import ROOT, clean_environment
 
-_SECONDS = 100.0
+_SECONDS = 300.0
 _BLOCK = re.compile(r"^ *<!-- run: ([\w ]+) -->\n *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 BACKUP = "backup.md"
 
