@@ -15,10 +15,12 @@ from consensus.v1 import decision_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import LeaseLost, PersistenceUnavailable, RunCancelled
 from consensus_contract.spans import duration
 from consensus_rpc.channel.channels import open_channel
+from consensus_rpc.channel.shard_map import ShardMap
 from review_service.personas.panel import load_panel
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Begun, Ledger, NewRun
 from review_service.record.run_ledger import RecordingEnded, RunLedger
+from review_service.record.shards import Shard, Shards
 from review_service.runs.record_items import decided as items_of_decision
 from review_service.runs.record_items import step_started
 from tests.support.fault_proxy import FaultProxy
@@ -97,7 +99,8 @@ async def begun_run(proxy: FaultProxy, run_seconds: int = 60, **more: Any) -> As
             first_attempts=[],
             first_items=[step_started("expand")],
         )
-        answer = await Ledger(PersistenceGateway(stub), "tester").create(
+        shards = Shards(ShardMap(proxy.address), lambda address: Shard(address, channel, stub))
+        answer = await Ledger(PersistenceGateway(shards), "tester").create(
             new, begun.published.extend, answer_within=5
         )
         assert isinstance(answer, Begun)
