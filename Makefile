@@ -56,6 +56,10 @@ test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in tra
 	@TEST_POOLED=1 $(PY) -m pytest tests/storage tests/faults/test_pooler.py -k "not sqlite" \
 	  -m "slow_fault or not slow_fault" $(ARGS)
 
+.PHONY: test-partitioned
+test-partitioned: $(READY) ## The storage tests on a PostgreSQL whose runs are partitioned by time
+	@TEST_PARTITIONED=1 $(PY) -m pytest tests/storage -k "not sqlite" $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)

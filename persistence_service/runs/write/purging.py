@@ -1,10 +1,25 @@
 """Removing runs for good. Their journals stay, with an entry that says so, and can be verified."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 
+from persistence_service.database import partitions
+from persistence_service.database.partitions import Span
 from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import NOBODY
 from persistence_service.runs import spent
@@ -13,6 +28,7 @@ from persistence_service.runs.form.attempt_tables import ATTEMPTS
 from persistence_service.runs.form.human_tables import ESCALATIONS, HUMAN_REVIEWS, OVERRIDES, RESOLUTIONS
 from persistence_service.runs.form.keys import RunScope
 from persistence_service.runs.form.outcome_tables import OUTCOMES
+from persistence_service.runs.form.partitioned import PARTITIONED, TABLES
 from persistence_service.runs.form.tables import MATERIALS, PAYLOADS, REVISIONS, RUNS, SPECIFICATIONS
 from persistence_service.runs.form.usage_tables import EXPANSIONS, USAGE
 from persistence_service.runs.write import repository
@@ -20,6 +36,9 @@ from persistence_service.runs.write.locked_run import Changes, tracked_run
 from persistence_service.runs.write.statements import WHOLE_RUNS
 from persistence_service.schema.base import insert
 from persistence_service.schema.visibility import everything
+
+SOON = timedelta(hours=1)
+"""Where runs are partitioned: how long after its partition a run may end, to go with it."""
 
 _PURGED = "removes what is old, deleted or not"
 _BEFORE = bindparam("before", type_=RUNS.c.create_time.type)
@@ -30,22 +49,30 @@ LOCK_DELETED_BEFORE = (
     .limit(bindparam("max_count"))
     .with_for_update(skip_locked=True)
 )
-LOCK_ENDED_BEFORE = (
-    WHOLE_RUNS.everything.where(RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN)))
-    .order_by(RUNS.c.finish_time)
-    .limit(bindparam("max_count"))
-    .with_for_update(skip_locked=True)
+_ENDED_BEFORE = WHOLE_RUNS.everything.where(
+    RUNS.c.finish_time < _BEFORE, RUNS.c.state.not_in(sorted(names.OPEN))
+)
+
+
+def _oldest_first(ended: Select[Any]) -> Select[Any]:
+    return ended.order_by(RUNS.c.finish_time).limit(bindparam("max_count")).with_for_update(skip_locked=True)
+
+
+LOCK_ENDED_BEFORE = _oldest_first(_ENDED_BEFORE)
+# Where runs are partitioned: but for those whose partition is not over yet.
+LOCK_OVER_BEFORE = _oldest_first(
+    _ENDED_BEFORE.where(or_(RUNS.c.run_id < bindparam("from_id"), RUNS.c.run_id >= bindparam("to_id")))
 )
 # The run goes first: what belongs to it is kept by the database as long as it stands.
-REMOVE = tuple(
-    everything(delete(table), _PURGED).where(
+REMOVE: Mapping[Table, Delete] = {
+    table: everything(delete(table), _PURGED).where(
         tuple_(table.c.tenant, table.c.run_id).in_(bindparam("keys", expanding=True))
     )
     for table in (
         *(RUNS, SPECIFICATIONS, MATERIALS, REVISIONS, *PAYLOADS.values(), ATTEMPTS),
         *(OUTCOMES, OVERRIDES, ESCALATIONS, RESOLUTIONS, HUMAN_REVIEWS),
     )
-)
+}
 
 _KEPT = {
     "tenant": ATTEMPTS.c.tenant, "run_id": ATTEMPTS.c.run_id, "day": spent.DAY, "step": ATTEMPTS.c.step,
@@ -94,23 +121,44 @@ def purge_expansions(connection: Connection, before: datetime, max_count: int) -
 
 def purge_deleted(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
     """Removes runs that were deleted before an instant; how many."""
-    return _purge(clock, connection, LOCK_DELETED_BEFORE, before, max_count, "deleted")
+    terms = {"before": before, "max_count": max_count}
+    return _purge(clock, connection, LOCK_DELETED_BEFORE, terms, "deleted")
 
 
 def purge_ended(clock: DatabaseClock, connection: Connection, before: datetime, max_count: int) -> int:
-    """Removes runs that ended before an instant, deleted or not; how many."""
-    return _purge(clock, connection, LOCK_ENDED_BEFORE, before, max_count, "age")
+    """Removes runs that ended before an instant, deleted or not; how many.
+
+    Where runs are partitioned, those of a partition go together once it is over, and what was written of
+    them goes with it.
+    """
+    terms = {"before": before, "max_count": max_count}
+    spans = partitions.spans(connection, PARTITIONED)
+    if not spans:
+        return _purge(clock, connection, LOCK_ENDED_BEFORE, terms, "age")
+    over = spans_over(spans, before)
+    waits_from = over[-1].upper if over else spans[0].lower
+    # Runs that began in a partition ended soon after it, all but a few, which go with the next: else all that
+    # waits would be looked at again and again.
+    terms["before"] = min(before, partitions.instant_of(waits_from) + SOON)
+    terms |= {"from_id": waits_from, "to_id": spans[-1].upper}
+    return _purge(clock, connection, LOCK_OVER_BEFORE, terms, "age", over)
+
+
+def spans_over(spans: Sequence[Span], before: datetime) -> list[Span]:
+    """Those whose runs have ended before an instant, but for a few that took long."""
+    return [span for span in spans if span.upper <= partitions.id_at(before - SOON)]
 
 
 def _purge(
     clock: DatabaseClock,
     connection: Connection,
     lock: Select[Any],
-    before: datetime,
-    max_count: int,
+    terms: Mapping[str, Any],
     because: str,
+    dropped: Sequence[Span] = (),
 ) -> int:
-    rows = connection.execute(lock, {"before": before, "max_count": max_count}).mappings().all()
+    """Removes what the statement locks; `dropped` are spans whose partitions go as a whole."""
+    rows = connection.execute(lock, terms).mappings().all()
     purged = [tracked_run(dict(row)) for row in rows]
     if not purged:
         return 0
@@ -121,7 +169,41 @@ def _purge(
         changes.journal(each, entries.run_purged_entry(because), scope, moment)
     keys = sorted(each.run.key for each in purged)
     connection.execute(KEEP_USAGE, {"keys": keys})
-    for statement in REMOVE:
-        connection.execute(statement, {"keys": keys})
+    left = [key for key in keys if not partitions.held(dropped, key[1])]
+    for table, statement in REMOVE.items():
+        if removed := left if table.name in PARTITIONED else keys:
+            connection.execute(statement, {"keys": removed})
     repository.leave_journal(connection, purged, changes)
     return len(purged)
+
+
+def _orphans(table: Table) -> Delete:
+    """What is left in a span of runs that are gone, some of it."""
+    stands: Select[Any] = everything(select(literal_column("1")), _PURGED).where(
+        RUNS.c.tenant == table.c.tenant, RUNS.c.run_id == table.c.run_id
+    )
+    found = everything(select(*table.primary_key), _PURGED).where(
+        table.c.run_id >= bindparam("lower"),
+        table.c.run_id < bindparam("upper"),
+        stands.scalar_subquery().is_(None),
+    )
+    key = tuple_(*table.primary_key)
+    return everything(delete(table), _PURGED).where(key.in_(found.limit(bindparam("max_count"))))
+
+
+_REMOVE_ORPHANS = tuple(_orphans(table) for table in TABLES)
+
+
+def purge_orphans(connection: Connection, before: datetime, max_count: int) -> int:
+    """Removes what stands of purged runs in partitions that long runs keep from being dropped; how many rows.
+
+    Such a partition is waited for until the next one is over as well.
+    """
+    overdue = spans_over(partitions.spans(connection, PARTITIONED), before)[:-1]
+    return sum(
+        connection.execute(
+            statement, {"lower": span.lower, "upper": span.upper, "max_count": max_count}
+        ).rowcount
+        for span in overdue
+        for statement in _REMOVE_ORPHANS
+    )
