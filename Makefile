@@ -156,6 +156,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
 
+.PHONY: bench-partitions
+bench-partitions: $(READY) ## Lists, watching, retention by 1 and 10 million runs (20 GB, 20 minutes); ARGS=--runs=N
+	@$(PY) -m tests.benchmarks.partitions $(ARGS)
+
 .PHONY: bench-page
 bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (a minute; needs Chromium)
 	@$(PY) -m tests.benchmarks.page $(ARGS)
