@@ -147,7 +147,7 @@ def _write(text: str) -> None:
     try:
         sys.stdout.write(f"{text}\n")
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # else it would be flushed at the end once more
+        sys.stdout = None  # else it would be flushed at the end once more
         end_with("whoever read it has gone: see what `import` says, and export it again")
 
 

@@ -9,6 +9,7 @@ import grpc
 from prometheus_client import Gauge
 
 from consensus_rpc.channel.shard_map import ShardMap
+from consensus_rpc.server.background import in_background
 from consensus_rpc.telemetry.log import get_logger
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ async def follow_shards(
         async def run() -> None:
             await follow(shard, lambda serving: heard(shard, serving))
 
-        return asyncio.create_task(run())
+        return in_background(run())
 
     try:
         while True:

@@ -84,6 +84,12 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
         yield begun
 
 
+def ledger_by(stub: Any, channel: Any = None) -> Ledger:
+    """A ledger over one persistence service."""
+    shards = Shards(ShardMap("persistence"), lambda address: Shard(address, channel, stub))
+    return Ledger(PersistenceGateway(shards), "tester")
+
+
 @asynccontextmanager
 async def begun_run(proxy: FaultProxy, run_seconds: int = 60, **more: Any) -> AsyncIterator[Run]:
     async with open_channel(proxy.address) as channel:
@@ -99,10 +105,7 @@ async def begun_run(proxy: FaultProxy, run_seconds: int = 60, **more: Any) -> As
             first_attempts=[],
             first_items=[step_started("expand")],
         )
-        shards = Shards(ShardMap(proxy.address), lambda address: Shard(address, channel, stub))
-        answer = await Ledger(PersistenceGateway(shards), "tester").create(
-            new, begun.published.extend, answer_within=5
-        )
+        answer = await ledger_by(stub, channel).create(new, begun.published.extend, answer_within=5)
         assert isinstance(answer, Begun)
         begun.ledger = answer.ledger
         yield begun
@@ -286,7 +289,7 @@ async def test_a_decision_under_a_policy_that_persistence_does_not_know_waits_fo
 
 async def test_a_run_of_a_newer_policy_is_left_where_it_is(service: Any) -> None:
     newer, unnamed = [await _queued(service, each) for each in ("9.0.0", "")]
-    claimed = {each.run_id for each in await Ledger(PersistenceGateway(service), "tester").claim(100)}
+    claimed = {each.run.run_id for each in await ledger_by(service).claim(100)}
     assert unnamed in claimed
     assert newer not in claimed
 
