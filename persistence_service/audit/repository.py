@@ -28,6 +28,7 @@ from persistence_service.runs.form.tables import RunRow
 from persistence_service.schema.scalars import microseconds
 from persistence_service.schema.visibility import everything
 
+_MOVED = select(TENANT_MOVES.c.tenant)
 _ENTRY = AUDIT_LOG.c
 _JOURNAL = JournalRow.__table__.c
 _HEAD = StreamHeadRow.__table__.c
@@ -150,7 +151,7 @@ def grown_heads(connection: Connection, since: datetime | None) -> list[StreamHe
     """
     others, runs = _HEADS, _HEADS_OF_RUNS
     if since is not None:
-        brought = select(TENANT_MOVES.c.tenant).where(TENANT_MOVES.c.change_time >= since)
+        brought = _MOVED.where(TENANT_MOVES.c.change_time >= since)
         others = others.where(or_(_HEAD.update_time >= since, _HEAD.tenant.in_(brought)))
         runs = runs.where(or_(_RUN.update_time >= since, _RUN.tenant.in_(brought)))
     return _heads(connection, others) + _heads(connection, runs)
