@@ -118,17 +118,15 @@ def _note(order: list[int], number: int, _: Any) -> None:
 
 async def journal(service: Any, run_id: str) -> list[tuple[int, str]]:
     """What is recorded of a run: sequence and step."""
-    request = persistence_service_pb2.WatchRunRequest(scope=SCOPE, run_id=run_id)
-    watch = service.WatchRun(request)
+    asked = persistence_service_pb2.GetRunRequest(scope=SCOPE, run_id=run_id)
+    last_sequence = (await service.GetRun(asked)).run.last_sequence
+    watch = service.WatchRun(persistence_service_pb2.WatchRunRequest(scope=SCOPE, run_id=run_id))
     found: list[tuple[int, str]] = []
-    while True:
-        try:
-            async with asyncio.timeout(0.5):
-                message = await watch.read()
-        except TimeoutError:
-            watch.cancel()
-            return found
-        found += ((event.sequence, event.step_started.step) for event in message.events)
+    async with asyncio.timeout(60):
+        while not found or found[-1][0] < last_sequence:
+            found += ((each.sequence, each.step_started.step) for each in (await watch.read()).events)
+    watch.cancel()
+    return found
 
 
 async def test_records_are_on_their_way_together_and_acknowledged_in_order(run: Run) -> None:
