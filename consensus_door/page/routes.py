@@ -20,6 +20,7 @@ from consensus_door.page.handlers import shown
 from consensus_door.page.revisions import RevisionList, Revisions
 from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import Session
+from consensus_door.page.typed import Typed
 from consensus_door.page.view import RunView, attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
@@ -70,7 +71,7 @@ class Page:
 
     async def new(self, request: Request) -> Response:
         """The form that starts a review."""
-        return self.desk.page(request, "new.html", {})
+        return self.desk.page(request, "new.html", {"typed": Typed(), "told": None})
 
     async def runs(self, request: Request) -> Response:
         """A page of runs."""
