@@ -24,6 +24,7 @@ _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 class Column:
     """One persona of the panel, as far as it has come."""
 
+    persona_id: str
     name: str
     state: str
     """WAITING, ASKED, RETURNED or FAILED."""
@@ -193,6 +194,7 @@ def _columns(run: run_pb2.Run) -> Iterator[Column]:
         review = reviews.get(persona.persona_id)
         step = steps.get(f"review_{persona.persona_id}")
         yield Column(
+            persona_id=persona.persona_id,
             name=names.get(persona.persona_id) or persona.persona_id,
             state=_state(persona),
             score="" if review is None else text.score(review.confidence_score),
