@@ -133,3 +133,24 @@ async def test_what_a_reader_has_unfolded_stays_so_while_the_page_fills(
             assert await tab.run("document.querySelectorAll('#run details[open]').length") >= unfolded
             assert await tab.run("document.activeElement.parentNode.id") == "subject"
     assert unfolded >= 2
+
+
+async def test_a_column_counts_how_long_it_waits_and_when_a_failed_call_is_made_again(
+    tab: Tab, door: Door, idea: str, mark: str
+) -> None:
+    await tab.look(400)
+    column = "document.getElementById('of-critic').textContent"
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(
+            Rule(persona="critic", contains=mark, status=429, headers={"retry-after": "20"}, times=1),
+            Rule(persona="critic", contains=mark, hold=mark),
+        )
+        run_id = await begun(door, idea)
+        await tab.open(f"{door.url}/runs/{run_id}")
+        await tab.until(f"/attempt 2 of [0-9]+, again in [0-9.]+ s/.test({column})")
+        await tab.until(f"/waiting for [1-9][0-9]* s, attempt 2 of [0-9]+, again now/.test({column})")
+        assert await tab.run("document.documentElement.scrollWidth <= innerWidth")
+        await model.release(mark)
+        await tab.until(IS_COMPLETED)
+        assert ", 2 attempts" in await tab.run(column)
+    assert tab.complaints == []

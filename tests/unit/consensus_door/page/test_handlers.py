@@ -59,7 +59,9 @@ def here() -> Request:
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        return messages.pop(0) if messages else await asyncio.Event().wait() or {}
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
 
     return Request({**left().scope}, receive)
 
