@@ -80,13 +80,13 @@ def _instant(name: str) -> ColumnElement[Any]:
     return bindparam(name, type_=RUNS.c.create_time.type)
 
 
-_POLICY_VERSION = (
+_POLICY_VERSION = everything(
     select(func.coalesce(SETTINGS.c.settings["policy_version"].as_string(), ""))
     .select_from(SPECIFICATIONS)
     .join(SETTINGS, SPECIFIED_SETTINGS)
-    .where(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id)
-    .scalar_subquery()
-)
+    .where(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id),
+    "the run that it is of is looked at by the statement around it",
+).scalar_subquery()
 # What none of those who ask can decide is left where it is, until its time is over.
 _CLAIMABLE = (
     WHOLE_RUNS.visible.add_columns(_POLICY_VERSION.label("policy_version"))
