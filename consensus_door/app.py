@@ -36,7 +36,13 @@ def door_app(settings: DoorSettings, services: Services, admission: Admission, m
     described = document(offered, metadata.version("consensus-engine"))
     secret = settings.door_cookie_secret
     sessions = Sessions(None if secret is None else secret.get_secret_value())
-    desk = Desk(services, Rendering(), sessions, may_act=not settings.door_read_only)
+    desk = Desk(
+        services,
+        Rendering(),
+        sessions,
+        may_act=not settings.door_read_only,
+        page_seconds=settings.door_page_seconds,
+    )
     revisions = Revisions(desk)
     page = Page(desk, offered, described, Watching(services.follow, desk.read, metrics), revisions)
     routes = [*plain_routes(offered, described), *page.routes()]

@@ -115,6 +115,9 @@ class DoorSettings(Settings):
     door_call_seconds: Seconds = Field(
         600.0, ge=1, le=86_400, description="How long a call that answers once may take, and a whole review."
     )
+    door_page_seconds: Seconds = Field(
+        30.0, ge=1, le=600, description="How long a page may take to come: status 504."
+    )
     slow_consumer_seconds: Seconds = Field(
         30.0,
         ge=0.05,

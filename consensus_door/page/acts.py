@@ -1,7 +1,9 @@
 """What the page changes, by forms with their session's token: who is signed in, what becomes of runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -12,11 +14,14 @@ from consensus.v1 import identity_service_pb2, review_service_pb2
 from consensus_contract.errors import ConsensusError
 from consensus_door.leaving import while_there
 from consensus_door.page.desk import Desk, form_of, is_secure, local, seen
-from consensus_door.page.handlers import Form, foreign, of_own_form
+from consensus_door.page.handlers import Act, Again, Form, foreign, of_own_form, within
 from consensus_door.page.sessions import MOST_CREDENTIAL_CHARACTERS, Session
+from consensus_door.page.typed import Typed
 from consensus_door.problems import told_of
 from consensus_door.services.calling import Credential
 from consensus_rpc.errors import InvalidField
+
+_MAY_BE_DONE = frozenset({503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +39,35 @@ class Acts:
         ]
         if not self.desk.may_act:
             return signing
-        acts = {
-            "/runs": self._start,
-            "/runs/{run_id}/cancel": self._cancel,
-            "/runs/{run_id}/resume": self._resume,
-            "/runs/{run_id}/revise": self._revise,
-            "/runs/{run_id}/annotate": self._annotate,
+        acts: dict[str, tuple[Act, Again | None]] = {
+            "/runs": (self._start, self._again("idea", "new.html")),
+            "/runs/{run_id}/cancel": (self._cancel, None),
+            "/runs/{run_id}/resume": (self._resume, None),
+            "/runs/{run_id}/revise": (self._revise, self._again("notes", "revise.html")),
+            "/runs/{run_id}/annotate": (self._annotate, self._again("notes", "annotate.html")),
         }
         return [
             *signing,
-            *(Route(path, of_own_form(self.desk, act), methods=["POST"]) for path, act in acts.items()),
+            *(
+                Route(path, of_own_form(self.desk, act, again=again), methods=["POST"])
+                for path, (act, again) in acts.items()
+            ),
         ]
+
+    def _again(self, field: str, template: str) -> Again:
+        """Shows the form of this template, whose text stands in this field."""
+
+        def again(request: Request, form: Form, told: Mapping[str, Any]) -> Response:
+            typed = Typed(
+                form.get(field, ""),
+                form.get("user", ""),
+                # What may have been done already has no second effect.
+                form.get("key", "") if told["status"] in _MAY_BE_DONE else "",
+            )
+            values = {"typed": typed, "run_id": request.path_params.get("run_id", "")}
+            return self.desk.refused(request, template, values, told)
+
+        return again
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where a key is asked for."""
@@ -58,7 +81,8 @@ class Acts:
             if not self.desk.sessions.is_token(self.desk.sessions.of(request), form.get("token", "")):
                 return foreign(self.desk, request)
             credential = _credential(form.get("key", ""))
-            await self.desk.services.ask(identity_service_pb2.WhoAmIRequest(), credential)
+            asking = self.desk.services.ask(identity_service_pb2.WhoAmIRequest(), credential)
+            await within(self.desk.page_seconds, asking)
         except ConsensusError as error:
             told = told_of(error)
             return self.desk.sign_in(request, told["detail"], form.get("back", ""), told["status"])

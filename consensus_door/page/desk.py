@@ -24,12 +24,13 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Answers browsers; `may_act` is False where pages only show."""
+    """Answers browsers; `may_act` is False where pages only show. A page has `page_seconds` to come."""
 
     services: Services
     rendering: Rendering
     sessions: Sessions
     may_act: bool
+    page_seconds: float
 
     def session(self, request: Request) -> Session:
         """The browser's, or one that begins here.
@@ -82,6 +83,13 @@ class Desk:
         """The page to sign in at."""
         values = {"said": said, "back": local(back)}
         return self.page(request, "sign_in.html", values, status, _known(self, request))
+
+    def refused(
+        self, request: Request, template: str, values: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> Response:
+        """A form that was not taken, with what was typed into it."""
+        values = {**values, "told": told}
+        return self.page(request, template, values, told["status"], _known(self, request))
 
     async def read(self, run_id: str, credential: Credential) -> run_pb2.Run:
         """A run, whole.

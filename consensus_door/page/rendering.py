@@ -1,5 +1,6 @@
 """Templates into pages, and what browsers are told that a page may do."""
 
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from consensus_contract.characters import written_out
+from consensus_contract.sizes import IDEA_CHARACTERS
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'sha256-{style}'; connect-src 'self'; img-src 'self'; "
@@ -37,6 +39,8 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._environment.filters["shown"] = _shown
+        self._environment.globals["now_ms"] = lambda: time.time_ns() // 1_000_000
+        self._environment.globals["idea_characters"] = IDEA_CHARACTERS
         style = "".join((files(package) / name).read_text(encoding="utf-8") for package, name in _STYLES)
         self._environment.globals["style"] = Markup(style)  # noqa: S704 - our own files
         self._policy = _POLICY.format(style=b64encode(sha256(style.encode()).digest()).decode())

@@ -17,9 +17,11 @@ from consensus_contract.errors import ConsensusError
 from consensus_door.event_streams import event_stream
 from consensus_door.page.desk import Desk
 from consensus_door.page.handlers import shown
+from consensus_door.page.refreshing import LIVE, Refreshing
 from consensus_door.page.revisions import RevisionList, Revisions
 from consensus_door.page.run_list import CHOICES, read_runs
 from consensus_door.page.sessions import Session
+from consensus_door.page.typed import Typed
 from consensus_door.page.view import RunView, attempt_view, run_row, run_view
 from consensus_door.page.watching import Watching
 from consensus_door.plain.operations import Operation
@@ -70,17 +72,19 @@ class Page:
 
     async def new(self, request: Request) -> Response:
         """The form that starts a review."""
-        return self.desk.page(request, "new.html", {})
+        return self.desk.page(request, "new.html", {"typed": Typed(), "told": None})
 
     async def runs(self, request: Request) -> Response:
         """A page of runs."""
         query = {name: value for name, value in request.query_params.items() if value}
-        found = await read_runs(self.desk.services, self.desk.credential(request), query)
+        wanted = {name: value for name, value in query.items() if name != LIVE}
+        found = await read_runs(self.desk.services, self.desk.credential(request), wanted)
         token = found.next_page_token
         values = {
             "runs": [run_row(each) for each in found.runs],
             "looked_at": found.looked_at,
-            "chosen": {name: query.get(name, "") for name in CHOICES},
+            "chosen": {name: query.get(name, "") for name in (*CHOICES, LIVE)},
+            "refreshing": Refreshing.of(query),
             "next": f"/runs?{urlencode(query | {'page_token': token})}" if token else "",
         }
         return self.desk.page(request, "runs.html", values)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from consensus.v1 import attempt_pb2, panel_pb2, run_pb2
 from consensus_client.effective import effective_label
+from consensus_contract.steps import review_step
+from consensus_door.page.retries import Retries, Retry
 from consensus_report import text
 from consensus_report.html.decision import dissent, reasons, scale, verdicts
 from consensus_report.html.findings import findings_section
@@ -17,6 +20,8 @@ from consensus_report.suspicion import suspicion_words
 
 _TITLE_CHARACTERS = 140
 _MOST_CONCERNS = 3
+_NONE: Retries = {}
+_NO_RETRY = Retry(0, 0)
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -24,6 +29,7 @@ _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 class Column:
     """One persona of the panel, as far as it has come."""
 
+    persona_id: str
     name: str
     state: str
     """WAITING, ASKED, RETURNED or FAILED."""
@@ -32,9 +38,16 @@ class Column:
     recommendations: tuple[str, ...]
     asked: str
     """When, as an instant that browsers read; empty until then."""
+    asked_ms: int
+    """The same in milliseconds since 1970, which scripts count from; 0 until then."""
     seconds: str
     """From being asked to its answer, or giving up."""
-    attempts: int
+    attempts: str
+    """`attempt 2 of 4` while it is waited for, `2 attempts` afterwards; empty where the first was enough."""
+    again_ms: int
+    """When the call that failed is made again, in milliseconds since 1970; 0 where none is waited for."""
+    again: str
+    """The same as a time of day, in UTC."""
     cause: str
     carried_over: bool
 
@@ -125,8 +138,8 @@ def run_row(run: run_pb2.Run) -> RunRow:
     )
 
 
-def run_view(run: run_pb2.Run) -> RunView:
-    """A run, whole."""
+def run_view(run: run_pb2.Run, retries: Retries = _NONE) -> RunView:
+    """A run, whole, with what its events tell of calls that are made again."""
     decision = run.decision
     is_decided = run.HasField("decision")
     return RunView(
@@ -142,7 +155,7 @@ def run_view(run: run_pb2.Run) -> RunView:
         findings=joined(findings_section(run)),
         dissent=joined(dissent(decision)),
         people=_people(run),
-        columns=tuple(_columns(run)),
+        columns=tuple(_columns(run, retries)),
         failure=_failure(run),
         is_resumable=run.state == run_pb2.RUN_STATE_FAILED and run.failure.resumable,
         parent_run_id=run.parent_run_id,
@@ -185,25 +198,39 @@ def _failure(run: run_pb2.Run) -> str:
     return f"{reason(failure.reason)} at {failure.failed_step}: {failure.message}"
 
 
-def _columns(run: run_pb2.Run) -> Iterator[Column]:
+def _columns(run: run_pb2.Run, retries: Retries) -> Iterator[Column]:
     reviews = {each.persona_id: each for each in run.persona_reviews}
-    steps = {each.name: each for each in run.steps}
+    calls = {each.name: each.attempt_count for each in run.steps}
     names = {each.persona_id: each.display_name for each in run.specification.personas}
     for persona in run.turnout.personas:
-        review = reviews.get(persona.persona_id)
-        step = steps.get(f"review_{persona.persona_id}")
+        step = review_step(persona.persona_id)
+        review, state = reviews.get(persona.persona_id), _state(persona)
+        retry = retries.get(step, _NO_RETRY) if state == "ASKED" else _NO_RETRY
         yield Column(
+            persona_id=persona.persona_id,
             name=names.get(persona.persona_id) or persona.persona_id,
-            state=_state(persona),
+            state=state,
             score="" if review is None else text.score(review.confidence_score),
             concerns=_concerns(review),
             recommendations=() if review is None else tuple(review.recommendations[:_MOST_CONCERNS]),
             asked=persona.launch_time.ToJsonString() if persona.HasField("launch_time") else "",
+            asked_ms=persona.launch_time.ToMilliseconds(),
             seconds=_seconds(persona),
-            attempts=0 if step is None else step.attempt_count,
+            attempts=_attempts(run, state, max(calls.get(step, 0), retry.number)),
+            again_ms=retry.again_ms,
+            again=f"{datetime.fromtimestamp(retry.again_ms / 1000, UTC):%H:%M:%S}",
             cause=reason(persona.reason) if persona.HasField("fail_time") else "",
             carried_over=review is not None and bool(review.reused_from_run_id),
         )
+
+
+def _attempts(run: run_pb2.Run, state: str, count: int) -> str:
+    most = run.specification.retry_policy.max_retries + 1
+    if count < 2:
+        return ""
+    if state != "ASKED":
+        return text.count(count, "attempt")
+    return f"attempt {count}" + (f" of {most}" if count <= most else "")
 
 
 def _concerns(review: panel_pb2.PersonaReview | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from consensus.v1 import review_service_pb2, run_pb2
 from consensus_client.cursors import RunCursor
 from consensus_door.metrics import DoorMetrics
+from consensus_door.page.retries import Retries, retries_after
 from consensus_door.page.view import RunView, run_view
 from consensus_door.rpc.packed import turned
 from consensus_door.services.calling import Credential
@@ -32,7 +33,7 @@ class Watched:
         news.set()
 
     async def views(self, after: int) -> AsyncGenerator[RunView | None]:
-        """The run whenever it has come further than this event, and None for each sign of life between.
+        """The run whenever there is more of it than at this event, and None for each sign of life between.
 
         A watcher that is slow to take one gets the next as the run is then. Ends where the run completes.
 
@@ -40,11 +41,16 @@ class Watched:
             ConsensusError: it ended otherwise, or cannot be followed on.
         """
         assert self.following is not None
+        seen: RunView | None = None
         while True:
             news, view = self._news, self.view
-            if view is not None and view.last_sequence > after:
-                after = view.last_sequence
-                yield view
+            if view is not None and view is not seen:
+                # One that has come no further tells of a call that is made again.
+                is_again = seen is not None and view.last_sequence == after
+                seen = view
+                if is_again or view.last_sequence > after:
+                    after = view.last_sequence
+                    yield view
             elif self.following.done():
                 self.following.result()
                 return
@@ -97,12 +103,16 @@ class Watching:
         cursor = RunCursor(run_id)
         request = cursor.watch_request()
         assert request is not None
+        run = run_pb2.Run()
+        retries: Retries = {}
         async with aclosing(self._follow(request, credential)) as messages:
             async for message in messages:
-                list(cursor.take(message))
-                if watched.view is None or watched.view.last_sequence < cursor.after_sequence:
+                known, retries = retries, retries_after(retries, cursor.take(message))
+                is_behind = run.last_sequence < cursor.after_sequence
+                if is_behind:
                     run = await self._read(run_id, credential)
-                    watched.view = await turned(run.ByteSize(), run_view, run)
+                if is_behind or retries != known:
+                    watched.view = await turned(run.ByteSize(), run_view, run, retries)
                 watched.tell()
 
     def _forget(self, key: tuple[str, str], watched: Watched) -> None:

@@ -268,7 +268,7 @@ class Recording:
     # Ends that nobody asked for.
 
     def _on_change(self, head: RunHead) -> None:
-        if head.fencing_token != self._token:
+        if head.fencing_token > self._token:  # one that is lower was read before this owner had the run
             error = RunCancelled if head.state == names.CANCELLED else LeaseLost
             self._replies.put(error(run_id=self._run_id))
 

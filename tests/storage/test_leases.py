@@ -8,6 +8,8 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2
 from consensus.v1 import attempt_pb2, errors_pb2, run_event_pb2, run_pb2
 from consensus_contract.errors import IllegalState, LeaseLost, RunCancelled, RunNotFound
+from persistence_service.runs.form import names
+from persistence_service.runs.form.keys import RunHead
 from tests.support.records import (
     LONG_AGO,
     Service,
@@ -111,6 +113,16 @@ async def test_a_stale_token_is_refused_and_changes_nothing(service: Service) ->
         assert await service.run(worker.run_id) == before
         async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
             assert (await heir.record(happy_records()[0])).record_id == 2
+
+
+async def test_what_was_read_before_a_run_was_taken_over_ends_nobody_who_has_it_now(service: Service) -> None:
+    async with service.created() as worker:
+        await service.abandon(worker.run_id)
+        (claimed,) = await service.claim()
+    async with service.attached(worker.run_id, claimed.lease.fencing_token) as heir:
+        late = RunHead("default", worker.run_id, 1, names.RUNNING, worker.token)
+        service.runs.notifier.wake([late])
+        assert (await heir.record(happy_records()[0])).record_id == 2
 
 
 async def test_a_worker_that_lost_its_run_learns_of_it_without_a_write(

@@ -2,15 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from html import unescape
+from collections.abc import AsyncIterator, Iterator
+from html import escape, unescape
 
 import aiohttp
 import pytest
 
 from offline_model.control_client import ControlClient
 from offline_model.script import Rule
-from tests.integration.door.conftest import Door
+from tests.integration.door.conftest import Door, start_door
+from tests.support.pair import Pair
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_a_review_is_started_fills_while_it_is_watched_and_is_annotated(
     assert "id: " in said  # it was told of again
     assert said.endswith("event: end\ndata: over\n\n")
     page = await shown(browser, path)
-    assert page.count('<li class="returned">') == 5
+    assert page.count('<li class="returned"') == 5
     assert "<script>alert" not in page
     action = f"{path}/annotate"
     assert await sent(browser, action, hidden(page, action) | {"notes": "Asked again."}) == (303, path)
@@ -177,3 +178,82 @@ async def test_what_is_wrong_is_said_on_a_page(browser: aiohttp.ClientSession) -
     async with browser.post("/runs", data=form) as answer:
         assert answer.status == 400
         assert "review.idea" in await answer.text()
+
+
+async def test_what_was_typed_is_in_the_form_that_is_shown_again(
+    browser: aiohttp.ClientSession, idea: str
+) -> None:
+    form = hidden(await shown(browser, "/runs/new"), "/runs")
+    for wrong in ({"idea": "<b> 1\n2" * 10_000}, {"idea": "<b> 1\n2", "token": "0" * 64}):
+        async with browser.post("/runs", data=form | {"user": "ann"} | wrong) as answer:
+            assert answer.status in {400, 403}
+            again = await answer.text()
+        assert escape(wrong["idea"]) + "</textarea>" in again
+        assert 'name="user" maxlength="255" value="ann"' in again
+        assert hidden(again, "/runs")["token"] == form["token"]
+    path = await start(browser, idea)
+    await ended(browser, path)
+    for act, limit in (("revise", 20_000), ("annotate", 10_000)):
+        action = f"{path}/{act}"
+        notes = "x" * (limit + 1)
+        form = hidden(await shown(browser, path), action) | {"notes": notes}
+        async with browser.post(action, data=form) as answer:
+            assert answer.status == 400
+            again = await answer.text()
+        assert f'maxlength="{limit}">{notes}</textarea>' in again
+        assert await sent(browser, action, hidden(again, action) | {"notes": "Shorter."})
+
+
+async def test_a_run_that_failed_is_resumed_by_its_button(
+    door: Door, browser: aiohttp.ClientSession, idea: str, mark: str
+) -> None:
+    async with ControlClient(door.pair.model_url) as model:
+        await model.script(Rule(persona="critic", contains=mark, status=401))
+        path = await start(browser, idea)
+        await ended(browser, path)
+        action = f"{path}/resume"
+        form = hidden(await shown(browser, path), action)
+        assert form  # the button is there
+        await model.reset()
+    assert await sent(browser, action, form) == (303, path)
+    await ended(browser, path)
+    assert "COMPLETED" in await shown(browser, path)
+
+
+async def test_attempts_are_shown_with_their_tokens_and_time(
+    browser: aiohttp.ClientSession, idea: str
+) -> None:
+    path = await start(browser, idea)
+    await ended(browser, path)
+    rows = re.findall(
+        r"<tr>\s*<th scope=\"row\">(\w+)</th>(.*?)</tr>", await shown(browser, f"{path}/attempts"), re.DOTALL
+    )
+    assert len(rows) == 6
+    for step, row in rows:
+        cells = r"<td>1</td>.*<td>offline-rules</td><td>\d+\.\d s</td><td>[1-9]\d*</td><td>[1-9]\d*</td>"
+        assert re.search(cells, row, re.DOTALL), step
+
+
+@pytest.fixture(scope="session")
+def showing_door(door_pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """One that only shows."""
+    started = start_door(door_pair, tmp_path_factory.mktemp("showing_door"), DOOR_READ_ONLY="true")
+    try:
+        yield started
+    finally:
+        started.process.stop()
+
+
+async def test_where_the_page_only_shows_no_form_is_taken(
+    door: Door, browser: aiohttp.ClientSession, showing_door: Door, idea: str
+) -> None:
+    path = await start(browser, idea)
+    await ended(browser, path)
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(base_url=showing_door.url, cookie_jar=jar) as session:
+        token = hidden(await shown(session, f"{path}/journal"), f"{path}/journal")["token"]
+        assert "<textarea" not in await shown(session, path)
+        for each in ("/runs", *(f"{path}/{act}" for act in ("cancel", "resume", "revise", "annotate"))):
+            form = {"token": token, "key": "k", "idea": idea, "notes": "Asked again."}
+            assert (await sent(session, each, form))[0] in {404, 405}, each
+        assert "Asked again." not in await shown(session, path)

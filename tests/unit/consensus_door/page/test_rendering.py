@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consensus.v1 import decision_pb2, errors_pb2, panel_pb2, run_pb2
+from consensus_door.page.refreshing import LIVE, Refreshing
 from consensus_door.page.rendering import Rendering
 from consensus_door.page.revisions import RevisionList
 from consensus_door.page.run_list import CHOICES
@@ -85,9 +86,11 @@ def test_a_page_has_one_style_which_is_the_only_one_that_its_policy_allows(rende
 
 
 def test_nothing_but_the_page_itself_is_waited_for_before_it_is_painted(rendering: Rendering) -> None:
-    values = {"me": ME, "runs": [], "looked_at": 0, "next": "", "chosen": dict.fromkeys(CHOICES, "")}
-    page = bytes(rendering.page("runs.html", values).body).decode()
-    assert not re.search(r"<script|rel=\"stylesheet\"|@import|@font-face|url\(", page)
+    chosen = dict.fromkeys((*CHOICES, LIVE), "")
+    values = {"runs": [], "looked_at": 0, "next": "", "chosen": chosen, "refreshing": Refreshing.of({})}
+    page = bytes(rendering.page("runs.html", values | {"me": ME}).body).decode()
+    assert page.count("<script defer ") == 2
+    assert not re.search(r"<script (?!defer)|rel=\"stylesheet\"|@import|@font-face|url\(", page)
 
 
 def test_the_label_that_holds_is_shown_and_whose_it_is(rendering: Rendering) -> None:

@@ -35,7 +35,7 @@ class Pages:
 
 
 async def page(services: Any, query: bytes = b"") -> str:
-    desk = Desk(services, Rendering(), Sessions(), may_act=False)
+    desk = Desk(services, Rendering(), Sessions(), may_act=False, page_seconds=30)
     scope = {
         "type": "http", "method": "GET", "scheme": "http", "path": "/", "path_params": {"run_id": "r2"},
         "query_string": query, "headers": [],

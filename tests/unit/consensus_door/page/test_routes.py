@@ -24,7 +24,7 @@ NOBODY: Any = None  # but for their streams no services are asked
 
 def page(error: ConsensusError, *, may_act: bool = True) -> Page:
     """One before services that end each stream so."""
-    desk = Desk(NOBODY, Rendering(), Sessions(), may_act)
+    desk = Desk(NOBODY, Rendering(), Sessions(), may_act, page_seconds=30)
 
     async def follow(_: review_service_pb2.WatchRunRequest, __: Credential) -> AsyncGenerator[Any]:
         for each in (error,):

@@ -131,3 +131,25 @@ async def test_a_sign_of_life_is_passed_on() -> None:
             await settled()
             service.say(message())
             assert await waiting is None
+
+
+async def test_a_watcher_is_told_of_a_call_that_is_made_again_though_the_run_was_read_behind_it() -> None:
+    service = Service()
+    service.last_sequence = 2
+    with service.watching.of("run-1", ANN) as watched:
+        async with aclosing(watched.views(0)) as views:
+            assert await anext(views) is not None
+            failed = message(4)
+            failed.events[0].attempt_failed.step = "review_critic"
+            failed.events[0].attempt_failed.retry_delay.seconds = 1
+            service.last_sequence = 4
+            service.say(message(3))
+            await settled()
+            read = await anext(views)
+            assert read is not None
+            assert read.last_sequence == 4
+            service.say(failed)
+            again = await asyncio.wait_for(anext(views), 60)
+            assert again is not None
+            assert again.last_sequence == 4
+    assert service.read_by.count(ANN.text) == 2
