@@ -19,6 +19,7 @@ from consensus_contract.errors import (
     ConsensusError,
     IdempotencyKeyReused,
     LlmAuthentication,
+    LlmRequestRejected,
     QuorumNotMet,
     RunNotFound,
     run_failed,
@@ -238,6 +239,16 @@ FAILURES: dict[str, tuple[ConsensusError, int, tuple[str, ...]]] = {
         ("QUORUM_NOT_MET", "critic: LLM_TIMEOUT", f"resume {samples.RUN}", f"run {samples.RUN}"),
     ),
     "key": (LlmAuthentication(run_id=samples.RUN, resumable=True), 1, ("OPENAI_API_KEY", "resume")),
+    "address without /v1": (
+        LlmRequestRejected(run_id=samples.RUN, resumable=True, evidence={"cause": "path_not_found"}),
+        1,
+        ("LLM_REQUEST_REJECTED", "OPENAI_BASE_URL, which may lack its /v1", f"resume {samples.RUN}"),
+    ),
+    "model that is not there": (
+        LlmRequestRejected(run_id=samples.RUN, resumable=True, evidence={"cause": "model_not_found"}),
+        1,
+        ("LLM_REQUEST_REJECTED", "name a model that the provider has", f"resume {samples.RUN}"),
+    ),
     "fault of ours": (
         run_failed(errors_pb2.ERROR_REASON_INTERNAL, run_id=samples.RUN, resumable=True),
         1,

@@ -12,11 +12,14 @@ def demo(launcher: Launcher, *arguments: str, **settings: str) -> subprocess.Pop
 
 
 def test_one_review_runs_from_nothing_and_leaves_nothing_running(launcher: Launcher, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAX_RUNS_IN_FLIGTH=3\n", encoding="utf-8")
     process = demo(launcher, "--idea", SECURITY_RISK)
     children = children_of(process, 3)
     out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0
     assert "no OPENAI_API_KEY: the offline model answers, by rules" in err
+    assert "MAX_RUNS_IN_FLIGTH" in err
+    assert "MAX_RUNS_IN_FLIGHT" in err
     assert "REJECT" in out
     assert "security-critical" in out
     assert are_gone(children)
