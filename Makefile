@@ -60,6 +60,10 @@ test-pooled: $(READY) ## The storage tests, and a pair, through PgBouncer in tra
 test-distributed: $(READY) ## The storage tests as if PostgreSQL were distributed: a statement names one tenant
 	@TEST_DISTRIBUTED=1 $(PY) -m pytest tests/storage -k "not sqlite" $(ARGS)
 
+.PHONY: test-partitioned
+test-partitioned: $(READY) ## The storage tests on a PostgreSQL whose runs are partitioned by time
+	@TEST_PARTITIONED=1 $(PY) -m pytest tests/storage -k "not sqlite" $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## Run the whole fault suite, the slow cases that `test` leaves out included
 	@$(PY) -m pytest tests/faults -m "slow_fault or not slow_fault" $(ARGS)
@@ -163,6 +167,10 @@ $(VENV)/.bench: requirements-bench.lock $(READY)
 .PHONY: bench-lists
 bench-lists: $(READY) ## Lists over 1,000 beside 1,000,000 runs and events, page 1 beside page 1,000 (about a minute)
 	@$(PY) -m tests.benchmarks.lists
+
+.PHONY: bench-partitions
+bench-partitions: $(READY) ## Lists, watching, retention by 1 and 10 million runs (20 GB, 20 minutes); ARGS=--runs=N
+	@$(PY) -m tests.benchmarks.partitions $(ARGS)
 
 .PHONY: bench-page
 bench-page: $(READY) ## First paint of the list of 100,000 runs, and 200 watchers of one (< 5 minutes; needs Chromium)

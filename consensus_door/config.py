@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from consensus_rpc.channel.bearer import stays_here
+from consensus_rpc.channel.shard_map import ShardAddress, ShardMap, read_shard_map
 from consensus_rpc.process.settings import HostPort, Seconds, Settings, Target
 from consensus_rpc.process.settings_text import Allowed
 from consensus_rpc.process.settings_tls import (
@@ -81,9 +82,10 @@ class DoorSettings(Settings):
     door_review_address_certificate_file: PemFile | None = pem_file(_OWN_CERTIFICATE)
     door_review_address_key_file: PemFile | None = pem_file(KEY)
     door_review_address_name: str = Field("", max_length=255, description=_SERVER_NAME)
-    door_persistence_address: Target = Field(
+    door_persistence_address: ShardAddress = Field(
         "127.0.0.1:50052",
-        description="Where the door finds all other services: the address for callers.",
+        description="Where the door finds all other services: the address for callers; or where they are for"
+        " each tenant, as PERSISTENCE_ADDRESS says it.",
     )
     door_persistence_address_authority_file: PemFile | None = pem_file(_AUTHORITY, "DOOR_PERSISTENCE_ADDRESS")
     door_persistence_address_certificate_file: PemFile | None = pem_file(_OWN_CERTIFICATE)
@@ -139,18 +141,28 @@ class DoorSettings(Settings):
     def _plain_text_stays_here(self) -> Self:
         if self.listen_tls() is None:
             check_plain_text("DOOR_LISTEN", self.door_listen, is_allowed=self.allow_insecure)
-        ways = {
-            "DOOR_REVIEW_ADDRESS": (self.door_review_address, self.review_tls()),
-            "DOOR_PERSISTENCE_ADDRESS": (self.door_persistence_address, self.persistence_tls()),
-        }
-        for name, (address, tls) in ways.items():
-            # Callers' credentials go that way.
-            if tls is None and not (self.allow_insecure or stays_here(address)):
-                raise ValueError(
-                    f"{name}: given {address} without {name}_AUTHORITY_FILE, but plain text stays on the "
-                    "loopback; set it, or ALLOW_INSECURE=true (--insecure) where nobody else can listen"
-                )
+        self._check_way("DOOR_REVIEW_ADDRESS", self.door_review_address, self.review_tls())
+        self.shard_map()
         return self
+
+    def shard_map(self) -> ShardMap:
+        """Where the other services are now, for each tenant.
+
+        Raises:
+            ValueError: that cannot be read, or would take credentials off this machine in plain text.
+        """
+        found = read_shard_map(self.door_persistence_address)
+        for address in found.addresses():
+            self._check_way("DOOR_PERSISTENCE_ADDRESS", address, self.persistence_tls())
+        return found
+
+    def _check_way(self, name: str, address: str, tls: ChannelTls | None) -> None:
+        """Callers' credentials go that way."""
+        if tls is None and not (self.allow_insecure or stays_here(address)):
+            raise ValueError(
+                f"{name}: given {address} without {name}_AUTHORITY_FILE, but plain text stays on the "
+                "loopback; set it, or ALLOW_INSECURE=true (--insecure) where nobody else can listen"
+            )
 
     def listen_tls(self) -> ServerTls | None:
         """That of the address for callers."""

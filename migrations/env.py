@@ -8,6 +8,7 @@ The database is the one of the settings, unless `persistence_service.database.mi
 """
 
 from dataclasses import replace
+from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection, Engine
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from persistence_service.config import PersistenceSettings
 from persistence_service.database import Database
 from persistence_service.database.migrating import exclusive, set_limits
+from persistence_service.database.partitions import table_of
 from persistence_service.tables import metadata
 
 
@@ -24,12 +26,18 @@ def run_on(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         compare_type=True,
+        include_name=_is_described,
         render_as_batch=connection.dialect.name == "sqlite",
         transactional_ddl=True,
         transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _is_described(name: str | None, kind: str, _parents: Any) -> bool:
+    """Whether a table is to be compared: a partition is as its table is, which is."""
+    return kind != "table" or name is None or table_of(name) == name
 
 
 def run(engine: Engine) -> None:

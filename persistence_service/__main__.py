@@ -11,14 +11,18 @@ from consensus_rpc.server.server import run
 from persistence_service.commands import commands, load_settings, refusals_shown
 from persistence_service.copy_commands import commands as copy_commands
 from persistence_service.key_commands import app as key_commands
+from persistence_service.partition_command import commands as partition_command
 from persistence_service.serving import serve_until_stopped
+from persistence_service.tenant_commands import app as tenant_commands
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False
 )
 app.add_typer(commands)
 app.add_typer(copy_commands)
+app.add_typer(partition_command)
 app.add_typer(key_commands, name="key", help="Make and end access keys of callers.")
+app.add_typer(tenant_commands, name="tenant", help="Move a tenant to another database.")
 
 PortFile = Annotated[
     Path | None,

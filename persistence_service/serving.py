@@ -48,6 +48,7 @@ from persistence_service.drafts.repository import has_draft
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.drafts.submitting import submitted_text
 from persistence_service.events.servicer import EventServicer
+from persistence_service.housekeeping.partitions import make_ahead_for_ever
 from persistence_service.housekeeping.purging import PURGE_SECONDS, Retention, purge_for_ever
 from persistence_service.housekeeping.retentions import retentions
 from persistence_service.housekeeping.user_data import UserData
@@ -209,7 +210,10 @@ def _work(
     settings: PersistenceSettings, database: Database, checkpointer: Checkpointer | None
 ) -> list[Coroutine[Any, Any, None]]:
     """What goes on for as long as the service serves."""
-    work = [purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS)]
+    work = [
+        make_ahead_for_ever(database, PURGE_SECONDS),
+        purge_for_ever(database, _retentions(settings, database), PURGE_SECONDS),
+    ]
     if settings.metrics_listen:
         database.show_pool()
         work.append(show_open_runs(database))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from persistence_service.access import tables as access
 from persistence_service.content import tables as content
+from persistence_service.database import tables as moves
 from persistence_service.diagnostics import tables as diagnostics
 from persistence_service.drafts import tables as drafts
 from persistence_service.events import tables as events
@@ -37,6 +38,7 @@ __all__ = [
     "journal",
     "metadata",
     "metrics",
+    "moves",
     "outcomes",
     "paging",
     "panels",
@@ -83,6 +85,7 @@ WHOLE_ON_EACH_SERVER = frozenset(
         *("panels", "panel_revisions", "policies", "policy_revisions"),
         "access_keys",  # found by its id alone, which is unique among those of all tenants
         *("content_keys", "signing_keys"),  # of no tenant
+        "tenant_moves",  # asked by every call of one database among several; none is moved here
     }
 )
 """The tables that each server of a distributed database has a copy of."""

@@ -24,7 +24,13 @@ from consensus_rpc.server.server import Server, ServerOptions, run
 from consensus_rpc.telemetry.certificates import CertificateTelemetry
 from consensus_rpc.telemetry.log import configure_logging, get_logger
 from consensus_rpc.telemetry.tracing import configure_tracing
-from review_service.api.health import MODEL_HEALTH, PERSISTENCE_SERVICE, follow_health, follow_model
+from review_service.api.health import (
+    MODEL_HEALTH,
+    PERSISTENCE_SERVICE,
+    follow_health,
+    follow_model,
+    shard_health,
+)
 from review_service.api.model_routes import ModelRoutes
 from review_service.api.servicer import ReviewServicer
 from review_service.api.streams import Streams
@@ -38,6 +44,7 @@ from review_service.personas.panel import load_panel
 from review_service.record.access import KeysOfPersistence, enter_denials
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Ledger
+from review_service.record.shards import Shard, Shards, follow_map, follow_shards
 from review_service.runs.run import ModelSteps
 from review_service.runs.worker import Worker
 from review_service.steps.expander import Expander
@@ -77,18 +84,8 @@ async def main(
         Expander(runner), Reviewer(runner, panel), explains_in_traces=settings.trace_explanations
     )
 
-    channel = open_channel(
-        settings.persistence_address,
-        ChannelOptions(
-            retry_reads=_RETRY_READS,
-            connections=settings.persistence_connections,
-            tls=settings.persistence_tls(),
-            certificates=CertificateTelemetry(),
-        ),
-    )
-    gateway = PersistenceGateway(
-        persistence_service_pb2_grpc.PersistenceServiceStub(channel), settings.persistence_bearer()
-    )
+    shards = Shards(settings.shard_map(), partial(_open_shard, settings))
+    gateway = PersistenceGateway(shards, settings.persistence_bearer())
     denials = Denials(partial(enter_denials, gateway))
     ledger = Ledger(gateway, _lease_owner(), clock=asyncio.get_running_loop().time)
     worker = Worker(
@@ -110,6 +107,17 @@ async def main(
         guard=guard_of(settings, KeysOfPersistence(gateway), denials),
     )
     server.answer_health_of(MODEL_HEALTH)
+    shard_names = set[str]()
+
+    def know(shard: Shard) -> str:
+        name = shard_health(shard.address)
+        if name not in shard_names:
+            shard_names.add(name)
+            server.answer_health_of(name)
+        return name
+
+    for each in shards.all():
+        know(each)
     streams = Streams(
         gateway,
         worker,
@@ -121,14 +129,16 @@ async def main(
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(), server.grpc)
     review_service_pb2_grpc.add_ReviewServiceServicer_to_server(servicer, server.grpc)
 
-    async def report(serving: bool) -> None:
-        for name in SERVICES:
+    async def report(shard: Shard | None, serving: bool) -> None:
+        for name in SERVICES if shard is None else (know(shard),):
             await server.set_serving(name, serving)
 
     async def drain() -> None:
         await worker.drain(max(0.0, settings.drain_grace_seconds - _RELEASE_SECONDS))
 
-    health = in_background(follow_health(channel, report))
+    changed = asyncio.Event()
+    health = in_background(follow_shards(shards, changed, follow_health, report))
+    leading = in_background(follow_map(shards, settings.shard_map, changed.set))
     model_health = in_background(follow_model(model.is_answering, partial(server.set_serving, MODEL_HEALTH)))
     telling = in_background(denials.run())
     try:
@@ -137,14 +147,27 @@ async def main(
         worker.start_claiming()
         await server.serve(on_drain=drain, on_stop=lambda: asyncio.to_thread(stop_tracing))
     finally:
-        followers = (health, model_health, telling)
+        followers = (health, leading, model_health, telling)
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
         await worker.stop()
         await denials.flush()
-        await channel.close()
+        await shards.close()
         await model.aclose()
+
+
+def _open_shard(settings: ReviewSettings, address: str) -> Shard:
+    channel = open_channel(
+        address,
+        ChannelOptions(
+            retry_reads=_RETRY_READS,
+            connections=settings.persistence_connections,
+            tls=settings.persistence_tls(),
+            certificates=CertificateTelemetry(),
+        ),
+    )
+    return Shard(address, channel, persistence_service_pb2_grpc.PersistenceServiceStub(channel))
 
 
 def _fitted(settings: ReviewSettings, panel_size: int) -> ReviewSettings:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from consensus_rpc.access.settings import AccessSettings
 from consensus_rpc.channel.bearer import Bearer, stays_here
+from consensus_rpc.channel.shard_map import ShardAddress, ShardMap, read_shard_map
 from consensus_rpc.process.descriptors import connections_carried
 from consensus_rpc.process.settings import (
     MAX_HEARTBEAT_SECONDS,
@@ -15,7 +16,6 @@ from consensus_rpc.process.settings import (
     HostPort,
     Hundredths,
     Seconds,
-    Target,
     WorkerCount,
 )
 from consensus_rpc.process.settings_text import Allowed
@@ -53,10 +53,11 @@ class ReviewSettings(AccessSettings):
     review_listen_certificate_file: PemFile | None = pem_file(CERTIFICATE, "REVIEW_LISTEN")
     review_listen_key_file: PemFile | None = pem_file(KEY)
     review_listen_authority_file: PemFile | None = pem_file(AUTHORITY)
-    persistence_address: Target = Field(
+    persistence_address: ShardAddress = Field(
         "127.0.0.1:50053",
         description="Where PersistenceService is, its PERSISTENCE_INTERNAL_LISTEN; `dns:///name:port` spreads"
-        " over all of its replicas.",
+        " over all of its replicas. Or where it is for each tenant: a map, or `@` and a file of entries,"
+        " which is read again when it changes.",
     )
     persistence_address_authority_file: PemFile | None = pem_file(
         "Authority (PEM) of its certificate; empty: plain text."
@@ -241,10 +242,20 @@ class ReviewSettings(AccessSettings):
     def _plain_text_stays_here(self) -> Self:
         if self.listen_tls() is None:
             check_plain_text("REVIEW_LISTEN", self.review_listen, is_allowed=self.allow_insecure)
-        is_encrypted = self.persistence_tls() is not None
-        if self.persistence_key and not (is_encrypted or stays_here(self.persistence_address)):
-            raise ValueError("PERSISTENCE_KEY: leaves this machine over TLS alone; see PERSISTENCE_ADDRESS_*")
+        self.shard_map()
         return self
+
+    def shard_map(self) -> ShardMap:
+        """Where each tenant's PersistenceService is now.
+
+        Raises:
+            ValueError: that cannot be read, or would take a key off this machine in plain text.
+        """
+        found = read_shard_map(self.persistence_address)
+        is_encrypted = self.persistence_tls() is not None
+        if self.persistence_key and not (is_encrypted or all(map(stays_here, found.addresses()))):
+            raise ValueError("PERSISTENCE_KEY: leaves this machine over TLS alone; see PERSISTENCE_ADDRESS_*")
+        return found
 
     def listen_tls(self) -> ServerTls | None:
         """That of the address for callers."""

@@ -74,6 +74,8 @@ from consensus_contract.errors.services import (
     InternalError,
     LockTimeout,
     PersistenceUnavailable,
+    TenantElsewhere,
+    TenantFrozen,
 )
 from consensus_contract.errors.spending import SpendCapReached
 
@@ -137,6 +139,8 @@ __all__ = [
     "RunNotFound",
     "SequenceOutOfRange",
     "SpendCapReached",
+    "TenantElsewhere",
+    "TenantFrozen",
     "class_for_reason",
     "reason_name",
     "reason_number",

@@ -43,6 +43,33 @@ class PersistenceUnavailable(ConsensusError):
         super().__init__("the persistence service is unavailable", retry_after_seconds=retry_after_seconds)
 
 
+class TenantFrozen(ConsensusError):
+    """The tenant is being moved: it is read, and nothing of it is changed; nothing was written."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_TENANT_FROZEN
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(
+            "the tenant is being moved to another persistence service, and is not changed meanwhile",
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class TenantElsewhere(ConsensusError):
+    """The tenant was moved away, or has come and is not open yet; nothing was written."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_TENANT_ELSEWHERE
+    default_retry_after_seconds = 1.0
+
+    def __init__(self, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(
+            "the tenant is served by another persistence service", retry_after_seconds=retry_after_seconds
+        )
+
+
 class AuditCheckpointsOff(ConsensusError):
     """The service has no key to sign checkpoints with, or no file to keep them in."""
 

@@ -73,10 +73,10 @@ class Forwarded:
         Raises:
             ConnectError: what the service, or the door, refuses it with.
         """
-        channel: Any = self.services.channels[self.where]
         try:
             raw = await to_binary(packed, GetMessageClass(self.method.input_type))
             credential = self._credential(context)
+            channel: Any = await self.services.way(self.where, credential)
             call = channel.unary_unary(self.path)(
                 raw,
                 **options_for(credential, _seconds_left(context), ceiling_seconds=self.services.call_seconds),
@@ -97,10 +97,10 @@ class Forwarded:
             ConnectError: likewise.
         """
         kind = GetMessageClass(self.method.output_type)
-        channel: Any = self.services.channels[self.where]
         try:
             raw = await to_binary(packed, GetMessageClass(self.method.input_type))
             credential = self._credential(context)
+            channel: Any = await self.services.way(self.where, credential)
             call = channel.unary_stream(self.path)(raw, **options_for(credential, _seconds_left(context)))
             is_first = True
             async with aclosing(self.services.until_drained(self.path, call)) as messages:

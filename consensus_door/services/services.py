@@ -10,11 +10,13 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from consensus.v1 import identity_service_pb2
 from consensus_client.options import published_config
 from consensus_door.config import DoorSettings
 from consensus_door.metrics import DoorMetrics
 from consensus_door.services.addresses import Method, Where, method_of
 from consensus_door.services.calling import Credential, options_for
+from consensus_door.services.tenant_ways import TenantWays
 from consensus_rpc.channel.channels import ChannelOptions, ChannelTls, open_channel
 from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.errors import ShuttingDown, Unauthenticated
@@ -22,6 +24,7 @@ from consensus_rpc.server.admission import Admission
 from consensus_rpc.telemetry.certificates import CertificateTelemetry
 
 _HEALTH_SECONDS = 2.0
+_SERVING = "SERVING"
 _HEALTH_PATH = "/grpc.health.v1.Health/Check"
 
 
@@ -29,7 +32,8 @@ _HEALTH_PATH = "/grpc.health.v1.Health/Check"
 class Services:
     """Where everything is asked; calls begin no new stream once `draining`."""
 
-    channels: dict[Where, grpc.aio.Channel]
+    review: grpc.aio.Channel
+    persistence: TenantWays
     identified: frozenset[Where]
     """Where the door shows a certificate: a call without a credential would be made in that name."""
     streams: Admission
@@ -44,14 +48,13 @@ class Services:
         Raises:
             BadMaterial: a file of the settings cannot be used.
         """
-        ways = {
-            Where.REVIEW: (settings.door_review_address, settings.review_tls()),
-            Where.PERSISTENCE: (settings.door_persistence_address, settings.persistence_tls()),
-        }
+        ways = {Where.REVIEW: settings.review_tls(), Where.PERSISTENCE: settings.persistence_tls()}
+        to_persistence = _options(ways[Where.PERSISTENCE])
         return cls(
-            channels={where: open_channel(address, _options(tls)) for where, (address, tls) in ways.items()},
+            review=open_channel(settings.door_review_address, _options(ways[Where.REVIEW])),
+            persistence=TenantWays(settings.shard_map, lambda each: open_channel(each, to_persistence)),
             identified=frozenset(
-                where for where, (_, tls) in ways.items() if tls is not None and tls.files.certificate
+                where for where, tls in ways.items() if tls is not None and tls.files.certificate
             ),
             streams=Admission(settings.door_max_streams),
             draining=draining,
@@ -61,8 +64,28 @@ class Services:
 
     async def close(self) -> None:
         """Ends what is under way."""
-        for channel in self.channels.values():
-            await channel.close()
+        await self.persistence.close()
+        await self.review.close()
+
+    async def way(self, where: Where, credential: Credential) -> grpc.aio.Channel:
+        """The channel to what the caller's tenant is served by.
+
+        Raises:
+            ConsensusError: the review service does not say whose the credential is.
+        """
+        if where is Where.REVIEW:
+            return self.review
+        return await self.persistence.of(credential, self._tenant)
+
+    async def _tenant(self, credential: Credential) -> str:
+        """The review service serves all tenants, and knows whose each credential is."""
+        request = identity_service_pb2.WhoAmIRequest()
+        method = method_of(request.DESCRIPTOR)
+        self.check(Where.REVIEW, credential)
+        answer: identity_service_pb2.WhoAmIResponse = await self._asked(
+            self.review, method, request, credential
+        )
+        return answer.tenant
 
     def check(self, where: Where, credential: Credential) -> None:
         """Lets nobody call in the name of the door's own certificate.
@@ -80,7 +103,10 @@ class Services:
             ConsensusError: what the service, or the way to it, says.
         """
         method = self._checked(request, credential)
-        call = self.channels[method.where].unary_unary(
+        return await self._asked(await self.way(method.where, credential), method, request, credential)
+
+    async def _asked(self, channel: Any, method: Method, request: Message, credential: Credential) -> Any:
+        call = channel.unary_unary(
             method.path,
             request_serializer=type(request).SerializeToString,
             response_deserializer=method.answer.FromString,
@@ -95,11 +121,13 @@ class Services:
             ConsensusError: as of `ask`; ShuttingDown where the door drains.
         """
         method = self._checked(request, credential)
-        call = self.channels[method.where].unary_stream(
+        channel = await self.way(method.where, credential)
+        stream: Any = channel.unary_stream(
             method.path,
             request_serializer=type(request).SerializeToString,
             response_deserializer=method.answer.FromString,
-        )(request, **options_for(credential))
+        )
+        call = stream(request, **options_for(credential))
         async with aclosing(self.until_drained(method.path, call)) as messages:
             while True:
                 with contract_errors():
@@ -154,8 +182,16 @@ class Services:
             self.streams.leave()
 
     async def health(self, where: Where) -> str:
-        """What a service says of itself: `SERVING`, `NOT_SERVING`, or the code of a failed call."""
-        stub: Any = health_pb2_grpc.HealthStub(self.channels[where])
+        """What a service says of itself: `SERVING`, `NOT_SERVING`, or the code of a failed call.
+
+        Of several persistence services one that serves is enough: tenants at the others alone are harmed.
+        """
+        channels = [self.review] if where is Where.REVIEW else self.persistence.all()
+        told = await asyncio.gather(*map(self._health_at, channels))
+        return next((each for each in told if each == _SERVING), told[0])
+
+    async def _health_at(self, channel: grpc.aio.Channel) -> str:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             with self.metrics.call(_HEALTH_PATH):
                 answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)

@@ -138,7 +138,7 @@ class Server:
             write_port_file(self._options.port_file, [each.address for each in self._listeners])
 
     def answer_health_of(self, name: str) -> None:
-        """A further name for health checks, apart from the server's own health; called before `start`."""
+        """A further name for health checks, apart from the server's own health."""
         self._health.know_apart(name)
 
     async def set_serving(self, name: str, serving: bool) -> None:

@@ -45,6 +45,8 @@ SELECT create_reference_table('policy_revisions')
     WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'policy_revisions'::regclass);
 SELECT create_reference_table('signing_keys')
     WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'signing_keys'::regclass);
+SELECT create_reference_table('tenant_moves')
+    WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'tenant_moves'::regclass);
 
 -- A tenant's rows of all these tables are on one server: each is distributed by `tenant`, in one group. The
 -- first makes the group; runs and drafts come before the tables whose triggers look at them. No foreign key

@@ -10,6 +10,7 @@ from consensus_rpc.server.identity import UserBound
 from persistence_service.access import changing
 from persistence_service.access.repository import NewKey
 from persistence_service.database import Database
+from persistence_service.database.admission import require_open
 from persistence_service.journal.entries import NOBODY
 
 
@@ -36,6 +37,7 @@ def make_key(
     shown, made = new_key()
 
     def unit(connection: Connection) -> None:
+        require_open(connection, tenant)
         now = database.now(connection)
         key = NewKey(
             tenant=tenant,
@@ -62,6 +64,7 @@ def end_key(database: Database, tenant: str, key_id: str) -> None:
     """
 
     def unit(connection: Connection) -> None:
+        require_open(connection, tenant)
         changing.revoke(database.now, connection, tenant, key_id, NOBODY, database.now(connection))
 
     database.unit_of_work(unit, isolation="READ COMMITTED", resource="access_keys")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from consensus_contract.errors import AccessKeyNotFound
 from consensus_rpc.server.identity import UserBound
 from persistence_service.access.tables import KEYS
+from persistence_service.database.admission import UNREAD
 from persistence_service.paging.keyset import beyond
 from persistence_service.schema.base import insert
 
@@ -18,7 +19,8 @@ Row = Mapping[Any, Any]
 USE_GRAIN = timedelta(hours=1)
 """How coarse the time of the last use is: one write an hour for each key."""
 
-_BY_ID = select(*KEYS.c).where(KEYS.c.key_id == bindparam("key_id"))
+# The keys of a tenant that was moved away are good where it is, and may have been ended there since.
+_BY_ID = select(*KEYS.c).where(KEYS.c.key_id == bindparam("key_id"), KEYS.c.tenant.not_in(UNREAD))
 _ONE = and_(KEYS.c.tenant == bindparam("of_tenant"), KEYS.c.key_id == bindparam("of_key"))
 _LOCK = select(*KEYS.c).where(_ONE).with_for_update()
 _OF_TENANT = select(*KEYS.c).where(KEYS.c.tenant == bindparam("of_tenant"))
@@ -53,7 +55,7 @@ class NewKey:
 
 
 def find(connection: Connection, key_id: str) -> Row | None:
-    """A key of whichever tenant."""
+    """A key of whichever tenant that is served here."""
     return connection.execute(_BY_ID, {"key_id": key_id}).mappings().one_or_none()
 
 

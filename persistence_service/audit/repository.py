@@ -13,12 +13,14 @@ from sqlalchemy import (
     Select,
     exists,
     literal_column,
+    or_,
     select,
     tuple_,
 )
 
 from consensus_journal import Entry, StreamHead
 from persistence_service.audit.filter import EntryFilter
+from persistence_service.database.tables import TENANT_MOVES
 from persistence_service.journal.entries import RUN_STREAMS
 from persistence_service.journal.packing import unpack
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
@@ -26,6 +28,7 @@ from persistence_service.runs.form.tables import RunRow
 from persistence_service.schema.scalars import microseconds
 from persistence_service.schema.visibility import everything
 
+_MOVED = select(TENANT_MOVES.c.tenant)
 _ENTRY = AUDIT_LOG.c
 _JOURNAL = JournalRow.__table__.c
 _HEAD = StreamHeadRow.__table__.c
@@ -142,11 +145,15 @@ def headless_streams(connection: Connection, tenant: str) -> list[AuditedStream]
 
 
 def grown_heads(connection: Connection, since: datetime | None) -> list[StreamHead]:
-    """Heads of all tenants that moved at that instant or later; None: all of them."""
+    """Heads of all tenants that moved at that instant or later; None: all of them.
+
+    Those of a tenant that was brought here since are all new here.
+    """
     others, runs = _HEADS, _HEADS_OF_RUNS
     if since is not None:
-        others = others.where(_HEAD.update_time >= since)
-        runs = runs.where(_RUN.update_time >= since)
+        brought = _MOVED.where(TENANT_MOVES.c.change_time >= since)
+        others = others.where(or_(_HEAD.update_time >= since, _HEAD.tenant.in_(brought)))
+        runs = runs.where(or_(_RUN.update_time >= since, _RUN.tenant.in_(brought)))
     return _heads(connection, others) + _heads(connection, runs)
 
 

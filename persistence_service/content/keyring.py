@@ -101,6 +101,18 @@ class Keyring:
         log.error("content_not_opened", column=column, key_id=key_id, has_key=key is not None)
         raise DatabaseError
 
+    def take_up(self, rows: Sequence[StoredKey]) -> None:
+        """Opens what is sealed with these too, before they are committed.
+
+        Raises:
+            KeyFileError: the operator's file is not there, not as it should be, or does not open them.
+        """
+        if not rows:
+            return
+        if self._path is None:
+            raise KeyFileError("CONTENT_KEYS_FILE is not set, and content is encrypted")
+        self._take_up(rows, read_key_file(self._path))
+
     def _looked_up(self, key_id: str) -> bytes | None:
         """A key that another replica has made since; None where there is none, or the file cannot be used."""
         if self._path is None:

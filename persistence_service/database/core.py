@@ -18,7 +18,7 @@ from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
 from persistence_service.database.faults import DatabaseFault, classify, first_line
 from persistence_service.database.filelock import FileLock
-from persistence_service.database.migrating import bring_to_head
+from persistence_service.database.migrating import bring_to_head, require_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer, Watch
 from persistence_service.database.pool import Pool
@@ -34,6 +34,7 @@ from persistence_service.schema.sealed import Sealer, use_sealer
 
 log = get_logger()
 _CLOCK = select(CLOCK)
+_BESIDE_SECONDS = 30
 
 
 class Database:
@@ -102,7 +103,7 @@ class Database:
 
     def use_sealer(self, sealer: Sealer) -> None:
         """Says who encrypts the columns of content, on all connections."""
-        for engine in (self._engine, self._own_engine):
+        for engine in (self._engine, self._own_engine, self._direct_engine):
             use_sealer(engine.dialect, sealer)
         if self._replica is not None:
             self._replica.use_sealer(sealer)
@@ -204,6 +205,22 @@ class Database:
         """
         try:
             self._hold_file(wait_for_file)
+            yield self._direct_engine
+        finally:
+            self.close()
+
+    @contextmanager
+    def beside(self) -> Iterator[Engine]:
+        """An engine for a command that writes beside the service, past a pooler; SQLite's file stays its own.
+
+        Raises:
+            StartRefused: the schema is another than this release's.
+        """
+        if self.backend == "sqlite":
+            event.listen(self._direct_engine, "connect", _wait_patiently)
+        try:
+            with self._direct_engine.connect() as connection:
+                require_head(connection)
             yield self._direct_engine
         finally:
             self.close()
@@ -345,6 +362,11 @@ class Database:
 
     def _cut(self) -> int:
         return self._connections.cut() + self._own_connections.cut()
+
+
+def _wait_patiently(connection: Any, _entry: object) -> None:
+    """The service writes all the time, and has the lock for moments."""
+    connection.execute(f"PRAGMA busy_timeout = {_BESIDE_SECONDS * 1000}").close()
 
 
 def _stored_file(options: DatabaseOptions, *engines: Engine) -> StoredFile | None:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
 from persistence_service.database.options import DatabaseOptions, names_several_hosts
+from persistence_service.database.preceding import send_together
 from persistence_service.database.session import session_settings
 from persistence_service.database.tenants import DISTRIBUTED
 from persistence_service.database.visible import EVERY_TENANT, session_statements, show_rows
@@ -108,6 +109,8 @@ def _listen(
         event.listen(engine, "begin", _begin_sqlite)
     elif options.sets_in_transactions and shows_every_tenant:
         event.listen(engine, "begin", lambda connection: show_rows(connection, EVERY_TENANT, role))
+    if options.backend == "postgresql" and not options.distributed:
+        send_together(engine)
 
 
 def _prepare_postgresql(

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
+from persistence_service.database.partitions import table_of
 from persistence_service.database.tenants import by_tenant, is_distributed
 from persistence_service.schema.sealed import ContentColumn
 
@@ -166,9 +167,10 @@ def _execute_together(connection: Connection, parts: Sequence[_Part]) -> int:
 
 
 def _table_of(error: IntegrityError) -> str | None:
-    """The table whose constraint was broken, as PostgreSQL says it."""
+    """The table whose constraint was broken, where PostgreSQL may say which of its partitions."""
     diagnosis: Any = getattr(error.orig, "diag", None)
-    return getattr(diagnosis, "table_name", None)
+    name = getattr(diagnosis, "table_name", None)
+    return None if name is None else table_of(name)
 
 
 def _json_value(value: object) -> str:

@@ -78,6 +78,18 @@ def _bring_to_head(engine: Engine, direct: Engine, *, migrate: bool) -> None:
             )
 
 
+def require_head(connection: Connection) -> None:
+    """Lets a command go on whose statements are of this release's schema.
+
+    Raises:
+        StartRefused: the database has another.
+    """
+    if (revision := current_revision(connection)) != head_revision():
+        raise StartRefused(
+            f"the schema is at revision {revision or 'none'}, and this release's is {head_revision()}"
+        )
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Runs the revisions up to that one; whoever else is at it is waited for."""
     command.upgrade(_config(engine), revision)

@@ -36,7 +36,10 @@ def _remove_file(path: Path) -> None:
 
 def _drop_all(connection: Connection) -> None:
     quote = connection.dialect.identifier_preparer.quote
-    for name in inspect(connection).get_table_names():
-        connection.exec_driver_sql(f"DROP TABLE {quote(name)} CASCADE")
+    there = inspect(connection)
+    for name in there.get_view_names():
+        connection.exec_driver_sql(f"DROP VIEW {quote(name)} CASCADE")
+    for name in there.get_table_names():  # a partition is gone with its table
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote(name)} CASCADE")
     for signature in connection.execute(_FUNCTIONS).scalars().all():
         connection.exec_driver_sql(f"DROP FUNCTION {signature} CASCADE")

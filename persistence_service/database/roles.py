@@ -10,6 +10,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, Engine, text
 
 from persistence_service.database.migrating import exclusive, set_limits
+from persistence_service.database.partitions import grants, is_partitioned
 from persistence_service.database.startup import Rights
 
 _READ = ("schema_compatibility", "alembic_version", "audit_log")
@@ -50,5 +51,6 @@ def _statements(
         *(f"GRANT SELECT ON {name} TO {both}" for name in _READ),
         *(f"GRANT {', '.join(allowed)} ON {table} TO {both}" for table, allowed in rights.items()),
         *(f"GRANT DELETE ON {table} TO {quote(writer)}" for table in sorted(removed)),
+        *(grants(quote(writer)) if is_partitioned(connection) else ()),
         *(f"ALTER POLICY every_tenant ON {table} TO CURRENT_USER, {quote(writer)}" for table in others),
     ]

@@ -17,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from consensus_contract.errors import DatabaseError, DatabaseUnavailable, LockTimeout
 from consensus_rpc.backoff import Backoff, Chance
 from consensus_rpc.telemetry.log import get_logger
+from persistence_service.database.admission import admit
 from persistence_service.database.contention import (
     count_lock_timeout,
     count_retry,
@@ -27,7 +28,6 @@ from persistence_service.database.engine import READ_ONLY, SQLITE_BUSY_TIMEOUT_M
 from persistence_service.database.faults import DatabaseFault, classify, code_of, refusal
 from persistence_service.database.options import Backend
 from persistence_service.database.overseer import CUT_AFTER_SECONDS, Overseer, UnitEnded, Watch
-from persistence_service.database.visible import show_rows
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
 Connect = Callable[[], AbstractContextManager[Connection]]
@@ -144,8 +144,8 @@ class Units:
         with self._turn(terms), connect() as pooled:
             connection = self._configured(pooled, terms)
             with _watched(connection, terms), connection.begin():
-                if terms.tenant and self._backend == "postgresql":
-                    show_rows(connection, terms.tenant, self._writer_role)
+                if terms.tenant:
+                    admit(connection, terms.tenant, self._writer_role, read_only=terms.read_only)
                 result = fn(connection)
                 terms.watch.commits()
             if terms.watch.is_trial and terms.watch.asked_at is not None:

@@ -14,10 +14,8 @@ EVERY_TENANT = "*"
 
 SETTING = "consensus.tenant"
 
-_OF_TENANT = text(f"SELECT set_config('{SETTING}', :tenant, true)")
-_OF_EVERY_TENANT = text(f"SELECT set_config('role', :role, true), set_config('{SETTING}', :tenant, true)")
-
-
+_OF_TENANT = f"SELECT set_config('{SETTING}', %(tenant)s, true)"
+_OF_EVERY_TENANT = f"SELECT set_config('role', %(role)s, true), set_config('{SETTING}', %(tenant)s, true)"
 # What a function sets stays with the server that was asked; this goes to all that have rows.
 _OF_TENANT_EVERYWHERE = text(f"SET LOCAL {SETTING} = :tenant")
 
@@ -28,10 +26,14 @@ def show_rows(connection: Connection, tenant: str, role: str) -> None:
         if tenant == EVERY_TENANT and role:
             connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"').close()
         connection.execute(_OF_TENANT_EVERYWHERE, {"tenant": tenant}).close()
-    elif tenant == EVERY_TENANT and role:
-        connection.execute(_OF_EVERY_TENANT, {"role": role, "tenant": tenant}).close()
-    else:
-        connection.execute(_OF_TENANT, {"tenant": tenant}).close()
+        return
+    statement = show_rows_statement(tenant, role)
+    connection.exec_driver_sql(statement, {"role": role, "tenant": tenant}).close()
+
+
+def show_rows_statement(tenant: str, role: str) -> str:
+    """What does that on one server, with the parameters `tenant` and `role`."""
+    return _OF_EVERY_TENANT if tenant == EVERY_TENANT and role else _OF_TENANT
 
 
 def session_statements(role: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, func, inspect, literal_column, select, table, text
 
+from persistence_service.database.partitions import table_of
 from persistence_service.runs.form.tables import RunRow
 from persistence_service.schema.visibility import visible
 
@@ -18,9 +19,11 @@ COUNTED_EXACTLY = 100_000
 _OLDEST_QUEUED = visible(
     select(func.min(RunRow.create_time)).where(RunRow.state == literal_column("'QUEUED'"))
 )
+# Of a partitioned table the sum over its parts.
 _ESTIMATE = text(
-    "SELECT greatest(reltuples, n_live_tup)::bigint FROM pg_class JOIN pg_stat_user_tables ON relid = oid "
-    "WHERE oid = to_regclass(quote_ident(:name))"
+    "SELECT sum(greatest(reltuples, n_live_tup))::bigint FROM pg_class "
+    "JOIN pg_stat_user_tables ON relid = oid WHERE relkind = 'r' "
+    "AND to_regclass(quote_ident(:name)) IN (oid, (SELECT inhparent FROM pg_inherits WHERE inhrelid = oid))"
 )
 
 
@@ -50,7 +53,11 @@ def size_bytes(connection: Connection) -> int:
 
 def table_sizes(connection: Connection) -> list[TableSize]:
     """Every table by name; no table costs more than counting `COUNTED_EXACTLY` rows on PostgreSQL."""
-    return [_table_size(connection, name) for name in sorted(inspect(connection).get_table_names())]
+    return [
+        _table_size(connection, name)
+        for name in sorted(inspect(connection).get_table_names())
+        if table_of(name) == name  # a partition counts with its table
+    ]
 
 
 def oldest_queued_run_time(connection: Connection) -> datetime | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import EVERY_TENANT, Database
+from persistence_service.database.admission import ON_THEIR_WAY, closed_tenants
 from persistence_service.journal.append import DatabaseClock
 
 log = get_logger()
@@ -47,14 +48,22 @@ def in_days(count: int) -> timedelta | None:
 async def purge_all(database: Database, retention: Retention, clock: DatabaseClock | None = None) -> int:
     """Deletes all rows that are too old, a batch per transaction, so that nobody waits for long; how many.
 
+    None while a tenant is on the move: what is exported must be what is imported.
+
     `clock` is the database's unless given.
     """
     if retention.age is None:
         return 0
     now, age, total = clock or database.now, retention.age, 0
     purged = retention.purged or PURGED.labels(retention.table)
+
+    def purge_some(connection: Connection) -> int:
+        if any(state in ON_THEIR_WAY for state in closed_tenants(connection).values()):
+            return 0
+        return retention.purge_some(connection, now(connection) - age, retention.batch)
+
     while count := await database.run(
-        lambda connection: retention.purge_some(connection, now(connection) - age, retention.batch),
+        purge_some,
         tenant=EVERY_TENANT,
         isolation="READ COMMITTED",
         resource=retention.table,

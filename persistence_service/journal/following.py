@@ -77,7 +77,7 @@ class Following(Generic[Event, Response]):
             ShuttingDown: the process drains.
             ConsensusError: what reading raises.
         """
-        with notifier.following(key, self._hear):
+        with notifier.following(key, self._hear, self._news.set):
             self._stopping.add_done_callback(self._hear)
             try:
                 await self._follow(after)

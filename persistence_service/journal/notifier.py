@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import EVERY_TENANT, Database
+from persistence_service.database.admission import unread_tenants
 
 log = get_logger()
 
@@ -44,11 +45,12 @@ FindHeads = Callable[[Connection, Sequence[Key]], Sequence[HeadType]]
 class Subscription(Generic[HeadType]):
     """One follower of one key."""
 
-    __slots__ = ("_on_change", "head", "key")
+    __slots__ = ("_on_change", "head", "key", "leave")
 
-    def __init__(self, key: Key, on_change: Callable[[HeadType], None]) -> None:
+    def __init__(self, key: Key, on_change: Callable[[HeadType], None], on_leave: Callable[[], None]) -> None:
         self.key = key
         self.head: HeadType | None = None
+        self.leave = on_leave
         self._on_change = on_change
 
     def tell(self, head: HeadType) -> None:
@@ -83,9 +85,16 @@ class Notifier(Generic[HeadType]):
                 await self._poller
 
     @contextlib.contextmanager
-    def following(self, key: Key, on_change: Callable[[HeadType], None]) -> Iterator[None]:
-        """Calls `on_change` on the loop for every newer head, until the end of the block."""
-        subscription = Subscription(key, on_change)
+    def following(
+        self,
+        key: Key,
+        on_change: Callable[[HeadType], None],
+        on_leave: Callable[[], None] = lambda: None,
+    ) -> Iterator[None]:
+        """Calls `on_change` on the loop for every newer head, until the end of the block; and `on_leave` once
+        the key's tenant was moved away, so that no head will come any more.
+        """
+        subscription = Subscription(key, on_change, on_leave)
         self._followers.setdefault(key, set()).add(subscription)
         try:
             yield
@@ -116,8 +125,8 @@ class Notifier(Generic[HeadType]):
 
     async def _poll_some(self, keys: Sequence[Key]) -> None:
         try:
-            heads = await self._database.run(
-                lambda connection: self._find_heads(connection, keys),
+            heads, gone = await self._database.run(
+                lambda connection: (self._find_heads(connection, keys), unread_tenants(connection)),
                 tenant=EVERY_TENANT,
                 read_only=True,
                 resource="what is followed",
@@ -126,3 +135,7 @@ class Notifier(Generic[HeadType]):
             log.debug("poll_failed", reason=error.reason_name)
             return
         self.wake(heads)
+        for key in keys:
+            if key[0] in gone:
+                for subscription in tuple(self._followers.get(key, ())):
+                    subscription.leave()

@@ -38,7 +38,6 @@ class RunAccess:
         terms = BatchTerms(
             Rules(lease, options.max_take_overs),
             timedelta(seconds=options.idempotency_key_ttl_seconds),
-            database.now,
             writing.outage,
             options.caps,
             options.tells_ends,

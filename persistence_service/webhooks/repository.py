@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
+from persistence_service.database.admission import AFTER_FENCE, CLOSED
 from persistence_service.database.tenants import OldestLocked, OldestRemoved
 from persistence_service.journal.append import DatabaseClock, append
 from persistence_service.journal.entries import NOBODY, EntrySeverity, NewEntry
@@ -19,7 +20,9 @@ from persistence_service.webhooks.tables import (
 
 WEBHOOK_GIVEN_UP = "webhook.given_up"
 
-_WAITS = DELIVERIES.c.settle_time.is_(None)
+# Those of a tenant that is on the move wait until it has arrived.
+_STAYS = DELIVERIES.c.tenant.not_in(CLOSED)
+_WAITS = and_(DELIVERIES.c.settle_time.is_(None), _STAYS)
 _NOW = bindparam("now", type_=DELIVERIES.c.create_time.type)
 
 _WAITING = select(
@@ -29,7 +32,9 @@ _WAITING = select(
 _LOCK_DUE = OldestLocked(
     select(
         *DELIVERIES.primary_key, DELIVERIES.c.message, DELIVERIES.c.create_time, DELIVERIES.c.attempt_count
-    ).where(_WAITS, DELIVERIES.c.next_attempt_time <= _NOW),
+    )
+    .where(_WAITS, DELIVERIES.c.next_attempt_time <= _NOW)
+    .execution_options(**AFTER_FENCE),
     [DELIVERIES.c.next_attempt_time],
     [*DELIVERIES.primary_key],
 )
@@ -53,6 +58,7 @@ _SETTLE = (
         next_attempt_time=bindparam("next", type_=DELIVERIES.c.next_attempt_time.type),
         last_failure=func.coalesce(bindparam("failed"), DELIVERIES.c.last_failure),
     )
+    .execution_options(**AFTER_FENCE)
 )
 _PURGE = OldestRemoved(
     DELIVERIES,
@@ -122,7 +128,11 @@ def hold_due(connection: Connection, clock: DatabaseClock, hold: timedelta, max_
 
 
 def settle(connection: Connection, clock: DatabaseClock, settlements: Iterable[Settlement]) -> None:
-    """Writes down what became of attempts, and enters into the audit trail what is given up."""
+    """Writes down what became of attempts, and enters into the audit trail what is given up.
+
+    What became of one whose tenant was frozen meanwhile is not: it is tried again where the tenant arrives.
+    Needs READ COMMITTED.
+    """
     now, given_up = clock(connection), []
     for each in settlements:
         there = connection.execute(_SETTLE, _settled(each, now)).rowcount

@@ -1,4 +1,4 @@
-"""ReviewService serves while PersistenceService does: its health, followed; and, apart, the model's."""
+"""ReviewService serves while a PersistenceService does: their health, followed; and, apart, the model's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus_rpc.telemetry.log import get_logger
+from review_service.record.shards import Shard
 
 PERSISTENCE_SERVICE = "consensus.internal.v1.PersistenceService"
 MODEL_HEALTH = "consensus.v1.ReviewService/model"
@@ -23,9 +24,14 @@ _LOOK_SECONDS = 1.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-async def follow_health(channel: grpc.aio.Channel, report: Callable[[bool], Awaitable[None]]) -> None:
-    """Reports whether persistence serves, at once and at every change, until it is cancelled."""
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no Watch of asyncio channels
+def shard_health(address: str) -> str:
+    """What health checks ask for who want to know of one persistence service among several."""
+    return f"consensus.v1.ReviewService/persistence/{address}"
+
+
+async def follow_health(shard: Shard, report: Callable[[bool], Awaitable[None]]) -> None:
+    """Reports whether a persistence service serves, at once and at every change, until it is cancelled."""
+    stub: Any = health_pb2_grpc.HealthStub(shard.channel)  # its stubs know no Watch of asyncio channels
     request = health_pb2.HealthCheckRequest(service=PERSISTENCE_SERVICE)
     while True:
         try:

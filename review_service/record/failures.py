@@ -14,6 +14,8 @@ from consensus_contract.errors import (
     PersistenceUnavailable,
     PolicyUnknown,
     SpendCapReached,
+    TenantElsewhere,
+    TenantFrozen,
 )
 from consensus_rpc.backoff import Backoff
 from consensus_rpc.channel.status import error_from_rpc
@@ -39,6 +41,8 @@ _PASSING = (
     PersistenceUnavailable,
     PolicyUnknown,  # of a persistence that is older than this service, until it is replaced
     ShuttingDown,
+    TenantElsewhere,  # until the map leads where it has arrived
+    TenantFrozen,
 )
 _REFUSALS_OF_US = (Unauthenticated, CredentialEnded, CredentialExposed, PermissionDenied)
 _OURS = (CallDeadlineExceeded, MessageTooLarge)

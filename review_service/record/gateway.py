@@ -1,5 +1,6 @@
 """Every call to PersistenceService, typed: for whom, for how long, and what its failures mean here."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -11,14 +12,12 @@ from consensus_rpc.channel.bearer import Bearer
 from consensus_rpc.channel.channels import call_metadata, call_options
 from consensus_rpc.channel.deadline import TimeLeft
 from review_service.record.failures import persistence_errors
+from review_service.record.shards import Shard, Shards, Stub
 
 if TYPE_CHECKING:
     import grpc
 
-    from consensus.internal.v1 import persistence_service_pb2_grpc
-
 # In the stubs for type checkers only.
-Stub: TypeAlias = "persistence_service_pb2_grpc.PersistenceServiceAsyncStub"
 RecordStream: TypeAlias = (
     "grpc.aio.StreamStreamCall[persistence_service_pb2.RecordRunRequest,"
     " persistence_service_pb2.RecordRunResponse]"
@@ -53,18 +52,18 @@ class Caller:
 
 
 class PersistenceGateway:
-    """The one object that speaks to PersistenceService. One per process.
+    """The one object that speaks to PersistenceService, each tenant's to its own. One per process.
 
     What answers with one message raises a ConsensusError: what the service refuses with,
     PersistenceUnavailable when it is away, CallDeadlineExceeded when the time is over. Of a stream,
     `stream.read` raises it.
     """
 
-    __slots__ = ("_bearer", "_stub")
+    __slots__ = ("_bearer", "_shards")
 
-    def __init__(self, stub: Stub, bearer: Bearer | None = None) -> None:
+    def __init__(self, shards: Shards, bearer: Bearer | None = None) -> None:
         """`bearer` is this service's own credential, where its certificate is none."""
-        self._stub = stub
+        self._shards = shards
         self._bearer = bearer
 
     async def get_run(self, caller: Caller, run_id: str, *, show_deleted: bool = False) -> run_pb2.Run:
@@ -72,7 +71,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.GetRunRequest(
             scope=caller.scope, run_id=run_id, show_deleted=show_deleted
         )
-        return (await self._asked(self._stub.GetRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).GetRun, request, caller.left)).run
 
     async def get_reviewed_run(self, caller: Caller, run_id: str) -> run_pb2.Run:
         """A run with all of its reviews, however large they are together."""
@@ -103,14 +102,14 @@ class PersistenceGateway:
             idempotency=claim,
             parent_run_id=parent_run_id,
         )
-        return await self._asked(self._stub.GetPanel, request, caller.left)
+        return await self._asked(self._of(caller).GetPanel, request, caller.left)
 
     async def get_policy(self, caller: Caller, policy_id: str, revision: str) -> policy_pb2.Policy:
         """A policy, whole."""
         request = persistence_service_pb2.GetPolicyRequest(
             scope=caller.scope, policy_id=policy_id, revision=revision
         )
-        answer = await self._asked(self._stub.GetPolicy, request, caller.left)
+        answer = await self._asked(self._of(caller).GetPolicy, request, caller.left)
         return answer.policy
 
     async def list_runs(
@@ -123,7 +122,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await self._asked(self._stub.ListRuns, asked, caller.left)
+        return await self._asked(self._of(caller).ListRuns, asked, caller.left)
 
     async def list_attempts(
         self, caller: Caller, request: review_service_pb2.ListAttemptsRequest
@@ -135,7 +134,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await self._asked(self._stub.ListAttempts, asked, caller.left)
+        return await self._asked(self._of(caller).ListAttempts, asked, caller.left)
 
     async def list_persona_reviews(
         self, caller: Caller, request: review_service_pb2.ListPersonaReviewsRequest
@@ -147,7 +146,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return await self._asked(self._stub.ListPersonaReviews, asked, caller.left)
+        return await self._asked(self._of(caller).ListPersonaReviews, asked, caller.left)
 
     def export_runs(self, caller: Caller, request: review_service_pb2.ExportRunsRequest) -> ExportStream:
         """All runs that a filter lets through; to be cancelled by who reads it."""
@@ -157,7 +156,7 @@ class PersistenceGateway:
             page_token=request.page_token,
             show_deleted=request.show_deleted,
         )
-        return self._stub.ExportRuns(asked, **call_options(caller.left, bearer=self._bearer))
+        return self._of(caller).ExportRuns(asked, **call_options(caller.left, bearer=self._bearer))
 
     def watch_run(
         self, caller: Caller, run_id: str, after_sequence: int, *, show_deleted: bool = False
@@ -166,7 +165,10 @@ class PersistenceGateway:
         request = persistence_service_pb2.WatchRunRequest(
             scope=caller.scope, run_id=run_id, after_sequence=after_sequence, show_deleted=show_deleted
         )
-        return self._stub.WatchRun(request, **call_options(caller.left, bearer=self._bearer))
+        shard = self._shards.of(caller.scope.tenant)
+        watch = shard.stub.WatchRun(request, **call_options(caller.left, bearer=self._bearer))
+        shard.keep(caller.scope.tenant, watch)
+        return watch
 
     async def create_run(
         self,
@@ -184,21 +186,21 @@ class PersistenceGateway:
             idempotency=claim,
             carried_reviews=carried_reviews,
         )
-        return (await self._asked(self._stub.CreateRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).CreateRun, request, caller.left)).run
 
     async def cancel_run(self, caller: Caller, run_id: str, claim: Claim | None = None) -> run_pb2.Run:
         """The run, CANCELLED."""
         request = persistence_service_pb2.CancelRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await self._asked(self._stub.CancelRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).CancelRun, request, caller.left)).run
 
     async def resume_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, QUEUED again."""
         request = persistence_service_pb2.ResumeRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await self._asked(self._stub.ResumeRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).ResumeRun, request, caller.left)).run
 
     async def annotate_decision(
         self, caller: Caller, run_id: str, notes: str, claim: Claim | None
@@ -207,20 +209,20 @@ class PersistenceGateway:
         request = persistence_service_pb2.AnnotateDecisionRequest(
             scope=caller.scope, run_id=run_id, decision_notes=notes, idempotency=claim
         )
-        return (await self._asked(self._stub.AnnotateDecision, request, caller.left)).run
+        return (await self._asked(self._of(caller).AnnotateDecision, request, caller.left)).run
 
     async def delete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         """The run, deleted; it can be restored for a while."""
         request = persistence_service_pb2.DeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await self._asked(self._stub.DeleteRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).DeleteRun, request, caller.left)).run
 
     async def undelete_run(self, caller: Caller, run_id: str, claim: Claim | None) -> run_pb2.Run:
         request = persistence_service_pb2.UndeleteRunRequest(
             scope=caller.scope, run_id=run_id, idempotency=claim
         )
-        return (await self._asked(self._stub.UndeleteRun, request, caller.left)).run
+        return (await self._asked(self._of(caller).UndeleteRun, request, caller.left)).run
 
     async def delete_user_data(
         self, caller: Caller, user: str, claim: Claim | None
@@ -229,7 +231,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.DeleteUserDataRequest(
             scope=caller.scope, user=user, idempotency=claim
         )
-        return await self._asked(self._stub.DeleteUserData, request, caller.left)
+        return await self._asked(self._of(caller).DeleteUserData, request, caller.left)
 
     async def undelete_user_data(
         self, caller: Caller, deletion_id: str, claim: Claim | None
@@ -237,7 +239,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.UndeleteUserDataRequest(
             scope=caller.scope, deletion_id=deletion_id, idempotency=claim
         )
-        return await self._asked(self._stub.UndeleteUserData, request, caller.left)
+        return await self._asked(self._of(caller).UndeleteUserData, request, caller.left)
 
     async def get_draft_text(
         self, caller: Caller, draft_id: str, user: str, claim: Claim | None
@@ -246,7 +248,7 @@ class PersistenceGateway:
         request = persistence_service_pb2.GetDraftTextRequest(
             scope=caller.scope, draft_id=draft_id, user=user, idempotency=claim
         )
-        return await self._asked(self._stub.GetDraftText, request, caller.left)
+        return await self._asked(self._of(caller).GetDraftText, request, caller.left)
 
     async def record_expansion(
         self, caller: Caller, expansion_id: str, attempts: Sequence[attempt_pb2.Attempt]
@@ -255,33 +257,63 @@ class PersistenceGateway:
         request = persistence_service_pb2.RecordExpansionRequest(
             scope=caller.scope, expansion_id=expansion_id, attempts=attempts
         )
-        answer = await self._asked(self._stub.RecordExpansion, request, caller.left)
+        answer = await self._asked(self._of(caller).RecordExpansion, request, caller.left)
         return answer.refused_attempts
 
+    def shards_with_work(self) -> Sequence[Shard]:
+        """Whom to ask for work: of several those that serve, as last heard."""
+        shards = self._shards.all()
+        return shards if len(shards) == 1 else [each for each in shards if each.is_serving]
+
     async def claim_runs(
-        self, lease_owner: str, max_count: int, seconds: float
+        self, shard: Shard, lease_owner: str, max_count: int, seconds: float
     ) -> list[persistence_service_pb2.ClaimedRun]:
         """Queued and abandoned runs that this release can decide, granted to this owner."""
         request = persistence_service_pb2.ClaimRunsRequest(
             lease_owner=lease_owner, max_count=max_count, policy_versions=POLICY_VERSIONS
         )
-        return list((await self._asked(self._stub.ClaimRuns, request, seconds)).runs)
+        return list((await self._asked(shard.stub.ClaimRuns, request, seconds)).runs)
 
-    def record_run(self) -> RecordStream:
-        """The stream on which one run is recorded; it has no deadline of its own."""
-        return self._stub.RecordRun(metadata=call_metadata(self._bearer))
+    def record_run(self, tenant: str, granted_by: Shard | None = None) -> RecordStream:
+        """The stream on which one run is recorded, where it was granted; it has no deadline of its own."""
+        shard = granted_by or self._shards.of(tenant)
+        return shard.stub.RecordRun(metadata=call_metadata(self._bearer))
 
     async def authenticate_key(
         self, key_id: str, secret_digest: bytes
     ) -> persistence_service_pb2.AuthenticateKeyResponse:
-        """What a caller's key comes to."""
+        """What a caller's key comes to; whose it is, is what is asked, so all are asked.
+
+        Where nobody who answers knows it, and somebody does not answer, that is what is raised.
+        """
         request = persistence_service_pb2.AuthenticateKeyRequest(key_id=key_id, secret_digest=secret_digest)
-        return await self._asked(self._stub.AuthenticateKey, request, _ACCESS_SECONDS)
+        asked = [
+            self._asked(shard.stub.AuthenticateKey, request, _ACCESS_SECONDS) for shard in self._shards.all()
+        ]
+        found: list[persistence_service_pb2.AuthenticateKeyResponse] = []
+        failure: BaseException | None = None
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                failure = failure or answer
+            else:
+                found.append(answer)
+        known = next((each for each in found if each.HasField("key") or each.tenant), None)
+        if known is None and failure is not None:
+            raise failure
+        return known or found[0]
 
     async def record_denials(self, denials: Sequence[persistence_service_pb2.Denial]) -> None:
-        """Returns once the denials are durable."""
-        request = persistence_service_pb2.RecordDenialsRequest(denials=denials)
-        await self._asked(self._stub.RecordDenials, request, _ACCESS_SECONDS)
+        """Returns once the denials are durable, each where its tenant is."""
+        by_address: dict[str, list[persistence_service_pb2.Denial]] = {}
+        for each in denials:
+            by_address.setdefault(self._shards.of(each.tenant).address, []).append(each)
+        for shard in self._shards.all():
+            if some := by_address.get(shard.address):
+                request = persistence_service_pb2.RecordDenialsRequest(denials=some)
+                await self._asked(shard.stub.RecordDenials, request, _ACCESS_SECONDS)
+
+    def _of(self, caller: Caller) -> Stub:
+        return self._shards.of(caller.scope.tenant).stub
 
     async def _asked(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, left: TimeLeft) -> A:
         with persistence_errors():

@@ -21,6 +21,7 @@ from review_service.record.gateway import PersistenceGateway, RecordStream, Scop
 from review_service.record.lease import Lease
 from review_service.record.outbox import Outbox, Publish, Refusals
 from review_service.record.run_ledger import RunLedger
+from review_service.record.shards import Shard
 from review_service.record.stream import Request, Response, open_stream, read
 
 _log = get_logger()
@@ -57,6 +58,14 @@ class Attached(Begun):
     recorded: persistence_service_pb2.RunAttached
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A run that was granted to this process, and who granted it."""
+
+    run: persistence_service_pb2.ClaimedRun
+    shard: Shard
+
+
 class Ledger:
     """Opens the ledgers of runs for this process.
 
@@ -69,6 +78,7 @@ class Ledger:
         self._gateway = gateway
         self._lease_owner = lease_owner
         self._clock = clock
+        self._turn = 0
 
     async def create(
         self, run: NewRun, publish: Publish, *, answer_within: float | None
@@ -102,15 +112,18 @@ class Ledger:
         ledger = self._started(run.scope, run.run_id, stream, begun.lease, sent_at, deadline, outbox)
         return Begun(ledger, deadline, refused=begun.ack.refused_attempts)
 
-    async def attach(self, claimed: persistence_service_pb2.ClaimedRun) -> Attached:
+    async def attach(self, granted: Granted) -> Attached:
         """Goes on with a run that was granted to this process.
 
         Raises:
             ConsensusError: what persistence refuses with, such as LeaseLost; PersistenceUnavailable.
         """
+        claimed = granted.run
         first = self._attach_request(claimed.scope, claimed.run_id, claimed.lease.fencing_token)
         sent_at = self._clock()
-        stream, answer = await open_stream(self._gateway, first, answer_within=_ATTACH_SECONDS)
+        stream, answer = await open_stream(
+            self._gateway, first, answer_within=_ATTACH_SECONDS, granted_by=granted.shard
+        )
         recorded = await _whole(stream, _expected(stream, answer, "attached").attached)
         outbox = Outbox(claimed.run_id, last_record_id=recorded.last_record_id)
         deadline = sent_at + seconds(recorded.time_to_deadline)
@@ -119,13 +132,32 @@ class Ledger:
         )
         return Attached(ledger, deadline, recorded)
 
-    async def claim(self, max_count: int) -> list[persistence_service_pb2.ClaimedRun]:
+    async def claim(self, max_count: int) -> list[Granted]:
         """Asks for work: queued and abandoned runs, granted to this process.
+
+        Of several persistence services each is asked in turn; one that is away keeps nobody from the others.
 
         Raises:
             ConsensusError: what persistence refuses with; PersistenceUnavailable when it is away.
         """
-        return await self._gateway.claim_runs(self._lease_owner, max_count, _CLAIM_SECONDS)
+        shards = self._gateway.shards_with_work()
+        self._turn += 1
+        granted: list[Granted] = []
+        for index in range(len(shards)):
+            shard = shards[(self._turn + index) % len(shards)]
+            try:
+                granted += await self._claim_at(shard, max_count - len(granted))
+            except ConsensusError as error:
+                if len(shards) == 1:
+                    raise
+                _log.warning("claim_failed", reason=error.reason_name, address=shard.address)
+            if len(granted) >= max_count:
+                break
+        return granted
+
+    async def _claim_at(self, shard: Shard, max_count: int) -> list[Granted]:
+        runs = await self._gateway.claim_runs(shard, self._lease_owner, max_count, _CLAIM_SECONDS)
+        return [Granted(run, shard) for run in runs]
 
     def _attach_request(self, scope: Scope, run_id: str, token: int) -> Request:
         return Request(

@@ -9,6 +9,7 @@ from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import PersistenceUnavailable
 from review_service.record.failures import persistence_errors
 from review_service.record.gateway import PersistenceGateway, RecordStream
+from review_service.record.shards import Shard
 
 Request = persistence_service_pb2.RecordRunRequest
 Response = persistence_service_pb2.RecordRunResponse
@@ -18,15 +19,22 @@ Q = TypeVar("Q")
 
 
 async def open_stream(
-    gateway: PersistenceGateway, first: Request, *, answer_within: float | None
+    gateway: PersistenceGateway,
+    first: Request,
+    *,
+    answer_within: float | None,
+    granted_by: Shard | None = None,
 ) -> tuple[RecordStream, Response]:
     """Opens a stream with its first message, and waits for the first answer, at most so many seconds.
+
+    `granted_by` has just granted the run; else it is where its tenant is.
 
     Raises:
         PersistenceUnavailable: when there is no server, or no answer in time.
         ConsensusError: what the persistence service refuses with.
     """
-    stream = gateway.record_run()
+    begin = first.create if first.HasField("create") else first.attach
+    stream = gateway.record_run(begin.scope.tenant, granted_by)
     try:
         async with asyncio.timeout(answer_within):
             await write(stream, first)

@@ -12,7 +12,7 @@ from consensus_rpc.errors import Overloaded, ShuttingDown
 from consensus_rpc.server.background import in_background
 from consensus_rpc.telemetry.fault_trace import fault_trace
 from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_logger
-from review_service.record.ledger import Begun, Ledger, NewRun
+from review_service.record.ledger import Begun, Granted, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
 from review_service.runs.counting import GIVEN_BACK, RUNS_IN_FLIGHT, RUNS_LEFT, RUNS_LIMIT
@@ -142,11 +142,11 @@ class Worker:
         finally:
             execution.events.stop()
 
-    async def _go_on(self, claimed: persistence_service_pb2.ClaimedRun) -> None:
-        bind_contextvars(run_id=claimed.run_id)
-        bind_request_id(claimed.scope.request_id)
+    async def _go_on(self, granted: Granted) -> None:
+        bind_contextvars(run_id=granted.run.run_id)
+        bind_request_id(granted.run.scope.request_id)
         try:
-            attached = await self._ledger.attach(claimed)
+            attached = await self._ledger.attach(granted)
             _log.info("run_attached", last_sequence=attached.recorded.run.last_sequence)
             await self._conduct(attached.ledger, ReviewRun.attached(self._steps, attached))
         except ConsensusError as error:

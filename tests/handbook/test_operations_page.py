@@ -145,4 +145,5 @@ def test_the_page_leads_from_an_empty_folder_through_an_incident(machine: Machin
 
 
 def test_every_block_of_the_page_is_run() -> None:
-    assert Page("operations.md").not_run_by(Path(__file__).parent) == []
+    elsewhere = [ROOT / "tests" / "faults" / "test_moving_tenants.py"]
+    assert Page("operations.md").not_run_by([*Path(__file__).parent.glob("*.py"), *elsewhere]) == []

@@ -3,12 +3,14 @@
 The schema is made once per test process and copied: a file on SQLite, a template on PostgreSQL. With
 `TEST_POOLED=1` (`make test-pooled`) services reach PostgreSQL through PgBouncer in transaction mode; what a
 test itself looks at it sees directly. With `TEST_DISTRIBUTED=1` (`make test-distributed`) they take
-PostgreSQL for distributed by tenant, and every statement of theirs is held against the rule for that.
+PostgreSQL for distributed by tenant, and every statement of theirs is held against the rule for that. With
+`TEST_PARTITIONED=1` (`make test-partitioned`) runs are partitioned on PostgreSQL.
 """
 
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ from persistence_service.runs.form.options import RunOptions
 from tests.support import postgres
 from tests.support.deciding import decision_stub, policy_stub
 from tests.support.one_tenant import Watched, watched
+from tests.support.partitions import partition_by_day
 from tests.support.pgbouncer import Poolers
 from tests.support.records import Service
 
+IS_PARTITIONED = os.environ.get("TEST_PARTITIONED") == "1"
 IS_POOLED = os.environ.get("TEST_POOLED") == "1"
 IS_DISTRIBUTED = os.environ.get("TEST_DISTRIBUTED") == "1"
 _poolers = Poolers()
@@ -77,6 +81,8 @@ def postgres_template(postgres_server: postgres.Server) -> Iterator[str]:
     """The name of a database with the schema in it."""
     url = postgres_server.create_database()
     make_schema(url)
+    if IS_PARTITIONED:
+        partition_by_day(url, timedelta(0))
     yield url.rpartition("/")[2]
     postgres_server.drop_database(url)
 

@@ -238,7 +238,7 @@ def creation(tenant: str, number: int) -> Create:
 def sent_for(database: Database, operations: Sequence[Operation]) -> list[str]:
     """The statements of a batch with these operations, in one transaction."""
     own, sent = database.dedicated(), list[str]()
-    terms = BatchTerms(Rules(timedelta(seconds=30), 3), timedelta(days=1), database.now)
+    terms = BatchTerms(Rules(timedelta(seconds=30), 3), timedelta(days=1))
 
     def look(_connection: Connection, _cursor: Any, text: str, *_: Any) -> None:
         sent.extend(text.split("; "))

@@ -37,6 +37,7 @@ CHECKS = text(
 )
 PROTECTED = text(
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relrowsecurity AND relforcerowsecurity "
+    "AND NOT relispartition "
     "AND relnamespace = 'public'::regnamespace ORDER BY relname COLLATE \"C\""
 )
 SET_TENANT = text("SELECT set_config('consensus.tenant', :tenant, true)")

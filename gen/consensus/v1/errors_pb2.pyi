@@ -344,6 +344,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
     Metadata: `key_id`.
     """
+    ERROR_REASON_TENANT_FROZEN: _ErrorReason.ValueType  # 65
+    """UNAVAILABLE: the tenant is being moved to another persistence service, and nothing of it
+    is changed meanwhile; nothing was written, so that no key is needed to ask again. Reads
+    go on. With google.rpc.RetryInfo.
+    """
+    ERROR_REASON_TENANT_ELSEWHERE: _ErrorReason.ValueType  # 66
+    """UNAVAILABLE: the tenant is not served here: it was moved to another persistence service,
+    or has come from one and is not open yet; nothing was written. With google.rpc.RetryInfo:
+    who looks its address up anew finds it where it is.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a call or a run failed. Each comment begins with the
@@ -636,5 +646,15 @@ much, or empty for a user.
 ERROR_REASON_ACCESS_KEY_ENDED: ErrorReason.ValueType  # 64
 """FAILED_PRECONDITION: the access key has expired or was revoked; nothing was written.
 Metadata: `key_id`.
+"""
+ERROR_REASON_TENANT_FROZEN: ErrorReason.ValueType  # 65
+"""UNAVAILABLE: the tenant is being moved to another persistence service, and nothing of it
+is changed meanwhile; nothing was written, so that no key is needed to ask again. Reads
+go on. With google.rpc.RetryInfo.
+"""
+ERROR_REASON_TENANT_ELSEWHERE: ErrorReason.ValueType  # 66
+"""UNAVAILABLE: the tenant is not served here: it was moved to another persistence service,
+or has come from one and is not open yet; nothing was written. With google.rpc.RetryInfo:
+who looks its address up anew finds it where it is.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

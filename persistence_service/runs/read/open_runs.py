@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, literal_column, sel
 
 from consensus_contract.errors import ConsensusError
 from persistence_service.database import EVERY_TENANT, Database
+from persistence_service.database.admission import UNREAD
 from persistence_service.runs.form import names
 from persistence_service.runs.form.tables import RUNS
 from persistence_service.schema.visibility import visible
@@ -29,7 +30,10 @@ _OLDEST_QUEUED = Gauge(
 # Literals, so that both databases see that the index of open runs serves.
 _SOME_OPEN = (
     visible(select(RUNS.c.state, RUNS.c.create_time))
-    .where(RUNS.c.state.in_([literal_column("'QUEUED'"), literal_column("'RUNNING'")]))
+    .where(
+        RUNS.c.state.in_([literal_column("'QUEUED'"), literal_column("'RUNNING'")]),
+        RUNS.c.tenant.not_in(UNREAD),  # what a tenant has left behind goes on elsewhere
+    )
     .order_by(RUNS.c.create_time)
     .limit(bindparam("most", type_=Integer))
     .subquery()

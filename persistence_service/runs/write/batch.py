@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from consensus_contract.errors import ConsensusError, IllegalState, RunNotFound
 from consensus_rpc.errors import InvalidField
-from persistence_service.journal.append import DatabaseClock
 from persistence_service.journal.entries import Columns, run_stream
 from persistence_service.journal.stream import all_entries
 from persistence_service.runs.form import event_types, names
@@ -61,7 +60,7 @@ from persistence_service.runs.write.writing import Outage
 
 @dataclass(frozen=True, slots=True)
 class BatchTerms:
-    """What a batch needs to know; `clock` is the database's.
+    """What a batch needs to know.
 
     `outage` says, from the instant and the length of a lease, in which span a lease may have ended that is
     not to be granted yet.
@@ -69,7 +68,6 @@ class BatchTerms:
 
     rules: Rules
     key_ttl: timedelta
-    clock: DatabaseClock
     outage: Callable[[datetime, timedelta], Outage | None] = lambda _now, _lease: None
     caps: Caps | None = None
     tells_ends: bool = False
@@ -96,19 +94,16 @@ def run_batch(
 class _Batch:
     def __init__(self, connection: Connection, operations: Sequence[Operation], terms: BatchTerms) -> None:
         self._connection = connection
-        self._operations = operations
         self._terms = terms
         self._reads = BatchReads(connection, operations)
-        self._runs = self._reads.runs
         self._broken: dict[int, ConsensusError] = {}
         self._work: list[Tracked] = []
         self._versions: dict[RunKey, str] = {}
 
     def run(self, *, attempts_may_be_there: bool) -> BatchResult:
         reads, terms = self._reads, self._terms
-        self._keys = reads.take_keys(terms.clock, terms.key_ttl)
-        reads.lock_runs()
-        now = reads.now(terms.clock)
+        self._keys = reads.begin(terms.key_ttl)
+        self._operations, self._runs, now = reads.operations, reads.runs, reads.now
         self._changes = self._opened(now)
         self._changes.attempts_may_be_there = attempts_may_be_there
         self._fold = Fold(terms.rules, now, self._changes, reads.recorded())
@@ -121,6 +116,8 @@ class _Batch:
             self._changes.deliveries = deliveries(self._runs, self._changes.entries)
         repository.write(self._connection, tracked, self._changes, self._keys)
         self._settle(answers)
+        for index, refusal in reads.refused.items():  # in rising order: each finds its place
+            answers.insert(index, refusal)
         changed = [each for each in tracked if each.is_changed]
         return BatchResult(answers, [each.run.head for each in changed], list(map(change_of, changed)))
 
@@ -140,7 +137,8 @@ class _Batch:
             return
         wanted = sum(op.max_count for op in claims)
         # Runs that this batch has locked already may be changed by it: left for the next claim.
-        parameters: Columns = {"now": now} | claiming.policy_versions(claims)
+        parameters: Columns = {"now": now, "closed": sorted(self._reads.closed)}
+        parameters |= claiming.policy_versions(claims)
         claimable = statements.LOCK_CLAIMABLE
         if (outage := self._terms.outage(now, self._terms.rules.lease)) is not None:
             claimable = statements.LOCK_CLAIMABLE_AFTER_OUTAGE

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from persistence_service.database.admission import AFTER_FENCE, CLOSED_STATES
 from persistence_service.database.many import ForRows
 from persistence_service.database.tenants import ForKeys, OldestLocked
 from persistence_service.journal.tables import AUDIT_LOG, JournalRow, StreamHeadRow
@@ -48,12 +49,14 @@ HEADS = core_table(StreamHeadRow)
 # its operations wait for the next batch: the writer of all streams waits for nobody.
 WHOLE_RUNS = both(select(*(RUNS.c[name] for name in RUN_COLUMNS)))
 # Of deleted runs too: what may be done to one is judged once it is locked. The clock is read on the way:
-# nobody waits for a lock here, so that it is as good as read afterwards.
+# nobody waits for a lock here, so that it is as good as read afterwards; and so are the tenants that are on
+# the move, of whose runs nothing is then done.
 _RUN = (RUNS.c.tenant, RUNS.c.run_id)
 LOCK_RUNS = ForKeys(
-    WHOLE_RUNS.everything.add_columns(CLOCK.label("now"))
+    WHOLE_RUNS.everything.add_columns(CLOCK.label("now"), CLOSED_STATES)
     .order_by(*_RUN)
     .with_for_update(skip_locked=True)
+    .execution_options(**AFTER_FENCE)
     .where,
     *_RUN,
 )
@@ -85,12 +88,13 @@ _POLICY_VERSION = everything(
     .select_from(SPECIFICATIONS)
     .join(SETTINGS, SPECIFIED_SETTINGS)
     .where(SPECIFICATIONS.c.tenant == RUNS.c.tenant, SPECIFICATIONS.c.run_id == RUNS.c.run_id),
-    "the run that it is of is looked at by the statement around it",
+    "of a run that is looked for by what leaves out the deleted",
 ).scalar_subquery()
-# What none of those who ask can decide is left where it is, until its time is over.
+# A tenant that is on the move is worked for where it arrives. What none of those who ask can decide is left
+# where it is, until its time is over.
 _CLAIMABLE = (
     WHOLE_RUNS.visible.add_columns(_POLICY_VERSION.label("policy_version"))
-    .where(claimable(_instant("now")))
+    .where(claimable(_instant("now")), RUNS.c.tenant.not_in(bindparam("closed", expanding=True)))
     .where(
         or_(
             bindparam("any_version", type_=Boolean),

@@ -27,6 +27,8 @@ SAMPLES: list[ConsensusError] = [
     nouns.IdempotencyKeyReused(idempotency_key="k1", run_id="r1"),
     nouns.IllegalState(run_id="r1", state="COMPLETED", operation="cancel"),
     nouns.LeaseLost(run_id="r1"),
+    nouns.TenantFrozen(),
+    nouns.TenantElsewhere(),
     nouns.SequenceOutOfRange(run_id="r1", after_sequence=9, last_sequence=7),
     nouns.PolicyUnknown(policy_version="9.0.0"),
     nouns.DeletionNotFound(deletion_id="x1"),

@@ -53,6 +53,7 @@ NEVER_DELETED = {
     "signing_keys",
     "spend",
     "stream_heads",
+    "tenant_moves",
     "usage",
     "webhook_deliveries",
 }
@@ -163,6 +164,7 @@ def test_the_statements_of_all_concepts_are_looked_at() -> None:
         "drafts",
         "housekeeping",
         "metrics",
+        "moving",
         "panels",
         "runs",
     }
