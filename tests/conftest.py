@@ -1,12 +1,13 @@
 """What every test has: no network but loopback, and a real PostgreSQL for those that ask."""
 
+import faulthandler
 import gc
 import ipaddress
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,57 @@ def is_loopback(host: str) -> bool:
 
 
 sys.addaudithook(refuse_network)
+
+
+# A time limit raises where a test waits. Should what cleans up after it wait in turn, or should it wait where
+# no signal is heeded, nothing else would end it.
+_GIVEN_UP_AFTER_LIMITS = 2
+_stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_stderr] = os.dup(2)  # nothing captures it yet
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(Failures(config))
+
+
+class Failures:
+    """Says at once which test failed: a run that is ended from outside never comes to its summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter:
+            reporter.write_line(f"\nfailed in its {report.when}: {report.nodeid}")
+
+
+def given_up(item: pytest.Item) -> Generator[None, object, object]:
+    """Show where a part of a test waits that outlasts twice its limit, and end its process."""
+    marker = item.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker else item.config.getini("timeout"))
+    after = _GIVEN_UP_AFTER_LIMITS * limit
+    faulthandler.dump_traceback_later(after, file=item.config.stash[_stderr], exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from given_up(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from given_up(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from given_up(item))
 
 
 def pytest_collection_finish() -> None:

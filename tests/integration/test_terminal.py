@@ -47,9 +47,12 @@ def on_terminal(pair: Pair, width: int, *arguments: str, term: str = "xterm-256c
         [sys.executable, "-m", "consensus_cli", *arguments], env=environment,
         stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
     ) as process:  # fmt: skip
-        os.close(follower)
-        shown = emulated(leader, width)
-        assert process.wait(SECONDS) == 0, shown.screen
+        try:
+            os.close(follower)
+            shown = emulated(leader, width)
+            assert process.wait(SECONDS) == 0, shown.screen
+        finally:
+            process.kill()  # else it would be waited for, however long it writes to what nobody reads
     return shown
 
 

@@ -84,13 +84,18 @@ class Pair:
         assert self.standby.pid is not None
         postmaster = psutil.Process(self.standby.pid)
         processes = [postmaster, *postmaster.children()]
-        for process in processes:
-            process.send_signal(signal.SIGSTOP)
         try:
+            send_all(processes, signal.SIGSTOP)
             yield
         finally:
-            for process in processes:
-                process.send_signal(signal.SIGCONT)
+            send_all(processes, signal.SIGCONT)
+
+
+def send_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    """To all that are there: whose connection was just closed is about to end."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def tell(server: postgres.Cluster, statement: str) -> object:

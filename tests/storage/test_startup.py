@@ -43,9 +43,12 @@ def other_process(url: str) -> Iterator["subprocess.Popen[str]"]:
         [sys.executable, "-c", HOLD, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        yield process
-        process.communicate()
+        try:
+            assert process.stdout.readline() == "open\n"
+            yield process
+            process.communicate()
+        finally:
+            process.kill()
 
 
 def test_a_second_process_on_one_sqlite_file_is_refused_and_told_of_the_first(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from typing import Any, cast
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_LOOK_SECONDS = 0.05
+# It answers at once, but the first time, when it has imported everything.
+_ANSWER_SECONDS = 100.0
 
 
 class ForkServer:
@@ -43,6 +45,7 @@ class ForkServer:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": paths, "PYTHONUTF8": "1"},
             )
+        ours.settimeout(_ANSWER_SECONDS)
         self._socket = ours
         self._lines = ours.makefile("rw", encoding="utf-8")
         self._lock = threading.Lock()

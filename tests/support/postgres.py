@@ -40,9 +40,14 @@ SETTINGS = {
 WATCHDOG = """
 read -r _
 if pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null); then
+    kill -CONT "$pid" # a test may have stopped it, and ended there
     kill -QUIT "$pid"
-    # The file goes when the server has ended; a process that nobody has reaped yet stays visible.
-    while [ -e "$0/data/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    # The file goes when the server has ended; a process that nobody has reaped yet stays visible, and a file
+    # that was left behind may name a process of somebody else.
+    for _ in $(seq 600); do
+        [ -e "$0/data/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null || break
+        sleep 0.05
+    done
 fi
 rm -rf "$0"
 """

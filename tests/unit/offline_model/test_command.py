@@ -22,8 +22,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as started:
         yield started
-        if started.poll() is None:
-            started.kill()
+        started.kill()
 
 
 def listening(server: Server) -> str:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg2
 import pytest
 
@@ -91,6 +92,17 @@ def test_a_stopped_server_can_be_closed() -> None:
     cluster.stop()
     cluster.close()
     assert not cluster.folder.exists()
+
+
+def test_a_server_whose_processes_stand_still_can_be_closed() -> None:
+    cluster = postgres.Cluster()
+    pid = cluster.pid
+    assert pid is not None
+    postmaster = psutil.Process(pid)
+    for process in (postmaster, *postmaster.children()):
+        process.suspend()
+    cluster.close()
+    wait_until_gone(cluster.folder, pid)
 
 
 def test_the_reason_is_told_when_the_server_does_not_start() -> None:
