@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import psycopg2.extensions
 
+from persistence_service.database.interrupts import Interrupt
+
 
 class Connections:
     """The open connections of an engine, so that others than their user can count and cut them."""
@@ -57,6 +59,9 @@ class PostgresConnection(psycopg2.extensions.connection):
         self.busy_since: float | None = None
         self._gate = threading.Lock()
         self._local = _local_name(self.fileno())
+        address = self.pgconn_ptr
+        assert address is not None, "it has just been opened"
+        self._interrupt = Interrupt(address)
 
     def close(self) -> None:
         """Closes, but not while `cut` looks at the socket."""
@@ -83,13 +88,12 @@ class PostgresConnection(psycopg2.extensions.connection):
             self.busy_since = None
 
     def interrupt(self) -> None:
-        """Asks the server to give the statement up; blocks while the server cannot be reached.
+        """Asks the server to give the statement up; one that does not answer is waited for `connect_timeout`.
 
         The request goes its own way and may arrive when the statement has ended: the connection must not be
         used for another one.
         """
-        with contextlib.suppress(psycopg2.Error):
-            self.cancel()
+        self._interrupt.send()
 
     def cut(self) -> bool:
         """Shuts the socket; whether there was one.

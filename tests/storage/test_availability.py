@@ -1,7 +1,10 @@
 """A database that goes away is noticed in time, calls fail at once, and it comes back by itself."""
 
 import asyncio
+import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +137,28 @@ def test_a_connection_can_be_cut_from_its_first_statement_on(
         with pytest.raises(OperationalError):
             connecting.result()
     assert time.monotonic() - began < 9
+    engine.dispose()
+
+
+def test_who_asks_a_server_that_stands_still_to_give_up_holds_nobody_up(cluster: postgres.Cluster) -> None:
+    engine = make_engine(options_for(cluster.create_database()), Connections())
+    assert cluster.pid is not None
+    ticks = 0
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        driver: Any = connection.connection.driver_connection
+        os.kill(cluster.pid, signal.SIGSTOP)  # connections are still taken, and nobody answers
+        later = subprocess.Popen(["/bin/sh", "-c", f"sleep 20; kill -CONT {cluster.pid}"])
+        try:
+            asking = pool.submit(driver.interrupt)
+            while not asking.done():
+                ticks += 1
+                time.sleep(0.01)
+            assert later.poll() is None, "it was waited for until the server answered"
+        finally:
+            os.kill(cluster.pid, signal.SIGCONT)
+            later.kill()
+            later.wait()
+    assert ticks > 10
     engine.dispose()
 
 
