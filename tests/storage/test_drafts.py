@@ -325,9 +325,8 @@ async def test_a_draft_takes_four_queries_and_a_list_one(drafts: Drafts, databas
     seen: list[str] = []
 
     def count(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(
-            ("SELECT set_config", "SET LOCAL", "BEGIN")
-        ):  # of the transaction, whatever is asked
+        # Those are of the transaction, whatever is asked; the last by itself on SQLite alone.
+        if not statement.startswith(("SELECT set_config", "SET LOCAL", "BEGIN", "SELECT tenant_moves.state")):
             seen.append(statement)
 
     event.listen(database.engine, "before_cursor_execute", count)

@@ -51,7 +51,7 @@ class FaultProxy:
         """Listens on a free port of 127.0.0.1 until the block ends."""
         proxy = cls(target)
         proxy._forward.set()
-        proxy._server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        proxy._server = await asyncio.start_server(proxy._accepted, "127.0.0.1", 0)
         host, port = proxy._server.sockets[0].getsockname()
         proxy.address = f"{host}:{port}"
         try:
@@ -90,9 +90,13 @@ class FaultProxy:
                 _reset(writer)
         self._pairs.clear()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known at once, so that it is closed even where nothing of it is done before the loop ends."""
         self.connection_count += 1
         self._writers.append(writer)
+        self._spawn(self._accept(reader, writer))
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses():
             _reset(writer)
             return
