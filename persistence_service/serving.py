@@ -7,24 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from consensus.internal.v1 import diagnostics_service_pb2_grpc, persistence_service_pb2_grpc
-from consensus.v1 import (
-    access_service_pb2_grpc,
-    audit_service_pb2_grpc,
-    decision_service_pb2_grpc,
-    draft_service_pb2_grpc,
-    event_service_pb2_grpc,
-    idempotency_service_pb2_grpc,
-    identity_service_pb2_grpc,
-    metric_service_pb2_grpc,
-    panel_service_pb2_grpc,
-    policy_service_pb2_grpc,
-    usage_service_pb2_grpc,
-)
+from consensus.internal.v1 import persistence_service_pb2_grpc
 from consensus_rpc.access.building import guard_of
 from consensus_rpc.access.denials import Denials
-from consensus_rpc.access.policy import load_policy
-from consensus_rpc.access.who_am_i import IDENTITY_SERVICE, IdentityServicer
 from consensus_rpc.process.descriptors import raise_soft_limit
 from consensus_rpc.process.place import Place
 from consensus_rpc.server.background import in_background
@@ -34,61 +19,36 @@ from consensus_rpc.telemetry.tracing import configure_tracing
 from persistence_service.access.denied import enter_denials
 from persistence_service.access.directory import StoredKeys
 from persistence_service.access.internal import AccessForServices
-from persistence_service.access.servicer import AccessServicer
 from persistence_service.audit.checkpoints import Checkpointer, CheckpointFile, signing_key
-from persistence_service.audit.servicer import AuditServicer
 from persistence_service.config import PersistenceSettings
 from persistence_service.content.keyring import Keyring
 from persistence_service.database import Database
-from persistence_service.decisions.servicer import DecisionServicer
-from persistence_service.diagnostics.servicer import DiagnosticsServicer
 from persistence_service.drafts.access import DraftAccess, DraftOptions
 from persistence_service.drafts.audited import AuditedDraftServicer
-from persistence_service.drafts.repository import has_draft
 from persistence_service.drafts.servicer import DraftServicer
 from persistence_service.drafts.submitting import submitted_text
-from persistence_service.events.servicer import EventServicer
 from persistence_service.housekeeping.partitions import make_ahead_for_ever
 from persistence_service.housekeeping.purging import PURGE_SECONDS, Retention, purge_for_ever
 from persistence_service.housekeeping.retentions import retentions
 from persistence_service.housekeeping.user_data import UserData
 from persistence_service.idempotency.once import OncePerKey
-from persistence_service.idempotency.servicer import IdempotencyServicer
-from persistence_service.metrics.servicer import MetricServicer
 from persistence_service.paging.tokens import Signing
 from persistence_service.panels.access import find_panel
-from persistence_service.panels.servicer import PanelServicer
 from persistence_service.policies.access import find_policy
-from persistence_service.policies.servicer import PolicyServicer
 from persistence_service.readiness import follow_database
 from persistence_service.runs.access import RunAccess
 from persistence_service.runs.audited import AuditedRunServicer
 from persistence_service.runs.caps_file import load_caps
-from persistence_service.runs.decided import DecidedRuns
 from persistence_service.runs.elsewhere import Elsewhere
 from persistence_service.runs.form.options import RunOptions
 from persistence_service.runs.read.open_runs import show_open_runs
 from persistence_service.runs.servicer import RunServicer
+from persistence_service.servicers import SERVICES, Shared, register
 from persistence_service.tables import RIGHTS
-from persistence_service.usage.servicer import UsageServicer
 from persistence_service.webhooks.dispatcher import MAX_IN_FLIGHT, Dispatcher, DispatchOptions
 from persistence_service.webhooks.receiver import Receiver
 
 INTERNAL_SERVICES = ("consensus.internal.v1.PersistenceService",)
-SERVICES = (
-    IDENTITY_SERVICE,
-    "consensus.v1.AccessService",
-    "consensus.v1.IdempotencyService",
-    "consensus.v1.AuditService",
-    "consensus.v1.DraftService",
-    "consensus.v1.EventService",
-    "consensus.v1.MetricService",
-    "consensus.v1.PanelService",
-    "consensus.v1.PolicyService",
-    "consensus.v1.DecisionService",
-    "consensus.v1.UsageService",
-    "consensus.internal.v1.DiagnosticsService",
-)
 
 
 async def serve_until_stopped(
@@ -131,43 +91,8 @@ async def serve_until_stopped(
         settings.persistence_internal_listen, INTERNAL_SERVICES, settings.internal_tls()
     )
     persistence_service_pb2_grpc.add_PersistenceServiceServicer_to_server(runs, internal.grpc)
-    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(), server.grpc)
-    access_service_pb2_grpc.add_AccessServiceServicer_to_server(
-        AccessServicer(database, signing, once, load_policy(settings.access_policy)), server.grpc
-    )
-    idempotency_service_pb2_grpc.add_IdempotencyServiceServicer_to_server(
-        IdempotencyServicer(database), server.grpc
-    )
-    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
-        AuditServicer(database, signing, checkpointer), server.grpc
-    )
-    diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
-        DiagnosticsServicer(database, keyring), server.grpc
-    )
-    event_service_pb2_grpc.add_EventServiceServicer_to_server(
-        EventServicer(database, signing, once, has_draft=has_draft), server.grpc
-    )
-    metric_service_pb2_grpc.add_MetricServiceServicer_to_server(
-        MetricServicer(database, signing, once), server.grpc
-    )
-    panel_service_pb2_grpc.add_PanelServiceServicer_to_server(
-        PanelServicer(database, signing, once), server.grpc
-    )
-    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(
-        PolicyServicer(database, signing, once), server.grpc
-    )
-    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(
-        DecisionServicer(
-            database,
-            signing,
-            once,
-            runs=DecidedRuns(run_access.reader),
-            find_policy=partial(find_policy, database),
-        ),
-        server.grpc,
-    )
-    usage_service_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(database, signing), server.grpc)
-    draft_service_pb2_grpc.add_DraftServiceServicer_to_server(drafts, server.grpc)
+    shared = Shared(database, signing, once, keyring, run_access, checkpointer)
+    register(server.grpc, settings, shared, drafts)
 
     async def report(serving: bool) -> None:
         for name in (*INTERNAL_SERVICES, *SERVICES):

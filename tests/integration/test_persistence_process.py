@@ -18,7 +18,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from persistence_service.database.migrating import head_revision
-from persistence_service.serving import INTERNAL_SERVICES, SERVICES
+from persistence_service.servicers import SERVICES
+from persistence_service.serving import INTERNAL_SERVICES
 from tests.support import postgres
 from tests.support.processes import Process, clean_environment, run_command, start_process, wait_started
 
