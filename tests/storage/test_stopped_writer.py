@@ -138,6 +138,7 @@ async def test_a_commit_that_hangs_is_given_up_and_never_asked_to_end(
     async with service.created() as worker:
         database.on_change(changes.put)
         cluster.require_standby()
+        await asyncio.to_thread(cluster.wait_until_commits_wait)
         began = time.monotonic()
         with pytest.raises(ConsensusError):
             await worker.record(happy_records()[0])

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
@@ -220,6 +221,19 @@ class Cluster(Server):
         """From now on a commit is acknowledged once a standby has it on disk as well."""
         self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.execute("SELECT pg_reload_conf()")
+
+    def wait_until_commits_wait(self) -> None:
+        """Return once a commit is kept waiting for a standby, of which there is none.
+
+        What was asked for holds when the server's checkpointer has read it.
+        """
+        waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        with ThreadPoolExecutor(1) as pool:
+            while True:
+                commit = pool.submit(self.execute, "SELECT pg_logical_emit_message(true, 'trial', '')")
+                while not commit.done():
+                    if self.ask(waiting):
+                        return
 
     def require_no_standby(self) -> None:
         """From now on a commit waits for this server's own disk alone."""
