@@ -15,10 +15,11 @@ from consensus.v1 import access_service_pb2, run_pb2
 from consensus_contract.errors import PersistenceUnavailable
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.shard_map import ShardMap
+from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.server import Server, ServerOptions
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.ledger import Ledger
-from review_service.record.shards import Shard, Shards, follow_map, follow_shards
+from review_service.record.shards import SHARD_UP, Shard, Shards, follow_map, follow_shards
 from tests.support.ports import HeldPorts
 
 KEY_ONE, KEY_TWO = "1" * 16, "2" * 16
@@ -182,7 +183,7 @@ async def test_what_watches_a_tenant_ends_where_it_is_no_more_and_others_go_on(b
 
 async def test_a_map_that_changes_is_taken_up_and_a_bad_one_is_not(both: Both) -> None:
     new = ShardMap(both.one_address, {"globex": both.two_address})
-    said: list[ShardMap | Exception] = [ShardMap(both.one_address), ValueError("is no map"), new]
+    said: list[ShardMap | Exception] = [both.shards.map, ValueError("is no map"), new]
     changed = asyncio.Event()
 
     def read() -> ShardMap:
@@ -196,6 +197,80 @@ async def test_a_map_that_changes_is_taken_up_and_a_bad_one_is_not(both: Both) -
         await changed.wait()
     following.cancel()
     assert both.shards.of("globex").address == both.two_address
+
+
+async def test_a_map_that_changed_before_it_was_followed_is_taken_up(both: Both) -> None:
+    new = ShardMap(both.one_address, {"globex": both.two_address})
+    changed = asyncio.Event()
+    following = asyncio.create_task(follow_map(both.shards, lambda: new, changed.set))
+    async with asyncio.timeout(60):
+        await changed.wait()
+    following.cancel()
+    assert both.shards.of("globex").address == both.two_address
+
+
+async def test_a_map_of_an_address_that_cannot_be_opened_is_left_aside_until_it_can() -> None:
+    opened: list[str] = []
+    was_refused = asyncio.Event()
+
+    def open_one(address: str) -> Shard:
+        opened.append(address)
+        if opened.count("two:2") == 1:
+            was_refused.set()
+            raise BadMaterial("certificate and key are not of one pair")
+        return shard(address)
+
+    shards, changed = Shards(ShardMap("one:1"), open_one), asyncio.Event()
+    following = asyncio.create_task(
+        follow_map(shards, lambda: ShardMap("one:1", {"acme": "two:2"}), changed.set)
+    )
+    async with asyncio.timeout(60):
+        await was_refused.wait()
+        assert [each.address for each in shards.all()] == ["one:1"]
+        await changed.wait()
+    following.cancel()
+    assert shards.of("acme").address == "two:2"
+    await shards.close()
+
+
+async def test_one_at_which_no_tenant_is_any_more_may_be_taken_away(both: Both) -> None:
+    """What is known of it is told no more: nobody is to be called for it."""
+    told: list[bool] = []
+    heard_both, left, again, changed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def follow(shard: Shard, heard: Any) -> None:
+        await heard(shard.address == both.two_address)
+        if shard.address == both.two_address:
+            (again if left.is_set() else heard_both).set()
+        await asyncio.Event().wait()
+
+    async def report(shard: Shard | None, serving: bool) -> None:
+        if shard is None:
+            told.append(serving)
+            if heard_both.is_set() and not serving:
+                left.set()
+
+    at_two = both.shards.of("acme")
+
+    def series() -> set[str]:
+        of_ours = {both.one_address, both.two_address}
+        samples = [each for metric in SHARD_UP.collect() for each in metric.samples]
+        return {each.labels["address"] for each in samples} & of_ours
+
+    following = asyncio.create_task(follow_shards(both.shards, changed, follow, report))
+    async with asyncio.timeout(60):
+        await heard_both.wait()
+        assert series() == {both.one_address, both.two_address}
+        both.shards.lead(ShardMap(both.one_address))
+        changed.set()
+        await left.wait()
+        assert series() == {both.one_address}
+        assert not at_two.is_serving
+        both.shards.lead(ShardMap(both.one_address, {"acme": both.two_address}))
+        changed.set()
+        await again.wait()
+    following.cancel()
+    assert told[-1]
 
 
 async def test_health_says_of_each_whether_it_serves_and_that_any_does(both: Both) -> None:
