@@ -554,7 +554,7 @@ async def test_sealed_content_stays_sealed_and_opens_where_its_keys_are(
 
 def add_one(place: Place, name: str, **given: Any) -> None:
     table = metadata.tables[name]
-    row = any_row(table, tenant=TENANT, **given)
+    row = any_row(table, **{"tenant": TENANT} | given)
     place.database.unit_of_work(lambda connection: connection.execute(insert(table), row))
 
 
@@ -573,6 +573,19 @@ async def test_a_key_is_good_where_its_tenant_is_and_nowhere_else(here: Place, t
     assert not knows(here)
     there.open(code)
     assert knows(there)
+
+
+def test_others_are_written_to_while_a_tenant_is_exported(here: Place) -> None:
+    here.freeze()
+    lines: list[str] = []
+
+    def write(line: str) -> None:
+        if not lines:
+            add_one(here, "access_keys", tenant=OTHER, key_id="k-18")
+        lines.append(line)
+
+    export(here.engine, TENANT, write, here.database.now)
+    assert here.counts(OTHER) == {"access_keys": 1}
 
 
 async def test_nothing_is_purged_while_a_tenant_is_frozen(here: Place) -> None:
