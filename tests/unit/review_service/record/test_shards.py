@@ -13,10 +13,12 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus.v1 import access_service_pb2, run_pb2
 from consensus_contract.errors import PersistenceUnavailable
+from consensus_rpc.access.denials import Denial, PartlyEntered
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.shard_map import ShardMap
 from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.server import Server, ServerOptions
+from review_service.record.access import enter_denials
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.ledger import Ledger
 from review_service.record.shards import SHARD_UP, Shard, Shards, follow_map, follow_shards
@@ -162,13 +164,22 @@ async def test_a_key_that_nobody_there_knows_is_not_refused_while_one_is_away(
         await gateway.authenticate_key(KEY_ONE, bytes(32))
 
 
+def denials(*tenants: str) -> list[Denial]:
+    return [Denial(each, "me", "GetRun", "PERMISSION_DENIED", "c-1", "q-1") for each in tenants]
+
+
 async def test_denials_are_entered_where_their_tenants_are(both: Both) -> None:
-    denials = [
-        persistence_service_pb2.Denial(tenant=each, reason="PERMISSION_DENIED", request_id="q-1")
-        for each in ("acme", "initech", "globex", "acme")
-    ]
-    await both.gateway.record_denials(denials)
+    await enter_denials(both.gateway, denials("acme", "initech", "globex", "acme"))
     assert (both.one.asked, both.two.asked) == (["initech", "globex"], ["acme", "acme"])
+
+
+async def test_denials_of_one_that_is_away_are_left_and_those_of_others_entered_once(
+    one_away: tuple[Shards, str],
+) -> None:
+    given = denials("globex", "acme", "initech")
+    with pytest.raises(PartlyEntered) as partly:
+        await enter_denials(PersistenceGateway(one_away[0]), given)
+    assert partly.value.left == [given[0], given[2]]
 
 
 async def test_what_watches_a_tenant_ends_where_it_is_no_more_and_others_go_on(both: Both) -> None:
