@@ -156,7 +156,8 @@ def consensus(
       130  interrupted by Ctrl-C
 
     CONSENSUS_SERVER names the review service, CONSENSUS_PERSISTENCE the persistence
-    service, which draft (except submit), panel, usage, audit and doctor ask.
+    service, which draft (except submit), panel, usage, audit and doctor ask; where there
+    are several, the one that has the tenant.
     """
     TYPED.set(tuple(_typed(context, "tls_ca", "tls_cert", "tls_key", "tls_name", "key_file")))
     if door:

@@ -26,7 +26,7 @@ Persistence = Annotated[
         "--persistence",
         envvar="CONSENSUS_PERSISTENCE",
         metavar="HOST:PORT",
-        help="The persistence service.",
+        help="The persistence service; of several the one that has the tenant.",
     ),
 ]
 Panel = Annotated[

@@ -42,7 +42,17 @@ class Denial:
 
 
 DenialSink = Callable[[Sequence[Denial]], Awaitable[None]]
-"""Enters denials; raises InvalidField where it never can, and another ConsensusError where it cannot now."""
+"""Enters denials; raises InvalidField where it never can, and another ConsensusError where it cannot now;
+PartlyEntered where it can some."""
+
+
+class PartlyEntered(Exception):  # noqa: N818 - it says what happened
+    """The others are entered, and would be twice if they were handed in again; `left` cannot be for now."""
+
+    def __init__(self, left: Sequence[Denial], reason: str) -> None:
+        super().__init__(reason)
+        self.left = left
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -103,6 +113,8 @@ class Denials:
                 left = len(batch) + len(self._waiting)
                 _log.error("denials_lost", count=left, reason=error.reason_name)
                 return
+            except PartlyEntered as error:
+                _log.error("denials_lost", count=len(error.left), reason=error.reason)
 
     async def _enter(self, batch: Sequence[Denial]) -> None:
         try:
@@ -112,12 +124,17 @@ class Denials:
             raise
         except InvalidField as error:  # it would be said again for ever, with all that comes waiting behind
             _log.error("denials_lost", count=len(batch), reason=error.reason_name)
+        except PartlyEntered as error:
+            await self._try_later(error.left, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is refused tomorrow is to be entered
             reason = error.reason_name if isinstance(error, ConsensusError) else type(error).__name__
-            _log.warning("denials_not_entered", count=len(batch), reason=reason)
-            self._waiting.extendleft(reversed(batch))
-            await asyncio.sleep(_RETRY_SECONDS)
-            self._news.set()
+            await self._try_later(batch, reason)
+
+    async def _try_later(self, batch: Sequence[Denial], reason: str) -> None:
+        _log.warning("denials_not_entered", count=len(batch), reason=reason)
+        self._waiting.extendleft(reversed(batch))
+        await asyncio.sleep(_RETRY_SECONDS)
+        self._news.set()
 
     def _is_within(self, tenant: str, credential: str) -> bool:
         """Whether neither the credential nor the tenant has had its share, nor is too much waiting."""

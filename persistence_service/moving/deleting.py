@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine, Table, delete, select, tuple_
 
-from persistence_service.database.tables import ARRIVED, MOVED
 from persistence_service.moving import standing
-from persistence_service.moving.standing import MoveRefused
+from persistence_service.moving.standing import Move
 from persistence_service.moving.stored_rows import tables_of_tenants
 from persistence_service.schema.visibility import everything
 
@@ -21,24 +20,23 @@ def delete_tenant(engine: Engine, tenant: str) -> Iterator[tuple[str, int]]:
     nothing does.
 
     Raises:
-        MoveRefused: it was neither moved away, nor has it arrived and not been opened.
+        MoveRefused: it was neither moved away, nor has it arrived and not been opened; or it has arrived once
+            more meanwhile.
     """
-    with engine.connect() as connection:
-        move = standing.find(connection, tenant)
-    if move is None or move.state not in (MOVED, ARRIVED):
-        raise MoveRefused(f"{tenant} was not moved away: its rows stay")
+    with standing.changing(engine) as connection:
+        move = standing.begin_deletion(connection, tenant)
     for table in tables_of_tenants():  # runs and drafts first: what belongs to them is kept while they stand
         count = 0
-        while some := _delete_some(engine, table, tenant):
+        while some := _delete_some(engine, table, move):
             count += some
         yield table.name, count
-    if move.state == ARRIVED:
-        with standing.changing(engine) as connection:
-            standing.forget(connection, tenant)
+    with standing.changing(engine) as connection:
+        standing.end_deletion(connection, move)
 
 
-def _delete_some(engine: Engine, table: Table, tenant: str) -> int:
+def _delete_some(engine: Engine, table: Table, move: Move) -> int:
     key = tuple_(*table.primary_key)
-    some = everything(select(*table.primary_key).where(table.c.tenant == tenant).limit(_ROWS), _GONE)
+    some = everything(select(*table.primary_key).where(table.c.tenant == move.tenant).limit(_ROWS), _GONE)
     with engine.begin() as connection:
+        standing.require_deletion(connection, move)
         return connection.execute(everything(delete(table).where(key.in_(some)), _GONE)).rowcount

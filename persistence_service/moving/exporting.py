@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, Table
 
 from persistence_service.content import repository as content
+from persistence_service.database.engine import READ_ONLY
 from persistence_service.database.migrating import head_revision
 from persistence_service.database.tables import FROZEN, MOVED
 from persistence_service.journal.append import DatabaseClock
@@ -30,7 +31,8 @@ def export(engine: Engine, tenant: str, write: Write, clock: DatabaseClock) -> d
     Raises:
         MoveRefused: the tenant is not frozen.
     """
-    with engine.connect() as connection, connection.begin():
+    reading = engine.connect().execution_options(**{READ_ONLY: True})
+    with reading as connection, connection.begin():  # others go on writing on SQLite too
         be_patient(connection)
         move = standing.find(connection, tenant)
         if move is None or move.state not in (FROZEN, MOVED):

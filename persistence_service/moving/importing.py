@@ -64,13 +64,16 @@ def import_tenant(
     with standing.changing(engine) as connection:
         before = standing.find(connection, head.tenant)
         there = standing.expect(connection, _expected(head, clock(connection)))
+        if there.content_digest is None:
+            _require_nothing(connection, head.tenant)
     if there.content_digest is not None and there.state in (ARRIVED, OPEN):
         return _arrived_before(read, there)
     try:
         return _Import(engine, there, clock, keyring).run(read, checkpoints)
     except BaseException:
-        with standing.changing(engine) as connection:
-            standing.give_up(connection, head.tenant, head.move_id, before)
+        if there != before:  # else it was another process that began, and may still be at it
+            with standing.changing(engine) as connection:
+                standing.give_up(connection, head.tenant, head.move_id, before)
         raise
 
 
@@ -89,7 +92,6 @@ class _Import:
             be_patient(connection)
             if not be_alone(connection, self._tenant):
                 raise MoveRefused(f"{self._tenant} is being imported by another process")
-            self._require_nothing(connection)
             end = self._insert_all(connection, read)
             sums = self._read_again(connection)
             digest = content_digest(sums)
@@ -99,13 +101,6 @@ class _Import:
             verify_journal(connection, self._tenant, checkpoints)
             standing.note_content(connection, self._move, digest, self._clock)
         return Arrival(self._tenant, digest, sums)
-
-    def _require_nothing(self, connection: Connection) -> None:
-        """Nothing has come since: the tenant is closed here."""
-        for table in tables_of_tenants():
-            found = select(literal(1)).where(exists().where(table.c.tenant == self._tenant))
-            if connection.execute(found).first() is not None:
-                raise MoveRefused(f"{self._tenant} has rows in {table.name} here")
 
     def _insert_all(self, connection: Connection, read: Iterator[tuple[str, Any]]) -> End:
         table: Table | None = None
@@ -153,6 +148,14 @@ class _Import:
             for values in read_rows(connection, table, self._tenant):
                 total.add(table, values)
         return sums
+
+
+def _require_nothing(connection: Connection, tenant: str) -> None:
+    """Asked before the tenant is closed here: else one that is served could be closed, and deleted."""
+    for table in tables_of_tenants():
+        found = select(literal(1)).where(exists().where(table.c.tenant == tenant))
+        if connection.execute(found).first() is not None:
+            raise MoveRefused(f"{tenant} has rows in {table.name} here")
 
 
 def _expected(head: Head, now: Any) -> Move:

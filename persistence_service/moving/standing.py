@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +34,12 @@ _PAUSE_SECONDS = 0.2
 _CODE_BYTES = 32
 
 _ONE = select(*TENANT_MOVES.columns).where(TENANT_MOVES.c.tenant == bindparam("of_tenant"))
+_ONE_LOCKED = _ONE.with_for_update()
 _ALL = select(*TENANT_MOVES.columns).order_by(TENANT_MOVES.c.tenant)
 _REMOVE = delete(TENANT_MOVES).where(TENANT_MOVES.c.tenant == bindparam("of_tenant"))
+_VOID = (
+    update(TENANT_MOVES).where(TENANT_MOVES.c.tenant == bindparam("of_tenant")).values(content_digest=None)
+)
 # Who holds a lease has been refused for as long as the tenant was frozen, and may have results in hand.
 _GRANT_ANEW = everything(
     update(RUNS)
@@ -204,9 +208,42 @@ def note_content(connection: Connection, move: Move, digest: bytes, clock: Datab
     _change(connection, move.tenant, clock, content_digest=digest)
 
 
-def forget(connection: Connection, tenant: str) -> None:
-    """Nothing of it has ever been here."""
-    connection.execute(_REMOVE, {"of_tenant": tenant})
+def begin_deletion(connection: Connection, tenant: str) -> Move:
+    """Lets what a tenant has left behind be deleted; what has arrived is no more what has, from here on.
+
+    Raises:
+        MoveRefused: it was neither moved away, nor has it arrived and not been opened.
+    """
+    found = find(connection, tenant)
+    if found is None or found.state not in (MOVED, ARRIVED):
+        raise MoveRefused(f"{tenant} was not moved away: its rows stay")
+    if found.state == MOVED:
+        return found
+    connection.execute(_VOID, {"of_tenant": tenant})
+    return replace(found, content_digest=None)
+
+
+def require_deletion(connection: Connection, move: Move) -> None:
+    """Nothing arrives until this transaction ends, so that what it deletes is what was to be.
+
+    Raises:
+        MoveRefused: the tenant has arrived meanwhile.
+    """
+    row = connection.execute(_ONE_LOCKED, {"of_tenant": move.tenant}).mappings().one_or_none()
+    found = None if row is None else _move(row)
+    if found is None or _what(found) != _what(move):
+        raise MoveRefused(f"{move.tenant} has arrived or was opened meanwhile: its rows stay")
+
+
+def end_deletion(connection: Connection, move: Move) -> None:
+    """Of a tenant that arrived nothing has ever been here; that it was moved away stays known.
+
+    Raises:
+        MoveRefused: it has arrived meanwhile.
+    """
+    require_deletion(connection, move)
+    if move.state == ARRIVED:
+        connection.execute(_REMOVE, {"of_tenant": move.tenant})
 
 
 def give_up(connection: Connection, tenant: str, move_id: str, before: Move | None) -> None:
@@ -214,8 +251,8 @@ def give_up(connection: Connection, tenant: str, move_id: str, before: Move | No
     found = find(connection, tenant)
     if found is None or found.move_id != move_id or found.content_digest is not None:
         return  # another has brought it, or deleted it
-    forget(connection, tenant)
-    if before is not None and before.move_id != move_id:
+    connection.execute(_REMOVE, {"of_tenant": tenant})
+    if before is not None:
         _put(connection, before)
 
 
@@ -248,6 +285,10 @@ def _put(connection: Connection, move: Move) -> None:
     connection.execute(
         insert(TENANT_MOVES), {column.name: getattr(move, column.name) for column in TENANT_MOVES.c}
     )
+
+
+def _what(move: Move) -> tuple[str, str, bytes | None]:
+    return move.state, move.move_id, move.content_digest
 
 
 def _there(connection: Connection, tenant: str) -> Move:

@@ -302,15 +302,15 @@ class PersistenceGateway:
             raise failure
         return known or found[0]
 
+    def address_of(self, tenant: str) -> str:
+        """Where a tenant is."""
+        return self._shards.of(tenant).address
+
     async def record_denials(self, denials: Sequence[persistence_service_pb2.Denial]) -> None:
-        """Returns once the denials are durable, each where its tenant is."""
-        by_address: dict[str, list[persistence_service_pb2.Denial]] = {}
-        for each in denials:
-            by_address.setdefault(self._shards.of(each.tenant).address, []).append(each)
-        for shard in self._shards.all():
-            if some := by_address.get(shard.address):
-                request = persistence_service_pb2.RecordDenialsRequest(denials=some)
-                await self._asked(shard.stub.RecordDenials, request, _ACCESS_SECONDS)
+        """Returns once the denials are durable, where the tenant of the first is."""
+        request = persistence_service_pb2.RecordDenialsRequest(denials=denials)
+        stub = self._shards.of(denials[0].tenant).stub
+        await self._asked(stub.RecordDenials, request, _ACCESS_SECONDS)
 
     def _of(self, caller: Caller) -> Stub:
         return self._shards.of(caller.scope.tenant).stub

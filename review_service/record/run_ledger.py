@@ -64,7 +64,6 @@ class RunLedger:
         self._outbox = outbox
         self._clock = clock
         self._wake = Wakeup()
-        self._is_stalled = False
         self._renewal_due = False
         self._renewal_sent_at: float | None = None
         self._renewal: asyncio.TimerHandle | None = None
@@ -136,7 +135,7 @@ class RunLedger:
 
     async def _serve(self, stream: RecordStream) -> ConsensusError | None:
         """Reads, writes and renews on one connection; returns why it ended, None when it was parted with."""
-        self._is_stalled, self._renewal_sent_at = False, None
+        self._renewal_sent_at = None
         writer = asyncio.create_task(self._write(stream))
         self._renew_later(stream)
         try:
@@ -145,11 +144,6 @@ class RunLedger:
             return None if self._has_parted else PersistenceUnavailable()
         except ConsensusError as error:
             return error
-        except asyncio.CancelledError:
-            # A renewal ends a connection that no longer answers; else it is this task that is cancelled.
-            if self._is_stalled and not _is_being_cancelled():
-                return PersistenceUnavailable()
-            raise
         finally:
             stream.cancel()
             if self._renewal is not None:
@@ -202,7 +196,6 @@ class RunLedger:
     def _renew(self, stream: RecordStream) -> None:
         """Has a renewal sent; a connection that left one unanswered ends."""
         if self._awaits_renewal:
-            self._is_stalled = True
             stream.cancel()
             return
         self._renewal_due = True
@@ -245,11 +238,6 @@ class RunLedger:
 def _raise_unless_passing(error: ConsensusError) -> None:
     if not is_passing(error):
         raise error
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _say_goodbye(stream: RecordStream, parting: Request) -> None:

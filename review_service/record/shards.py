@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,6 +10,7 @@ import grpc
 from prometheus_client import Gauge
 
 from consensus_rpc.channel.shard_map import ShardMap
+from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.background import in_background
 from consensus_rpc.telemetry.log import get_logger
 
@@ -67,6 +69,11 @@ class Shards:
         self._map = first
         self._take(first)
 
+    @property
+    def map(self) -> ShardMap:
+        """By which tenants are led now."""
+        return self._map
+
     def of(self, tenant: str) -> Shard:
         """The one at which a tenant is."""
         return self._shards[self._map.address_of(tenant)]
@@ -81,8 +88,8 @@ class Shards:
 
     def lead(self, new: ShardMap) -> None:
         """Leads tenants by another map from now on, and ends what watches them where they are no more."""
+        self._take(new)  # where it cannot open one, all stays as it is
         old, self._map = self._map, new
-        self._take(new)
         for address, shard in self._shards.items():
             for tenant in tuple(shard.watches):
                 if new.address_of(tenant) != address:
@@ -108,21 +115,20 @@ class Shards:
 
 async def follow_map(shards: Shards, read: Callable[[], ShardMap], on_change: Callable[[], None]) -> None:
     """Takes up what the map says whenever it has changed, until it is cancelled; a bad one is left aside."""
-    current, told = read(), ""
+    told = ""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         try:
             found = await asyncio.to_thread(read)
-        except ValueError as error:
+            if found != shards.map:
+                shards.lead(found)
+                on_change()
+        except (ValueError, BadMaterial) as error:
             if str(error) != told:
                 _log.error("shards_not_read", cause=str(error))
             told = str(error)
-            continue
-        told = ""
-        if found != current:
-            current = found
-            shards.lead(found)
-            on_change()
+        else:
+            told = ""
 
 
 async def follow_shards(
@@ -131,8 +137,11 @@ async def follow_shards(
     follow: Callable[[Shard, Callable[[bool], Awaitable[None]]], Awaitable[None]],
     report: Callable[[Shard | None, bool], Awaitable[None]],
 ) -> None:
-    """Reports of each, and of None whether any serves, at every change, until it is cancelled."""
-    following: dict[str, asyncio.Task[None]] = {}
+    """Reports of each, and of None whether any serves, at every change, until it is cancelled.
+
+    One that no tenant is at any more is not followed, and has no series: it may be taken away.
+    """
+    following: dict[str, tuple[Shard, asyncio.Task[None]]] = {}
 
     async def heard(shard: Shard, serving: bool) -> None:
         if shard.is_serving != serving:
@@ -148,14 +157,27 @@ async def follow_shards(
 
         return in_background(run())
 
+    async def leave(address: str) -> None:
+        shard, task = following.pop(address)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)  # it may be about to say something
+        shard.is_serving = False
+        with suppress(KeyError):  # it has never said anything
+            SHARD_UP.remove(address)
+        await report(shard, False)
+        await report(None, any(each.is_serving for each in shards.all()))
+
     try:
         while True:
             changed.clear()
-            for shard in shards.all():
-                if shard.address not in following:
-                    following[shard.address] = begin(shard)
+            now = {shard.address: shard for shard in shards.all()}
+            for address in following.keys() - now.keys():
+                await leave(address)
+            for address in now.keys() - following.keys():
+                following[address] = (now[address], begin(now[address]))
             await changed.wait()
     finally:
-        for task in following.values():
+        tasks = [task for _, task in following.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*following.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -61,9 +61,19 @@ async def read(stream: "grpc.aio.StreamStreamCall[Q, M] | grpc.aio.UnaryStreamCa
     """The next message, None at the end of a stream that ended well.
 
     Raises:
-        ConsensusError: what it ended with.
+        ConsensusError: what it ended with; PersistenceUnavailable where somebody here has cancelled it.
     """
-    with persistence_errors():
-        message = await stream.read()
+    try:
+        with persistence_errors():
+            message = await stream.read()
+    except asyncio.CancelledError:
+        if _is_being_cancelled():
+            raise
+        raise PersistenceUnavailable from None  # the call was, and not who reads it
     # gRPC's mark of the end is no type of its own in the stubs.
     return None if message is grpc.aio.EOF else cast("M", message)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -416,6 +416,92 @@ async def test_a_tenant_that_has_rows_there_is_not_imported(here: Place, there: 
     assert there.state() is None
 
 
+async def test_an_import_that_is_killed_does_not_close_a_tenant_that_is_served_there(
+    here: Place, there: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is closed and was never opened may be deleted: that must not be what is served."""
+    async with served(there) as service:
+        run = await service.queued()
+        here.freeze()
+        monkeypatch.setattr(standing, "give_up", lambda *_: None)  # it was killed before it came so far
+        with pytest.raises(MoveRefused, match="has rows in"):
+            there.take(here.exported())
+        assert (await service.run(run.run_id)).run_id == run.run_id
+    with pytest.raises(MoveRefused, match="not moved away"):
+        list(delete_tenant(there.engine, TENANT))
+
+
+async def test_what_is_being_deleted_is_not_what_arrived(here: Place, there: Place) -> None:
+    """Cut short, a deletion leaves some rows: they must not let the tenant leave, nor be opened."""
+    async with served(here) as service:
+        await finished(service)
+    here.freeze()
+    lines = here.exported()
+    arrival = there.take(lines)
+    deleting = delete_tenant(there.engine, TENANT)
+    next(deleting)
+    with pytest.raises(MoveRefused, match="has rows in"):
+        there.take(lines)
+    with pytest.raises(MoveRefused, match="has not arrived"):
+        there.open(here.leave(arrival.digest))
+    assert there.state() == "ARRIVED"
+    list(delete_tenant(there.engine, TENANT))
+    assert (there.counts(), there.state()) == ({}, None)
+    assert there.take(lines).digest == arrival.digest
+
+
+async def test_what_arrives_while_the_same_is_deleted_stays_whole_and_closed(
+    here: Place, there: Place
+) -> None:
+    async with served(here) as service:
+        await finished(service)
+    here.freeze()
+    lines = here.exported()
+    first = there.take(lines)
+    deleting = delete_tenant(there.engine, TENANT)
+    while there.counts():
+        next(deleting)
+    assert there.take(lines).sums == first.sums
+    with pytest.raises(MoveRefused, match="has arrived"):
+        list(deleting)
+    assert there.counts() == here.counts()
+    assert there.state() == "ARRIVED"
+
+
+async def test_what_comes_back_while_what_it_left_is_deleted_stays_whole(here: Place, there: Place) -> None:
+    async with served(here) as service:
+        await finished(service)
+    moved(here, there)
+    deleting = delete_tenant(here.engine, TENANT)
+    while here.counts():
+        next(deleting)
+    moved(there, here)
+    with pytest.raises(MoveRefused, match="was opened"):
+        list(deleting)
+    # The same but for the entry that it was opened.
+    assert here.counts() == there.counts() | {"journal": there.counts()["journal"] + 1}
+
+
+@pytest.mark.parametrize("other_database", ["postgresql"], indirect=True)  # SQLite has one writer
+async def test_an_import_that_is_refused_leaves_another_of_the_same_its_place(
+    here: Place, there: Place
+) -> None:
+    async with served(here) as service:
+        await finished(service)
+    here.freeze()
+    lines = here.exported()
+
+    def meanwhile() -> Iterator[bytes]:
+        yield lines[0]
+        with pytest.raises(MoveRefused, match="by another process"):
+            there.take(lines)
+        assert there.state() == "ARRIVED"
+        yield from lines[1:]
+
+    arrival = import_tenant(there.engine, meanwhile(), there.database.now, there.keyring)
+    there.open(here.leave(arrival.digest))
+
+
 async def test_what_was_left_behind_is_deleted_and_nothing_else(here: Place, there: Place) -> None:
     async with served(here) as service:
         await finished(service)
@@ -468,7 +554,7 @@ async def test_sealed_content_stays_sealed_and_opens_where_its_keys_are(
 
 def add_one(place: Place, name: str, **given: Any) -> None:
     table = metadata.tables[name]
-    row = any_row(table, tenant=TENANT, **given)
+    row = any_row(table, **{"tenant": TENANT} | given)
     place.database.unit_of_work(lambda connection: connection.execute(insert(table), row))
 
 
@@ -487,6 +573,19 @@ async def test_a_key_is_good_where_its_tenant_is_and_nowhere_else(here: Place, t
     assert not knows(here)
     there.open(code)
     assert knows(there)
+
+
+def test_others_are_written_to_while_a_tenant_is_exported(here: Place) -> None:
+    here.freeze()
+    lines: list[str] = []
+
+    def write(line: str) -> None:
+        if not lines:
+            add_one(here, "access_keys", tenant=OTHER, key_id="k-18")
+        lines.append(line)
+
+    export(here.engine, TENANT, write, here.database.now)
+    assert here.counts(OTHER) == {"access_keys": 1}
 
 
 async def test_nothing_is_purged_while_a_tenant_is_frozen(here: Place) -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from consensus_contract.errors import ConsensusError
 from consensus_rpc.access import denials as module
 from consensus_rpc.access.authenticator import EndedKey, RefusedKey
-from consensus_rpc.access.denials import PER_CREDENTIAL, PER_TENANT, Denial, Denials
+from consensus_rpc.access.denials import PER_CREDENTIAL, PER_TENANT, Denial, Denials, PartlyEntered
 from consensus_rpc.errors import InvalidField, Overloaded, PermissionDenied, Unauthenticated
 from consensus_rpc.server.identity import CredentialKind, Identity
 
@@ -101,6 +101,27 @@ async def test_what_cannot_be_entered_now_is_entered_later(
         await sink.calls.acquire()
         await sink.calls.acquire()
     assert [each.caller for each in sink.entered] == ["billing"]
+
+
+async def test_of_what_was_entered_in_part_the_rest_alone_is_entered_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
+    asked: list[list[str]] = []
+    twice = asyncio.Event()
+
+    async def sink(denials: Sequence[Denial]) -> None:
+        asked.append([each.caller for each in denials])
+        if len(asked) == 1:
+            raise PartlyEntered(denials[1:], "PERSISTENCE_UNAVAILABLE")
+        twice.set()
+
+    denials = Denials(sink)
+    denials(METHOD, known("first"), REFUSED)
+    denials(METHOD, known("second", "globex"), REFUSED)
+    async with entering(denials), asyncio.timeout(60):
+        await twice.wait()
+    assert asked == [["first", "second"], ["second"]]
 
 
 async def test_what_never_can_be_entered_does_not_stand_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from consensus_rpc.channel.shard_map import ShardMap, read_shard_map
+from tests.support.page_commands import Page
 
 
 def test_one_address_is_every_tenants() -> None:
@@ -53,3 +54,16 @@ def test_a_fault_in_a_file_names_the_file(tmp_path: Path) -> None:
     file.write_text("acme=two:2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"shards: names no address for all others"):
         read_shard_map(f"@{file}")
+
+
+def test_the_command_of_the_page_leads_one_tenant_and_leaves_those_that_are_named_like_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "shards"
+    file.write_text("# a.b was first\n*=one:1\n a.b = two:2\naxb=three:3\nab=four:4", encoding="utf-8")
+    Page("operations.md").succeed(
+        "lead tenant", tmp_path, TENANT="a.b", SHARDS=str(file), THERE_ADDRESS="five:5"
+    )
+    assert read_shard_map(f"@{file}") == ShardMap(
+        "one:1", {"axb": "three:3", "ab": "four:4", "a.b": "five:5"}
+    )

@@ -13,12 +13,16 @@ import pytest
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
 from consensus.v1 import access_service_pb2, run_pb2
 from consensus_contract.errors import PersistenceUnavailable
+from consensus_rpc.access.denials import Denial, PartlyEntered
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.channel.shard_map import ShardMap
+from consensus_rpc.security.material import BadMaterial
 from consensus_rpc.server.server import Server, ServerOptions
+from review_service.record.access import enter_denials
 from review_service.record.gateway import Caller, PersistenceGateway
 from review_service.record.ledger import Ledger
-from review_service.record.shards import Shard, Shards, follow_map, follow_shards
+from review_service.record.shards import SHARD_UP, Shard, Shards, follow_map, follow_shards
+from review_service.record.stream import read
 from tests.support.ports import HeldPorts
 
 KEY_ONE, KEY_TWO = "1" * 16, "2" * 16
@@ -160,13 +164,22 @@ async def test_a_key_that_nobody_there_knows_is_not_refused_while_one_is_away(
         await gateway.authenticate_key(KEY_ONE, bytes(32))
 
 
+def denials(*tenants: str) -> list[Denial]:
+    return [Denial(each, "me", "GetRun", "PERMISSION_DENIED", "c-1", "q-1") for each in tenants]
+
+
 async def test_denials_are_entered_where_their_tenants_are(both: Both) -> None:
-    denials = [
-        persistence_service_pb2.Denial(tenant=each, reason="PERMISSION_DENIED", request_id="q-1")
-        for each in ("acme", "initech", "globex", "acme")
-    ]
-    await both.gateway.record_denials(denials)
+    await enter_denials(both.gateway, denials("acme", "initech", "globex", "acme"))
     assert (both.one.asked, both.two.asked) == (["initech", "globex"], ["acme", "acme"])
+
+
+async def test_denials_of_one_that_is_away_are_left_and_those_of_others_entered_once(
+    one_away: tuple[Shards, str],
+) -> None:
+    given = denials("globex", "acme", "initech")
+    with pytest.raises(PartlyEntered) as partly:
+        await enter_denials(PersistenceGateway(one_away[0]), given)
+    assert partly.value.left == [given[0], given[2]]
 
 
 async def test_what_watches_a_tenant_ends_where_it_is_no_more_and_others_go_on(both: Both) -> None:
@@ -174,15 +187,15 @@ async def test_what_watches_a_tenant_ends_where_it_is_no_more_and_others_go_on(b
     for each in watches:
         assert await each.read() is not grpc.aio.EOF
     both.shards.lead(ShardMap(both.one_address, {"acme": both.two_address, "globex": both.two_address}))
-    with pytest.raises(asyncio.CancelledError):
-        await watches[0].read()
+    with pytest.raises(PersistenceUnavailable):  # and not as if who reads it were cancelled
+        await asyncio.create_task(read(watches[0]))
     assert not watches[1].done()
     assert (await both.gateway.get_run(caller("globex"), "r")).run_id == "two"
 
 
 async def test_a_map_that_changes_is_taken_up_and_a_bad_one_is_not(both: Both) -> None:
     new = ShardMap(both.one_address, {"globex": both.two_address})
-    said: list[ShardMap | Exception] = [ShardMap(both.one_address), ValueError("is no map"), new]
+    said: list[ShardMap | Exception] = [both.shards.map, ValueError("is no map"), new]
     changed = asyncio.Event()
 
     def read() -> ShardMap:
@@ -196,6 +209,80 @@ async def test_a_map_that_changes_is_taken_up_and_a_bad_one_is_not(both: Both) -
         await changed.wait()
     following.cancel()
     assert both.shards.of("globex").address == both.two_address
+
+
+async def test_a_map_that_changed_before_it_was_followed_is_taken_up(both: Both) -> None:
+    new = ShardMap(both.one_address, {"globex": both.two_address})
+    changed = asyncio.Event()
+    following = asyncio.create_task(follow_map(both.shards, lambda: new, changed.set))
+    async with asyncio.timeout(60):
+        await changed.wait()
+    following.cancel()
+    assert both.shards.of("globex").address == both.two_address
+
+
+async def test_a_map_of_an_address_that_cannot_be_opened_is_left_aside_until_it_can() -> None:
+    opened: list[str] = []
+    was_refused = asyncio.Event()
+
+    def open_one(address: str) -> Shard:
+        opened.append(address)
+        if opened.count("two:2") == 1:
+            was_refused.set()
+            raise BadMaterial("certificate and key are not of one pair")
+        return shard(address)
+
+    shards, changed = Shards(ShardMap("one:1"), open_one), asyncio.Event()
+    following = asyncio.create_task(
+        follow_map(shards, lambda: ShardMap("one:1", {"acme": "two:2"}), changed.set)
+    )
+    async with asyncio.timeout(60):
+        await was_refused.wait()
+        assert [each.address for each in shards.all()] == ["one:1"]
+        await changed.wait()
+    following.cancel()
+    assert shards.of("acme").address == "two:2"
+    await shards.close()
+
+
+async def test_one_at_which_no_tenant_is_any_more_may_be_taken_away(both: Both) -> None:
+    """What is known of it is told no more: nobody is to be called for it."""
+    told: list[bool] = []
+    heard_both, left, again, changed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def follow(shard: Shard, heard: Any) -> None:
+        await heard(shard.address == both.two_address)
+        if shard.address == both.two_address:
+            (again if left.is_set() else heard_both).set()
+        await asyncio.Event().wait()
+
+    async def report(shard: Shard | None, serving: bool) -> None:
+        if shard is None:
+            told.append(serving)
+            if heard_both.is_set() and not serving:
+                left.set()
+
+    at_two = both.shards.of("acme")
+
+    def series() -> set[str]:
+        of_ours = {both.one_address, both.two_address}
+        samples = [each for metric in SHARD_UP.collect() for each in metric.samples]
+        return {each.labels["address"] for each in samples} & of_ours
+
+    following = asyncio.create_task(follow_shards(both.shards, changed, follow, report))
+    async with asyncio.timeout(60):
+        await heard_both.wait()
+        assert series() == {both.one_address, both.two_address}
+        both.shards.lead(ShardMap(both.one_address))
+        changed.set()
+        await left.wait()
+        assert series() == {both.one_address}
+        assert not at_two.is_serving
+        both.shards.lead(ShardMap(both.one_address, {"acme": both.two_address}))
+        changed.set()
+        await again.wait()
+    following.cancel()
+    assert told[-1]
 
 
 async def test_health_says_of_each_whether_it_serves_and_that_any_does(both: Both) -> None:
