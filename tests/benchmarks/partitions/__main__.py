@@ -25,6 +25,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from consensus.internal.v1 import persistence_service_pb2, persistence_service_pb2_grpc
+from consensus.v1 import run_pb2
 from consensus_rpc.channel.channels import open_channel
 from consensus_rpc.telemetry.log import configure_logging
 from persistence_service.database import Database, DatabaseOptions, normalise_url
@@ -88,7 +89,7 @@ async def _questions(stack: AsyncExitStack, filled: Filled) -> dict[str, Asked]:
 
     async def page(token: str = "", **wanted: Any) -> str:
         request = persistence_service_pb2.ListRunsRequest(
-            scope=scope, page_size=PAGE, page_token=token, **wanted
+            scope=scope, page_size=PAGE, page_token=token, filter=run_pb2.RunFilter(**wanted)
         )
         answer = await stub.ListRuns(request)
         assert len(answer.runs) == PAGE
