@@ -47,7 +47,7 @@ from tests.storage import (
     test_humans,
     test_revisions,
 )
-from tests.storage.conftest import QUICK, options_for
+from tests.storage.conftest import IS_PARTITIONED, QUICK, options_for
 from tests.storage.test_purging import ahead, purge
 from tests.support.deciding import decided, decision_stub
 from tests.support.deletion import call, finished
@@ -86,6 +86,7 @@ def expected() -> set[tuple[str, str]]:
     return made | removed | {(LOCK, table) for table in LOCKED}
 
 
+@pytest.mark.skipif(IS_PARTITIONED, reason="a database that is distributed has no partitions")
 async def test_all_that_the_service_sends_names_one_tenant(runs: Service) -> None:
     with watched() as found:
         await tour(runs)

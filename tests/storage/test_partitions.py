@@ -27,7 +27,7 @@ from persistence_service.database.partitions import (
 from persistence_service.database.reset import reset
 from persistence_service.housekeeping.partitions import make_ahead
 from persistence_service.runs.form.partitioned import PARTITIONED, TABLES
-from tests.storage.conftest import IS_DISTRIBUTED, QUICK, options_for
+from tests.storage.conftest import IS_DISTRIBUTED, IS_PARTITIONED, QUICK, options_for
 from tests.storage.test_purging import purge
 from tests.storage.test_row_security import served, served_by_roles, session
 from tests.support import postgres
@@ -42,7 +42,10 @@ from tests.support.records import (
     review,
 )
 
-pytestmark = pytest.mark.skipif(IS_DISTRIBUTED, reason="such a database has no partitions of runs")
+pytestmark = [
+    pytest.mark.skipif(IS_DISTRIBUTED, reason="such a database has no partitions of runs"),
+    pytest.mark.skipif(IS_PARTITIONED, reason="partitions what is not"),
+]
 
 
 @pytest.fixture

@@ -187,8 +187,9 @@ async def test_what_watches_a_tenant_ends_where_it_is_no_more_and_others_go_on(b
     for each in watches:
         assert await each.read() is not grpc.aio.EOF
     both.shards.lead(ShardMap(both.one_address, {"acme": both.two_address, "globex": both.two_address}))
+    reading = read(watches[0])
     with pytest.raises(PersistenceUnavailable):  # and not as if who reads it were cancelled
-        await asyncio.create_task(read(watches[0]))
+        await asyncio.create_task(reading)
     assert not watches[1].done()
     assert (await both.gateway.get_run(caller("globex"), "r")).run_id == "two"
 
