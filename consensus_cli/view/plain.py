@@ -53,9 +53,8 @@ def _proposed(progress: RunView) -> Iterator[str]:
 
 
 def _retried(failed: run_event_pb2.AttemptFailed, line: Line) -> str:
-    of = f" of {line.most_attempts}" if line.most_attempts else ""
     wait = f", again in {text.duration(line.again_seconds)}" if line.again is not None else ""
-    return f"{label(failed.step)}: attempt {failed.attempt_number}{of}: {line.note}{wait}"
+    return f"{label(failed.step)}: {line.attempt_of(failed.attempt_number)}: {line.note}{wait}"
 
 
 def _ended(line: Line) -> str:

@@ -64,7 +64,11 @@ class Line:
             return ""
         if self.phase is not Phase.WORKING:
             return text.count(self.attempt_count, "attempt")
-        return f"attempt {self.attempt_count}{_of(self.most_attempts)}"
+        return self.attempt_of(self.attempt_count)
+
+    def attempt_of(self, number: int) -> str:
+        """`attempt 2 of 4`; of a run that was resumed there may be more than its settings name."""
+        return f"attempt {number}" + (f" of {self.most_attempts}" if number <= self.most_attempts else "")
 
     def note_at(self, now: datetime) -> str:
         """The note, with what is left of the wait for the next call."""
@@ -256,10 +260,6 @@ def review_words(review: panel_pb2.PersonaReview, objection: Objection = Objecti
         yield "carried over"
     if words := stale_words(review.stale_sections):
         yield words
-
-
-def _of(most: int) -> str:
-    return f" of {most}" if most else ""
 
 
 def _has_read_a_proposal(review: panel_pb2.PersonaReview) -> bool:

@@ -103,6 +103,16 @@ def test_waiting_counts_down_and_says_which_of_how_many_calls_is_next() -> None:
     assert working.endswith("LLM_RATE_LIMITED")
 
 
+def test_an_attempt_after_a_resume_is_not_one_of_fewer() -> None:
+    run = samples.completed_run()
+    run.specification.retry_policy.max_retries = 0
+    view = followed(11)
+    view.expect(run)
+    shown = row(drawn(100, view, after=1.6), "Critic")
+    assert "attempt 2" in shown
+    assert " of " not in shown
+
+
 def test_the_heading_tells_time_and_tokens_so_far() -> None:
     events = samples.completed_events()
     for event in events:
