@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import Connection
 
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import ConsensusError, TenantElsewhere
 from consensus_rpc.access.keys import KeyGrant, KeyRefusal, PresentedKey
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.access import convert, repository
@@ -22,16 +22,25 @@ class StoredKeys:
         self._notes: set[asyncio.Task[None]] = set()
 
     async def find(self, key: PresentedKey) -> KeyGrant | KeyRefusal:
-        """What a key comes to; raises DatabaseUnavailable."""
+        """What a key comes to; raises what `look_up` raises."""
         verdict, _ = await self.look_up(key)
         return verdict
 
     async def look_up(self, key: PresentedKey) -> tuple[KeyGrant | KeyRefusal, Row | None]:
-        """What a key comes to, and what is kept of it where it is valid."""
+        """What a key comes to, and what is kept of it where it is valid.
+
+        Raises:
+            TenantElsewhere: whoever has the secret is to ask where the tenant is; a guess is just refused.
+            DatabaseUnavailable: nobody can say.
+        """
 
         def read(connection: Connection) -> tuple[KeyGrant | KeyRefusal, Row | None, bool]:
             row, now = repository.find(connection, key.key_id), self._database.now(connection)
             verdict = convert.verdict(row, key.secret_digest, now)
+            if row is not None and row["is_elsewhere"]:
+                if isinstance(verdict, KeyGrant) or verdict.ended:
+                    raise TenantElsewhere
+                return KeyRefusal(), None, False
             if row is None or isinstance(verdict, KeyRefusal):
                 return verdict, None, False
             last = row["last_use_time"]

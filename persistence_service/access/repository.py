@@ -20,7 +20,9 @@ USE_GRAIN = timedelta(hours=1)
 """How coarse the time of the last use is: one write an hour for each key."""
 
 # The keys of a tenant that was moved away are good where it is, and may have been ended there since.
-_BY_ID = select(*KEYS.c).where(KEYS.c.key_id == bindparam("key_id"), KEYS.c.tenant.not_in(UNREAD))
+_BY_ID = select(*KEYS.c, KEYS.c.tenant.in_(UNREAD).label("is_elsewhere")).where(
+    KEYS.c.key_id == bindparam("key_id")
+)
 _ONE = and_(KEYS.c.tenant == bindparam("of_tenant"), KEYS.c.key_id == bindparam("of_key"))
 _LOCK = select(*KEYS.c).where(_ONE).with_for_update()
 _OF_TENANT = select(*KEYS.c).where(KEYS.c.tenant == bindparam("of_tenant"))
@@ -55,7 +57,7 @@ class NewKey:
 
 
 def find(connection: Connection, key_id: str) -> Row | None:
-    """A key of whichever tenant that is served here."""
+    """A key of whichever tenant; `is_elsewhere` says that the tenant is not served here."""
     return connection.execute(_BY_ID, {"key_id": key_id}).mappings().one_or_none()
 
 

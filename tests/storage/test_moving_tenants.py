@@ -14,8 +14,9 @@ from sqlalchemy import Engine, event, func, select
 
 from consensus.internal.v1 import persistence_service_pb2
 from consensus_contract.errors import TenantElsewhere, TenantFrozen
+from consensus_rpc.access.keys import KeyGrant, KeyRefusal, PresentedKey
 from consensus_rpc.channel.status import contract_errors
-from persistence_service.access import repository as access
+from persistence_service.access.directory import StoredKeys
 from persistence_service.content.key_file import KeyFileError
 from persistence_service.content.keyring import Keyring
 from persistence_service.database import EVERY_TENANT, Connection, Database
@@ -558,21 +559,30 @@ def add_one(place: Place, name: str, **given: Any) -> None:
     place.database.unit_of_work(lambda connection: connection.execute(insert(table), row))
 
 
-async def test_a_key_is_good_where_its_tenant_is_and_nowhere_else(here: Place, there: Place) -> None:
-    add_one(here, "access_keys", key_id="k-17")
+async def test_a_key_is_good_where_its_tenant_is_and_sends_its_caller_there(
+    here: Place, there: Place
+) -> None:
+    digest = bytes(32)
+    key, guess = PresentedKey("k-17", digest), PresentedKey("k-17", b"guessed".rjust(32))
+    add_one(here, "access_keys", key_id="k-17", secret_digest=digest, expire_time=None, revoke_time=None)
 
-    def knows(place: Place) -> bool:
-        found = place.database.unit_of_work(lambda each: access.find(each, "k-17"), read_only=True)
-        return found is not None
+    async def is_good(place: Place) -> bool:
+        keys = StoredKeys(place.database)
+        try:
+            return isinstance(await keys.find(key), KeyGrant)
+        finally:
+            await keys.close()
 
     here.freeze()
-    assert knows(here)
+    assert await is_good(here)
     arrival = there.take(here.exported())
-    assert not knows(there)
     code = here.leave(arrival.digest)
-    assert not knows(here)
+    for place in (here, there):
+        with pytest.raises(TenantElsewhere):
+            await is_good(place)
+        assert await StoredKeys(place.database).find(guess) == KeyRefusal()
     there.open(code)
-    assert knows(there)
+    assert await is_good(there)
 
 
 def test_others_are_written_to_while_a_tenant_is_exported(here: Place) -> None:
