@@ -34,6 +34,7 @@ class TenantWays:
         self._clock = clock
         self._map = read()
         self._looked_at = clock()
+        self._told = ""
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._tenants: OrderedDict[bytes, str] = OrderedDict()
 
@@ -72,5 +73,7 @@ class TenantWays:
             try:
                 self._map = self._read()
             except ValueError as error:
-                _log.error("shards_not_read", cause=str(error))
+                if str(error) != self._told:
+                    _log.error("shards_not_read", cause=str(error))
+                self._told = str(error)
         return self._map

@@ -159,14 +159,19 @@ def _require_nothing(connection: Connection, tenant: str) -> None:
 
 
 def _expected(head: Head, now: Any) -> Move:
+    try:
+        digest = bytes.fromhex(head.release_digest)
+        frozen = from_microseconds(head.freeze_time_us)
+    except (ValueError, OverflowError):
+        raise BadExport("its head is not whole") from None
     return Move(
         tenant=head.tenant,
         state=ARRIVED,
         move_id=head.move_id,
         release_code=None,
-        release_digest=bytes.fromhex(head.release_digest),
+        release_digest=digest,
         content_digest=None,
-        freeze_time=from_microseconds(head.freeze_time_us),
+        freeze_time=frozen,
         change_time=now,
     )
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from persistence_service.content.repository import StoredKey
 from persistence_service.moving.stored_rows import TableSum
 from persistence_service.schema.scalars import from_microseconds, microseconds
@@ -39,6 +41,9 @@ class End:
     counts: Mapping[str, int]
     digests: Mapping[str, str]
     content_digest: str
+
+
+_HEAD, _END = TypeAdapter(Head), TypeAdapter(End)
 
 
 def line(kind: str, data: Any) -> str:
@@ -78,8 +83,8 @@ def head_from(kind: str, data: Any) -> Head:
     if kind != "head" or not isinstance(data, dict) or data.get("format") != FORMAT:
         raise BadExport(f"this is no export of the form {FORMAT}")
     try:
-        return Head(**data)
-    except TypeError:
+        return _HEAD.validate_python(data)
+    except ValidationError:
         raise BadExport("its head is not whole") from None
 
 
@@ -90,8 +95,8 @@ def end_from(data: Any) -> End:
         BadExport: it is not whole.
     """
     try:
-        return End(**data)
-    except TypeError:
+        return _END.validate_python(data)
+    except ValidationError:
         raise BadExport("its end is not whole") from None
 
 

@@ -369,7 +369,15 @@ def of_another(lines: list[bytes]) -> list[bytes]:
     return [each.replace(b'{"row":["default"', b'{"row":["globex"') for each in lines]
 
 
-@pytest.mark.parametrize("harm", [cut, changed, without_a_row, of_another])
+def of_no_digest(lines: list[bytes]) -> list[bytes]:
+    return [lines[0].replace(b'"release_digest":"', b'"release_digest":"x'), *lines[1:]]
+
+
+def of_no_counts(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:-1], lines[-1].replace(b'"counts":{', b'"counts":[],"others":{')]
+
+
+@pytest.mark.parametrize("harm", [cut, changed, without_a_row, of_another, of_no_digest, of_no_counts])
 async def test_a_refused_import_leaves_nothing(here: Place, there: Place, harm: Any) -> None:
     async with served(here) as service:
         await finished(service)
