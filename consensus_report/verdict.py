@@ -11,10 +11,7 @@ def is_whole(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) 
 
 def verdict_lines(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | None) -> list[str]:
     """What was found, and the verdict last."""
-    lines = [
-        f"{_where(each)}: {text.word(audit_service_pb2.AuditFault, each.fault, 'AUDIT_FAULT_')}"
-        for each in verdict.findings
-    ]
+    lines = [_line(each) for each in verdict.findings]
     if verdict.finding_count > len(lines):
         lines.append(f"and {verdict.finding_count - len(lines)} more that are not named")
     if _is_foreign(verdict, wanted_key):
@@ -23,9 +20,16 @@ def verdict_lines(verdict: audit_service_pb2.AuditVerdict, wanted_key: bytes | N
     return [*lines, f"{'whole' if is_whole(verdict, wanted_key) else 'NOT whole'}: {_checked(verdict)}"]
 
 
-def _where(finding: audit_service_pb2.AuditFinding) -> str:
+def _line(finding: audit_service_pb2.AuditFinding) -> str:
     if not finding.stream:
-        return f"no. {finding.sequence}"
+        return (
+            f"checkpoint {finding.sequence}: its signature, or its link to the one before, does not hold "
+            "(all from the first on are needed)"
+        )
+    return f"{_where(finding)}: {text.word(audit_service_pb2.AuditFault, finding.fault, 'AUDIT_FAULT_')}"
+
+
+def _where(finding: audit_service_pb2.AuditFinding) -> str:
     stream = text.clean(finding.stream)
     if finding.last_sequence > finding.sequence:
         return f"{stream} entries {finding.sequence} to {finding.last_sequence}"

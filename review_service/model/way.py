@@ -50,7 +50,8 @@ _NO_KEY_GIVEN = "none"
 
 # Names of models come from callers: what is learnt of more than so many is forgotten.
 _MAX_MODELS: Final = 500
-# Shorter values, such as a project's number, are no secrets, and stand in answers by chance.
+# Shorter values, such as a project's number or the "x" that a server without keys is given, are no secrets,
+# and stand in answers by chance.
 _LEAST_SECRET_CHARACTERS = 8
 _CHARACTERS_PER_TOKEN = 4
 
@@ -267,8 +268,8 @@ def _limits_of(route: Route) -> RouteLimits | None:
 
 def _secrets(route: Route) -> tuple[str, ...]:
     """What an answer must not bring into a record, should the provider repeat it."""
-    values = [value for _, value in route.headers if len(value) >= _LEAST_SECRET_CHARACTERS]
-    return tuple(dict.fromkeys([*([route.key] if route.key else []), *values]))
+    values = [route.key or "", *(value for _, value in route.headers)]
+    return tuple(dict.fromkeys(value for value in values if len(value) >= _LEAST_SECRET_CHARACTERS))
 
 
 def no_key(route: Route) -> str:

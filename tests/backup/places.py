@@ -90,6 +90,7 @@ class PostgresPlace:
             self._run("until", UNTIL=until)
         self._cluster.start()
         self._cluster.wait_for("SELECT NOT pg_is_in_recovery()")
+        self._run("recovered")
 
     def end_segment(self) -> None:
         """Have all that was written until now archived."""

@@ -78,6 +78,7 @@ async def test_a_base_backup_and_the_archived_log_come_to_a_point_in_time(cluste
     place.restore(until)
 
     assert contents(place.url) == wanted
+    assert "recovery" not in (cluster.data / "postgresql.auto.conf").read_text(encoding="utf-8")
     opened(place.url).close()
 
 

@@ -19,3 +19,11 @@ def test_what_is_cut_off_is_named_to_its_end_and_what_is_not_named_is_counted() 
         "and 2 more that are not named",
         "NOT whole: 9 streams, 80 entries, 2 checkpoints",
     ]
+
+
+def test_a_checkpoint_that_does_not_hold_is_named_with_what_its_copy_may_lack() -> None:
+    verdict = Verdict(2, 26, 1, (StreamFinding("", 2, Fault.CHECKPOINT),), finding_count=1)
+    assert verdict_lines(verdict_message(verdict), None)[0] == (
+        "checkpoint 2: its signature, or its link to the one before, does not hold "
+        "(all from the first on are needed)"
+    )

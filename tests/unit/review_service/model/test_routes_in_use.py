@@ -357,6 +357,13 @@ async def test_the_key_and_secret_headers_never_come_back() -> None:
     assert failure.provider.message == "You sent [key] and [key]."
 
 
+async def test_a_key_too_short_to_be_a_secret_leaves_answers_as_they_are() -> None:
+    async with asking(key="x") as (client, _):
+        answer = await client.call(model_call(), 10)
+
+    assert isinstance(answer, ModelAnswer)
+
+
 async def test_calls_that_keep_failing_open_the_circuit_and_an_answer_closes_it() -> None:
     async with asking(lambda _: Reply("", 503)) as (client, provider):
         states = []
