@@ -155,7 +155,7 @@ def _lines() -> Iterator[bytes]:
     """The standard input's lines, of which none is read that is longer than a row can be."""
     while raw := sys.stdin.buffer.readline(MAX_LINE_BYTES):
         if not raw.endswith(b"\n"):
-            raise BadExport("it is cut off in the middle of a line")
+            raise BadExport(f"a line is cut off, or longer than {MAX_LINE_BYTES:,} bytes")
         yield raw
 
 

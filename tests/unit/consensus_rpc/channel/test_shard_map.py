@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus_rpc.channel.shard_map import ShardMap, read_shard_map
+from consensus_rpc.channel.shard_map import MAX_FILE_BYTES, ShardMap, read_shard_map
 from tests.support.page_commands import Page
 
 
@@ -53,6 +53,13 @@ def test_a_fault_in_a_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "shards"
     file.write_text("acme=two:2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"shards: names no address for all others"):
+        read_shard_map(f"@{file}")
+
+
+def test_a_file_beyond_its_bound_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "shards"
+    file.write_text("*=one:1\n" + "#" * MAX_FILE_BYTES, encoding="utf-8")
+    with pytest.raises(ValueError, match="is larger than"):
         read_shard_map(f"@{file}")
 
 
