@@ -18,6 +18,7 @@ from tests.support.postgres import Cluster
 from tests.support.processes import ROOT, Process, clean_environment, run_command, start_process, wait_started
 
 SECONDS = 90.0
+MODEL_KEY = "sk-obvious-fake"
 PORTS = ("50051", "50052", "50053", "9464", "9465")
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 pytestmark = pytest.mark.timeout(400)
@@ -40,7 +41,7 @@ class Machine:
 
     def do(self, block: str, **variables: str) -> str:
         """Paste a block; return what it printed."""
-        given: dict[str, Any] = {"ADMIN_URL": self.cluster.admin_url, "OPENAI_API_KEY": "sk-obvious-fake"}
+        given: dict[str, Any] = {"ADMIN_URL": self.cluster.admin_url, "OPENAI_API_KEY": MODEL_KEY}
         given |= self.caller() | variables
         return self.page.succeed(block, self.folder, **given).stdout
 
@@ -56,8 +57,8 @@ class Machine:
 
     def start(self, service: str) -> None:
         """Start a service; how the model is reached is the one thing that the page leaves to defaults."""
-        url = f"http://{self._model_address}/v1"
-        self._running[service] = self.page.start(service, self.folder, OPENAI_BASE_URL=url)
+        shell = {"OPENAI_BASE_URL": f"http://{self._model_address}/v1", "OPENAI_API_KEY": MODEL_KEY}
+        self._running[service] = self.page.start(service, self.folder, **shell)
 
     def wait_served(self, service: str, port: str) -> None:
         """Return once its health says that it serves."""
