@@ -28,7 +28,7 @@ async def follow_database(
         if not loop.is_closed():
             loop.call_soon_threadsafe(changed.set)
 
-    database.on_change(notice)
+    database.condition.on_change(notice)
     await database.start()
     await _until_done(once_there, changed)
     while True:

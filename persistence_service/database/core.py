@@ -13,17 +13,17 @@ from sqlalchemy.exc import DBAPIError
 from consensus_contract.errors import DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import pooler, startup
+from persistence_service.database.condition import Condition
 from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
 from persistence_service.database.faults import DatabaseFault, classify, first_line
-from persistence_service.database.filelock import FileLock
 from persistence_service.database.migrating import bring_to_head, require_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer, Watch
 from persistence_service.database.pool import Pool
 from persistence_service.database.pool_state import PoolState, show
-from persistence_service.database.probe import Availability, Probe
+from persistence_service.database.probe import Probe
 from persistence_service.database.replica import NotAnswered, Replica
 from persistence_service.database.startup import StartRefused
 from persistence_service.database.stored_file import StoredFile
@@ -56,16 +56,10 @@ class Database:
         self._own_engine = make_engine(own, self._own_connections, shows_every_tenant=True)
         self._direct_engine = make_engine(own.direct(), self._own_connections, shows_every_tenant=True)
         self._file = _stored_file(options, self._engine, self._own_engine, self._direct_engine)
-        self._availability = Availability()
-        # Known to be away only by whoever writes all the time, and tries until it works again.
-        self._writes = Availability(what="writes", up=True)
-        self._may = Availability(what="rights", up=True)
-        self._suspicions: list[Callable[[], None]] = []
+        self.condition = Condition()
         self._is_closed = False
         self._probe: Probe | None = None
         self._probe_connection: DedicatedConnection | None = None
-        is_file = options.backend == "sqlite"
-        self._lock = FileLock(options.sqlite_path) if is_file else None
         self._overseer = Overseer(
             (self._connections, self._own_connections), options.statement_timeout + STATEMENT_GRACE_SECONDS
         )
@@ -78,7 +72,7 @@ class Database:
             writer_role=options.writer_role,
         )
         self._pool = Pool(self._units, self._engine.connect, self._overseer, limit=options.connection_limit)
-        self._availability.on_change(self._let_go)
+        self.condition.connections.on_change(self._let_go)
         self._replica = Replica(options, options.read_url) if options.read_url is not None else None
 
     @property
@@ -94,7 +88,7 @@ class Database:
     @property
     def available(self) -> bool:
         """Whether the database answers, takes writes, and allows the role what it needs, as last seen."""
-        return self._availability.up and self._writes.up and self._may.up
+        return self.condition.is_good
 
     @property
     def has_replica(self) -> bool:
@@ -107,23 +101,6 @@ class Database:
             use_sealer(engine.dialect, sealer)
         if self._replica is not None:
             self._replica.use_sealer(sealer)
-
-    def on_change(self, callback: Callable[[bool], None]) -> None:
-        """Calls back with `available` whenever it may have changed, from the thread that noticed."""
-        for each in (self._availability, self._writes, self._may):
-            each.on_change(lambda _up: callback(self.available))
-
-    def on_suspicion(self, callback: Callable[[], None]) -> None:
-        """Calls back, from any thread, when it should be tried whether writing works."""
-        self._suspicions.append(callback)
-
-    def set_writes(self, up: bool, cause: str = "") -> None:
-        """Takes note of whether writing works: for whoever writes all the time."""
-        self._writes.set(up, cause)
-
-    def set_rights(self, up: bool, cause: str = "") -> None:
-        """Takes note of whether the role may do what it must; nothing is refused for it here."""
-        self._may.set(up, cause)
 
     def lacking_rights(self, connection: Connection) -> str:
         """What the service's role may not do now, or which tables are not there; empty when all is well."""
@@ -157,7 +134,8 @@ class Database:
             DatabaseUnavailable: the database cannot be reached.
         """
         try:
-            self._hold_file(wait_for_file)
+            if self._file is not None:
+                self._file.hold(wait_for_file)
             pooler.verify_lending(self.options)
             with self._own_engine.connect() as connection:
                 startup.verify(connection)
@@ -188,13 +166,11 @@ class Database:
             self._probe.stop()
         if self._probe_connection is not None:
             self._probe_connection.close()
-        self._availability.set(False)
+        self.condition.connections.set(False)
         self._engine.dispose()
         self._own_engine.dispose()
         if self._file is not None:
             self._file.close()
-        if self._lock is not None:
-            self._lock.release()
 
     @contextmanager
     def maintenance(self, *, wait_for_file: float = 10.0) -> Iterator[Engine]:
@@ -204,7 +180,8 @@ class Database:
             StartRefused: SQLite's file belongs to another process.
         """
         try:
-            self._hold_file(wait_for_file)
+            if self._file is not None:
+                self._file.hold(wait_for_file)
             yield self._direct_engine
         finally:
             self.close()
@@ -305,19 +282,6 @@ class Database:
         """Has metrics show this database's pool."""
         show(self.pool_state, self.options.connection_limit)
 
-    def _hold_file(self, wait: float) -> None:
-        if self._lock is not None:
-            try:
-                self.options.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-                # Ideas and drafts are nobody else's to read; SQLite gives its other files the same mode.
-                self.options.sqlite_path.touch(mode=0o600, exist_ok=True)
-            except OSError as error:
-                raise StartRefused(
-                    f"cannot write the database's file {self.options.sqlite_path}: "
-                    f"{error.strerror or error}. DATABASE_URL names another."
-                ) from None
-            self._lock.acquire(wait)
-
     def _ask(self) -> None:
         assert self._probe_connection is not None
         self._probe_connection.ask(is_there)
@@ -329,13 +293,13 @@ class Database:
     def _start_probe(self) -> None:
         self._probe_connection = self.dedicated()
         self._probe = Probe(
-            self._availability,
+            self.condition.connections,
             self._ask,
             self._cut,
             interval=self.options.probe_interval,
             answer_timeout=self.options.answer_timeout,
         )
-        self._availability.set(True)
+        self.condition.connections.set(True)
         if self._replica is not None:
             self._replica.mark(self._probe_connection)
             self._replica.start()
@@ -344,16 +308,12 @@ class Database:
     def _check(self, terms: Terms) -> None:
         if self._is_closed:
             raise DatabaseUnavailable
-        self._availability.check()
-        if not (terms.read_only or terms.watch.is_trial):
-            self._writes.check()
+        self.condition.check(terms)
 
     def _suspect(self, terms: Terms) -> None:
         if self._probe is not None:
             self._probe.suspect()
-        if not (terms.read_only or terms.watch.is_trial):
-            for tell in self._suspicions:
-                tell()
+        self.condition.suspect(terms)
 
     def _let_go(self, up: bool) -> None:
         # A thread may be stuck until libpq's own timeout; its caller is answered now.

@@ -49,7 +49,7 @@ def test_a_stopped_server_is_noticed_and_its_return_too(cluster: postgres.Cluste
     database = Database(options_for(cluster.create_database()))
     database.open()
     changes: Queue[bool] = Queue()
-    database.on_change(changes.put)
+    database.condition.on_change(changes.put)
     cluster.stop("immediate")
     assert changes.get(timeout=WAIT) is False
     begin = time.monotonic()
@@ -203,7 +203,7 @@ async def test_a_black_hole_is_answered_in_time_and_every_thread_freed(postgres_
         def told(up: bool) -> None:
             loop.call_soon_threadsafe(back.put_nowait, up)
 
-        database.on_change(told)
+        database.condition.on_change(told)
         proxy.heal()
         async with asyncio.timeout(WAIT):
             assert await back.get() is True

@@ -208,7 +208,7 @@ async def test_with_the_database_stopped_the_answer_is_unavailable() -> None:
                 if up:
                     loop.call_soon_threadsafe(back.set)
 
-            database.on_change(note)
+            database.condition.on_change(note)
             await asyncio.to_thread(cluster.start)
             await asyncio.wait_for(back.wait(), 20)
             assert await drafts.append(draft_id, key="k") == first

@@ -28,7 +28,7 @@ async def service(database: Database) -> AsyncIterator[Service]:
 async def outage(service: Service, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Nothing can be written for so long."""
     writer, back = service.runs.writer, threading.Event()
-    service.database.on_change(lambda up: back.set() if up else back.clear())
+    service.database.condition.on_change(lambda up: back.set() if up else back.clear())
     with monkeypatch.context() as patch:
 
         def refuse(*_arguments: object, **_options: object) -> None:

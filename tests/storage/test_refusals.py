@@ -38,7 +38,7 @@ async def execute(database: Database, statement: str) -> None:
 async def becoming(database: Database, *, available: bool) -> AsyncIterator[None]:
     """Ends once the database is, or is not, available."""
     become = threading.Event()
-    database.on_change(lambda up: become.set() if up is available else None)
+    database.condition.on_change(lambda up: become.set() if up is available else None)
     yield
     assert await asyncio.to_thread(become.wait, 10)
 

@@ -36,7 +36,7 @@ def move(path: Path, to: Path) -> None:
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 async def test_nothing_is_acknowledged_once_it_is_gone(service: Service, path: Path, suffix: str) -> None:
     changes: Queue[bool] = Queue()
-    service.database.on_change(changes.put)
+    service.database.condition.on_change(changes.put)
     async with service.created() as worker:
         removed = path.with_name(f"{path.name}{suffix}")
         await asyncio.to_thread(removed.unlink)
@@ -59,7 +59,7 @@ async def test_another_file_in_its_place_is_not_it(service: Service, path: Path)
 
 async def test_the_file_itself_may_come_back(service: Service, path: Path) -> None:
     changes: Queue[bool] = Queue()
-    service.database.on_change(changes.put)
+    service.database.condition.on_change(changes.put)
     await service.queued()
     away = path.with_name("elsewhere.db")
     move(path, away)

@@ -136,7 +136,7 @@ async def test_a_commit_that_hangs_is_given_up_and_never_asked_to_end(
     """A server that gives up waiting for its standby calls the commit a success."""
     changes: Queue[bool] = Queue()
     async with service.created() as worker:
-        database.on_change(changes.put)
+        database.condition.on_change(changes.put)
         cluster.require_standby()
         await asyncio.to_thread(cluster.wait_until_commits_wait)
         began = time.monotonic()

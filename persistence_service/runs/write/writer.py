@@ -94,8 +94,8 @@ class RunWriter:
 
     def start(self) -> None:
         """Starts the thread."""
-        self._database.on_suspicion(self._suspect)
-        self._database.on_change(lambda _available: self._suspect())
+        self._database.condition.on_suspicion(self._suspect)
+        self._database.condition.on_change(lambda _available: self._suspect())
         WAITING.set_function(self._waiting.qsize)
         self._thread.start()
 

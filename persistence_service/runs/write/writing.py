@@ -55,7 +55,7 @@ class Writing:
     def failed(self, cause: str) -> None:
         """Writing does not work."""
         self.is_away = True
-        self._database.set_writes(False, cause)
+        self._database.condition.writes.set(False, cause)
 
     def returned(self, now: datetime, lacking: str, lease: timedelta) -> None:
         """Something was written and committed at this instant of the database's clock.
@@ -70,8 +70,8 @@ class Writing:
             self._outage = Outage(began, now)
         self.is_away, self._lacking = False, lacking
         self.worked()
-        self._database.set_rights(not lacking, lacking)
-        self._database.set_writes(True)
+        self._database.condition.rights.set(not lacking, lacking)
+        self._database.condition.writes.set(True)
 
     def outage(self, now: datetime, lease: timedelta) -> Outage | None:
         """The last outage, for one lease after it: so long those who worked through it may come back."""
