@@ -104,6 +104,8 @@ def _listen(
     event.listen(engine, "connect", connected)
     event.listen(engine, "checkout", lambda *_: connections.count(1))
     event.listen(engine, "checkin", lambda *_: connections.count(-1))
+    if options.backend == "postgresql":
+        event.listen(engine, "checkin", _forget_characteristics)
     event.listen(engine, "close", lambda *_: log.debug("database_disconnected", backend=options.backend))
     if options.backend == "sqlite":
         event.listen(engine, "begin", _begin_sqlite)
@@ -122,6 +124,15 @@ def _prepare_postgresql(
     with connection.cursor() as cursor:
         cursor.execute("; ".join([*(f"SET {name} = '{value}'" for name, value in settings), *more]))
     connection.autocommit = False
+
+
+def _forget_characteristics(connection: psycopg2.extensions.connection | None, _entry: object) -> None:
+    """The driver keeps those of the last transaction, and would undo them in two round trips before it pings.
+
+    Outside a transaction this is a note of its own: nothing is sent.
+    """
+    if connection is not None and not connection.closed:
+        connection.set_session(isolation_level="DEFAULT", readonly="DEFAULT", autocommit=False)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:
