@@ -4,12 +4,13 @@ import asyncio
 
 from prometheus_client import Counter
 
-from consensus_contract.errors import ConsensusError
+from consensus_contract.errors import ConsensusError, DatabaseUnavailable
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database import EVERY_TENANT, Database
 from persistence_service.database.partitions import add_ahead
 
 log = get_logger()
+_AGAIN_SECONDS = 1.0
 
 MADE = Counter("consensus_run_partitions_made", "Partitions of runs that were made ahead of time.")
 DROPPED = Counter("consensus_run_partitions_dropped", "Partitions of purged runs that were dropped.")
@@ -33,6 +34,9 @@ async def make_ahead_for_ever(database: Database, interval_seconds: float) -> No
         try:
             if made := await make_ahead(database):
                 log.info("run_partitions_made", count=made)
+        except DatabaseUnavailable:  # not there yet, or away, which others say
+            await asyncio.sleep(_AGAIN_SECONDS)
+            continue
         except ConsensusError as error:  # the next round tries again
             log.info("run_partitions_not_made", reason=error.reason_name)
         await asyncio.sleep(interval_seconds)
