@@ -45,6 +45,7 @@ from review_service.record.access import KeysOfPersistence, enter_denials
 from review_service.record.gateway import PersistenceGateway
 from review_service.record.ledger import Ledger
 from review_service.record.shards import Shard, Shards, follow_map, follow_shards
+from review_service.runs.pace import Pace
 from review_service.runs.run import ModelSteps
 from review_service.runs.worker import Worker
 from review_service.steps.expander import Expander
@@ -87,10 +88,14 @@ async def main(
     shards = Shards(settings.shard_map(), partial(_open_shard, settings))
     gateway = PersistenceGateway(shards, settings.persistence_bearer())
     denials = Denials(partial(enter_denials, gateway))
-    ledger = Ledger(gateway, _lease_owner(), clock=asyncio.get_running_loop().time)
+    pace = Pace(settings.max_runs_in_flight)
+    ledger = Ledger(
+        gateway, _lease_owner(), clock=asyncio.get_running_loop().time, acknowledged=pace.acknowledged
+    )
     worker = Worker(
         ledger,
         steps,
+        pace,
         max_runs=settings.max_runs_in_flight,
         claim_interval_seconds=settings.claim_interval_seconds,
     )

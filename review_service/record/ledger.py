@@ -7,7 +7,7 @@ granted; what goes over it then is the run's own ledger's.
 import asyncio
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from consensus.internal.v1 import persistence_service_pb2
@@ -69,15 +69,22 @@ class Granted:
 class Ledger:
     """Opens the ledgers of runs for this process.
 
-    `lease_owner` names the process; `clock` must be the event loop's.
+    `lease_owner` names the process; `clock` must be the event loop's. `acknowledged` is told how many seconds
+    each record took.
     """
 
     def __init__(
-        self, gateway: PersistenceGateway, lease_owner: str, *, clock: Clock = time.monotonic
+        self,
+        gateway: PersistenceGateway,
+        lease_owner: str,
+        *,
+        clock: Clock = time.monotonic,
+        acknowledged: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._gateway = gateway
         self._lease_owner = lease_owner
         self._clock = clock
+        self._acknowledged = acknowledged
         self._turn = 0
 
     async def create(
@@ -179,7 +186,10 @@ class Ledger:
         lease = Lease(self._clock)
         lease.granted(granted, sent_at)
         attach = functools.partial(self._attach_request, scope, run_id, lease.token)
-        ledger = RunLedger(self._gateway, attach, lease, outbox, deadline=deadline, clock=self._clock)
+        ledger = RunLedger(
+            self._gateway, attach, lease, outbox,
+            deadline=deadline, clock=self._clock, acknowledged=self._acknowledged,
+        )  # fmt: skip
         ledger.start(stream)
         return ledger
 

@@ -44,7 +44,8 @@ class RunLedger:
 
     Nobody's cancellation takes back what was given to `record`. A connection that is lost is replaced while
     the token may still be the current one, and the run may still end: until a lease's time after the run's
-    `deadline` (on the clock, seconds). `attach` makes the first message of such a connection.
+    `deadline` (on the clock, seconds). `attach` makes the first message of such a connection. `acknowledged`
+    is told how many seconds after its sending each record was.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class RunLedger:
         *,
         deadline: float,
         clock: Clock,
+        acknowledged: Callable[[float], None],
     ) -> None:
         self._deadline = deadline
         self._gateway = gateway
@@ -63,6 +65,8 @@ class RunLedger:
         self._lease = lease
         self._outbox = outbox
         self._clock = clock
+        self._acknowledged = acknowledged
+        self._sent_at: list[float] = []  # of what is not acknowledged, in its order
         self._wake = Wakeup()
         self._renewal_due = False
         self._renewal_sent_at: float | None = None
@@ -159,6 +163,7 @@ class RunLedger:
         match message.WhichOneof("message"):
             case "ack":
                 self._outbox.acknowledged(message.ack)
+                self._acknowledged(self._clock() - self._sent_at.pop(0))
                 if self._parting is not None:
                     self._wake.set()
             case "lease_renewed":
@@ -183,6 +188,7 @@ class RunLedger:
                 self._renewal_sent_at = self._clock()
                 await write(stream, Request(renew_lease=persistence_service_pb2.RenewLease()))
             while (record := self._outbox.take()) is not None:
+                self._sent_at.append(self._clock())
                 await write(stream, Request(record=record))
             if self._parting is not None and self._has_parted:
                 await _say_goodbye(stream, self._parting)
@@ -225,6 +231,7 @@ class RunLedger:
                 continue
             self._lease.granted(answer.attached.lease, sent_at)
             self._outbox.rewind()
+            self._sent_at.clear()
             _log.info("record_stream_attached_again")
             return stream
         raise cut

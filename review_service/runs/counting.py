@@ -14,6 +14,10 @@ from review_service.model.routes import DEFAULT_ROUTE
 
 RUNS_IN_FLIGHT = Gauge("consensus_runs_in_flight", "Runs that this process works on.")
 RUNS_LIMIT = Gauge("consensus_runs_in_flight_limit", "Runs that this process may work on at once.")
+CLAIM_LIMIT = Gauge(
+    "consensus_runs_claim_limit",
+    "Runs in flight up to which this process takes on queued ones; fewer while acknowledgements are late.",
+)
 RUNS_LEFT = Counter(
     "consensus_runs_left",
     "Runs that this process stopped working on before their end, by why: GIVEN_BACK, or the error's reason.",

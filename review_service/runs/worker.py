@@ -15,7 +15,8 @@ from consensus_rpc.telemetry.log import bind_contextvars, bind_request_id, get_l
 from review_service.record.ledger import Begun, Granted, Ledger, NewRun
 from review_service.record.live_events import LiveEvents
 from review_service.record.run_ledger import RecordingEnded, RunLedger
-from review_service.runs.counting import GIVEN_BACK, RUNS_IN_FLIGHT, RUNS_LEFT, RUNS_LIMIT
+from review_service.runs.counting import CLAIM_LIMIT, GIVEN_BACK, RUNS_IN_FLIGHT, RUNS_LEFT, RUNS_LIMIT
+from review_service.runs.pace import Pace
 from review_service.runs.run import ModelSteps, ReviewRun
 
 FollowRun = persistence_service_pb2.FollowRun
@@ -44,10 +45,12 @@ class Worker:
     """Owns the tasks of all runs of this process; callers come and go without touching them."""
 
     def __init__(
-        self, ledger: Ledger, steps: ModelSteps, *, max_runs: int, claim_interval_seconds: float
+        self, ledger: Ledger, steps: ModelSteps, pace: Pace, *, max_runs: int, claim_interval_seconds: float
     ) -> None:
+        """`pace` says up to how many queued runs are taken on; callers' own begin up to `max_runs`."""
         self._ledger = ledger
         self._steps = steps
+        self._pace = pace
         self._max_runs = max_runs
         RUNS_LIMIT.set(max_runs)
         self._claim_interval_seconds = claim_interval_seconds
@@ -180,7 +183,8 @@ class Worker:
     async def _claim_forever(self) -> None:
         while True:
             self._woken.clear()
-            room = min(self._max_runs - len(self._tasks), _MAX_CLAIM)
+            room = min(self._pace.room(len(self._tasks)), _MAX_CLAIM)
+            CLAIM_LIMIT.set(self._pace.limit)
             granted = await self._claim(room) if room > 0 else 0
             self._wants_more = room <= 0 or granted == room
             if granted == _MAX_CLAIM:

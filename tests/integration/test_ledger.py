@@ -71,6 +71,8 @@ class Run:
         self.run_id = run_id
         self.published: list[run_event_pb2.RunEvent] = []
         self.ledger: RunLedger
+        self.taken: list[float] = []
+        """The seconds that each record took."""
 
     @property
     def sequences(self) -> list[int]:
@@ -83,10 +85,10 @@ async def run(proxy: FaultProxy) -> AsyncIterator[Run]:
         yield begun
 
 
-def ledger_by(stub: Any, channel: Any = None) -> Ledger:
+def ledger_by(stub: Any, channel: Any = None, **more: Any) -> Ledger:
     """A ledger over one persistence service."""
     shards = Shards(ShardMap("persistence"), lambda address: Shard(address, channel, stub))
-    return Ledger(PersistenceGateway(shards), "tester")
+    return Ledger(PersistenceGateway(shards), "tester", **more)
 
 
 @asynccontextmanager
@@ -104,7 +106,8 @@ async def begun_run(proxy: FaultProxy, run_seconds: int = 60, **more: Any) -> As
             first_attempts=[],
             first_items=[step_started("expand")],
         )
-        answer = await ledger_by(stub, channel).create(new, begun.published.extend, answer_within=5)
+        ledger = ledger_by(stub, channel, acknowledged=begun.taken.append)
+        answer = await ledger.create(new, begun.published.extend, answer_within=5)
         assert isinstance(answer, Begun)
         begun.ledger = answer.ledger
         yield begun
@@ -177,6 +180,21 @@ async def test_a_lost_acknowledgement_is_given_again_for_the_same_record(
 
     assert await committed()
     assert run.sequences == [1, 2, 3, 4]
+
+
+async def test_it_is_said_how_long_each_record_took_since_it_was_sent_last(
+    run: Run, proxy: FaultProxy
+) -> None:
+    proxy.black_hole()
+    recorded = run.ledger.record([], [step_started("review_architect")])
+    proxy.heal()
+    proxy.reset()
+    await recorded
+    proxy.delay(0.3)
+    await run.ledger.record([], [step_started("review_critic")])
+
+    assert len(run.taken) == 2
+    assert run.taken[1] >= 0.3
 
 
 async def test_the_lease_is_renewed_for_as_long_as_the_run_is_worked_on(run: Run, service: Any) -> None:
