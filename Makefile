@@ -81,7 +81,7 @@ soak: $(READY) ## Load with kills every 30 s on both databases, MINUTES=10, then
 	@$(PY) -m tests.faults.soak --minutes=$(or $(MINUTES),10) $(ARGS)
 
 .PHONY: rehearse
-rehearse: $(READY) ## A day at the rate of 1 million reviews in MINUTES=20, with all that may happen; ARGS=--output=FILE
+rehearse: $(READY) ## A day at the rate of half a million reviews in MINUTES=20, with all that may happen; ARGS=--output=FILE
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(PY) -m tests.rehearsal --minutes=$(or $(MINUTES),20) $(ARGS)
 
 .PHONY: hostile

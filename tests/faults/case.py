@@ -27,7 +27,7 @@ SEVEN = ("critic", "optimist", "editor", "operator", "tester", "translator", "la
 # What a case is about; `make test` leaves the documents to `make faults`.
 ABOUT = ["idea", pytest.param("document", marks=pytest.mark.slow_fault)]
 _RETRY_SECONDS = 0.1
-_PATIENCE_SECONDS = 15.0
+_PATIENCE_SECONDS = 17.0  # above the services' own interval between signs of life
 _ENDING_SECONDS = 120.0
 
 
@@ -47,6 +47,8 @@ class Follower:
         self.seen = self.case.witness.stream(self.after)
 
     seen: Any = None
+    patience_seconds: float | None = None
+    """How long it may hear nothing, not even a sign of life."""
 
     @property
     def run_id(self) -> str:
@@ -62,7 +64,9 @@ class Follower:
     async def read(self) -> run_event_pb2.RunEvent | None:
         """The next event; None at the end of the stream."""
         while not self._unread:
-            if (message := await self.call.read()) is grpc.aio.EOF:
+            async with asyncio.timeout(self.patience_seconds):
+                message = await self.call.read()
+            if message is grpc.aio.EOF:
                 return None
             for event in message.events:
                 self.case.witness.saw(self.seen, event, self.key)
@@ -205,9 +209,9 @@ class Case:
         while True:
             for review in self.stack.reviews:
                 follower = await self.watch(review, run_id, after)
+                follower.patience_seconds = _PATIENCE_SECONDS
                 try:
-                    async with asyncio.timeout(_PATIENCE_SECONDS):
-                        await follower.rest()
+                    await follower.rest()
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(_RETRY_SECONDS)
                 except TimeoutError:  # whoever was asked stands still

@@ -66,18 +66,26 @@ class Report:
                 yield f"| {begins} to {begins + _HOURS} | {len(seconds)} | {shown} |"
 
     def _memory(self) -> Iterator[str]:
-        yield "| process | memory at first, MiB | at most | at last |"
-        yield "| --- | ---: | ---: | ---: |"
+        yield "| process | memory at first, MiB | at most | at last | CPU, s |"
+        yield "| --- | ---: | ---: | ---: | ---: |"
         for name, weight in sorted(self.weights.items()):
-            yield f"| {name} | {weight.first:.0f} | {weight.most:.0f} | {weight.last:.0f} |"
+            yield (
+                f"| {name} | {weight.first:.0f} | {weight.most:.0f} | {weight.last:.0f} "
+                f"| {weight.cpu_seconds:.0f} |"
+            )
 
     def _beyond(self) -> Iterator[str]:
         reviews = max(1, self.checked.runs)
         disk, log = self.database / reviews, self.log / reviews
-        yield f"Measured: {disk * 1024:.1f} KiB of database and {log * 1024:.1f} KiB of its log a review."
+        cpu = sum(weight.cpu_seconds for weight in self.weights.values()) / reviews
         yield (
-            f"Worked out and not measured, for {A_DAY:,} reviews: {disk * A_DAY / 1024:.0f} GiB of database, "
-            f"{log * A_DAY / 1024:.0f} GiB of log."
+            f"Measured: {disk * 1024:.1f} KiB of database, {log * 1024:.1f} KiB of its log and "
+            f"{cpu * 1000:.0f} ms of CPU in all processes of both services a review."
+        )
+        yield (
+            f"Worked out and not measured, for {A_DAY:,} reviews a day: {disk * A_DAY / 1024:.0f} GiB of "
+            f"database, {log * A_DAY / 1024:.0f} GiB of log, and {cpu * A_DAY / 86_400:.1f} cores for both "
+            "services on average."
         )
 
 

@@ -15,16 +15,23 @@ _MIB = 2**20
 
 @dataclass(slots=True)
 class Weight:
-    """Resident memory of one process in MiB; one that was replaced goes on under its name."""
+    """Resident memory in MiB, and CPU time, of one process; one that was replaced goes on under its name."""
 
     first: float = 0.0
     most: float = 0.0
     last: float = 0.0
+    _seconds_by_process: dict[int, float] = field(default_factory=dict)
 
-    def add(self, mebibytes: float) -> None:
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all its processes, each as last seen."""
+        return sum(self._seconds_by_process.values())
+
+    def add(self, pid: int, mebibytes: float, cpu_seconds: float) -> None:
         self.first = self.first or mebibytes
         self.most = max(self.most, mebibytes)
         self.last = mebibytes
+        self._seconds_by_process[pid] = cpu_seconds
 
 
 @dataclass(slots=True)
@@ -39,8 +46,10 @@ class Scales:
         while True:
             for process in (*self.stack.reviews, *self.stack.persistences):
                 with suppress(psutil.Error):
-                    resident = psutil.Process(process.pid).memory_info().rss / _MIB
-                    self.weights.setdefault(process.name, Weight()).add(resident)
+                    seen = psutil.Process(process.pid)
+                    times = seen.cpu_times()
+                    weight = self.weights.setdefault(process.name, Weight())
+                    weight.add(process.pid, seen.memory_info().rss / _MIB, times.user + times.system)
             await asyncio.sleep(_EVERY_SECONDS)
 
 
