@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from traceback import clear_frames
 from types import TracebackType
 from typing import Any, Self
 
@@ -149,6 +148,7 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
         """Answers with the status of what escaped, and reports the call."""
+        del trace_back  # it would outlive the call with this frame
         try:
             if error is not None:
                 await self._answer(error)
@@ -178,7 +178,7 @@ class Call:
             self._code = grpc.StatusCode.CANCELLED
             return
         known = self._known(error)
-        _clear_frames(escaped)
+        _forget_where(escaped)
         self._reason = known.reason_name
         self._method.metrics.metrics.refusals.count(known, self.identity.tenant)
         if self._is_checked and isinstance(known, UserNotAllowed):
@@ -257,16 +257,17 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _clear_frames(error: BaseException) -> None:
-    """Empties the frames that an error has passed, all of which have ended.
+def _forget_where(error: BaseException) -> None:
+    """Lets go of the frames that an error has passed.
 
     gRPC keeps the error that ends a call in a circle with the call: what they hold, the request above all,
-    would stay until the collector comes by, which on a server is seldom.
+    would stay until the collector comes by, which on a server is seldom. They are not emptied, since the same
+    error may end many calls at once: others among them are still on their way out.
     """
-    clear_frames(error.__traceback__)
+    error.__traceback__ = None
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
-            _clear_frames(each)
+            _forget_where(each)
 
 
 def _is_end_of_server(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -125,11 +125,9 @@ class _Calls:
             gate = Identified(self.admission, context) if self.requires_identity else self.admission
         return Call(self.method, gate, self.guard, self.tenants, self.unread, context)
 
-    @asynccontextmanager
-    async def begin_stream(self, context: Context) -> AsyncIterator[Call]:
-        """As `begin`, for a call that may go on for longer than its credential is valid."""
-        async with self.begin(context) as call, self.standing.of(call.identity):
-            yield call
+    def still_standing(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """Ends what is inside once its caller's credential has: a stream may go on for longer than that."""
+        return self.standing.of(call.identity)
 
 
 def _kind(handler: Handler) -> str:
@@ -187,7 +185,7 @@ def _answering_one(calls: _Calls, take: Take, behaviour: Behaviour, serialize: S
 
 def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: Serializer) -> Behaviour:
     async def answer(_requests: Any, context: Context) -> None:
-        async with calls.begin_stream(context) as call:
+        async with calls.begin(context) as call, calls.still_standing(call):
             await send_all(call, behaviour(await take(call, calls.requests, context), context), context)
 
     async def send_all(call: Call, made: Any, context: Context) -> None:
@@ -208,7 +206,7 @@ def _answering_many(calls: _Calls, take: Take, behaviour: Behaviour, serialize: 
 
 def _answering_itself(calls: _Calls, take: Take, behaviour: Behaviour) -> Behaviour:
     async def answer(_requests: Any, context: Context) -> None:
-        async with calls.begin_stream(context) as call:
+        async with calls.begin(context) as call, calls.still_standing(call):
             call.sent = None
             await behaviour(await take(call, calls.requests, context), context)
 
