@@ -231,7 +231,7 @@ async def test_a_server_at_a_new_address_is_found_as_soon_as_the_connection_to_t
             async with serving(Probe(), listen=f"127.0.0.2:{port}") as new:
                 names.address = "127.0.0.2"
                 await old.server.grpc.stop(None)
-                async with asyncio.timeout(10):  # by default 30 s lie between two questions
+                async with asyncio.timeout(25):  # by default 30 s lie between two questions
                     while not new.probe.requests:
                         with contextlib.suppress(grpc.aio.AioRpcError):
                             await method(Request(run_id="r1").SerializeToString(), timeout=1)
