@@ -20,7 +20,7 @@ LATE_SECONDS = 1.0
 _LATE_SHARE = 0.1
 _PERIOD_SECONDS = 1.0
 _DOWN = 0.75
-_STEPS_UP = 50
+_RISING_SECONDS = 50.0
 _LEAST_SHARE = 8
 
 
@@ -52,17 +52,17 @@ class Pace:
 
     def room(self, in_flight: int) -> int:
         """How many more may be taken on beside those in flight; 0 or less: none."""
-        now = self._clock()
-        if now >= self._looked_at + _PERIOD_SECONDS:
-            self._looked_at = now
-            self._follow(in_flight, is_late=self._late_count > self._count * _LATE_SHARE)
+        passed = self._clock() - self._looked_at
+        if passed >= _PERIOD_SECONDS:
+            self._looked_at += passed
+            self._follow(in_flight, passed, is_late=self._late_count > self._count * _LATE_SHARE)
             self._count = self._late_count = 0
         return self.limit - in_flight
 
-    def _follow(self, in_flight: int, *, is_late: bool) -> None:
+    def _follow(self, in_flight: int, passed: float, *, is_late: bool) -> None:
         before = self.limit
         if not is_late:
-            self._limit = min(self._most, self._limit + self._most / _STEPS_UP)
+            self._limit = min(self._most, self._limit + self._most * passed / _RISING_SECONDS)
         elif in_flight <= self.limit:
             self._limit = min(self._limit, max(self._least, in_flight * _DOWN))
         if before == self._most > self.limit:
