@@ -132,7 +132,7 @@ def _forget_characteristics(connection: psycopg2.extensions.connection | None, _
     Outside a transaction this is a note of its own: nothing is sent.
     """
     if connection is not None and not connection.closed:
-        connection.set_session(isolation_level="DEFAULT", readonly="DEFAULT", autocommit=False)
+        connection.set_session(isolation_level="DEFAULT", readonly="default", autocommit=False)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from consensus_contract import errors as nouns
 from consensus_contract.errors import ConsensusError
 from consensus_rpc import errors
-from consensus_rpc.channel.status import contract_errors, error_from_rpc
+from consensus_rpc.channel.status import contract_errors
 from consensus_rpc.server.quietly import say_found_nothing
 from tests.unit.consensus_rpc.conftest import KINDS, SERVICE, Probe, Request, Response, Running, serving
 from tests.unit.consensus_rpc.samples import SAMPLES
@@ -186,26 +186,24 @@ async def test_what_a_refused_call_held_is_let_go_without_the_collector(
 async def test_one_error_that_ends_many_calls_ends_each_of_them_with_its_status(
     running: Running, kind: str
 ) -> None:
-    """As when the database goes, or the service drains: the same error is met by all, and each takes leave."""
-    failed = asyncio.get_running_loop().create_future()
-    error = nouns.DatabaseUnavailable()
+    """As when the database goes: all meet the same error, and each takes its time to leave."""
+    count = 20
+    all_wait, error = asyncio.Barrier(count), nouns.DatabaseUnavailable()
 
     async def act(request: Any, context: Any) -> None:
         try:
-            await failed
+            await all_wait.wait()
             raise error
         finally:
             for _ in range(int(request.run_id) % 7):
                 await asyncio.sleep(0)
 
-    running.probe.act = act
-    calls = [asyncio.create_task(running.call(kind, Request(run_id=str(number)))) for number in range(20)]
-    while len(running.probe.requests) < len(calls):
-        await asyncio.sleep(0)
-    failed.set_result(None)
+    async def ended(number: int) -> None:
+        with pytest.raises(nouns.DatabaseUnavailable), contract_errors():
+            await running.call(kind, Request(run_id=str(number)))
 
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert {error_from_rpc(each).reason_name for each in answers} == {error.reason_name}
+    running.probe.act = act
+    await asyncio.gather(*map(ended, range(count)))
 
 
 class Endless(Probe):
