@@ -18,6 +18,7 @@ from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection, is_there
 from persistence_service.database.engine import make_engine
 from persistence_service.database.faults import DatabaseFault, classify, first_line
+from persistence_service.database.hosts import FirstHost
 from persistence_service.database.migrating import bring_to_head, require_head
 from persistence_service.database.options import Backend, DatabaseOptions
 from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer, Watch
@@ -50,11 +51,12 @@ class Database:
         self._rights = rights or {}
         self._connections = Connections()
         self._own_connections = Connections()
-        self._engine = make_engine(options, self._connections)
+        hosts = FirstHost()
+        self._engine = make_engine(options, self._connections, hosts)
         # For those who keep a connection for themselves, outside the pool and its limit.
         own = replace(options, pool="null")
-        self._own_engine = make_engine(own, self._own_connections, shows_every_tenant=True)
-        self._direct_engine = make_engine(own.direct(), self._own_connections, shows_every_tenant=True)
+        self._own_engine = make_engine(own, self._own_connections, hosts, shows_every_tenant=True)
+        self._direct_engine = make_engine(own.direct(), self._own_connections, hosts, shows_every_tenant=True)
         self._file = _stored_file(options, self._engine, self._own_engine, self._direct_engine)
         self.condition = Condition()
         self._is_closed = False

@@ -2,16 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 import psycopg2.extensions
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consensus_rpc.telemetry.log import get_logger
 from persistence_service.database.connections import Connections, PostgresConnection, SqliteConnection
+from persistence_service.database.hosts import FirstHost
 from persistence_service.database.options import DatabaseOptions, names_several_hosts
 from persistence_service.database.preceding import send_together
 from persistence_service.database.session import session_settings
@@ -31,9 +33,16 @@ log = get_logger()
 
 
 def make_engine(
-    options: DatabaseOptions, connections: Connections, *, shows_every_tenant: bool = False
+    options: DatabaseOptions,
+    connections: Connections,
+    hosts: FirstHost,
+    *,
+    shows_every_tenant: bool = False,
 ) -> Engine:
-    """An engine that has not connected yet; its connections may show the rows of every tenant throughout."""
+    """An engine that has not connected yet; its connections may show the rows of every tenant throughout.
+
+    `hosts` may be shared with other engines, whose connections lead to the same server.
+    """
     pool: dict[str, Any] = {"poolclass": NullPool}
     if options.pool == "queue":
         pool = {
@@ -60,7 +69,16 @@ def make_engine(
         **pool,
     )
     _listen(engine, options, connections, shows_every_tenant=shows_every_tenant)
+    if names_several_hosts(options.url):
+        event.listen(engine, "connect", lambda connection, _entry: hosts.reached(connection))
+        event.listen(engine, "do_connect", partial(_connected_to_first, hosts))
     return engine
+
+
+def _connected_to_first(
+    hosts: FirstHost, dialect: Dialect, _entry: object, places: Sequence[Any], arguments: Mapping[str, Any]
+) -> Any:
+    return dialect.connect(*places, **hosts.arranged(arguments))
 
 
 def _json_text(value: Any) -> str:

@@ -22,6 +22,7 @@ from persistence_service.database.connections import Connections
 from persistence_service.database.dedicated import DedicatedConnection
 from persistence_service.database.engine import make_engine
 from persistence_service.database.faults import first_line
+from persistence_service.database.hosts import FirstHost
 from persistence_service.database.options import DatabaseOptions, names_several_hosts
 from persistence_service.database.overseer import STATEMENT_GRACE_SECONDS, Overseer
 from persistence_service.database.pool import Pool
@@ -68,8 +69,9 @@ class Replica:
             url = url.update_query_dict({"target_session_attrs": "prefer-standby"})
         own = replace(options, url=url, pool_pre_ping=False)  # each read asks by itself
         self._connections = Connections()
-        self._engine = make_engine(own, self._connections)
-        self._kept_engine = make_engine(replace(own, pool="null"), self._connections)
+        hosts = FirstHost()
+        self._engine = make_engine(own, self._connections, hosts)
+        self._kept_engine = make_engine(replace(own, pool="null"), self._connections, hosts)
         self._limit = options.read_staleness
         self._marks = Marks(self._limit)
         self._unmarked = "the primary has not said of late where it stands"

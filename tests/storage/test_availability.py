@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -22,6 +23,7 @@ from consensus_contract.errors import DatabaseUnavailable
 from persistence_service.database import EVERY_TENANT, Connection, Database, DatabaseOptions, normalise_url
 from persistence_service.database.connections import Connections
 from persistence_service.database.engine import make_engine
+from persistence_service.database.hosts import FirstHost
 from tests.support import postgres
 from tests.support.fault_proxy import FaultProxy
 
@@ -128,7 +130,7 @@ def test_a_connection_can_be_cut_from_its_first_statement_on(
 
     monkeypatch.setattr("persistence_service.database.engine._prepare_postgresql", prepare)
     connections = Connections()
-    engine = make_engine(options_for(cluster.create_database()), connections)
+    engine = make_engine(options_for(cluster.create_database()), connections, FirstHost())
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         connecting = pool.submit(engine.connect)
@@ -141,7 +143,7 @@ def test_a_connection_can_be_cut_from_its_first_statement_on(
 
 
 def test_who_asks_a_server_that_stands_still_to_give_up_holds_nobody_up(cluster: postgres.Cluster) -> None:
-    engine = make_engine(options_for(cluster.create_database()), Connections())
+    engine = make_engine(options_for(cluster.create_database()), Connections(), FirstHost())
     assert cluster.pid is not None
     ticks = 0
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
@@ -162,13 +164,33 @@ def test_who_asks_a_server_that_stands_still_to_give_up_holds_nobody_up(cluster:
     engine.dispose()
 
 
-def test_a_first_host_that_never_answers_is_passed_over(postgres_url: str) -> None:
-    """As when a primary's machine is gone, and nothing is there to refuse a connection."""
+@contextmanager
+def silent_before(postgres_url: str) -> Iterator[tuple[socket.socket, DatabaseOptions]]:
+    """A listener that never answers, and the options of a database that is at it or, next, where it is."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = urlsplit(postgres_url).netloc
         credentials, _, host = place.rpartition("@")
         both = f"{credentials}@127.0.0.1:{silent.getsockname()[1]},{host}"
-        database = Database(options_for(postgres_url.replace(place, both)))
+        yield silent, options_for(postgres_url.replace(place, both))
+
+
+def test_a_host_that_never_answers_is_waited_for_once(postgres_url: str) -> None:
+    with silent_before(postgres_url) as (silent, options):
+        hosts = FirstHost()
+        for engine in (make_engine(options, Connections(), hosts) for _ in range(2)):
+            with engine.connect() as connection:
+                assert one(connection) == 1
+            engine.dispose()
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+def test_a_first_host_that_never_answers_is_passed_over(postgres_url: str) -> None:
+    """As when a primary's machine is gone, and nothing is there to refuse a connection."""
+    with silent_before(postgres_url) as (_, options):
+        database = Database(options)
         database.open()
         ends = time.monotonic() + WAIT
         while True:
