@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import grpc.aio
 import typer
+from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
@@ -18,7 +19,7 @@ from consensus_cli.arguments import inputs, options
 from consensus_cli.execution import exits
 from consensus_cli.execution.calling import calling, reach
 from consensus_cli.execution.failures import plain_cause
-from consensus_cli.execution.printing import say, say_json
+from consensus_cli.execution.printing import say
 from consensus_cli.view.routes import announced_ends, probe_lines
 from consensus_cli.view.run import model
 from consensus_cli.view.tables import table
@@ -44,6 +45,14 @@ class Checkup:
     seen: str
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that was looked at; probes of the routes only where the models were asked."""
+
+    checkups: Sequence[Checkup]
+    probes: Sequence[review_service_pb2.ModelRouteProbe] = ()
+
+
 def doctor(
     server: options.Server = options.DEFAULT_SERVER,
     persistence: options.Persistence = options.DEFAULT_PERSISTENCE,
@@ -52,70 +61,85 @@ def doctor(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Check both services and the database, or the models.
+    """Check both services, the database and the models.
 
     One line for each thing looked at; exit 1 when something is wrong. No model
     is called unless --model says so.
     """
     try:
-        if ask_models:
-            _show_models(asyncio.run(_probe(inputs.target(server))), as_json=json)
-            return
-        checkups = asyncio.run(_examine(inputs.target(server), inputs.target(persistence)))
+        seen = asyncio.run(_look(inputs.target(server), inputs.target(persistence), ask_models=ask_models))
     except CredentialError as error:
         raise typer.BadParameter(str(error)) from None
-    wrong = [each.subject for each in checkups if each.is_well is False]
+    wrong = list(_wrong(seen))
     if json:
-        say(_as_json(checkups))
+        say(_as_json(seen))
     else:
-        rows = [[_WORDS[each.is_well], each.subject, each.seen] for each in checkups]
-        say(*table(("", "what", "seen"), rows)[1:])
-        untried = ", ".join(each.subject for each in checkups if each.is_well is None)
+        _show(seen)
+        untried = ", ".join(each.subject for each in seen.checkups if each.is_well is None)
         well = f"all that was tried is well; not tried: {untried}" if untried else "all is well"
         say("", f"wrong: {', '.join(wrong)}" if wrong else well)
     raise typer.Exit(exits.FAILED if wrong else exits.OK)
 
 
-def _as_json(checkups: Sequence[Checkup]) -> str:
-    """`{"well": …, "checks": [{"what": …, "well": true, false or null for not tried, "seen": …}]}`."""
-    checks = [{"what": each.subject, "well": each.is_well, "seen": each.seen} for each in checkups]
-    return to_json({"well": all(each.is_well is not False for each in checkups), "checks": checks})
+def _wrong(seen: Seen) -> Iterator[str]:
+    yield from (each.subject for each in seen.checkups if each.is_well is False)
+    yield from (f"route {text.clean(each.route)}" for each in seen.probes if not each.usable)
 
 
-def _show_models(probes: Sequence[review_service_pb2.ModelRouteProbe], *, as_json: bool) -> None:
-    """Says what the routes answered, and ends with 1 when one is of no use."""
-    wrong = [text.clean(each.route) for each in probes if not each.usable]
-    if as_json:
-        say_json(review_service_pb2.ProbeModelRoutesResponse(probes=probes))
-        raise typer.Exit(exits.FAILED if wrong else exits.OK)
-    say(*probe_lines(probes))
-    say("", f"not usable: {', '.join(wrong)}" if wrong else "all routes are usable")
-    raise typer.Exit(exits.FAILED if wrong else exits.OK)
+def _as_json(seen: Seen) -> str:
+    """`{"well": …, "checks": [{"what": …, "well": true, false or null for not tried, "seen": …}]}`.
+
+    With --model also `"probes"`, each as protobuf JSON.
+    """
+    checks = [{"what": each.subject, "well": each.is_well, "seen": each.seen} for each in seen.checkups]
+    found: dict[str, Any] = {"well": not any(_wrong(seen)), "checks": checks}
+    if seen.probes:
+        found["probes"] = [_as_dict(each) for each in seen.probes]
+    return to_json(found)
+
+
+def _as_dict(probe: review_service_pb2.ModelRouteProbe) -> dict[str, Any]:
+    return json_format.MessageToDict(probe, always_print_fields_with_no_presence=True)
+
+
+def _show(seen: Seen) -> None:
+    rows = [[_WORDS[each.is_well], each.subject, each.seen] for each in seen.checkups]
+    say(*table(("", "what", "seen"), rows)[1:])
+    if seen.probes:
+        say("", *probe_lines(seen.probes))
 
 
 def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
+async def _look(server: str, persistence: str, *, ask_models: bool) -> Seen:
+    review, record = await asyncio.gather(
+        _examine_review(server, ask_models=ask_models), _examine_persistence(persistence)
+    )
+    if not ask_models:
+        return Seen([*review, *record])
+    try:
+        return Seen([*review, *record], await _probe(server))
+    except ConsensusError as error:
+        return Seen([*review, _unreachable("model", server, error), *record])
+
+
 async def _probe(target: str) -> Sequence[review_service_pb2.ModelRouteProbe]:
+    """What each route answers.
+
+    Raises:
+        ConsensusError: when the review service cannot be asked.
+    """
     async with reach(target) as channel:
-        try:
-            with contract_errors():
-                answer = await review_service_pb2_grpc.ReviewServiceStub(channel).ProbeModelRoutes(
-                    review_service_pb2.ProbeModelRoutesRequest(), **calling(target, _PROBE_SECONDS)
-                )
-        except ConsensusError as error:
-            say(f"review service at {target}: {_words(error)}")
-            raise typer.Exit(exits.FAILED) from None
+        with contract_errors():
+            answer = await review_service_pb2_grpc.ReviewServiceStub(channel).ProbeModelRoutes(
+                review_service_pb2.ProbeModelRoutesRequest(), **calling(target, _PROBE_SECONDS)
+            )
     return answer.probes
 
 
-async def _examine(server: str, persistence: str) -> list[Checkup]:
-    review, record = await asyncio.gather(_examine_review(server), _examine_persistence(persistence))
-    return [*review, *record]
-
-
-async def _examine_review(target: str) -> list[Checkup]:
+async def _examine_review(target: str, *, ask_models: bool) -> list[Checkup]:
     subject = "review service"
     async with reach(target) as channel:
         try:
@@ -130,20 +154,26 @@ async def _examine_review(target: str) -> list[Checkup]:
     seen = f"{target}, {health.seen}, {_way()}, version {text.clean(info.version)}"
     if info.version != ours:
         seen += f" (this command: {ours})"
-    return [Checkup(subject, health.is_well, seen), *_about_model(info)]
+    about = [] if ask_models else _about_untried(info)
+    return [Checkup(subject, health.is_well, seen), *_about_model(info), *about]
 
 
 def _about_model(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Checkup]:
     route = info.model_route
-    models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
-    where = text.clean(route.base_url) or "the provider's own address"
     key = "key present" if route.api_key_configured else "no key: runs will fail with LLM_AUTHENTICATION"
     yield Checkup("model's key", route.api_key_configured, key)
-    untried = "not tried: `consensus doctor --model` makes a small call"
-    yield Checkup("model", None, f"{', '.join(models)} at {where}, {untried}")
     today = datetime.now(UTC).date()
     for has_time, seen in announced_ends([route.expand_model, route.review_model], today):
         yield Checkup("model's end", has_time, seen)
+
+
+def _about_untried(info: review_service_pb2.GetServiceInfoResponse) -> Iterator[Checkup]:
+    """What is known of the models without asking them."""
+    route = info.model_route
+    models = dict.fromkeys([model(route.expand_model, None), model(route.review_model, None)])
+    where = text.clean(route.base_url) or "the provider's own address"
+    untried = "not tried: `consensus doctor --model` makes a small call"
+    yield Checkup("model", None, f"{', '.join(models)} at {where}, {untried}")
     for each in info.routes:
         if each.circuit_open:
             subject = f"route {text.clean(each.route or 'default')}"

@@ -154,6 +154,26 @@ async def test_doctor_names_what_is_wrong_and_exits_1(command: Command) -> None:
     assert lines[-1] == "wrong: model's key, persistence service"
 
 
+async def test_doctor_asks_the_models_beside_the_services_and_not_in_their_place(command: Command) -> None:
+    async with serving(ScriptedService()) as address:
+        asked = ("doctor", "--model", "--server", address, "--persistence", "127.0.0.1:1")
+        told = await command(*asked)
+        as_json = await command(*asked, "--json")
+    assert (told.code, as_json.code) == (1, 1)
+    assert "FAILED  persistence service  127.0.0.1:1: Connection refused" in told.out
+    assert "not tried" not in told.out
+    assert told.out.splitlines()[-1] == "wrong: model's key, persistence service, route default"
+    found = json.loads(as_json.out)
+    assert found["well"] is False
+    assert [each["requestedModel"] for each in found["probes"]] == ["test-model"]
+
+
+async def test_doctor_says_that_the_models_could_not_be_asked(command: Command) -> None:
+    ended = await command("doctor", "--model", "--server", "127.0.0.1:1", "--persistence", "127.0.0.1:1")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1] == "wrong: review service, model, persistence service"
+
+
 @pytest.mark.parametrize("form", ["md", "html", "json"])
 async def test_report_is_written_to_a_file(command: Command, tmp_path: Path, form: str) -> None:
     target = tmp_path / f"report.{form}"

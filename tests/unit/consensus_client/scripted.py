@@ -116,6 +116,13 @@ class ScriptedService(Unimplemented):  # type: ignore[misc]  # what no test here
         self._seen(request)
         return review_service_pb2.ExpandIdeaResponse(expansion_id="e1", proposal=samples.proposal())
 
+    async def ProbeModelRoutes(self, request: Any, context: Any) -> Any:
+        self._seen(request)
+        probe = review_service_pb2.ModelRouteProbe(
+            route="default", requested_model="test-model", reachable=True
+        )
+        return review_service_pb2.ProbeModelRoutesResponse(probes=[probe])
+
     async def ListPersonas(self, request: Any, context: Any) -> Any:
         self._seen(request)
         personas = [
