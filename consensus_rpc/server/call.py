@@ -257,17 +257,24 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _forget_where(error: BaseException) -> None:
-    """Lets go of the frames that an error has passed.
+def _forget_where(escaped: BaseException) -> None:
+    """Lets go of the frames that an error has passed, and those that led to it.
 
     gRPC keeps the error that ends a call in a circle with the call: what they hold, the request above all,
     would stay until the collector comes by, which on a server is seldom. They are not emptied, since the same
     error may end many calls at once: others among them are still on their way out.
     """
-    error.__traceback__ = None
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            _forget_where(each)
+    known: dict[int, BaseException] = {}
+    left = [escaped]
+    while left:
+        error = left.pop()
+        if id(error) in known:
+            continue
+        known[id(error)] = error
+        error.__traceback__ = None
+        left += (each for each in (error.__cause__, error.__context__) if each is not None)
+        if isinstance(error, BaseExceptionGroup):
+            left += error.exceptions
 
 
 def _is_end_of_server(error: BaseException) -> bool:

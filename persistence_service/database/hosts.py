@@ -1,7 +1,8 @@
 """Which of several hosts is asked first for a connection: the one that was the right one last.
 
 libpq asks them in the order in which they are given, and waits for one that does not answer at all until
-`connect_timeout`. After a failover the first of them may be a machine that is gone.
+`connect_timeout`. After a failover the first of them may be a machine that is gone. Where any of them will do
+(`target_session_attrs=any`), none is found to be a wrong one, and only their order says which is meant.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ class FirstHost:
     def arranged(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The driver's arguments, with the hosts in the order in which they are to be asked."""
         hosts, ports = str(given.get("host") or "").split(","), str(given.get("port") or "").split(",")
-        if len(hosts) == 1 or "hostaddr" in given:
+        if len(hosts) == 1 or "hostaddr" in given or given.get("target_session_attrs") == "any":
             return given
         if len(ports) == 1:  # that of all
             ports *= len(hosts)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -185,6 +186,21 @@ def test_a_host_that_never_answers_is_waited_for_once(postgres_url: str) -> None
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()
+
+
+def test_where_any_host_will_do_their_order_is_kept(postgres_url: str) -> None:
+    """Nothing else would lead back from a standby to the primary, once it is there again."""
+    with silent_before(postgres_url) as (silent, options):
+        any_host = options.url.update_query_dict({"target_session_attrs": "any"})
+        hosts = FirstHost()
+        for _ in range(2):
+            engine = make_engine(replace(options, url=any_host), Connections(), hosts)
+            with engine.connect() as connection:
+                assert one(connection) == 1
+            engine.dispose()
+        silent.setblocking(False)
+        for _ in range(2):
+            silent.accept()[0].close()
 
 
 def test_a_first_host_that_never_answers_is_passed_over(postgres_url: str) -> None:

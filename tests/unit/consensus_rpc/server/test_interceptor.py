@@ -183,6 +183,34 @@ async def test_what_a_refused_call_held_is_let_go_without_the_collector(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_named", [True, False], ids=["the cause", "the context"])
+async def test_what_a_call_held_when_it_met_what_led_to_its_refusal_is_let_go_too(
+    running: Running, kind: str, is_named: bool
+) -> None:
+    held: list[weakref.ref[Held]] = []
+
+    async def act(request: Any, context: Any) -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        try:
+            _ = dict[str, Any]()[request.run_id]
+        except KeyError as missing:
+            if is_named:
+                raise nouns.RunNotFound(run_id="r1") from missing
+            raise nouns.RunNotFound(run_id="r1")  # noqa: B904 - as where nobody thought of it
+
+    running.probe.act = act
+    gc.disable()
+    try:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.call(kind)
+        await running.settled()
+        assert [each() for each in held] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_one_error_that_ends_many_calls_ends_each_of_them_with_its_status(
     running: Running, kind: str
 ) -> None:
