@@ -70,7 +70,7 @@ class Ledger:
     """Opens the ledgers of runs for this process.
 
     `lease_owner` names the process; `clock` must be the event loop's. `acknowledged` is told how many seconds
-    each record took.
+    each record took, or was waited for in vain.
     """
 
     def __init__(

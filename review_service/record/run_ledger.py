@@ -45,7 +45,7 @@ class RunLedger:
     Nobody's cancellation takes back what was given to `record`. A connection that is lost is replaced while
     the token may still be the current one, and the run may still end: until a lease's time after the run's
     `deadline` (on the clock, seconds). `attach` makes the first message of such a connection. `acknowledged`
-    is told how many seconds after its sending each record was.
+    is told how many seconds after its sending each record was, or was cut off with its connection.
     """
 
     def __init__(
@@ -150,6 +150,8 @@ class RunLedger:
             return error
         finally:
             stream.cancel()
+            while self._sent_at:
+                self._acknowledged(self._clock() - self._sent_at.pop(0))
             if self._renewal is not None:
                 self._renewal.cancel()
             writer.cancel()
@@ -231,7 +233,6 @@ class RunLedger:
                 continue
             self._lease.granted(answer.attached.lease, sent_at)
             self._outbox.rewind()
-            self._sent_at.clear()
             _log.info("record_stream_attached_again")
             return stream
         raise cut

@@ -18,6 +18,7 @@ LATE_SECONDS = 1.0
 """A commit takes tens of milliseconds; the shortest sensible lease is renewed every few seconds."""
 
 _LATE_SHARE = 0.1
+_LEAST_LATE = 5
 _PERIOD_SECONDS = 1.0
 _DOWN = 0.75
 _RISING_SECONDS = 50.0
@@ -25,11 +26,11 @@ _LEAST_SHARE = 8
 
 
 class Pace:
-    """The limit of runs in flight up to which queued ones are taken on; `most` of them at best.
+    """The limit of runs taken from the queue that are in flight; `most` of them at best.
 
-    It goes down by a quarter where one acknowledgement in ten is late, once those that are in flight are no
-    more than it allows; never below an eighth of `most`. Else it goes up, in fifty seconds from nothing to
-    `most`.
+    It goes down to three quarters of those where one acknowledgement in ten is late, and five of them, once
+    there are no more than it allows; never below an eighth of `most`. Else it goes up, in fifty seconds from
+    nothing to `most`. What callers' own runs take is not counted: an eighth is always taken on.
     """
 
     def __init__(self, most: int, *, clock: Clock = time.monotonic) -> None:
@@ -46,7 +47,7 @@ class Pace:
         return int(self._limit)
 
     def acknowledged(self, seconds: float) -> None:
-        """Something that was recorded was acknowledged so long after it was sent."""
+        """Something that was recorded was acknowledged, or cut off, so long after it was sent."""
         self._count += 1
         self._late_count += seconds > LATE_SECONDS
 
@@ -55,15 +56,18 @@ class Pace:
         passed = self._clock() - self._looked_at
         if passed >= _PERIOD_SECONDS:
             self._looked_at += passed
-            self._follow(in_flight, passed, is_late=self._late_count > self._count * _LATE_SHARE)
+            self._follow(in_flight, passed, is_late=self._are_late())
             self._count = self._late_count = 0
         return self.limit - in_flight
+
+    def _are_late(self) -> bool:
+        return self._late_count >= max(_LEAST_LATE, self._count * _LATE_SHARE)
 
     def _follow(self, in_flight: int, passed: float, *, is_late: bool) -> None:
         before = self.limit
         if not is_late:
             self._limit = min(self._most, self._limit + self._most * passed / _RISING_SECONDS)
-        elif in_flight <= self.limit:
+        elif self._least < in_flight <= self.limit:
             self._limit = min(self._limit, max(self._least, in_flight * _DOWN))
         if before == self._most > self.limit:
             log.warning("runs_taken_on_slowly", limit=self.limit)

@@ -47,7 +47,7 @@ class Worker:
     def __init__(
         self, ledger: Ledger, steps: ModelSteps, pace: Pace, *, max_runs: int, claim_interval_seconds: float
     ) -> None:
-        """`pace` says up to how many queued runs are taken on; callers' own begin up to `max_runs`."""
+        """`pace` says how many queued runs are worked on; with callers' own they are at most `max_runs`."""
         self._ledger = ledger
         self._steps = steps
         self._pace = pace
@@ -55,6 +55,7 @@ class Worker:
         RUNS_LIMIT.set(max_runs)
         self._claim_interval_seconds = claim_interval_seconds
         self._tasks: set[asyncio.Task[None]] = set()
+        self._granted: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._wants_more = False
@@ -111,7 +112,7 @@ class Worker:
             self._claiming.cancel()
             await asyncio.gather(self._claiming, return_exceptions=True)
 
-    def _own(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    def _own(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         def done(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
             RUNS_IN_FLIGHT.set(len(self._tasks))
@@ -122,6 +123,7 @@ class Worker:
         tasks.add(task)
         RUNS_IN_FLIGHT.set(len(self._tasks))
         task.add_done_callback(done)
+        return task
 
     async def _begin(self, execution: Execution, run: NewRun, answer_within: float | None) -> None:
         bind_contextvars(run_id=run.run_id)
@@ -183,7 +185,7 @@ class Worker:
     async def _claim_forever(self) -> None:
         while True:
             self._woken.clear()
-            room = min(self._pace.room(len(self._tasks)), _MAX_CLAIM)
+            room = min(self._pace.room(len(self._granted)), self._max_runs - len(self._tasks), _MAX_CLAIM)
             CLAIM_LIMIT.set(self._pace.limit)
             granted = await self._claim(room) if room > 0 else 0
             self._wants_more = room <= 0 or granted == room
@@ -201,5 +203,7 @@ class Worker:
             _log.warning("claim_failed", reason=error.reason_name)
             return 0
         for run in claimed:
-            self._own(self._tasks, self._go_on(run))
+            task = self._own(self._tasks, self._go_on(run))
+            self._granted.add(task)
+            task.add_done_callback(self._granted.discard)
         return len(claimed)

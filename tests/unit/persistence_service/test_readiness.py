@@ -1,10 +1,10 @@
 """What a database that comes and goes does to a start."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 from consensus_contract.errors import DatabaseUnavailable
+from persistence_service.database.condition import Condition
 from persistence_service.readiness import follow_database
 
 
@@ -13,14 +13,14 @@ class Opened:
 
     available = True
 
-    def on_change(self, callback: Callable[[bool], None]) -> None:
-        self._tell = callback
+    def __init__(self) -> None:
+        self.condition = Condition()
 
     async def start(self) -> None:
         pass
 
     def change(self) -> None:
-        self._tell(True)
+        self.condition.connections.set(True)
 
 
 async def test_a_start_goes_on_when_the_database_that_went_away_at_once_is_back() -> None:

@@ -38,6 +38,8 @@ def second(pace: Pace, time: Time, in_flight: int, *, soon: int = 0, late: int =
 
 def test_while_all_is_well_the_limit_is_what_was_set(pace: Pace, time: Time) -> None:
     assert second(pace, time, 150, soon=500, late=10) == 50
+    assert second(pace, time, 150, late=4) == 50
+    assert second(pace, time, 20, late=100) == 180
 
 
 def test_late_acknowledgements_bring_it_down_by_a_quarter_of_what_is_in_flight(
