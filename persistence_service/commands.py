@@ -19,7 +19,7 @@ from persistence_service.config import PersistenceSettings
 from persistence_service.content.key_file import new_line
 from persistence_service.database import Database, StartRefused
 from persistence_service.database.faults import first_line
-from persistence_service.database.migrating import head_revision, upgrade
+from persistence_service.database.migrating import head_revision, newer_revision, upgrade
 from persistence_service.database.reset import reset
 from persistence_service.database.roles import grant_rights
 from persistence_service.database.session import set_for_role
@@ -41,6 +41,8 @@ def migrate(
 ) -> None:
     """Bring the database's schema to the newest revision.
 
+    One that a later release has brought further, and on which this one may serve, is left as it is.
+
     On PostgreSQL, with both roles, also grants them what the service needs, as the owner of the tables. With
     DB_POOLER_MODE=transaction the role that serves is given what a session needs.
     """
@@ -49,6 +51,11 @@ def migrate(
     with maintained(load_settings(), as_owner=True) as database, database.maintenance() as engine:
         if service_role and database.backend == "sqlite":
             end_with("SQLite has no roles: leave --service-role and --writer-role out", code=2)
+        if newer := newer_revision(engine):
+            typer.echo(
+                f"{database.options.name}: schema at revision {newer}, of a later release; left as it is"
+            )
+            return
         upgrade(engine)
         if service_role:
             _grant(engine, service_role, writer_role)

@@ -208,16 +208,12 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
         seen=f"{address}{text.clean(status.backend)} {text.clean(status.server_version)}, "
         f"{text.size(status.size_bytes)}, {rows} in {tables}",
     )
-    is_head = status.schema_revision == status.schema_head
-    revision = text.clean(status.schema_revision) or "none"
-    head = (
-        "newest" if is_head else f"this release expects {text.clean(status.schema_head)}: run the migration"
-    )
-    yield Checkup("schema", is_head, f"revision {revision}, {head}")
+    yield _about_schema(text.clean(status.schema_revision), text.clean(status.schema_head))
     pool = status.pool
     yield Checkup(
         "connections",
-        pool.waiting_count == 0,
+        # Who waits while some are free waits for one to be opened, as the first callers do.
+        pool.waiting_count == 0 or pool.checked_out_count < pool.size,
         f"{pool.checked_out_count} of {pool.size} in use, {pool.overflow_count} beyond, "
         f"{pool.waiting_count} waiting",
     )
@@ -228,6 +224,17 @@ def _about_database(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -
         about = "about " if each.estimated else ""
         seen = f"{about}{text.count(each.row_count, 'row')}"
         yield Checkup(f"table {text.clean(each.table)}", is_well=True, seen=seen)
+
+
+def _about_schema(revision: str, head: str) -> Checkup:
+    """Revisions are numbered; a service that did not serve on a later one than its own would not run."""
+    if revision == head:
+        said = "newest"
+    elif revision > head:
+        said = f"of a later release than the service's ({head}), which serves on it"
+    else:
+        said = f"this release expects {head}: run the migration"
+    return Checkup("schema", revision >= head, f"revision {revision or 'none'}, {said}")
 
 
 def _way() -> str:

@@ -96,6 +96,20 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     log.info("schema_migrated", revision=revision)
 
 
+def newer_revision(engine: Engine) -> str | None:
+    """The revision that a later release has brought the schema to; None where this one knows the schema's.
+
+    Raises:
+        StartRefused: only that release may serve it.
+    """
+    with engine.connect() as connection:
+        revision = current_revision(connection)
+        if revision is None or _is_known(revision):
+            return None
+        _check_newer(connection, revision)
+        return revision
+
+
 def downgrade(engine: Engine, revision: str) -> None:
     """Takes back the revisions after that one; `base` takes back all, with their data."""
     command.downgrade(_config(engine), revision)

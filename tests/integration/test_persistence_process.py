@@ -15,6 +15,7 @@ import grpc
 import psycopg2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import create_engine, text
 
 from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from persistence_service.database.migrating import head_revision
@@ -69,6 +70,35 @@ def test_migrate_makes_the_schema_and_may_be_repeated(url: str) -> None:
         done = command("migrate", DATABASE_URL=url)
         assert done.returncode == 0, done.stderr
         assert f"schema at revision {head_revision()}" in done.stdout
+
+
+def mark_newer(url: str, oldest_release: str) -> None:
+    """As a later release would leave the schema."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL consensus.tenant = '*'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+        oldest = text("UPDATE schema_compatibility SET oldest_release = :release")
+        connection.execute(oldest, {"release": oldest_release})
+    engine.dispose()
+
+
+def test_migrate_leaves_the_schema_of_a_later_release_as_it_is(url: str) -> None:
+    command("migrate", DATABASE_URL=url)
+    mark_newer(url, "0.0.9")
+    done = command("migrate", DATABASE_URL=url)
+    assert done.returncode == 0, "a unit or job of the release before must not hold up the way back"
+    assert "schema at revision later, of a later release; left as it is" in done.stdout
+
+
+def test_migrate_refuses_a_schema_that_needs_a_later_release_in_one_line(url: str) -> None:
+    command("migrate", DATABASE_URL=url)
+    mark_newer(url, "99.10.0")
+    done = command("migrate", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "revision later, which needs release 99.10.0 or later" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def name_of(url: str) -> str:
