@@ -16,7 +16,7 @@ RUNS_IN_FLIGHT = Gauge("consensus_runs_in_flight", "Runs that this process works
 RUNS_LIMIT = Gauge("consensus_runs_in_flight_limit", "Runs that this process may work on at once.")
 CLAIM_LIMIT = Gauge(
     "consensus_runs_claim_limit",
-    "Runs in flight up to which this process takes on queued ones; fewer while acknowledgements are late.",
+    "Runs from the queue that this process works on at most; fewer while acknowledgements are late.",
 )
 RUNS_LEFT = Counter(
     "consensus_runs_left",
