@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consensus.internal.v1 import diagnostics_service_pb2 as diagnostics
-from consensus.internal.v1 import diagnostics_service_pb2_grpc
+from consensus.internal.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grpc
 from consensus_rpc.server.options import ServerOptions
 from consensus_rpc.server.server import Server
 from consensus_rpc.telemetry.metrics import RpcMetrics
@@ -19,17 +18,17 @@ SERVICE = "consensus.internal.v1.PersistenceService"
 class Diagnostics(diagnostics_service_pb2_grpc.DiagnosticsServiceServicer):
     """Always answers the same."""
 
-    def __init__(self, status: diagnostics.GetDatabaseStatusResponse) -> None:
+    def __init__(self, status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> None:
         self._status = status
 
     async def GetDatabaseStatus(  # noqa: N802
         self, *_: object
-    ) -> diagnostics.GetDatabaseStatusResponse:
+    ) -> diagnostics_service_pb2.GetDatabaseStatusResponse:
         return self._status
 
 
 @asynccontextmanager
-async def serving(status: diagnostics.GetDatabaseStatusResponse) -> AsyncIterator[str]:
+async def serving(status: diagnostics_service_pb2.GetDatabaseStatusResponse) -> AsyncIterator[str]:
     """A persistence service of which only the database can be asked for; the address."""
     options = ServerOptions(listen="127.0.0.1:0", tune_gc=False)
     server = Server(options, service_names=[SERVICE], metrics=RpcMetrics(CollectorRegistry()))
@@ -43,7 +42,9 @@ async def serving(status: diagnostics.GetDatabaseStatusResponse) -> AsyncIterato
         await server.grpc.stop(None)
 
 
-async def seen(command: Command, subject: str, status: diagnostics.GetDatabaseStatusResponse) -> str:
+async def seen(
+    command: Command, subject: str, status: diagnostics_service_pb2.GetDatabaseStatusResponse
+) -> str:
     """The line about one thing."""
     async with serving(status) as address:
         ended = await command("doctor", "--server", "127.0.0.1:1", "--persistence", address)
@@ -63,7 +64,7 @@ async def seen(command: Command, subject: str, status: diagnostics.GetDatabaseSt
 async def test_a_schema_is_to_be_migrated_only_where_it_is_older(
     command: Command, revision: str, line: str
 ) -> None:
-    status = diagnostics.GetDatabaseStatusResponse(schema_revision=revision, schema_head="0025")
+    status = diagnostics_service_pb2.GetDatabaseStatusResponse(schema_revision=revision, schema_head="0025")
     assert " ".join((await seen(command, "schema", status)).split()) == line
 
 
@@ -71,6 +72,6 @@ async def test_a_schema_is_to_be_migrated_only_where_it_is_older(
 async def test_who_waits_for_a_connection_is_a_fault_only_where_all_are_in_use(
     command: Command, in_use: int, word: str
 ) -> None:
-    pool = diagnostics.PoolStatus(size=5, checked_out_count=in_use, waiting_count=1)
-    status = diagnostics.GetDatabaseStatusResponse(pool=pool)
+    pool = diagnostics_service_pb2.PoolStatus(size=5, checked_out_count=in_use, waiting_count=1)
+    status = diagnostics_service_pb2.GetDatabaseStatusResponse(pool=pool)
     assert (await seen(command, "connections", status)).startswith(word)
